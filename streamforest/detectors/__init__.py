@@ -1,0 +1,1 @@
+"""What judges points; one file a detector, one entry in the table."""

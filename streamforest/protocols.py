@@ -1,0 +1,251 @@
+"""What the parts promise one another: points, verdicts and three protocols; read first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Kinds of ground truth. A label is an index into this table; ``UNLABELLED`` where there is none.
+#: A source without kinds uses "normal" and "anomaly".
+LABELS = (
+    "normal",
+    "anomaly",
+    "spike",
+    "dip",
+    "level shift",
+    "ramp",
+    "variance burst",
+    "flat line",
+    "season break",
+    "missing",
+)
+UNLABELLED = -1
+NORMAL = 0
+ANOMALY = 1
+
+#: What is unusual in an anomalous point. A reason is an index into this table; 0 where nothing is.
+REASONS = (
+    "",
+    "spike",
+    "dip",
+    "level shift up",
+    "level shift down",
+    "ramp up",
+    "ramp down",
+    "variance up",
+    "flat line",
+    "season break",
+    "gap",
+)
+
+#: One valid reading. ``time``: seconds, UTC epoch, NaN where the source has none. ``value``: NaN is a
+#: missing reading. ``label``: index into LABELS or UNLABELLED.
+POINT_DTYPE = np.dtype([("time", "f8"), ("value", "f8"), ("label", "i1")])
+
+#: A detector's judgement of one point, the fields of :class:`Verdict` in array form. Unknown numbers
+#: are NaN, no episode is 0, ``reason`` is an index into REASONS.
+VERDICT_DTYPE = np.dtype(
+    [
+        ("index", "i8"),
+        ("time", "f8"),
+        ("value", "f8"),
+        ("label", "i1"),
+        ("score", "f8"),
+        ("threshold", "f8"),
+        ("p_value", "f8"),
+        ("is_anomaly", "?"),
+        ("expected", "f8"),
+        ("lower", "f8"),
+        ("upper", "f8"),
+        ("episode", "i8"),
+        ("reason", "i1"),
+    ]
+)
+
+Points = NDArray[np.void]
+Verdicts = NDArray[np.void]
+
+
+class Verdict(NamedTuple):
+    """A point with what the detector says of it; None where a number is unknown.
+
+    Attributes
+    ----------
+    index : int
+        Position in the stream, from 0.
+    time : float or None
+        Seconds, UTC epoch.
+    value : float or None
+        The reading; None for a missing one.
+    label : str or None
+        Ground truth, one of LABELS; None where the source has none.
+    score : float or None
+        Anomaly score in [0, 1], higher = more anomalous; None during the warm-up.
+    threshold : float or None
+        The limit the score was held against, known before the score; same unit.
+    p_value : float or None
+        Share of normal points that would score at least this much, in [0, 1].
+    is_anomaly : bool
+        ``p_value < alarm_rate``, which is ``score > threshold``.
+    expected, lower, upper : float or None
+        What the detector thought the value would be, and the band outside which a value is unusual.
+    episode : int or None
+        Number of the event that an anomalous point belongs to, from 1.
+    reason : str
+        What is unusual, in a few words; empty for a normal point.
+    """
+
+    index: int
+    time: float | None
+    value: float | None
+    label: str | None
+    score: float | None
+    threshold: float | None
+    p_value: float | None
+    is_anomaly: bool
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    episode: int | None
+    reason: str
+
+
+def verdict_from_row(row: tuple[Any, ...]) -> Verdict:
+    """A Verdict from one row of a VERDICT_DTYPE array, given as a tuple (``row.item()``)."""
+    index, time, value, label, score, threshold, p_value, is_anomaly, expected, lower, upper, episode, reason = row
+    known_value = None if value != value else value
+    known_expected = None if expected != expected else expected
+    return Verdict(
+        index,
+        None if time != time else time,
+        known_value,
+        None if label < 0 else LABELS[label],
+        None if score != score else score,
+        None if threshold != threshold else threshold,
+        None if p_value != p_value else p_value,
+        is_anomaly,
+        known_expected,
+        None if lower != lower else lower,
+        None if upper != upper else upper,
+        episode or None,
+        explain(reason, known_value, known_expected, lower, upper),
+    )
+
+
+def explain(reason: int, value: float | None, expected: float | None, lower: float, upper: float) -> str:
+    """The reason in words with the numbers that make it plain; empty for reason 0."""
+    if not reason:
+        return ""
+    name = REASONS[reason]
+    reading = "no reading" if value is None else f"{value:.6g}"
+    if expected is None:
+        return f"{name}: {reading}"
+    return f"{name}: {reading}, expected {expected:.6g} +- {(upper - lower) / 2:.3g}"
+
+
+class Reading(NamedTuple):
+    """A raw reading as a source found it, not yet validated.
+
+    Attributes
+    ----------
+    value : str, float or None
+        Text or number; None or blank text is a missing reading.
+    time : str, float or None
+        ISO 8601 text, unix time in seconds, milli-, micro- or nanoseconds, or None.
+    label : str, int or None
+        Ground truth as the source writes it, or an index into LABELS, or None.
+    decimal_comma : bool
+        Whether a comma in ``value`` is a decimal point (the separator is a semicolon).
+    """
+
+    value: str | float | None
+    time: str | float | None = None
+    label: str | int | None = None
+    decimal_comma: bool = False
+
+
+class Refusal(NamedTuple):
+    """A reading that cannot be judged: where it stood and why, in words for the user."""
+
+    where: str
+    reason: str
+
+
+class SourceError(Exception):
+    """The source broke or cannot be opened; the message is for the user."""
+
+
+class ReaderGoneError(Exception):
+    """Whoever read the main output went away (a closed pipe): the run ends quietly."""
+
+
+class Stop(Protocol):
+    """A request to end the run; set by a signal, a key or a closed pipe, watched by every wait."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether the run shall end."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep at most so long, less if the run shall end; returns ``requested``."""
+        ...
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when the run shall end, for ``select``."""
+        ...
+
+
+class Source(Protocol):
+    """Where points come from.
+
+    ``name`` is for people. ``read`` yields blocks of raw readings (and refusals of lines that hold
+    none), never empty, in order: what is there now, up to ``most`` a block, without waiting for a block to
+    fill. It ends when the source ends or soon after ``stop`` is requested, and raises SourceError when
+    the source breaks.
+    """
+
+    name: str
+
+    def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
+        """Yield blocks of at most ``most`` readings."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held; may be called twice."""
+        ...
+
+
+class Detector(Protocol):
+    """Judges points: scores first, then learns.
+
+    ``update_many`` gives, for any split of a stream into blocks, the same bits as one point at a time.
+    """
+
+    name: str
+
+    def update_many(self, values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Verdicts:
+        """Judge and learn values of shape (n,); returns verdicts of shape (n,), labels UNLABELLED."""
+        ...
+
+
+class Sink(Protocol):
+    """Where verdicts go.
+
+    ``write`` gets every verdict once, in order, in blocks of shape (n,), n >= 1, and returns at once;
+    the array is not changed afterwards and may be kept. A sink that cannot go on raises OSError (the run
+    reports it once and goes on without the sink) or ReaderGoneError (the run ends).
+    """
+
+    name: str
+
+    def write(self, verdicts: Verdicts) -> None:
+        """Take one block of verdicts."""
+        ...
+
+    def close(self) -> None:
+        """Write what is held back and release; may be called twice."""
+        ...

@@ -1,0 +1,1 @@
+"""Where points come from; one file a source, one entry in the table."""
