@@ -249,3 +249,42 @@ class Sink(Protocol):
     def close(self) -> None:
         """Write what is held back and release; may be called twice."""
         ...
+
+
+class Status(NamedTuple):
+    """How a run stands, for the line above the picture and for the summary; None where unknown.
+
+    Attributes
+    ----------
+    source, detector : str
+        Names for people.
+    detectors : tuple of str
+        Names of all detectors that the run can switch to.
+    points, refused, missing, anomalies, episodes : int
+        Points judged (missing ones among them), readings refused, missing readings, anomalous points, episodes.
+    points_per_second : float
+        Recent rate.
+    alarm_rate : float
+        Wanted share of normal points that are flagged.
+    realised_rate : float or None
+        Share of scored points that were flagged; where labels are known, of scored normal points.
+    precision, recall : float or None
+        By episode; None without labels.
+    warm_up : float
+        Share of the warm-up that is done, in [0, 1].
+    """
+
+    source: str
+    detector: str
+    detectors: tuple[str, ...]
+    points: int
+    refused: int
+    missing: int
+    anomalies: int
+    episodes: int
+    points_per_second: float
+    alarm_rate: float
+    realised_rate: float | None
+    precision: float | None
+    recall: float | None
+    warm_up: float
