@@ -98,7 +98,7 @@ class Verdict(NamedTuple):
         What is unusual, in a few words; empty for a normal point.
     """
 
-    index: int
+    index: int  # type: ignore[assignment] # a tuple's own method of that name is not needed
     time: float | None
     value: float | None
     label: str | None
@@ -202,16 +202,22 @@ class Stop(Protocol):
 class Source(Protocol):
     """Where points come from.
 
-    ``name`` is for people. ``read`` yields blocks of raw readings (and refusals of lines that hold
+    ``name`` is for people. ``live`` says that points come when they come, so that no delay is put between
+    them. ``read`` yields blocks of raw readings (and refusals of lines that hold
     none), never empty, in order: what is there now, up to ``most`` a block, without waiting for a block to
     fill. It ends when the source ends or soon after ``stop`` is requested, and raises SourceError when
     the source breaks.
     """
 
     name: str
+    live: bool
 
     def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
         """Yield blocks of at most ``most`` readings."""
+        ...
+
+    def describe(self) -> str:
+        """What is looked at and what there is beside it, for a message: the column and its neighbours."""
         ...
 
     def close(self) -> None:

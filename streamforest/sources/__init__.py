@@ -1,1 +1,74 @@
 """Where points come from; one file a source, one entry in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamforest.protocols import Source
+
+
+class SourceOptions(NamedTuple):
+    """What a user may say about a source; each source takes what concerns it.
+
+    Attributes
+    ----------
+    column, time_column, label_column : str or None
+        Names of columns, for sources that have columns.
+    seed : int
+        For the simulated source.
+    outlier_probability : float
+        Probability that a simulated point is anomalous, in [0, 1].
+    """
+
+    column: str | None
+    time_column: str | None
+    label_column: str | None
+    seed: int
+    outlier_probability: float
+
+
+def _open_simulated(_word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.simulated import SimulatedSource  # noqa: PLC0415 - only where chosen
+
+    return SimulatedSource(options.seed, options.outlier_probability)
+
+
+def _open_stdin(_word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.stdin import StdinSource  # noqa: PLC0415 - only where chosen
+
+    return StdinSource(options.column, options.time_column, options.label_column)
+
+
+def _open_file(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.file import FileSource  # noqa: PLC0415 - only where chosen
+
+    return FileSource(word, options.column, options.time_column, options.label_column)
+
+
+#: What opens the source that a word names; any other word is the path of a file. The module of a source is imported
+#: only where it is chosen.
+SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
+    "simulated": _open_simulated,
+    "-": _open_stdin,
+}
+
+
+def open_source(
+    word: str,
+    *,
+    column: str | None,
+    time_column: str | None,
+    label_column: str | None,
+    seed: int,
+    outlier_probability: float,
+) -> Source:
+    """The source that a word of the command line names: one of SOURCES, or else a file.
+
+    Raises
+    ------
+    SourceError
+        It cannot be opened.
+    """
+    options = SourceOptions(column, time_column, label_column, seed, outlier_probability)
+    return SOURCES.get(word, _open_file)(word, options)

@@ -1,0 +1,37 @@
+"""Every parameter a user may change: value, unit and range; the command line overrides them.
+
+A relative path here is relative to this file's folder.
+"""
+
+# What is watched
+SOURCE = "simulated"  # simulated, the path of a file (CSV or JSON Lines, plain or gzip), or - for standard input
+COLUMN = None  # name of the value column in a file; None: `value`, else the only numeric one
+TIME_COLUMN = None  # name of the time column in a file; None: found by its name and content
+LABEL_COLUMN = None  # name of the ground truth's column in a file; None: found by its name
+DELAY = 0.1  # seconds between simulated or replayed points, 0 to 3600; 0: as fast as it goes
+MAX_POINTS = None  # points, at least 1, after which the run ends; None: when the source ends
+OUTLIER_PROBABILITY = 0.02  # probability that a simulated point is anomalous, 0 to 0.5
+SEED = 1  # start of all random numbers, 0 to 4294967295; the same seed gives the same run
+
+# How it is judged
+DETECTOR = "isolation-forest"  # name of the detector
+MODEL = "isolation_forest.joblib"  # path of the trained model, made by model_prod.py
+ALARM_RATE = 0.001  # wanted share of normal points that are flagged, above 0 and below 0.5
+
+# Where it goes
+FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), quiet (anomalies only)
+LOG = "anomaly.log"  # path of the log of episodes; None: no log
+LOG_BYTES = 1_000_000  # size of one log file, bytes, 1000 to 1000000000; a full one is rotated
+LOG_FILES = 5  # rotated log files that are kept, 1 to 1000
+REPORT = None  # path of a CSV file with one row an anomalous point; None: no report
+
+# The live view
+VISUALIZATION = True  # whether the stream is drawn while it arrives, True or False
+VIEW = "auto"  # where it is drawn: auto, window, browser or none
+THEME = "light"  # colours of the picture: light or dark
+HISTORY = 50_000  # points kept for going back in the picture, 500 to 10000000
+IMAGES = "detected-image"  # folder of the saved pictures
+SNAPSHOT_ON_ANOMALY = False  # whether a picture is saved at each episode's end, True or False
+PORT = 0  # of the browser's page, 0 to 65535; 0: any free one
+PUBLIC = False  # whether the browser's page may be reached from other machines, True or False
+GLOBAL_HOTKEY = False  # whether q saves a picture from any program, True or False; reads every key typed anywhere

@@ -1,0 +1,20 @@
+"""Real-time anomaly detection on streams of floating-point numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamforest.detectors.isolation_forest import StreamDetector
+
+__all__ = ["StreamDetector"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # the detector brings its compiler with it, which most parts do not need
+    if name == "StreamDetector":
+        from streamforest.detectors.isolation_forest import StreamDetector  # noqa: PLC0415
+
+        return StreamDetector
+    raise AttributeError(f"module 'streamforest' has no attribute {name!r}")

@@ -1,0 +1,68 @@
+"""How functions are compiled: one decorator, so that all of them follow the same rules."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: One element of a structured array and such an array, as compiled code sees them: fields are attributes,
+#: which numpy's own types do not know.
+Record: TypeAlias = Any
+Records: TypeAlias = Any
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where compiled functions are kept between runs, named by the package's own source; None if nowhere.
+
+    The compiler looks only at a function's own file, and a caller holds its callees' code: without the
+    whole source in the name, an updated program would go on running parts of the old one.
+    """
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.read_bytes())
+    for kept in (package / "__pycache__", Path.home() / ".cache" / "streamforest"):
+        folder = kept / f"compiled-{digest.hexdigest()[:16]}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            for old in kept.glob("compiled-*"):
+                if old != folder:
+                    shutil.rmtree(old, ignore_errors=True)
+            return folder
+    return None
+
+
+def is_first_run() -> bool:
+    """Whether nothing has been compiled for this source yet, so that the first points take a while."""
+    folder = cache_folder()
+    return folder is None or not any(folder.rglob("*.nbi"))
+
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function without the interpreter's lock, cached on disk, in strict IEEE arithmetic.
+
+    Strict (no ``fastmath``), because the same bits are promised for one point and for a million.
+    """
+    folder = cache_folder()
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder or "")
+    try:
+        made = numba.njit(nogil=True, cache=folder is not None, error_model="numpy")(function)
+    finally:
+        config.CACHE_DIR = before  # other programs' functions keep their own place
+    return cast("Callable[P, R]", made)

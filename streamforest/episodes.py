@@ -1,0 +1,96 @@
+"""Anomalous points close together as one event with a start, a peak and an end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from streamforest.protocols import Verdict, Verdicts, verdict_from_row
+
+#: Normal points in a row that an episode survives; after one more it is over.
+EPISODE_GAP = 5
+
+Happening = Literal["start", "end"]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Anomalous points that are one event, as far as it is known.
+
+    Attributes
+    ----------
+    number : int
+        The detector's number for it, from 1.
+    start, peak, last : Verdict
+        Its first point, the (first) point with the highest score, and its newest anomalous point.
+    points : int
+        Anomalous points in it.
+    """
+
+    number: int
+    start: Verdict
+    peak: Verdict
+    last: Verdict
+    points: int
+
+    def joined_by(self, verdict: Verdict) -> Episode:
+        """The episode with one more anomalous point."""
+        peak = verdict if _height(verdict) > _height(self.peak) else self.peak
+        return replace(self, peak=peak, last=verdict, points=self.points + 1)
+
+
+def _height(verdict: Verdict) -> float:
+    return -1.0 if verdict.score is None else verdict.score
+
+
+class EpisodeFold:
+    """Verdicts -> the starts and ends of episodes; the same ones however the stream is cut into blocks.
+
+    Parameters
+    ----------
+    gap : int
+        Normal points in a row that an episode survives, at least 0.
+
+    Notes
+    -----
+    Only anomalous points cost time; constant memory.
+    """
+
+    def __init__(self, gap: int = EPISODE_GAP) -> None:
+        self._gap = gap
+        self._open: Episode | None = None
+
+    @property
+    def open(self) -> Episode | None:
+        """The episode that is not over yet, if there is one."""
+        return self._open
+
+    def add(self, verdicts: Verdicts) -> list[tuple[Happening, Episode]]:
+        """Take one block of verdicts, shape (n,), n >= 1; returns what started and ended in it, in order."""
+        happenings: list[tuple[Happening, Episode]] = []
+        for row in verdicts[np.flatnonzero(verdicts["is_anomaly"])].tolist():
+            self._take(verdict_from_row(row), happenings)
+        self._end_if_before(int(verdicts["index"][-1]), happenings)
+        return happenings
+
+    def finish(self) -> list[tuple[Happening, Episode]]:
+        """End the open episode, if there is one, because the stream has ended."""
+        episode, self._open = self._open, None
+        return [] if episode is None else [("end", episode)]
+
+    def _take(self, verdict: Verdict, happenings: list[tuple[Happening, Episode]]) -> None:
+        self._end_if_before(verdict.index - 1, happenings)
+        number = verdict.episode or 0
+        if self._open is not None and self._open.number == number:
+            self._open = self._open.joined_by(verdict)
+            return
+        happenings += self.finish()
+        self._open = Episode(number, verdict, verdict, verdict, 1)
+        happenings.append(("start", self._open))
+
+    def _end_if_before(self, index: int, happenings: list[tuple[Happening, Episode]]) -> None:
+        """End the open episode where more than ``gap`` normal points lie behind it up to ``index``."""
+        if self._open is not None and index - self._open.last.index > self._gap:
+            happenings += self.finish()

@@ -1,0 +1,163 @@
+"""The newest verdicts in bounded memory, written by one thread and read by another."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.protocols import VERDICT_DTYPE, Verdicts
+
+Floats = NDArray[np.float64]
+
+
+class History:
+    """The newest ``capacity`` verdicts: a sink for the thread that judges, a store for the one that draws.
+
+    Verdicts are found by their stream index; indices are taken to follow one another, from that of the
+    first verdict on. Reading copies, and the lock is held for no longer than the copy takes: about 1
+    microsecond for 50 verdicts, 1 ms for 50,000. A reader that draws asks for what is new.
+
+    Parameters
+    ----------
+    capacity : int
+        Verdicts kept, at least 1; 82 bytes each, allocated at once.
+
+    Raises
+    ------
+    ValueError
+        capacity is below 1.
+    """
+
+    name = "history"
+
+    def __init__(self, capacity: int = 50_000) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity}; it must be at least 1")
+        self.capacity = capacity
+        self._ring: Verdicts = np.zeros(capacity, VERDICT_DTYPE)
+        self._lock = threading.Lock()
+        self._base = 0
+        self._written = 0
+
+    @property
+    def written(self) -> int:
+        """Verdicts written in all."""
+        return self._written
+
+    @property
+    def first(self) -> int:
+        """Stream index of the oldest verdict kept."""
+        with self._lock:
+            return self._base + max(0, self._written - self.capacity)
+
+    @property
+    def end(self) -> int:
+        """Stream index that the next verdict will have."""
+        with self._lock:
+            return self._base + self._written
+
+    def write(self, verdicts: Verdicts) -> None:
+        """Keep a block of verdicts of shape (n,), in place of the oldest."""
+        kept = verdicts[-self.capacity :]
+        with self._lock:
+            if not self._written and len(verdicts):
+                self._base = int(verdicts["index"][0])
+            start = (self._written + len(verdicts) - len(kept)) % self.capacity
+            before_seam = self.capacity - start
+            self._ring[start : start + len(kept)] = kept[:before_seam]
+            self._ring[: max(0, len(kept) - before_seam)] = kept[before_seam:]
+            self._written += len(verdicts)
+
+    def close(self) -> None:
+        """Nothing is held back; what is kept stays readable."""
+
+    def view(self, first: int, last: int) -> Verdicts:
+        """Copy of the verdicts with stream index ``first`` to ``last``, both included, as far as they are kept."""
+        with self._lock:
+            return self._copy(first - self._base, last + 1 - self._base)
+
+    def newest(self, n: int) -> Verdicts:
+        """Copy of the newest ``n`` verdicts, or of all that are kept."""
+        with self._lock:
+            return self._copy(self._written - n, self._written)
+
+    def last_anomaly(self) -> int | None:
+        """Stream index of the newest anomalous point kept, or None."""
+        return self.previous_anomaly(self.end)
+
+    def previous_anomaly(self, index: int) -> int | None:
+        """Stream index of the newest anomalous point kept before ``index``, or None."""
+        found = self._anomalies()
+        place = int(np.searchsorted(found, index, "left"))
+        return int(found[place - 1]) if place else None
+
+    def next_anomaly(self, index: int) -> int | None:
+        """Stream index of the oldest anomalous point kept after ``index``, or None."""
+        found = self._anomalies()
+        place = int(np.searchsorted(found, index, "right"))
+        return int(found[place]) if place < len(found) else None
+
+    def _anomalies(self) -> NDArray[np.int64]:
+        with self._lock:
+            oldest = max(0, self._written - self.capacity)
+            flags = self._ring["is_anomaly"][: self._written - oldest].copy()
+            base = self._base
+        seam = oldest % self.capacity
+        return base + oldest + np.flatnonzero(np.roll(flags, -seam))
+
+    def _copy(self, first: int, end: int) -> Verdicts:
+        """Rows by count since the start; the caller holds the lock."""
+        end = min(end, self._written)
+        first = max(first, self._written - self.capacity, 0)
+        n = max(0, end - first)
+        start = first % self.capacity
+        rows: Verdicts = np.empty(n, VERDICT_DTYPE)
+        before_seam = min(n, self.capacity - start)
+        rows[:before_seam] = self._ring[start : start + before_seam]
+        rows[before_seam:] = self._ring[: n - before_seam]
+        return rows
+
+
+class Columns(NamedTuple):
+    """Values reduced to columns: where each stands, its least and its greatest value (NaN where all are missing)."""
+
+    x: Floats
+    low: Floats
+    high: Floats
+
+
+def column_starts(first: int, n: int, per_column: int) -> NDArray[np.intp]:
+    """Offset of the first value of each column among ``n`` values from stream index ``first`` on.
+
+    Columns begin at multiples of ``per_column``, so that they hold the same values wherever the view
+    begins: a picture that moves does not flicker.
+    """
+    offsets = np.arange(-(first % per_column), n, per_column, dtype=np.intp)
+    return np.maximum(offsets, 0)
+
+
+def columns(values: Floats, first: int, per_column: int) -> Columns:
+    """Reduce values to columns without losing an extreme.
+
+    Parameters
+    ----------
+    values : array of shape (n,), float64
+        NaN is missing: it takes no part.
+    first : int
+        Stream index of ``values[0]``.
+    per_column : int
+        Values a column, at least 1.
+
+    Returns
+    -------
+    Columns
+        Arrays of shape (n_columns,); ``x`` is the stream index of the column's middle.
+    """
+    if not len(values):
+        return Columns(np.empty(0), np.empty(0), np.empty(0))
+    starts = column_starts(first, len(values), per_column)
+    middle = (first + starts) // per_column * per_column + (per_column - 1) / 2
+    return Columns(middle.astype(np.float64), np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts))

@@ -1,0 +1,289 @@
+"""The counts of a run: points, rates and, where the truth is known, precision, recall and delay."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from streamforest.protocols import LABELS, NORMAL, UNLABELLED, Status, Verdicts
+
+#: Points after a labelled event in which an anomalous point still counts as its discovery.
+GRACE = 3
+#: Longest delay told apart, in points; longer ones count as this.
+LONGEST_DELAY = 10_000
+
+NEVER = -1 - GRACE  # index of the newest labelled anomaly where there was none: its grace is over
+RATE_MARKS = 9  # the recent rate looks back over so many marks
+MARK_SECONDS = 0.25  # between two marks, at least
+
+
+class EventMatch:
+    """Labelled events against the detector's episodes, block by block, in constant memory.
+
+    Attributes
+    ----------
+    is_labelled : bool
+        Whether any label was seen.
+    events, found : ndarray of int, shape (len(LABELS),)
+        Labelled events by their kind, and how many of them were found.
+    episodes, right_episodes : int
+        Episodes with a labelled point in them, and how many of them belong to an event.
+
+    Notes
+    -----
+    An event is a run of points with one anomalous label; another kind starts another event. It is found by
+    the first anomalous point in it, or up to GRACE points after its end while no other event has begun. An
+    episode is right if one of its anomalous points lies in an event or its grace.
+    """
+
+    def __init__(self) -> None:
+        self.is_labelled = False
+        self.events = np.zeros(len(LABELS), dtype=np.int64)
+        self.found = np.zeros(len(LABELS), dtype=np.int64)
+        self.episodes = 0
+        self.right_episodes = 0
+        self._delays = np.zeros(LONGEST_DELAY + 1, dtype=np.int64)
+        self._label = UNLABELLED  # of the newest point
+        self._inside = NEVER  # index of the newest point in an event
+        self._kind = NORMAL  # of the newest event
+        self._start = 0  # its index
+        self._is_found = True
+        self._episode = 0  # number of the newest episode that was judged
+        self._is_right = False
+
+    def add(self, verdicts: Verdicts) -> None:
+        """Take one block of verdicts, shape (n,), n >= 1."""
+        labels = verdicts["label"]
+        if not self.is_labelled and labels.max() == UNLABELLED:
+            return
+        self.is_labelled = True
+        is_inside = labels > NORMAL
+        is_start = is_inside & (labels != np.concatenate(([self._label], labels[:-1])))
+        rows = np.flatnonzero(is_start | verdicts["is_anomaly"])
+        indices = verdicts["index"]
+        inside = np.maximum.accumulate(np.where(is_inside, indices, self._inside))
+        columns = (indices, labels, is_start, verdicts["is_anomaly"], inside, verdicts["episode"])
+        for index, label, starts, is_anomaly, newest, episode in zip(*(c[rows].tolist() for c in columns), strict=True):
+            if starts:
+                self._begin(label, index)
+            if is_anomaly:
+                self._judge(index, label, index - newest <= GRACE, episode)
+        self._label = int(labels[-1])
+        self._inside = int(inside[-1])
+
+    def _begin(self, kind: int, index: int) -> None:
+        self.events[kind] += 1
+        self._kind, self._start, self._is_found = kind, index, False
+
+    def _judge(self, index: int, label: int, is_hit: bool, episode: int) -> None:
+        """Take one anomalous point; ``is_hit``: it lies in the newest event or its grace."""
+        if is_hit and not self._is_found:
+            self._is_found = True
+            self.found[self._kind] += 1
+            self._delays[min(index - self._start, LONGEST_DELAY)] += 1
+        if label == UNLABELLED and not is_hit:
+            return
+        if episode != self._episode:
+            self._episode, self._is_right = episode, False
+            self.episodes += 1
+        if is_hit and not self._is_right:
+            self._is_right = True
+            self.right_episodes += 1
+
+    @property
+    def precision(self) -> float | None:
+        """Share of episodes that are right; None before the first one."""
+        return self.right_episodes / self.episodes if self.episodes else None
+
+    @property
+    def recall(self) -> float | None:
+        """Share of labelled events that were found; None before the first one."""
+        events = int(self.events.sum())
+        return int(self.found.sum()) / events if events else None
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall; None where one of them is."""
+        precision, recall = self.precision, self.recall
+        if precision is None or recall is None:
+            return None
+        return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+    @property
+    def median_delay(self) -> float | None:
+        """Median points from an event's start to its discovery; None before the first one."""
+        known = np.cumsum(self._delays)
+        total = int(known[-1])
+        if not total:
+            return None
+        middle = np.searchsorted(known, [(total + 1) // 2, total // 2 + 1])
+        return float(middle.mean())
+
+
+class RunCounts:
+    """What a run has seen and done so far, fed block by block; constant memory.
+
+    Parameters
+    ----------
+    alarm_rate : float
+        Wanted share of normal points that are flagged.
+    clock : callable
+        Seconds that only go forward.
+
+    Attributes
+    ----------
+    points, missing, scored, anomalies, episodes : int
+        Points judged; those with no reading; those with a score; those flagged; events these belong to.
+    refused, repaired : int
+        Readings that could not be judged, and readings that could after a repair; the loop sets them.
+    match : EventMatch
+        Labelled events against episodes.
+    """
+
+    def __init__(self, alarm_rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.alarm_rate = alarm_rate
+        self.points = 0
+        self.missing = 0
+        self.scored = 0
+        self.anomalies = 0
+        self.episodes = 0
+        self.refused = 0
+        self.repaired = 0
+        self.match = EventMatch()
+        self._normal = 0  # scored points labelled normal
+        self._false = 0  # those of them that were flagged
+        self._episode = 0  # number of the newest episode
+        self._clock = clock
+        self._started = clock()
+        self._marks = deque([(self._started, 0)], maxlen=RATE_MARKS)
+
+    def add(self, verdicts: Verdicts) -> None:
+        """Take one block of verdicts, shape (n,), n >= 1, with the points' labels in them."""
+        is_anomaly = verdicts["is_anomaly"]
+        is_scored = ~np.isnan(verdicts["score"])
+        self.points += len(verdicts)
+        self.missing += int(np.isnan(verdicts["value"]).sum())
+        self.scored += int(is_scored.sum())
+        is_normal = is_scored & (verdicts["label"] == NORMAL)
+        self._normal += int(is_normal.sum())
+        if is_anomaly.any():
+            self.anomalies += int(is_anomaly.sum())
+            self._false += int((is_normal & is_anomaly).sum())
+            numbers = np.concatenate(([self._episode], verdicts["episode"][is_anomaly]))
+            self.episodes += int(np.count_nonzero(np.diff(numbers)))
+            self._episode = int(numbers[-1])
+        self.match.add(verdicts)
+        self._mark()
+
+    def _mark(self) -> None:
+        now = self._clock()
+        if now - self._marks[-1][0] >= MARK_SECONDS:
+            self._marks.append((now, self.points))
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has lasted."""
+        return self._clock() - self._started
+
+    @property
+    def points_per_second(self) -> float:
+        """Points a second over the whole run; 0 before the first."""
+        return self.points / self.seconds if self.points and self.seconds > 0 else 0.0
+
+    @property
+    def recent_points_per_second(self) -> float:
+        """Points a second lately: over some seconds, or two points where these are further apart."""
+        since, points = self._marks[0]
+        seconds = self._clock() - since
+        return (self.points - points) / seconds if seconds > 0 else 0.0
+
+    @property
+    def realised_rate(self) -> float | None:
+        """Share of scored points flagged; where labels are known, of those labelled normal. None before the first."""
+        flagged, points = (self._false, self._normal) if self.match.is_labelled else (self.anomalies, self.scored)
+        return flagged / points if points else None
+
+    def status(self, source: str, detector: str, detectors: tuple[str, ...], warm_up_points: int) -> Status:
+        """How the run stands now.
+
+        Parameters
+        ----------
+        source, detector : str
+            Names for people.
+        detectors : tuple of str
+            Names of all detectors that the run can switch to.
+        warm_up_points : int
+            Points that the detector takes before its first score.
+        """
+        return Status(
+            source=source,
+            detector=detector,
+            detectors=detectors,
+            points=self.points,
+            refused=self.refused,
+            missing=self.missing,
+            anomalies=self.anomalies,
+            episodes=self.episodes,
+            points_per_second=self.recent_points_per_second,
+            alarm_rate=self.alarm_rate,
+            realised_rate=self.realised_rate,
+            precision=self.match.precision,
+            recall=self.match.recall,
+            warm_up=1.0 if self.scored or warm_up_points <= 0 else min(1.0, self.points / warm_up_points),
+        )
+
+    def summary(self) -> str:
+        """The run in a few lines, for people."""
+        lines = [
+            ("points", f"{self.points:,} in {_duration(self.seconds)}, {self.points_per_second:,.0f} a second"),
+            ("readings", f"{self.refused:,} refused, {self.missing:,} missing, {self.repaired:,} repaired"),
+            ("anomalous", f"{_many(self.anomalies, 'point')} in {_many(self.episodes, 'episode')}"),
+            ("alarm rate", self._rate_line()),
+        ]
+        if self.match.is_labelled:
+            lines += _match_lines(self.match)
+        return "\n".join(f"{name:>10}  {text}" for name, text in lines)
+
+    def _rate_line(self) -> str:
+        rate = self.realised_rate
+        of = "of normal points" if self.match.is_labelled else "of all points"
+        realised = (
+            f"no {'normal ' if self.match.is_labelled else ''}point was scored yet"
+            if rate is None
+            else f"{rate:.3g} {of}"
+        )
+        return f"{realised}, asked for {self.alarm_rate:g}"
+
+
+def _match_lines(match: EventMatch) -> list[tuple[str, str]]:
+    """The summary's lines on labelled events, as far as there is something to say."""
+    lines: list[tuple[str, str]] = []
+    if match.precision is not None:
+        right = f"{match.right_episodes:,} of {_many(match.episodes, 'episode')} right"
+        lines.append(("precision", f"{match.precision:.3f}, {right}"))
+    if match.recall is None:
+        return [*lines, ("recall", "unknown, no labelled event so far")]
+    found = f"{match.found.sum():,} of {_many(match.events.sum(), 'labelled event')} found"
+    lines.append(("recall", f"{match.recall:.3f}, {found}"))
+    if match.f1 is not None:
+        lines.append(("F1", f"{match.f1:.3f}"))
+    if match.median_delay is not None:
+        lines.append(("delay", f"{_many(match.median_delay, 'point')} in the median"))
+    kinds = [f"{LABELS[kind]} {match.found[kind]}/{match.events[kind]}" for kind in np.flatnonzero(match.events)]
+    rows = [", ".join(kinds[first : first + 3]) for first in range(0, len(kinds), 3)]
+    return [*lines, ("found", rows[0]), *(("", row) for row in rows[1:])]
+
+
+def _many(count: float, noun: str) -> str:
+    return f"{count:,.12g} {noun}{'' if count == 1 else 's'}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min {rest:02d} s" if hours else f"{minutes} min {rest:02d} s"

@@ -1,0 +1,383 @@
+"""Every option in one table: name, unit and range, checked alike for settings and command line."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Literal
+
+Kind = Literal["switch", "integer", "number", "text", "choice", "path", "source"]
+
+SETTINGS_FILE = "settings.py"
+NO_RENAMING: Mapping[str, str] = MappingProxyType({})
+LONGEST_SHOWN = 80  # characters of a wrong value in a message
+HELP_POSITION = 28  # column where an option's help begins
+
+
+class OptionError(Exception):
+    """A setting or command-line option is wrong; the message names it, its value and its range."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One parameter a user may change.
+
+    Parameters
+    ----------
+    name : str
+        Its name in settings.py; on the command line ``--`` and the name in lower case with hyphens.
+    kind : str
+        What its value is; a ``source`` is the one word that stands without an option's name.
+    group : str
+        Heading in the help.
+    meaning : str
+        What it does, in a few words.
+    unit : str
+        Of a number, in words.
+    low, high : float or None
+        Range of a number; None is no limit.
+    is_open : bool
+        Whether the limits themselves are outside the range.
+    choices : tuple of str
+        The values allowed, for a choice.
+    is_optional : bool
+        Whether None is allowed (``none`` on the command line, in any case).
+    placeholder : str
+        What stands for the value in the help.
+    only_in_settings : bool
+        Whether the command line does not have it.
+    """
+
+    name: str
+    kind: Kind
+    group: str
+    meaning: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    is_open: bool = False
+    choices: tuple[str, ...] = ()
+    is_optional: bool = False
+    placeholder: str = ""
+    only_in_settings: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The option's name on the command line."""
+        return self.name if self.kind == "source" else "--" + self.name.lower().replace("_", "-")
+
+    @property
+    def limits(self) -> str:
+        """The range of a number in words; empty where there is none."""
+        low, high = (None if limit is None else f"{limit:.12g}" for limit in (self.low, self.high))
+        if low is None and high is None:
+            return ""
+        if high is None:
+            return f"above {low}" if self.is_open else f"at least {low}"
+        return f"above {low} and below {high}" if self.is_open else f"from {low} to {high}"
+
+    @property
+    def allowed(self) -> str:
+        """The values allowed, in words."""
+        none = " or None" if self.is_optional else ""
+        unit = f" ({self.unit})" if self.unit else ""
+        match self.kind:
+            case "switch":
+                return "True or False"
+            case "choice":
+                return "one of " + ", ".join(self.choices) + none
+            case "integer" | "number":
+                article = "a whole number" if self.kind == "integer" else "a number"
+                return f"{article} {self.limits}".rstrip() + none + unit
+            case "path":
+                return "a path" + none
+            case _:
+                return "text that is not empty" + none
+
+
+WATCHED = "what is watched"
+JUDGED = "how it is judged"
+OUTPUT = "where it goes"
+LIVE_VIEW = "the live view"
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "SOURCE",
+        "source",
+        WATCHED,
+        "simulated, the path of a file (CSV or JSON Lines, plain or gzip), or - for standard input",
+    ),
+    Option("COLUMN", "text", WATCHED, "value column of a file", is_optional=True, placeholder="NAME"),
+    Option("TIME_COLUMN", "text", WATCHED, "time column of a file", is_optional=True, placeholder="NAME"),
+    Option("LABEL_COLUMN", "text", WATCHED, "ground truth column of a file", is_optional=True, placeholder="NAME"),
+    Option(
+        "DELAY",
+        "number",
+        WATCHED,
+        "pause between simulated or replayed points, 0 for as fast as it goes",
+        "seconds",
+        0,
+        3600,
+        placeholder="SECONDS",
+    ),
+    Option("MAX_POINTS", "integer", WATCHED, "end after so many points", "", 1, is_optional=True, placeholder="N"),
+    Option(
+        "OUTLIER_PROBABILITY",
+        "number",
+        WATCHED,
+        "share of anomalies among simulated points",
+        "",
+        0,
+        0.5,
+        placeholder="P",
+    ),
+    Option("SEED", "integer", WATCHED, "start of all random numbers", "", 0, 2**32 - 1, placeholder="N"),
+    Option("DETECTOR", "choice", JUDGED, "what judges the points", choices=("isolation-forest",), placeholder="NAME"),
+    Option("MODEL", "path", JUDGED, "trained model, made by model_prod.py", placeholder="PATH"),
+    Option(
+        "ALARM_RATE",
+        "number",
+        JUDGED,
+        "wanted share of normal points that are flagged",
+        "",
+        0,
+        0.5,
+        is_open=True,
+        placeholder="RATE",
+    ),
+    Option(
+        "FORMAT",
+        "choice",
+        OUTPUT,
+        "standard output: a line a point, a JSON object a point, or anomalies only",
+        choices=("text", "json", "quiet"),
+    ),
+    Option("LOG", "path", OUTPUT, "log of episodes", is_optional=True, placeholder="PATH"),
+    Option("LOG_BYTES", "integer", OUTPUT, "size of one log file", "bytes", 1000, 10**9, placeholder="N"),
+    Option("LOG_FILES", "integer", OUTPUT, "rotated log files that are kept", "files", 1, 1000, placeholder="N"),
+    Option("REPORT", "path", OUTPUT, "CSV file, one row an anomalous point", is_optional=True, placeholder="PATH"),
+    Option("VISUALIZATION", "switch", LIVE_VIEW, "draw the stream while it arrives"),
+    Option("VIEW", "choice", LIVE_VIEW, "where it is drawn", choices=("auto", "window", "browser", "none")),
+    Option("THEME", "choice", LIVE_VIEW, "colours of the picture", choices=("light", "dark")),
+    Option("HISTORY", "integer", LIVE_VIEW, "points kept for going back", "points", 500, 10**7, placeholder="N"),
+    Option("IMAGES", "path", LIVE_VIEW, "folder of the saved pictures", placeholder="PATH"),
+    Option("SNAPSHOT_ON_ANOMALY", "switch", LIVE_VIEW, "save a picture at each episode's end"),
+    Option("PORT", "integer", LIVE_VIEW, "of the browser's page, 0 for any free one", "", 0, 65535, placeholder="N"),
+    Option("PUBLIC", "switch", LIVE_VIEW, "let other machines reach the browser's page"),
+    Option("GLOBAL_HOTKEY", "switch", LIVE_VIEW, "q saves a picture from any program", only_in_settings=True),
+)
+
+
+def check(option: Option, value: object, where: str, shown: object) -> object:
+    """The value in its own type, if the option allows it.
+
+    Parameters
+    ----------
+    option : Option
+        What the value is for.
+    value : object
+        From settings.py, or parsed from the command line.
+    where : str
+        The option as the user wrote it, for the message.
+    shown : object
+        The value as the user wrote it, for the message.
+
+    Raises
+    ------
+    OptionError
+        The value is of the wrong type or outside the range.
+    """
+    if value is None and option.is_optional:
+        return None
+    if not _is_allowed(option, value):
+        text = repr(shown)
+        text = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
+        raise OptionError(f"{where} is {text}: it must be {option.allowed}")
+    return float(value) if option.kind == "number" and isinstance(value, int) else value
+
+
+def _is_allowed(option: Option, value: object) -> bool:
+    match option.kind:
+        case "switch":
+            return isinstance(value, bool)
+        case "choice":
+            return value in option.choices
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool) and _is_inside(option, value)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool) and _is_inside(option, value)
+        case _:
+            return isinstance(value, str) and bool(value.strip()) and "\0" not in value
+
+
+def _is_inside(option: Option, number: float) -> bool:
+    """Whether a number is in the option's range; NaN never is."""
+    low = float("-inf") if option.low is None else option.low
+    high = float("inf") if option.high is None else option.high
+    if option.is_open:
+        return low < number < high
+    return low <= number <= high
+
+
+def parse(option: Option, text: str) -> object:
+    """What a word on the command line stands for; the word itself where it is not of the option's kind."""
+    if option.is_optional and text.lower() == "none":
+        return None
+    try:
+        if option.kind == "integer":
+            return int(text)
+        if option.kind == "number":
+            return float(text)
+    except ValueError:
+        pass  # `check` says what it must be
+    return text
+
+
+def check_settings(settings: Mapping[str, object], table: Sequence[Option] = OPTIONS) -> dict[str, object]:
+    """All settings, each checked.
+
+    Parameters
+    ----------
+    settings : mapping
+        Names and values as settings.py defines them; only names in capitals count.
+    table : sequence of Option
+        The options there are.
+
+    Raises
+    ------
+    OptionError
+        A setting is missing, unknown or outside its range.
+    """
+    names = [option.name for option in table]
+    for name in settings:
+        if name.isupper() and not name.startswith("_") and name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            raise OptionError(
+                f"{name} in {SETTINGS_FILE} is no setting" + (f"; did you mean {near[0]}?" if near else "")
+            )
+    for option in table:
+        if option.name not in settings:
+            raise OptionError(f"{option.name} is missing in {SETTINGS_FILE}: it must be {option.allowed}")
+    return {
+        option.name: check(option, settings[option.name], f"{option.name} in {SETTINGS_FILE}", settings[option.name])
+        for option in table
+    }
+
+
+def read_options(
+    arguments: Sequence[str],
+    settings: Mapping[str, object],
+    folder: Path,
+    *,
+    program: str,
+    description: str,
+    names: Iterable[str] | None = None,
+    flags: Mapping[str, str] = NO_RENAMING,
+    table: Sequence[Option] = OPTIONS,
+) -> SimpleNamespace:
+    """Settings overridden by the command line, all checked.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line without the program's name.
+    settings : mapping
+        ``vars(settings)``: names and values.
+    folder : Path
+        What relative paths in the settings are relative to.
+    program, description : str
+        For the help.
+    names : iterable of str, optional
+        Settings that this program's command line has; all without it.
+    flags : mapping, optional
+        Setting to its name on the command line, where that is not its own.
+    table : sequence of Option
+        The options there are.
+
+    Returns
+    -------
+    SimpleNamespace
+        Every setting by its name in lower case; paths as ``Path``.
+
+    Raises
+    ------
+    OptionError
+        A setting or an option is wrong.
+    SystemExit
+        After ``--help`` (0) and for a command line that argparse does not understand (2).
+    """
+    values = check_settings(settings, table)
+    shown = {option.name: option for option in table if not option.only_in_settings}
+    chosen = {name: shown[name] for name in (shown if names is None else names)}
+    given = vars(_parser(chosen.values(), values, program, description, flags).parse_args(arguments))
+    for name, raw in given.items():
+        option = chosen[name]
+        word = parse(option, raw) if isinstance(raw, str) else raw
+        values[name] = check(option, word, flags.get(name, option.flag), raw)
+    return SimpleNamespace(
+        **{
+            option.name.lower(): _in_place(option, values[option.name], Path() if option.name in given else folder)
+            for option in table
+        }
+    )
+
+
+def _in_place(option: Option, value: object, folder: Path) -> object:
+    """The value with its path, if it is one, made relative to the folder it was meant for."""
+    if option.kind == "path" and isinstance(value, str):
+        return folder / value
+    if option.kind == "source" and isinstance(value, str) and value != "-":
+        with suppress(OSError):  # a word that cannot be the name of a file
+            return str(folder / value) if (folder / value).is_file() else value
+    return value
+
+
+def _parser(
+    options: Collection[Option],
+    values: Mapping[str, object],
+    program: str,
+    description: str,
+    flags: Mapping[str, str],
+) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        usage=f"{program} {'[SOURCE] ' if any(option.kind == 'source' for option in options) else ''}[options]",
+        description=description,
+        epilog=f"Defaults come from {SETTINGS_FILE}. A path given here is relative to the folder you are in.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=HELP_POSITION),
+    )
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for option in options:
+        if option.group not in groups:
+            groups[option.group] = parser.add_argument_group(option.group)
+        _add(groups[option.group], option, values[option.name], flags.get(option.name, option.flag))
+    return parser
+
+
+def _add(group: argparse._ArgumentGroup, option: Option, default: object, flag: str) -> None:
+    """One option as argparse shows and reads it; the check comes later, the same as for settings."""
+    text = _help(option, default)
+    if option.kind == "switch":
+        group.add_argument(flag, dest=option.name, action=argparse.BooleanOptionalAction, help=text)
+    elif option.kind == "source":
+        group.add_argument(option.name, nargs="?", help=text)
+    else:
+        placeholder = option.placeholder or "|".join(option.choices)
+        group.add_argument(flag, dest=option.name, metavar=placeholder, help=text)
+
+
+def _help(option: Option, default: object) -> str:
+    limits = f"{option.limits} {option.unit}".strip() if option.limits else ""
+    choices = ", ".join(option.choices) if option.placeholder else ""
+    none = "or none" if option.is_optional and default is not None else ""
+    shown = "none" if default is None else {"True": "on", "False": "off"}.get(str(default), str(default))
+    notes = "; ".join(note for note in (limits, choices, none, f"default {shown}") if note)
+    return f"{option.meaning} ({notes})".replace("%", "%%")

@@ -1,0 +1,71 @@
+"""Bytes from a pipe or a keyboard as they arrive, with a way out when the run shall end."""
+
+from __future__ import annotations
+
+import os
+import queue
+import select
+import threading
+from collections.abc import Iterator
+
+from streamforest.protocols import Stop
+
+#: Bytes asked for at once.
+CHUNK = 65536
+
+# Seconds between two looks at the stop flag where ``select`` cannot watch a pipe.
+_PATIENCE = 0.1
+
+
+def arriving(descriptor: int, stop: Stop) -> Iterator[bytes]:
+    """Yield what arrives, at once, in chunks of at most CHUNK bytes.
+
+    Ends when the other side closes or ``stop`` is requested, even while nothing arrives.
+
+    Raises
+    ------
+    OSError
+        The descriptor is closed or cannot be read.
+    """
+    return _through_thread(descriptor, stop) if os.name == "nt" else _through_select(descriptor, stop)
+
+
+def _through_select(descriptor: int, stop: Stop) -> Iterator[bytes]:
+    while True:
+        select.select([descriptor, stop.fileno()], [], [])
+        if stop.requested:
+            return
+        try:
+            chunk = os.read(descriptor, CHUNK)
+        except BlockingIOError:
+            continue  # another reader of the same pipe was faster
+        if not chunk:
+            return
+        yield chunk
+
+
+def _through_thread(descriptor: int, stop: Stop) -> Iterator[bytes]:
+    """The same where ``select`` takes sockets only, as on Windows."""
+    chunks: queue.Queue[bytes | OSError] = queue.Queue(maxsize=16)
+    threading.Thread(target=_read_all, args=(descriptor, chunks), daemon=True).start()
+    while not stop.requested:
+        try:
+            chunk = chunks.get(timeout=_PATIENCE)
+        except queue.Empty:
+            continue
+        if isinstance(chunk, OSError):
+            raise chunk
+        if not chunk:
+            return
+        yield chunk
+
+
+def _read_all(descriptor: int, chunks: queue.Queue[bytes | OSError]) -> None:
+    chunk = b"-"
+    while chunk:
+        try:
+            chunk = os.read(descriptor, CHUNK)
+        except OSError as error:
+            chunks.put(error)
+            return
+        chunks.put(chunk)

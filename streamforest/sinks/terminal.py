@@ -1,0 +1,243 @@
+"""Standard output: a line a point for people, JSON Lines for programs, or anomalies only."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.moments import iso_time
+from streamforest.protocols import (
+    LABELS,
+    REASONS,
+    UNLABELLED,
+    VERDICT_DTYPE,
+    ReaderGoneError,
+    Verdicts,
+    verdict_from_row,
+)
+
+Form = Literal["text", "json", "quiet"]
+
+WIDE = 95  # columns that a line needs at most with the date in full
+HEADER_EVERY = 40  # lines, on a terminal
+RED, DIM, PLAIN = "\x1b[1;31m", "\x1b[2m", "\x1b[0m"
+UNKNOWN = "-"
+
+JSON_LABELS = {UNLABELLED: "null", **{label: json.dumps(name) for label, name in enumerate(LABELS)}}
+JSON_SWITCH = {True: "true", False: "false"}
+JSON_LINE = "{" + ", ".join(f'"{name}": %s' for name in VERDICT_DTYPE.names or ()) + "}\n"
+
+
+def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether a stream shall get colours.
+
+    FORCE_COLOR, set and not empty, decides; else only a terminal gets them, with NO_COLOR unset or empty
+    and TERM other than ``dumb``.
+    """
+    if environment.get("FORCE_COLOR"):
+        return True
+    if environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+class TerminalSink:
+    """Verdicts as lines on a stream, flushed block by block.
+
+    Parameters
+    ----------
+    stream : text stream
+        Standard output.
+    form : str
+        ``text``: a line a point; ``json``: an object a point with the Verdict's fields, null where unknown;
+        ``quiet``: lines as in ``text``, of anomalous points only.
+    colour : bool
+        Whether anomalous lines are coloured; json never is.
+    width : int, optional
+        Columns of the terminal; asked for when not given, and taken as enough where the stream is none.
+
+    Raises
+    ------
+    ReaderGoneError
+        From ``write``: the reader of a pipe went away.
+    OSError
+        From ``write``: the stream cannot be written.
+    """
+
+    name = "standard output"
+
+    def __init__(self, stream: TextIO, form: Form, colour: bool, width: int | None = None) -> None:
+        self._stream = stream
+        self._is_json = form == "json"
+        self._is_quiet = form == "quiet"
+        is_terminal = stream.isatty()
+        columns = shutil.get_terminal_size().columns if is_terminal else WIDE
+        self._lines = _Lines(colour, _sign(stream), is_terminal, (columns if width is None else width) >= WIDE)
+
+    def write(self, verdicts: Verdicts) -> None:
+        """Take one block of verdicts, shape (n,), n >= 1."""
+        if self._is_quiet:
+            verdicts = verdicts[verdicts["is_anomaly"]]
+        if not len(verdicts):
+            return
+        text = json_lines(verdicts) if self._is_json else self._lines.format(verdicts)
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError as error:
+            if _is_reader_gone(error):
+                raise ReaderGoneError(str(error)) from error
+            raise
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def _is_reader_gone(error: OSError) -> bool:
+    """Whether a pipe has no reader any more; Windows says so with "invalid argument"."""
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
+
+
+def _sign(stream: TextIO) -> str:
+    """The mark of an anomalous line that the stream can show."""
+    try:
+        "\u25b2\u2026".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return "!"
+    return "\u25b2"
+
+
+class _Lines:
+    """Verdicts -> aligned lines of text."""
+
+    def __init__(self, colour: bool, sign: str, has_headers: bool, is_wide: bool) -> None:
+        self._colour = colour
+        self._sign = sign
+        self._has_headers = has_headers
+        self._is_wide = is_wide
+        self._has_fractions = False  # whether a time with a part of a second was seen
+        self._scale = 0.0  # the largest normal number so far
+        self._decimals: int | None = None  # of the numbers, so that they stand below one another
+        self._since_header = HEADER_EVERY
+
+    def format(self, verdicts: Verdicts) -> str:
+        """The lines of one block, each with its end."""
+        lines: list[str] = []
+        for row in verdicts.tolist():
+            self._learn(row)
+            if self._has_headers:
+                self._add_header(lines)
+            lines.append(self._line(row))
+        return "".join(lines)
+
+    def _learn(self, row: tuple[Any, ...]) -> None:
+        """Choose the columns' notation by what has come so far, anomalous values left out."""
+        _, time, value, _, _, _, _, is_anomaly, _, lower, upper, _, _ = row
+        self._has_fractions = self._has_fractions or time % 1 > 0
+        for number in (lower, upper) if is_anomaly else (value, lower, upper):
+            if abs(number) > self._scale:
+                self._scale = abs(number)
+                self._decimals = _decimals(self._scale)
+
+    def _add_header(self, lines: list[str]) -> None:
+        if self._since_header >= HEADER_EVERY:
+            self._since_header = 0
+            header = self._joined(" ", "time", "value", "at least", "at most", "score", "limit", "")
+            lines.append(self._painted(DIM, header))
+        self._since_header += 1
+
+    def _line(self, row: tuple[Any, ...]) -> str:
+        index, time, value, _, score, threshold, _, is_anomaly, _, lower, upper, _, reason = row
+        bound = 10 if self._is_wide else 9
+        line = self._joined(
+            self._sign if is_anomaly else " ",
+            str(index) if math.isnan(time) else self._moment(time),
+            "missing" if math.isnan(value) else self._number(value, bound + 1),
+            self._number(lower, bound),
+            self._number(upper, bound),
+            _fraction(score),
+            _fraction(threshold),
+            REASONS[reason],
+        )
+        return self._painted(RED, line) if is_anomaly else line + "\n"
+
+    def _joined(self, sign: str, *cells: str) -> str:
+        """One line of cells: time, value, lower, upper, score, threshold, reason."""
+        time, value, lower, upper, score, limit, why = cells
+        fraction = 4 if self._has_fractions else 0
+        if self._is_wide:
+            line = (
+                f"{sign} {time:>{20 + fraction}}  {value:>11}  {lower:>10}  {upper:>10}  {score:>5}  {limit:>5}  {why}"
+            )
+        else:
+            line = f"{sign} {time:>{14 + fraction}} {value:>10} {lower:>9} {upper:>9} {score:>5} {limit:>5} {why}"
+        return line.rstrip()
+
+    def _moment(self, seconds: float) -> str:
+        """A time as ISO 8601 in UTC; in a narrow terminal without year and zone."""
+        text = iso_time(seconds, self._has_fractions)
+        return text if self._is_wide or "T" not in text else text[5:-1].replace("T", " ")
+
+    def _number(self, number: float, width: int) -> str:
+        """A number in the stream's decimals, or else as many digits as fit; ``-`` where it is unknown."""
+        if math.isnan(number):
+            return UNKNOWN
+        decimals = () if self._decimals is None else range(self._decimals, -1, -1)
+        texts = (f"{number:.{places}f}" for places in decimals)
+        return next((text for text in texts if len(text) <= width), "") or _short(number, width)
+
+    def _painted(self, colour: str, line: str) -> str:
+        return f"{colour}{line}{PLAIN}\n" if self._colour else line + "\n"
+
+
+def _decimals(scale: float) -> int | None:
+    """Decimals that give numbers of this size five digits; None where they are better written in another way."""
+    return max(0, 4 - math.floor(math.log10(scale))) if 1e-3 <= scale < 1e7 else None
+
+
+def _short(number: float, width: int) -> str:
+    """A number with as many of six digits as fit the width."""
+    texts = (f"{number:.{digits}g}" for digits in (6, 5, 4, 3, 2, 1))
+    return next((text for text in texts if len(text) <= width), f"{number:.0e}")
+
+
+def _fraction(number: float) -> str:
+    return UNKNOWN if math.isnan(number) else f"{number:.3f}"
+
+
+def json_lines(verdicts: Verdicts) -> str:
+    """One JSON object a verdict, each on its line, fields as in Verdict; unknown and infinite numbers are null."""
+    reasons = ['""'] * len(verdicts)
+    for row in np.flatnonzero(verdicts["reason"]).tolist():
+        reasons[row] = json.dumps(verdict_from_row(verdicts[row].item()).reason)
+    columns = (
+        verdicts["index"].tolist(),
+        _json_numbers(verdicts["time"]),
+        _json_numbers(verdicts["value"]),
+        [JSON_LABELS[label] for label in verdicts["label"].tolist()],
+        _json_numbers(verdicts["score"]),
+        _json_numbers(verdicts["threshold"]),
+        _json_numbers(verdicts["p_value"]),
+        [JSON_SWITCH[flag] for flag in verdicts["is_anomaly"].tolist()],
+        _json_numbers(verdicts["expected"]),
+        _json_numbers(verdicts["lower"]),
+        _json_numbers(verdicts["upper"]),
+        [number or "null" for number in verdicts["episode"].tolist()],
+        reasons,
+    )
+    return "".join([JSON_LINE % cells for cells in zip(*columns, strict=True)])
+
+
+def _json_numbers(numbers: NDArray[np.float64]) -> list[str]:
+    texts = [repr(number) for number in numbers.tolist()]
+    for row in np.flatnonzero(~np.isfinite(numbers)).tolist():
+        texts[row] = "null"
+    return texts

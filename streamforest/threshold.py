@@ -1,0 +1,149 @@
+"""The moving limit of a stream's scores, which keeps the alarm rate that was asked for, and p-values."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.compiled import Record, compiled
+
+#: Shares of scores above each tracked quantile, and the points that each remembers and starts with.
+BODY_SHARES = (0.5, 0.1, 0.02)
+BODY_MEMORY = (500.0, 2000.0, 5000.0)
+BODY_PRIOR = (20.0, 60.0, 200.0)
+
+#: Alarms that the correction remembers, and alarms' worth of trust in where it starts.
+ALARM_MEMORY = 30.0
+ALARM_PRIOR = 2.0
+#: An alarm this far above the limit (in e-foldings of the tail) begins to count less, down to the least
+#: weight at twice as far: it tells of an anomaly more than of a limit set too low. Where alarms are so many
+#: that they are this share of the last points, they are the stream's new life, and count in full.
+PLAIN_EXCESS = 1.0
+LEAST_WEIGHT = 0.02
+#: Mean weight of an alarm where the excess is exponential, as it is among normal points.
+MEAN_WEIGHT = 0.9
+FULL_SHARE = 0.3
+#: Alarms with no more points than this between them are one event: its second counts a half, its third a third.
+CLUSTER_GAP = 5
+SHARE_GAIN = 0.01
+
+#: What is remembered of a stream's scores, all in surprise: ``-ln`` of the share of normal training
+#: points that score at least as much.
+THRESHOLD_DTYPE = np.dtype([("count", "i8"), ("body", "f8", (3,)), ("correction", "f8"), ("alarms", "f8"), ("cluster", "f8"), ("calm", "i8")])
+
+
+def new_thresholds(n: int = 1) -> NDArray[np.void]:
+    """Fresh states of THRESHOLD_DTYPE for n streams, shape (n,): they start from the training's scores."""
+    states = np.zeros(n, dtype=THRESHOLD_DTYPE)
+    states["body"] = -np.log(BODY_SHARES)
+    return states
+
+
+@compiled
+def interpolate(x: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> float:
+    """Piecewise linear through rising knots, going on with the last slope beyond them, at least ``ys[0]`` before."""
+    at_least: float = ys[0]
+    if x <= xs[0]:
+        return at_least
+    low, high = 0, xs.size - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if xs[middle] <= x:
+            low = middle
+        else:
+            high = middle
+    slope: float = (ys[high] - ys[low]) / (xs[high] - xs[low])
+    start: float = ys[low]
+    return start + (x - xs[low]) * slope
+
+
+@compiled
+def _slope(state: Record) -> float:
+    """Surprise of the stream's scores for one e-folding of their share, in the tail."""
+    slope: float = (state.body[2] - state.body[1]) / 1.6094379124341003
+    held: float = min(max(slope, 0.5), 2.0)
+    return held
+
+
+@compiled
+def limit(state: Record, rate: float) -> float:
+    """The surprise above which a score is anomalous: known before the score.
+
+    The tracked quantiles give a first guess, carried on beyond them along an exponential tail; the
+    correction makes up for what the guess is off.
+    """
+    wanted = -np.log(rate)
+    if wanted >= 3.912023005428146:
+        guess = state.body[2] + _slope(state) * (wanted - 3.912023005428146)
+    elif wanted >= 2.302585092994046:
+        share = (wanted - 2.302585092994046) / 1.6094379124341003
+        guess = state.body[1] + share * (state.body[2] - state.body[1])
+    else:
+        share = (wanted - 0.6931471805599453) / 1.6094379124341003
+        guess = state.body[0] + share * (state.body[1] - state.body[0])
+    corrected: float = guess + state.correction
+    return corrected
+
+
+@compiled
+def p_value(state: Record, surprise: float, limit_now: float, rate: float) -> float:
+    """Share of normal points whose score is at least this surprising, in [0, 1]; ``rate`` at the limit."""
+    if surprise > limit_now:
+        return rate * math.exp(-(surprise - limit_now) / _slope(state))
+    below_at, below = 0.0, 1.0
+    for k in range(3):
+        at = state.body[k]
+        if BODY_SHARES[k] <= rate or at >= limit_now:
+            break
+        if surprise <= at:
+            return _between(surprise, below_at, below, at, BODY_SHARES[k])
+        below_at, below = at, BODY_SHARES[k]
+    return _between(surprise, below_at, below, limit_now, rate)
+
+
+@compiled
+def _between(x: float, x0: float, p0: float, x1: float, p1: float) -> float:
+    if x <= x0 or x1 <= x0:
+        return p0
+    share: float = (p1 / p0) ** ((x - x0) / (x1 - x0))
+    return p0 * share
+
+
+@compiled
+def learn(state: Record, surprise: float, limit_now: float, rate: float, is_anomaly: bool) -> None:
+    """Learn a score, whatever was said of it.
+
+    Every quantile is moved by stochastic approximation (a score above it lifts it by a step, one below
+    lowers it by the step times the share): in the long run as many scores lie above as were asked for,
+    whatever the scores do. The correction does the same for the limit itself, as in adaptive conformal
+    inference.
+
+    References
+    ----------
+    Gibbs and Candes, "Adaptive conformal inference under distribution shift", NeurIPS 2021,
+    arXiv 2106.00170, equation 2.
+    """
+    n = float(state.count)
+    weight = 1.0
+    state.calm = min(state.calm + 1, CLUSTER_GAP + 1)
+    if is_anomaly:
+        state.cluster = state.cluster + 1.0 if state.calm <= CLUSTER_GAP else 1.0
+        state.calm = 0
+        excess = (surprise - limit_now) / (_slope(state) * PLAIN_EXCESS)
+        plain = min(max(2.0 - excess, LEAST_WEIGHT), 1.0)
+        weight = min(max(plain, (state.alarms / FULL_SHARE) ** 2), 1.0)
+        alarm = plain / state.cluster
+    else:
+        alarm = 0.0
+    state.alarms += SHARE_GAIN * ((1.0 if is_anomaly else 0.0) - state.alarms)
+    for k in range(3):
+        share = BODY_SHARES[k]
+        gain = 1.0 / (share * min(n + BODY_PRIOR[k], BODY_MEMORY[k]))
+        state.body[k] += gain * weight * ((1.0 if surprise > state.body[k] else 0.0) - share)
+    state.body[1] = max(state.body[1], state.body[0])
+    state.body[2] = max(state.body[2], state.body[1])
+    step = _slope(state) / min(n * rate + ALARM_PRIOR, ALARM_MEMORY)
+    state.correction += step * (alarm - MEAN_WEIGHT * rate)
+    state.count += 1

@@ -1,0 +1,363 @@
+"""A raw reading -> a point, or the reason why not.
+
+Repaired, and counted:
+
+- blanks around a value;
+- a decimal comma, where the source says that a comma is one;
+- a label that is no number and no known word: the point counts as unlabelled.
+
+Missing, and counted; time goes on:
+
+- a value that is None, empty, NaN, ``null``, ``none``, ``na`` or ``n/a``, in any case.
+
+Refused, and counted, each with its reason:
+
+- a value that is no number: text, digits of another alphabet, ``1_000``, ``0x10``, ``1,5`` without a decimal comma;
+- a value that is infinite, as written or because it is too large (``1e999``);
+- a time that cannot be read;
+- a time that goes back (an equal one is fine);
+- whatever the source itself refused.
+
+Times are ISO 8601 (``2024-05-01``, ``2024-05``, ``2024-05-01T12:00:00.5Z``, ``2024-05-01 12:00:00+02:00``; UTC where no
+zone stands; ``/`` between the parts of the date as well) or unix time in seconds, milli-, micro- or nanoseconds, told
+apart by their size. A time that is None or empty is not known: NaN, and the point is kept.
+
+Labels are numbers (0 normal, another one an anomaly), ``true/false``, ``yes/no`` or a name in
+:data:`~streamforest.protocols.LABELS`, in any case; a label of type int is an index into that table.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.protocols import ANOMALY, LABELS, NORMAL, POINT_DTYPE, UNLABELLED, Points, Reading, Refusal
+
+Column = Sequence[str | float | None]
+
+#: Text that stands for a missing value, in lower case.
+MISSING = frozenset({"", "nan", "null", "none", "na", "n/a"})
+
+NO_NUMBER = "a value that is no number"
+INFINITE = "an infinite value"
+BAD_TIME = "a time that cannot be read"
+TIME_BACK = "a time that goes back"
+NO_READING = "a line that holds no reading"
+
+_LABEL_CODES = {
+    **{name: code for code, name in enumerate(LABELS)},
+    **dict.fromkeys(("true", "yes"), ANOMALY),
+    **dict.fromkeys(("false", "no"), NORMAL),
+    **dict.fromkeys(MISSING, UNLABELLED),
+}
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
+_YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
+
+# Below this many readings, arrays cost more than a look at each reading.
+_FEW = 8
+
+
+class RefusedError(ValueError):
+    """A reading that cannot become a point: the kind of fault and the reason in words."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+class Validator:
+    """Turns blocks of raw readings into points and keeps count of what was wrong with them.
+
+    Attributes
+    ----------
+    missing : int
+        Points without a value.
+    repaired : int
+        Readings that were put right.
+    reasons : Counter of str
+        How many readings were refused, by kind of fault.
+
+    Notes
+    -----
+    A block is read column by column; where that meets anything but clean numbers and times, the block is read
+    again one reading at a time. Both give the same points, bit for bit. Memory is constant.
+    """
+
+    def __init__(self) -> None:
+        self.missing = 0
+        self.repaired = 0
+        self.reasons: Counter[str] = Counter()
+        self._last_time = -math.inf
+        self._seen = 0
+
+    @property
+    def refused(self) -> int:
+        """How many readings were refused, those that the source refused among them."""
+        return self.reasons.total()
+
+    def check(self, block: Sequence[Reading | Refusal]) -> tuple[Points, list[Refusal]]:
+        """Check one block, which follows the one before in time.
+
+        Parameters
+        ----------
+        block : sequence of Reading or Refusal
+            What the source yielded.
+
+        Returns
+        -------
+        points : array of POINT_DTYPE, shape (n,)
+            The readings that were not refused, in order.
+        refusals : list of Refusal
+            The others, in order; ``where`` is the source's own or counts the readings from 1.
+        """
+        points = self._check_columns(block) if len(block) >= _FEW else None
+        if points is not None:
+            self._seen += len(block)
+            return points, []
+        return self._check_each(block)
+
+    def _check_columns(self, block: Sequence[Reading | Refusal]) -> Points | None:
+        """The points of a block that needs no repair and no refusal; None where one may."""
+        try:
+            values, times, labels, _ = zip(*block, strict=True)
+        except ValueError:
+            return None  # a Refusal, which has two fields, stands among the readings
+        numbers = _numbers(values)
+        seconds = None if numbers is None else _seconds(times)
+        if numbers is None or seconds is None or not self._goes_on(seconds):
+            return None
+        self.missing += int(np.isnan(numbers).sum())
+        return self._points(seconds, numbers, labels)
+
+    def _goes_on(self, seconds: NDArray[np.float64]) -> bool:
+        """Whether times are all unknown, or all known and none goes back; keeps the last one if so."""
+        if np.isnan(seconds).all():
+            return True
+        if not (seconds[0] >= self._last_time and (seconds[1:] >= seconds[:-1]).all()):
+            return False
+        self._last_time = float(seconds[-1])
+        return True
+
+    def _points(
+        self, times: Column | NDArray[np.float64], values: Column | NDArray[np.float64], labels: Column
+    ) -> Points:
+        points = np.empty(len(values), POINT_DTYPE)
+        points["time"] = times
+        points["value"] = values
+        points["label"] = UNLABELLED if labels.count(None) == len(labels) else self._codes(labels)
+        return points
+
+    def _codes(self, labels: Column) -> list[int]:
+        known = {label: _label_code(label) for label in set(labels)}
+        codes = [known[label] for label in labels]
+        self.repaired += codes.count(None)
+        return [UNLABELLED if code is None else code for code in codes]
+
+    def _check_each(self, block: Sequence[Reading | Refusal]) -> tuple[Points, list[Refusal]]:
+        times: list[float] = []
+        values: list[float] = []
+        labels: list[str | int | None] = []
+        refusals: list[Refusal] = []
+        for item in block:
+            self._seen += 1
+            if isinstance(item, Refusal):
+                self.reasons[NO_READING] += 1
+                refusals.append(item)
+                continue
+            try:
+                value, is_repaired = _read_value(item)
+                times.append(self._next_time(item.time))
+            except RefusedError as error:
+                self.reasons[error.kind] += 1
+                refusals.append(Refusal(f"reading {self._seen}", error.reason))
+                continue
+            values.append(value)
+            labels.append(item.label)
+            self.repaired += is_repaired
+            self.missing += value != value
+        return self._points(times, values, labels), refusals
+
+    def _next_time(self, raw: str | float | None) -> float:
+        time = read_time(raw)
+        if time < self._last_time:
+            raise RefusedError(TIME_BACK, f"time {shown(raw)} goes back, it is before that of an earlier reading")
+        if time == time:
+            self._last_time = time
+        return time
+
+
+def shown(raw: object) -> str:
+    r"""Text as it may be shown to a user: quoted, at most 40 characters, with control characters escaped.
+
+    Examples
+    --------
+    >>> print(shown("a\x1b[31m"))
+    'a\x1b[31m'
+    """
+    text = str(raw)
+    return repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
+
+
+def read_number(raw: str | float | None, decimal_comma: bool = False) -> float:
+    """The number that a text or number stands for; NaN for a missing one.
+
+    Raises
+    ------
+    RefusedError
+        It is no number, or infinite.
+
+    Examples
+    --------
+    >>> read_number(" 3,5 ", decimal_comma=True)
+    3.5
+    """
+    return _read_value(Reading(raw, None, None, decimal_comma))[0]
+
+
+def _read_value(reading: Reading) -> tuple[float, bool]:
+    """The value, NaN for a missing one, and whether it was repaired."""
+    raw = reading.value
+    if raw is None:
+        return math.nan, False
+    is_repaired = False
+    try:
+        if isinstance(raw, str):
+            text = raw.strip()
+            if text.lower() in MISSING:
+                return math.nan, False
+            is_repaired = text != raw
+            if reading.decimal_comma and "," in text:
+                text, is_repaired = text.replace(",", "."), True
+            value = _plain_number(text)
+        else:
+            value = float(raw)
+    except OverflowError:
+        value = math.inf  # an integer that is too large for a float
+    except (ValueError, TypeError):
+        raise RefusedError(NO_NUMBER, f"{shown(raw)} is no number") from None
+    if math.isinf(value):
+        raise RefusedError(INFINITE, f"{shown(raw)} is infinite or too large for a number")
+    return value, is_repaired and value == value
+
+
+def _plain_number(text: str) -> float:
+    """``float`` without the notations of Python's own: underscores and digits of other alphabets."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
+
+
+def read_time(raw: str | float | None) -> float:
+    """Seconds, UTC epoch, of an ISO 8601 text or a unix time; NaN for None or empty text.
+
+    Raises
+    ------
+    RefusedError
+        It is neither.
+
+    Examples
+    --------
+    >>> read_time("1970-01-02T01:00:00+01:00")
+    86400.0
+    >>> read_time("1714521600000") == read_time("2024-05-01")
+    True
+    """
+    try:
+        if not isinstance(raw, str):
+            return math.nan if raw is None else _read_unix(float(raw))
+        text = raw.strip()
+        if text[4:5] in {"-", "/"} and text[:4].isdigit():
+            return _read_iso(text)
+        return math.nan if text.lower() in MISSING else _read_unix(_plain_number(text))
+    except (ValueError, TypeError, OverflowError):
+        reason = f"time {shown(raw)} cannot be read: it is neither ISO 8601 nor unix time"
+        raise RefusedError(BAD_TIME, reason) from None
+
+
+def _read_iso(text: str) -> float:
+    tidy = text.removesuffix(" UTC").replace("/", "-")
+    if _YEAR_AND_MONTH.fullmatch(tidy):
+        tidy += "-01"
+    moment = datetime.fromisoformat(tidy)
+    return (moment - (_EPOCH if moment.tzinfo else _NAIVE_EPOCH)).total_seconds()
+
+
+def _read_unix(number: float) -> float:
+    if math.isinf(number):
+        raise ValueError
+    return number / _unit(abs(number))
+
+
+def _unit(size: float) -> float:
+    """Parts of a second that a unix time of this size counts: seconds reach to the year 5138."""
+    if size < 1e11:
+        return 1.0
+    if size < 1e14:
+        return 1e3
+    return 1e6 if size < 1e17 else 1e9
+
+
+def _numbers(values: Column) -> NDArray[np.float64] | None:
+    """Clean texts or numbers as an array; None where one needs a closer look. Numbers may be NaN."""
+    is_number = set(map(type, values)) <= {float, int}
+    try:
+        if not is_number:
+            joined = "".join(values)  # type: ignore[arg-type]  # anything but text raises TypeError
+            if "_" in joined or not joined.isascii() or len(joined.split(None, 1)) != 1:
+                return None
+        numbers = np.array(list(map(float, values)))  # type: ignore[arg-type]  # None raises TypeError
+    except (TypeError, ValueError, OverflowError):
+        return None
+    is_clean = ~np.isinf(numbers) if is_number else np.isfinite(numbers)
+    return numbers if is_clean.all() else None
+
+
+def _seconds(times: Column) -> NDArray[np.float64] | None:
+    """Times of one notation as an array; None where one needs a closer look."""
+    first = times[0]
+    if first is None:
+        return np.full(len(times), math.nan) if times.count(None) == len(times) else None
+    if not isinstance(first, str) or first[4:5] != "-":
+        numbers = _numbers(times)
+        return None if numbers is None else _unix_seconds(numbers)
+    try:
+        texts = [text for text in cast(Sequence[str], times) if text[4] == "-"]
+        epoch = _EPOCH if datetime.fromisoformat(first).tzinfo else _NAIVE_EPOCH
+        seconds = [(moment - epoch).total_seconds() for moment in map(datetime.fromisoformat, texts)]
+    except (TypeError, ValueError, IndexError):
+        return None  # numbers among the texts, or two notations, in one block
+    return np.array(seconds) if len(seconds) == len(times) else None
+
+
+def _unix_seconds(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    sizes = np.abs(numbers)
+    if sizes.max() < 1e11:
+        return numbers
+    units = np.select([sizes < 1e11, sizes < 1e14, sizes < 1e17], [1.0, 1e3, 1e6], 1e9)
+    return np.asarray(numbers / units)
+
+
+def _label_code(label: str | float | None) -> int | None:
+    """The index of a label in LABELS, or UNLABELLED; None for one that is not known."""
+    if label is None:
+        return UNLABELLED
+    if isinstance(label, int):
+        return label if UNLABELLED <= label < len(LABELS) else None
+    text = str(label).strip().lower()
+    if text in _LABEL_CODES:
+        return _LABEL_CODES[text]
+    try:
+        number = _plain_number(text)
+    except ValueError:
+        return None
+    return UNLABELLED if number != number else ANOMALY if number else NORMAL

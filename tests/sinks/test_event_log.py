@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from streamforest.protocols import VERDICT_DTYPE
+from streamforest.sinks.event_log import EventLogSink
+
+NOON = 1714564800.0  # 2024-05-01T12:00:00Z
+
+
+def verdicts_of(text, first=0, episode=1):
+    """One verdict a letter; ``!`` is an anomalous one."""
+    verdicts = np.zeros(len(text), VERDICT_DTYPE)
+    verdicts["index"] = np.arange(first, first + len(text))
+    verdicts["time"] = NOON + verdicts["index"]
+    verdicts["label"] = -1
+    verdicts["value"] = verdicts["index"] * 10
+    verdicts["score"] = 0.5 + verdicts["index"] / 100
+    verdicts["threshold"], verdicts["p_value"] = 0.45, 0.0005
+    verdicts["expected"], verdicts["lower"], verdicts["upper"] = 1, 0, 2
+    is_anomaly = np.array([letter == "!" for letter in text])
+    verdicts["is_anomaly"], verdicts["reason"] = is_anomaly, is_anomaly
+    verdicts["episode"] = np.where(is_anomaly, episode, 0)
+    return verdicts
+
+
+def lines_of(path):
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_an_episode_is_a_line_at_its_start_and_one_at_its_end(tmp_path):
+    path = tmp_path / "anomaly.log"
+    sink = EventLogSink(path, 10**6, 3)
+    sink.write(verdicts_of("..!"))
+    assert lines_of(path) == [
+        "2024-05-01T12:00:02.000Z start episode=1 index=2 value=20 expected=1 score=0.52 threshold=0.45 "
+        'p_value=0.0005 reason="spike: 20, expected 1 +- 1"'
+    ]
+    sink.write(verdicts_of("!.......", first=3))
+    assert lines_of(path)[1:] == [
+        "2024-05-01T12:00:03.000Z end episode=1 index=3 value=30 expected=1 score=0.53 threshold=0.45 p_value=0.0005 "
+        'reason="spike: 30, expected 1 +- 1" points=2 peak_time=2024-05-01T12:00:03.000Z peak_index=3 peak_value=30 '
+        "peak_expected=1 peak_score=0.53 peak_threshold=0.45 peak_p_value=0.0005 "
+        'peak_reason="spike: 30, expected 1 +- 1"'
+    ]
+    sink.close()
+    assert len(lines_of(path)) == 2
+
+
+def test_unknown_numbers_and_times_are_dashes(tmp_path):
+    verdicts = verdicts_of("!")
+    for name in ("time", "value", "expected"):
+        verdicts[name] = np.nan
+    sink = EventLogSink(tmp_path / "anomaly.log", 10**6, 3)
+    sink.write(verdicts)
+    sink.close()
+    assert lines_of(tmp_path / "anomaly.log")[0].startswith("- start episode=1 index=0 value=- expected=- score=0.5 ")
+
+
+def test_closing_ends_the_open_episode_once(tmp_path):
+    sink = EventLogSink(tmp_path / "anomaly.log", 10**6, 3)
+    sink.write(verdicts_of("!"))
+    sink.close()
+    sink.close()
+    assert [line.split()[1] for line in lines_of(tmp_path / "anomaly.log")] == ["start", "end"]
+
+
+def test_lines_are_added_to_what_is_there(tmp_path):
+    path = tmp_path / "anomaly.log"
+    path.write_text("before\n", encoding="utf-8")
+    sink = EventLogSink(path, 10**6, 3)
+    sink.write(verdicts_of("!"))
+    sink.close()
+    assert lines_of(path)[0] == "before"
+
+
+def test_the_log_is_rotated_by_size_and_old_files_go(tmp_path):
+    sink = EventLogSink(tmp_path / "anomaly.log", 1000, 2)
+    for episode in range(1, 30):
+        sink.write(verdicts_of("!......", first=7 * episode, episode=episode))
+    sink.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["anomaly.log", "anomaly.log.1", "anomaly.log.2"]
+    assert all(path.stat().st_size <= 1000 for path in tmp_path.iterdir())
+    assert lines_of(tmp_path / "anomaly.log")[-1].split()[1:3] == ["end", "episode=29"]
+
+
+def test_a_folder_that_is_not_there_is_an_error_at_once(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        EventLogSink(tmp_path / "gone" / "anomaly.log", 10**6, 3)
+
+
+def test_a_folder_that_goes_away_is_an_error_at_the_next_rotation(tmp_path, capsys):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    sink = EventLogSink(folder / "anomaly.log", 100, 3)
+    sink.write(verdicts_of("!"))
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    with pytest.raises(OSError, match="No such file"):
+        sink.write(verdicts_of("!", first=100, episode=2))
+    with pytest.raises(OSError, match="No such file"):
+        sink.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_full_disk_is_an_error_and_not_a_traceback_from_logging(capsys):
+    try:
+        sink = EventLogSink("/dev/full", 10**6, 3)
+    except OSError:
+        pytest.skip("no /dev/full here")
+    with pytest.raises(OSError, match="No space left"):
+        sink.write(verdicts_of("!"))
+    with pytest.raises(OSError, match="No space left"):
+        sink.close()
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,221 @@
+import io
+import json
+import math
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamforest.protocols import LABELS, REASONS, VERDICT_DTYPE, ReaderGoneError, verdict_from_row
+from streamforest.sinks.terminal import HEADER_EVERY, TerminalSink, wants_colour
+
+NOON = 1714564800.0  # 2024-05-01T12:00:00Z
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+def verdicts_of(n, **fields):
+    verdicts = np.zeros(n, VERDICT_DTYPE)
+    verdicts["index"] = np.arange(n)
+    verdicts["time"] = NOON + np.arange(n)
+    verdicts["label"] = -1
+    for name in ("score", "threshold", "p_value", "expected", "lower", "upper"):
+        verdicts[name] = np.nan
+    for name, values in fields.items():
+        verdicts[name] = values
+    return verdicts
+
+
+def judged(n, **fields):
+    known = {"value": 10.5, "score": 0.4, "threshold": 0.65, "p_value": 0.3, "expected": 10, "lower": 8.25, "upper": 12}
+    return verdicts_of(n, **{**known, **fields})
+
+
+def alarms(n, **fields):
+    return judged(n, **{"value": 99, "score": 0.8, "is_anomaly": True, "episode": 1, "reason": 1, **fields})
+
+
+def written(verdicts, form, *, colour=False, width=100, stream=None):
+    stream = io.StringIO() if stream is None else stream
+    TerminalSink(stream, form, colour, width).write(verdicts)
+    return stream.getvalue()
+
+
+def test_a_line_has_time_value_band_score_and_threshold():
+    assert written(judged(1), "text").split() == ["2024-05-01T12:00:00Z", "10.500", "8.250", "12.000", "0.400", "0.650"]
+
+
+def test_what_is_not_known_yet_is_a_dash_and_not_a_zero():
+    assert written(verdicts_of(1, value=3), "text").split()[1:] == ["3.0000", "-", "-", "-", "-"]
+
+
+def test_a_missing_reading_is_said_to_be_missing():
+    assert "missing" in written(judged(1, value=np.nan), "text")
+
+
+def test_without_times_the_position_in_the_stream_stands_first():
+    assert written(judged(3, time=np.nan), "text").splitlines()[2].split()[0] == "2"
+
+
+def test_an_anomaly_is_marked_by_a_sign_and_its_reason():
+    normal, anomaly = written(np.concatenate([judged(1), alarms(1)]), "text").splitlines()
+    assert normal.startswith("  ")
+    assert anomaly.startswith("!")
+    assert anomaly.endswith("spike")
+    assert written(alarms(1), "text", stream=Screen(), colour=True).splitlines()[1].startswith("\x1b[1;31m\u25b2")
+
+
+def test_only_a_stream_that_can_show_the_triangle_gets_it(tmp_path):
+    for encoding, sign in (("utf-8", "\u25b2"), ("ascii", "!"), ("cp1252", "!")):
+        with (tmp_path / encoding).open("w", encoding=encoding) as stream:
+            TerminalSink(stream, "text", False).write(alarms(1))
+        assert (tmp_path / encoding).read_text(encoding=encoding).startswith(sign)
+
+
+def test_no_escape_sequence_is_written_without_colour():
+    assert "\x1b" not in written(alarms(3), "text", stream=Screen())
+    assert "\x1b" not in written(alarms(3), "json", stream=Screen(), colour=True)
+
+
+@pytest.mark.parametrize(("width", "longest"), [(100, 100), (80, 80)])
+@pytest.mark.parametrize("fraction", [0.0, 0.25])
+def test_lines_are_aligned_and_fit_the_terminal(width, longest, fraction):
+    widest = REASONS.index("level shift down")
+    numbers = (0.0, -1.234567e-300, 123456.0, -98765.4321, 1.5e300)
+    blocks = [alarms(1, value=n, lower=n, upper=n, reason=widest, time=NOON + fraction) for n in numbers]
+    lines = written(np.concatenate(blocks), "text", stream=Screen(), width=width).splitlines()
+    assert max(map(len, lines)) <= longest
+    assert len(set(map(len, lines[1:]))) == 1
+    assert lines[0].index("limit") + 5 == lines[1].index("0.650") + 5
+
+
+def test_a_narrow_terminal_gets_the_time_without_year_and_zone():
+    assert written(judged(1), "text", width=80).startswith("  05-01 12:00:00 ")
+
+
+def test_numbers_stand_in_decimals_that_suit_the_stream_and_that_no_anomaly_changes():
+    stream = io.StringIO()
+    sink = TerminalSink(stream, "text", False)
+    for value in (8.25, 1e6, 9, 1234.5678):
+        sink.write((alarms if value == 1e6 else judged)(1, value=value))
+    values = [line[22:35].strip() for line in stream.getvalue().splitlines()]
+    assert values == ["8.250", "1000000.000", "9.000", "1234.6"]
+
+
+@pytest.mark.parametrize("value", [5e-324, 1e-5, 3e9, 1e308, 0.0, -0.0])
+def test_very_large_and_very_small_numbers_keep_their_digits(value):
+    assert float(written(verdicts_of(1, value=value), "text").split()[1]) == value
+
+
+def test_the_lines_are_the_same_however_the_stream_is_cut():
+    verdicts = np.concatenate([judged(3), alarms(2), judged(1, value=1e4, time=NOON + 0.5), judged(3, value=np.nan)])
+    stream = io.StringIO()
+    sink = TerminalSink(stream, "text", False)
+    for row in range(len(verdicts)):
+        sink.write(verdicts[row : row + 1])
+    assert stream.getvalue() == written(verdicts, "text")
+
+
+def test_once_a_time_has_a_fraction_all_times_show_milliseconds():
+    stream = io.StringIO()
+    sink = TerminalSink(stream, "text", False)
+    sink.write(judged(1, time=NOON + 0.25))
+    sink.write(judged(1, time=NOON + 1))
+    assert [line.split()[0] for line in stream.getvalue().splitlines()] == [
+        "2024-05-01T12:00:00.250Z",
+        "2024-05-01T12:00:01.000Z",
+    ]
+
+
+def test_a_time_beyond_every_calendar_is_shown_as_a_number():
+    assert "1e+200" in written(judged(1, time=1e200), "text", width=80)
+
+
+def test_headers_come_again_on_a_terminal_and_never_in_a_pipe():
+    assert written(judged(HEADER_EVERY * 2), "text", stream=Screen()).count("score") == 2
+    assert len(written(judged(HEADER_EVERY * 2), "text").splitlines()) == HEADER_EVERY * 2
+
+
+def test_quiet_writes_anomalous_points_only():
+    assert len(written(np.concatenate([judged(5), alarms(2)]), "quiet").splitlines()) == 2
+    assert written(judged(5), "quiet") == ""
+
+
+numbers = st.floats() | st.sampled_from([math.nan, math.inf, -0.0, 5e-324, 0.1, 1e16])
+
+
+@given(
+    st.lists(
+        st.tuples(*[numbers] * 8, st.integers(-1, len(LABELS) - 1), st.booleans(), st.integers(0, len(REASONS) - 1)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_json_has_the_fields_of_a_verdict_in_order_and_null_where_unknown(rows):
+    names = ("time", "value", "score", "threshold", "p_value", "expected", "lower", "upper")
+    verdicts = verdicts_of(len(rows))
+    for place, row in enumerate(rows):
+        finite = [number if math.isfinite(number) else math.nan for number in row[:8]]
+        for name, number in zip(names, finite, strict=True):
+            verdicts[name][place] = number
+        verdicts["label"][place], verdicts["is_anomaly"][place], verdicts["reason"][place] = row[8:]
+        verdicts["episode"][place] = place
+    expected = [json.dumps(verdict_from_row(row)._asdict(), allow_nan=False) for row in verdicts.tolist()]
+    assert written(verdicts, "json").splitlines() == expected
+
+
+def test_an_infinite_number_is_null_in_json():
+    assert json.loads(written(judged(1, upper=np.inf), "json"), parse_constant=pytest.fail)["upper"] is None
+
+
+def test_every_block_is_flushed():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    TerminalSink(stream, "json", False).write(judged(1))
+    assert stream.buffer.getvalue().count(b"\n") == 1
+
+
+def test_a_closed_pipe_is_told_from_other_faults():
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        sink = TerminalSink(stream, "json", False)
+        os.close(reader)
+        with pytest.raises(ReaderGoneError):
+            sink.write(judged(1))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writer)  # the stream still holds the line when it is closed
+
+
+def test_a_full_disk_is_an_error_of_the_operating_system():
+    try:
+        stream = open("/dev/full", "w")  # noqa: PTH123, SIM115 - its close fails, too
+    except OSError:
+        pytest.skip("no /dev/full here")
+    with pytest.raises(OSError, match="No space left"):
+        TerminalSink(stream, "json", False).write(judged(1))
+    with pytest.raises(OSError, match="No space left"):
+        stream.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_terminal", "expected"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"TERM": "dumb"}, True, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": ""}, False, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "dumb"}, False, True),
+    ],
+)
+def test_colour_is_for_terminals_unless_the_environment_decides(environment, is_terminal, expected):
+    assert wants_colour(Screen() if is_terminal else io.StringIO(), environment) is expected

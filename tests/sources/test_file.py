@@ -1,0 +1,206 @@
+import gzip
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamforest.protocols import Reading, Refusal, SourceError
+from streamforest.sources.file import FileSource
+from streamforest.stop import StopFlag
+
+ROWS = [f"2024-05-01 12:{minute:02},{minute}" for minute in range(60)]
+TABLE = "\n".join(["timestamp,value", *ROWS, ""]).encode()
+
+
+@pytest.fixture
+def stop():
+    flag = StopFlag()
+    yield flag
+    flag.close()
+
+
+def read_all(path, stop, most=1000, **asked):
+    source = FileSource(path, **asked)
+    try:
+        return [item for block in source.read(stop, most) for item in block]
+    finally:
+        source.close()
+
+
+def gather(source, stop, items):
+    for block in source.read(stop, 10):
+        items += block
+
+
+def written(tmp_path, content):
+    path = tmp_path / "input.csv"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "pack", [bytes, gzip.compress, lambda text: gzip.compress(text[:500]) + gzip.compress(text[500:])]
+)
+def test_a_file_is_read_plain_or_compressed_whatever_its_name(tmp_path, stop, pack):
+    items = read_all(written(tmp_path, pack(TABLE)), stop)
+    assert [f"{item.time},{item.value}" for item in items] == ROWS
+
+
+def test_blocks_hold_at_most_what_was_asked_for_and_are_never_empty(tmp_path, stop):
+    source = FileSource(written(tmp_path, TABLE))
+    assert {len(block) for block in source.read(stop, 7)} == {7, 60 % 7}
+    source.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"timestamp,value\n", gzip.compress(b"")])
+def test_an_empty_file_ends_without_a_point(tmp_path, stop, content):
+    assert read_all(written(tmp_path, content), stop) == []
+
+
+def test_a_binary_file_is_refused_line_by_line(tmp_path, stop):
+    items = read_all(written(tmp_path, bytes(range(128, 256)) * 100 + b"\n\0\x01\n" + b"\x89PNG\n"), stop)
+    assert {type(item) for item in items} == {Refusal}
+
+
+@pytest.mark.parametrize("kept", [-1, -9, -60])
+def test_a_truncated_compressed_file_gives_its_good_rows_and_then_an_error(tmp_path, stop, kept):
+    source = FileSource(written(tmp_path, gzip.compress(TABLE, 0)[:kept]))
+    items = []
+    with pytest.raises(SourceError, match=r"input.csv: the compressed file ends early after \d+ lines"):
+        gather(source, stop, items)
+    source.close()
+    assert len(items) >= 56
+    assert [item.value for item in items] == [str(minute) for minute in range(len(items))]
+
+
+def test_a_damaged_compressed_file_is_an_error(tmp_path, stop):
+    content = bytearray(gzip.compress(TABLE))
+    content[20:30] = b"\xff" * 10
+    with pytest.raises(SourceError, match="the compressed file is damaged after"):
+        read_all(written(tmp_path, bytes(content)), stop)
+
+
+def test_rubbish_after_a_compressed_file_does_not_lose_its_rows(tmp_path, stop):
+    items = []
+    source = FileSource(written(tmp_path, gzip.compress(TABLE) + b"rubbish"))
+    with pytest.raises(SourceError, match="damaged after 61 lines"):
+        gather(source, stop, items)
+    source.close()
+    assert len(items) == 60
+
+
+def test_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(SourceError, match=r"there is no file .*absent.csv; check"):
+        FileSource(tmp_path / "absent.csv")
+
+
+def test_a_folder_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match="is a folder, not a file"):
+        FileSource(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "x" * 5000])
+def test_a_name_that_no_file_can_have_is_an_error(path):
+    with pytest.raises(SourceError, match="cannot be opened"):
+        FileSource(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_file_without_permission_is_an_error(tmp_path):
+    path = written(tmp_path, TABLE)
+    path.chmod(0)
+    with pytest.raises(SourceError, match="no permission"):
+        FileSource(path)
+
+
+def test_a_column_asked_for_is_read_and_described(tmp_path, stop):
+    source = FileSource(written(tmp_path, b"a,b\n1,2\n"), column="b")
+    assert list(source.read(stop, 10)) == [[Reading("2")]]
+    assert source.describe() == "column 'b' of a, b"
+    assert (source.name, source.live) == ("input.csv", False)
+    source.close()
+    source.close()
+
+
+def test_a_stop_ends_the_reading_after_the_block_at_hand(tmp_path, stop):
+    source = FileSource(written(tmp_path, TABLE))
+    blocks = source.read(stop, 10)
+    assert len(next(blocks)) == 10
+    stop.request()
+    assert list(blocks) == []
+    source.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_read_as_it_arrives_and_a_stop_ends_the_wait(tmp_path, stop):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    source = FileSource(path)  # does not wait for a writer
+    assert source.live
+    blocks = source.read(stop, 10)
+    writer = os.open(path, os.O_WRONLY)
+    for value in ("1", "2"):
+        os.write(writer, f"{value}\n".encode())
+        assert next(blocks) == [Reading(value)]
+    started = time.monotonic()
+    threading.Timer(0.05, stop.request).start()
+    assert list(blocks) == []
+    assert time.monotonic() - started < 1
+    os.close(writer)
+    source.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_that_nobody_writes_to_can_be_stopped(tmp_path, stop):
+    os.mkfifo(tmp_path / "pipe")
+    threading.Timer(0.05, stop.request).start()
+    assert read_all(tmp_path / "pipe", stop) == []
+
+
+@given(st.integers(0, len(TABLE)), st.binary(max_size=20), st.booleans())
+def test_bytes_damaged_anywhere_lose_no_row_that_is_whole_and_raise_nothing_but_a_source_error(
+    tmp_path_factory, start, damage, is_packed
+):
+    damaged = TABLE[:start] + damage + TABLE[start + len(damage) :]
+    path = written(tmp_path_factory.mktemp("damaged"), gzip.compress(damaged, 0) if is_packed else damaged)
+    stop = StopFlag()
+    try:
+        items = read_all(path, stop)
+    except SourceError:
+        assert start <= len(b"timestamp,value\n") + len(ROWS[0])  # the damage is where the columns are told
+        return
+    finally:
+        stop.close()
+    rows = {f"{item.time},{item.value}".strip() for item in items if isinstance(item, Reading)}
+    spared = TABLE[: max(0, start - 30)].count(b"\n")
+    assert rows >= set(ROWS[: max(0, spared - 1)])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is not there")
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    script = (
+        "import resource, sys\n"
+        "from streamforest.sources.file import FileSource\n"
+        "from streamforest.stop import StopFlag\n"
+        "from streamforest.validation import Validator\n"
+        "validator, before = Validator(), 0\n"
+        "for number, block in enumerate(FileSource(sys.argv[1]).read(StopFlag(), 4096)):\n"
+        "    validator.check(block)\n"
+        "    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    before = before or (peak if number == 20 else 0)\n"
+        "print(before, peak)\n"
+    )
+    path = tmp_path / "long.csv.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(30):
+            file.write(b"timestamp,value\n" + b"2024-05-01 12:00:00,12.5\n" * 10_000)
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script, path], cwd=root, capture_output=True, check=True, text=True)
+    before, peak = map(int, done.stdout.split())
+    assert peak < 1.05 * before

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamforest.episodes import EPISODE_GAP, EpisodeFold
+from streamforest.protocols import VERDICT_DTYPE
+
+
+def verdicts_of(flags, scores=None, gap=EPISODE_GAP):
+    """Verdicts with these flags; episodes numbered the obvious way."""
+    verdicts = np.zeros(len(flags), VERDICT_DTYPE)
+    verdicts["index"] = np.arange(len(flags))
+    verdicts["is_anomaly"] = flags
+    verdicts["score"] = 0.5 if scores is None else scores
+    number, last = 0, None
+    for index in np.flatnonzero(verdicts["is_anomaly"]):
+        number += last is None or index - last - 1 > gap
+        verdicts["episode"][index] = number
+        last = index
+    return verdicts
+
+
+def happenings_of(verdicts, cuts=()):
+    fold = EpisodeFold()
+    blocks = [block for block in np.split(verdicts, sorted(cuts)) if len(block)]
+    return [happening for block in blocks for happening in fold.add(block)] + fold.finish()
+
+
+def flags_of(text):
+    return [letter == "!" for letter in text]
+
+
+def test_an_episode_has_a_start_a_peak_an_end_and_its_points():
+    verdicts = verdicts_of(flags_of("..!!.!......."), scores=[0, 0, 0.7, 0.9, 1.0, 0.8, 0, 0, 0, 0, 0, 0, 0])
+    (start, first), (end, last) = happenings_of(verdicts)
+    assert (start, end) == ("start", "end")
+    assert (first.number, first.points, first.start.index, first.last.index) == (1, 1, 2, 2)
+    assert (last.number, last.points, last.start.index, last.peak.index, last.last.index) == (1, 3, 2, 3, 5)
+
+
+def test_of_equal_peaks_the_first_counts():
+    (_, _), (_, episode) = happenings_of(verdicts_of(flags_of("!!!"), scores=[0.6, 0.8, 0.8]))
+    assert episode.peak.index == 1
+
+
+@pytest.mark.parametrize(("normal", "episodes"), [(EPISODE_GAP, 1), (EPISODE_GAP + 1, 2)])
+def test_an_episode_survives_as_many_normal_points_as_the_gap(normal, episodes):
+    happenings = happenings_of(verdicts_of(flags_of("!" + "." * normal + "!")))
+    assert [kind for kind, _ in happenings] == ["start", "end"] * episodes
+
+
+def test_an_end_is_told_with_the_first_normal_point_beyond_the_gap():
+    verdicts = verdicts_of(flags_of("!" + "." * (EPISODE_GAP + 1)))
+    fold = EpisodeFold()
+    assert [kind for kind, _ in fold.add(verdicts[:-1])] == ["start"]
+    assert fold.open is not None
+    assert [kind for kind, _ in fold.add(verdicts[-1:])] == ["end"]
+    assert fold.open is None
+    assert fold.finish() == []
+
+
+def test_another_number_is_another_episode_even_without_a_gap():
+    verdicts = verdicts_of(flags_of("!!"))
+    verdicts["episode"] = [1, 2]
+    assert [(kind, episode.number) for kind, episode in happenings_of(verdicts)] == [
+        ("start", 1),
+        ("end", 1),
+        ("start", 2),
+        ("end", 2),
+    ]
+
+
+def test_an_anomalous_point_without_a_score_is_never_the_peak_of_one_with():
+    (_, _), (_, episode) = happenings_of(verdicts_of(flags_of("!!"), scores=[np.nan, 0.1]))
+    assert episode.peak.index == 1
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.5, 0.7, 0.9, np.nan])), min_size=1, max_size=60), st.data())
+def test_any_split_into_blocks_gives_the_same_happenings(points, data):
+    flags, scores = zip(*points, strict=True)
+    verdicts = verdicts_of(flags, scores)
+    cuts = data.draw(st.lists(st.integers(0, len(points))))
+    assert happenings_of(verdicts, cuts) == happenings_of(verdicts)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=80))
+def test_starts_and_ends_alternate_and_hold_every_anomalous_point(flags):
+    happenings = happenings_of(verdicts_of(flags))
+    assert [kind for kind, _ in happenings] == ["start", "end"] * (len(happenings) // 2)
+    assert sum(episode.points for kind, episode in happenings if kind == "end") == sum(flags)
+    assert [episode.number for kind, episode in happenings if kind == "end"] == list(range(1, len(happenings) // 2 + 1))

@@ -1,0 +1,316 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import main
+import model_prod
+from streamforest.forest import save_model
+from streamforest.options import OptionError, read_options
+from streamforest.protocols import Verdict
+
+PROJECT = Path(main.__file__).parent
+QUICK = {
+    "TREES": 10,
+    "FIT_STREAMS": 20,
+    "FIT_POINTS": 500,
+    "CALM_STREAMS": 20,
+    "CALM_POINTS": 500,
+    "CHECK_STREAMS": 5,
+    "CHECK_POINTS": 1000,
+    "CHECK_OUTLIERS": 0.1,
+}
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full: Linux")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc: Linux")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model trained in a hurry, in the real format."""
+    path = tmp_path_factory.mktemp("model") / "forest.joblib"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, number in QUICK.items():
+            patch.setattr(model_prod, name, number)
+        save_model(model_prod.train(1, 0.01)[0], path)
+    return path
+
+
+@pytest.fixture
+def start(model, tmp_path):
+    """Start main.py as a user does, in a folder of its own; what is left running is ended."""
+    started = []
+
+    def start(*arguments, script=PROJECT / "main.py", cwd=tmp_path, **options):
+        clean = {k: v for k, v in os.environ.items() if k not in {"FORCE_COLOR", "NO_COLOR"}}
+        command = [sys.executable, script, "--no-visualization", "--model", model, "--log", "none", *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
+        process = subprocess.Popen([str(word) for word in command], cwd=cwd, env=clean, text=True, **pipes)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+@pytest.fixture
+def run(start):
+    """Run main.py to its end: exit code, standard output, standard error."""
+
+    def run(*arguments, **options):
+        process = start(*arguments, **options)
+        out, err = process.communicate(timeout=120)
+        assert "Traceback" not in err
+        assert "Exception ignored" not in err
+        return process.returncode, out, err
+
+    return run
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "readings.csv"
+    rows = [f"2024-05-01T{i // 60:02}:{i % 60:02}:00Z,{100 if i == 300 else i % 24 + i % 7 / 10}" for i in range(600)]
+    path.write_text("\n".join(["time,value", *rows, ""]), encoding="utf-8")
+    return path
+
+
+def test_json_is_one_object_a_point_and_nothing_else(run):
+    code, out, err = run("--max-points", 500, "--delay", 0, "--format", "json")
+    objects = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [found["index"] for found in objects] == list(range(500))
+    assert {tuple(found) for found in objects} == {Verdict._fields}
+    assert "500 in" in err
+
+
+def test_a_file_gives_the_same_bytes_from_any_folder_and_through_a_pipe(run, csv, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    options = ("--delay", 0, "--format", "json")
+    code, first, _ = run(csv.name, *options)
+    assert (code, len(first.splitlines())) == (0, 600)
+    assert run(Path("..") / csv.name, *options, cwd=tmp_path / "elsewhere")[1] == first
+    with csv.open(encoding="utf-8") as file:
+        assert run("-", *options, stdin=file)[1] == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--delay", "-1"], "main.py: --delay is '-1': it must be a number from 0 to 3600 (seconds)\n"),
+        (
+            ["--log", "one", "--report", "one"],
+            "main.py: REPORT is 'one': that is the file of LOG, choose another one\n",
+        ),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2_and_one_line(run, arguments, message):
+    assert run(*arguments) == (2, "", message)
+
+
+def test_a_source_is_never_written_over(run, csv, tmp_path):
+    before = csv.read_bytes()
+    code, _, err = run(csv.name, "--report", tmp_path / "." / csv.name)
+    assert (code, len(err.splitlines()), csv.read_bytes()) == (2, 1, before)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("DELAY = (", "main.py: settings.py cannot be read: "),
+        ("DELAY = nothing", "main.py: settings.py cannot be read: name 'nothing' is not defined"),
+        ("DELAY = 1 / 0", "main.py: settings.py cannot be read: division by zero"),
+        ("DELAY = 'x'", "main.py: DELAY in settings.py is 'x': it must be a number from 0 to 3600 (seconds)"),
+        ("DELLAY = 1", "main.py: DELLAY in settings.py is no setting; did you mean DELAY?"),
+    ],
+)
+def test_a_wrong_settings_file_ends_with_2_and_one_line(run, tmp_path, line, message):
+    project = tmp_path / "project"
+    project.mkdir()
+    shutil.copy(PROJECT / "main.py", project)
+    shutil.copy(PROJECT / "anomaly.py", project)
+    shutil.copytree(PROJECT / "streamforest", project / "streamforest", ignore=shutil.ignore_patterns("__pycache__"))
+    settings = (PROJECT / "settings.py").read_text(encoding="utf-8")
+    (project / "settings.py").write_text(f"{settings}\n{line}\n", encoding="utf-8")
+    code, out, err = run(script=project / "main.py")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith(message)
+
+
+def test_a_model_that_is_not_there_ends_with_1_and_says_what_to_do(run, tmp_path):
+    code, out, err = run("--model", tmp_path / "none.joblib")
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert "python model_prod.py" in err
+
+
+def test_a_source_that_is_not_there_ends_with_1_and_one_line(run):
+    code, out, err = run("nowhere.csv")
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert "nowhere.csv" in err
+
+
+def test_a_source_of_which_nothing_can_be_read_ends_with_1_and_names_its_columns(run, tmp_path):
+    (tmp_path / "words.csv").write_text("value,other\n" + "x,1\n" * 200, encoding="utf-8")
+    code, _, err = run("words.csv", "--delay", 0)
+    assert code == 1
+    assert "first 100 readings were all refused" in err
+    assert "other" in err
+
+
+def test_a_reader_that_goes_away_ends_the_run_quietly(start):
+    process = start("--delay", 0, "--format", "json")
+    assert json.loads(process.stdout.readline())["index"] == 0
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=30) == 0
+
+
+def test_help_into_a_pipe_that_is_closed_is_quiet(start):
+    process = start("--help")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=30) == 0
+
+
+@needs_full
+def test_a_full_disk_behind_standard_output_is_told_once_and_the_log_goes_on(run, csv, tmp_path):
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
+        code, _, err = run(csv.name, "--delay", 0, "--log", "events.log", "--alarm-rate", 0.01, stdout=full)
+    assert code == 0
+    assert err.count("standard output failed, the run goes on without it: No space left on device") == 1
+    assert "600 in" in err
+    assert "start episode=1" in (tmp_path / "events.log").read_text(encoding="utf-8")
+
+
+@needs_full
+def test_a_full_disk_behind_standard_error_changes_nothing(start, csv):
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
+        process = start(csv.name, "--delay", 0, stderr=full)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, len(out.splitlines())) == (0, 600)
+
+
+def test_a_log_and_a_report_that_cannot_be_opened_are_told_and_the_run_goes_on(run, csv):
+    code, out, err = run(csv.name, "--delay", 0, "--log", "gone/a.log", "--report", "gone/a.csv")
+    assert (code, len(out.splitlines())) == (0, 600)
+    assert "no log, the run goes on without it: gone" in err
+    assert "no report, the run goes on without it: gone" in err
+
+
+def test_the_report_has_the_points_that_quiet_shows(run, csv, tmp_path):
+    _, out, _ = run(csv.name, "--delay", 0, "--format", "quiet", "--report", "report.csv", "--alarm-rate", 0.01)
+    rows = (tmp_path / "report.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == len(out.splitlines()) + 1
+    assert len(rows) > 1
+
+
+def test_a_line_on_standard_input_is_judged_when_it_comes(start):
+    process = start("-", "--format", "json", stdin=subprocess.PIPE)
+    for value in (1.5, 2.5):
+        process.stdin.write(f"{value}\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["value"] == value
+    process.stdin.close()
+    assert process.wait(timeout=30) == 0
+
+
+def wait_for_handlers(process):
+    """Wait until main.py has taken SIGTERM over, a few milliseconds after Python's own start."""
+    status = Path(f"/proc/{process.pid}/status")
+    ends = time.monotonic() + 20
+    while time.monotonic() < ends:
+        caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+        if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+    pytest.fail("no handler within 20 s")
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.1, 0.3, 0.6, 1.0, 1.5, 2.5])
+def test_a_signal_at_any_moment_ends_the_run_within_a_second_with_0(start, number, after):
+    process = start("--format", "json", "--delay", 0.01, stdout=subprocess.DEVNULL)
+    wait_for_handlers(process)
+    time.sleep(after)  # the moment is what is tested
+    process.send_signal(number)
+    sent = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - sent < 1
+    assert process.returncode == 0
+    assert err == "stopped before the first point\n" or "alarm rate" in err
+    assert "Traceback" not in err
+
+
+@needs_proc
+@pytest.mark.parametrize("arguments", [("--delay", 3600), ("-",)], ids=["between two points", "waiting for input"])
+def test_a_signal_ends_any_wait(start, arguments):
+    process = start("--format", "json", *arguments, stdin=subprocess.PIPE)
+    if arguments == ("-",):
+        process.stdin.write("1\n")
+        process.stdin.flush()
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    process.wait(timeout=20)
+    assert time.monotonic() - sent < 1
+    assert process.returncode == 0
+    assert "1 in" in process.stderr.read()
+
+
+@needs_proc
+def test_many_signals_are_as_good_as_one(start):
+    process = start("--format", "json", "--delay", 0)
+    process.stdout.readline()
+    for _ in range(50):
+        process.send_signal(signal.SIGINT)
+        if process.poll() is not None:
+            break
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert err.count("alarm rate") == 1
+    assert "Traceback" not in err
+
+
+def options_of(*arguments):
+    return read_options(arguments, main.load_settings(), PROJECT, program="main.py", description="")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--log", "a", "--report", "./a"),
+        ("a.csv", "--report", "a.csv"),
+        ("--model", "a", "--log", "a"),
+        ("a.csv", "--log", "link.csv"),
+    ],
+)
+def test_two_paths_of_one_file_are_refused(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "link.csv").hardlink_to(tmp_path / "a.csv")
+    with pytest.raises(OptionError, match="choose another one"):
+        main.check_paths(options_of(*arguments))
+
+
+def test_paths_of_different_files_and_no_paths_are_fine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main.check_paths(options_of("-", "--log", "a", "--report", "b"))
+    main.check_paths(options_of("x" * 10_000, "--log", "none", "--report", "none"))
+
+
+def test_without_a_standard_output_there_is_no_terminal_sink(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main.make_sinks(options_of("--log", "none")) == []
+
+
+def test_without_a_standard_error_nothing_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    main.say("anything")
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,272 @@
+import math
+from datetime import UTC, datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamforest.protocols import ANOMALY, LABELS, NORMAL, UNLABELLED, Reading, Refusal
+from streamforest.validation import (
+    BAD_TIME,
+    INFINITE,
+    NO_NUMBER,
+    NO_READING,
+    TIME_BACK,
+    RefusedError,
+    Validator,
+    read_number,
+    read_time,
+    shown,
+)
+
+NOON = 1714564800.0  # 2024-05-01 12:00 UTC
+FILLERS = 20  # enough readings for a block to be read column by column
+
+
+def check_one(reading):
+    validator = Validator()
+    points, refusals = validator.check([reading])
+    return validator, points, refusals
+
+
+@pytest.mark.parametrize("text", [" 5", "5 ", "\t5\r"])
+def test_blanks_around_a_value_are_repaired_and_counted(text):
+    validator, points, refusals = check_one(Reading(text))
+    assert points["value"].tolist() == [5.0]
+    assert (validator.repaired, refusals) == (1, [])
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "nan", "NaN", "-nan", "null", "None", "NA", "n/a", math.nan])
+def test_a_missing_value_is_a_point_without_a_value_and_time_goes_on(value):
+    validator, points, refusals = check_one(Reading(value, "2024-05-01T12:00:00"))
+    assert math.isnan(points["value"][0])
+    assert points["time"][0] == NOON
+    assert (validator.missing, validator.repaired, refusals) == (1, 0, [])
+
+
+@pytest.mark.parametrize(("text", "value"), [("3,5", 3.5), ("-3,5e2", -350.0), ("3.5", 3.5), ("4", 4.0)])
+def test_a_decimal_comma_is_repaired_where_the_source_has_one(text, value):
+    validator, points, _ = check_one(Reading(text, decimal_comma=True))
+    assert points["value"][0] == value
+    assert validator.repaired == ("," in text)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("abc", NO_NUMBER),
+        ("1_000", NO_NUMBER),
+        ("0x10", NO_NUMBER),
+        ("١٢", NO_NUMBER),
+        ("1,5", NO_NUMBER),
+        ("5\0", NO_NUMBER),
+        ("true", NO_NUMBER),
+        ("inf", INFINITE),
+        ("-Infinity", INFINITE),
+        ("1e999", INFINITE),
+        (math.inf, INFINITE),
+        (10**400, INFINITE),
+    ],
+)
+@pytest.mark.parametrize("fillers", [0, FILLERS])
+def test_a_value_that_is_no_finite_number_is_refused_with_the_value_in_the_reason(value, kind, fillers):
+    validator = Validator()
+    points, refusals = validator.check([Reading(value)] + [Reading("1")] * fillers)
+    assert len(points) == fillers
+    assert validator.reasons == {kind: 1}
+    assert refusals[0].where == "reading 1"
+    assert shown(value) in refusals[0].reason
+
+
+def test_two_decimal_marks_are_no_number():
+    validator, points, _ = check_one(Reading("1.234,5", decimal_comma=True))
+    assert (len(points), validator.refused) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("raw", "seconds"),
+    [
+        ("2024-05-01T12:00:00", NOON),
+        ("2024-05-01 12:00:00", NOON),
+        (" 2024-05-01 12:00:00\r", NOON),
+        ("2024-05-01T12:00:00Z", NOON),
+        ("2024-05-01 12:00:00 UTC", NOON),
+        ("2024-05-01T14:00:00+02:00", NOON),
+        ("2024-05-01T12:00:00.25", NOON + 0.25),
+        ("2024/05/01 12:00", NOON),
+        ("2024-05-01", NOON - 43200),
+        ("2024-05", NOON - 43200),
+        ("1714564800", NOON),
+        ("1714564800.5", NOON + 0.5),
+        (1714564800, NOON),
+        ("1714564800000", NOON),
+        ("1714564800000000", NOON),
+        ("1714564800000000000", NOON),
+        (1714564800250, NOON + 0.25),
+        ("0", 0.0),
+        ("-5", -5.0),
+        ("1.0e-05", 1e-5),
+    ],
+)
+@pytest.mark.parametrize("copies", [1, FILLERS])
+def test_a_time_is_read_in_every_notation_alone_and_in_a_block(raw, seconds, copies):
+    points, refusals = Validator().check([Reading(1.0, raw)] * copies)
+    assert points["time"].tolist() == [seconds] * copies
+    assert refusals == []
+
+
+@pytest.mark.parametrize("raw", [None, "", " ", "null", math.nan])
+def test_an_empty_time_is_unknown_and_the_point_is_kept(raw):
+    validator = Validator()
+    block = [Reading("1", "2024-05-01"), Reading("2", raw), Reading("3", "2024-05-02")] + [
+        Reading("4", "2024-05-03")
+    ] * FILLERS
+    points, refusals = validator.check(block)
+    assert np.isnan(points["time"]).tolist() == [False, True] + [False] * (FILLERS + 1)
+    assert refusals == []
+
+
+@pytest.mark.parametrize(
+    "raw", ["noon", "01/02/2024", "2024-13-01", "2024-05-01 25:00", "inf", math.inf, "12:00", "1_0"]
+)
+@pytest.mark.parametrize("fillers", [0, FILLERS])
+def test_a_time_that_cannot_be_read_is_refused(raw, fillers):
+    validator = Validator()
+    points, refusals = validator.check([Reading("1", raw)] + [Reading("1", "5")] * fillers)
+    assert len(points) == fillers
+    assert validator.reasons == {BAD_TIME: 1}
+    assert shown(raw) in refusals[0].reason
+
+
+@pytest.mark.parametrize("fillers", [0, FILLERS])
+def test_a_time_that_goes_back_is_refused_also_from_one_block_to_the_next_but_an_equal_one_is_not(fillers):
+    validator = Validator()
+    rest = [Reading("1", "20")] * fillers
+    validator.check([Reading("1", "10"), *[Reading("1", "10")] * fillers])
+    points, refusals = validator.check([Reading("1", "9"), Reading("2", "10"), Reading("3", "11"), *rest])
+    assert points["value"].tolist() == [2.0, 3.0] + [1.0] * fillers
+    assert [refusal.where for refusal in refusals] == [f"reading {fillers + 2}"]
+    assert validator.reasons == {TIME_BACK: 1}
+
+
+def test_an_hour_told_twice_is_no_time_that_goes_back_where_the_zone_is_written():
+    block = [Reading(1.0, "2024-10-27T02:30:00+02:00"), Reading(2.0, "2024-10-27T02:10:00+01:00")]
+    points, refusals = Validator().check(block)
+    assert np.diff(points["time"]).tolist() == [2400.0]
+    assert refusals == []
+
+
+def test_a_reading_with_a_refused_value_does_not_move_the_time():
+    points, _ = Validator().check([Reading("x", "100"), Reading("1", "50")])
+    assert points["time"].tolist() == [50.0]
+
+
+def test_what_the_source_refused_is_passed_on_and_counted():
+    validator = Validator()
+    block = [Reading("1"), Refusal("line 2", "bad"), Reading("x"), *[Reading("1")] * FILLERS]
+    points, refusals = validator.check(block)
+    assert len(points) == FILLERS + 1
+    assert refusals == [Refusal("line 2", "bad"), Refusal("reading 3", "'x' is no number")]
+    assert validator.reasons == {NO_READING: 1, NO_NUMBER: 1}
+    assert validator.refused == 2
+
+
+@pytest.mark.parametrize(
+    ("label", "code"),
+    [
+        (None, UNLABELLED),
+        ("", UNLABELLED),
+        ("nan", UNLABELLED),
+        ("0", NORMAL),
+        ("0.0", NORMAL),
+        ("1", ANOMALY),
+        ("1.0", ANOMALY),
+        ("7", ANOMALY),
+        ("True", ANOMALY),
+        ("no", NORMAL),
+        ("Normal", NORMAL),
+        (" Level Shift ", LABELS.index("level shift")),
+        (3, 3),
+        (UNLABELLED, UNLABELLED),
+    ],
+)
+def test_a_label_is_a_number_a_word_or_an_index(label, code):
+    validator, points, _ = check_one(Reading(1.0, None, label))
+    assert (points["label"][0], validator.repaired) == (code, 0)
+
+
+@pytest.mark.parametrize("label", ["strange", len(LABELS), -2])
+def test_an_unknown_label_makes_an_unlabelled_point_and_is_counted_once_a_point(label):
+    validator = Validator()
+    points, _ = validator.check([Reading(1.0, None, label)] * FILLERS)
+    assert set(points["label"].tolist()) == {UNLABELLED}
+    assert validator.repaired == FILLERS
+
+
+def test_an_empty_block_gives_no_points():
+    points, refusals = Validator().check([])
+    assert (len(points), refusals) == (0, [])
+
+
+def test_shown_text_is_short_and_cannot_steer_a_terminal():
+    assert shown("\x1b[31m\n\u202e") == r"'\x1b[31m\n\u202e'"
+    assert shown("x" * 41) == "'" + "x" * 40 + "'..."
+
+
+def test_a_number_is_read_as_float_reads_it_or_refused():
+    assert read_number("1e-320") == 1e-320
+    with pytest.raises(RefusedError, match="'1,5' is no number"):
+        read_number("1,5")
+
+
+@given(
+    st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)),
+    st.none() | st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+    st.sampled_from(" T"),
+)
+def test_any_iso_time_is_read_as_the_standard_library_reads_it(moment, zone, separator):
+    text = moment.replace(tzinfo=zone).isoformat(separator)
+    assert read_time(text) == (moment.replace(tzinfo=zone or UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+
+
+VALUES = st.one_of(
+    st.floats().map(repr),
+    st.floats(),
+    st.none(),
+    st.integers(),
+    st.sampled_from(["", " 1", "1_0", "1,5", "x", "null", "1e999", "\uff11"]),
+    st.text(max_size=5),
+)
+TIMES = st.one_of(
+    st.none(),
+    st.datetimes(timezones=st.none() | st.just(UTC)).map(str),
+    st.integers(0, 2**63).map(str),
+    st.floats(),
+    st.sampled_from(["", "2024-05", "20240501", "16120101012", "2024-05-01 12:00:00", "1.0e-05", "x"]),
+)
+READINGS = st.builds(Reading, VALUES, TIMES, st.none() | st.text(max_size=3) | st.integers(-3, 12), st.booleans())
+NOTATIONS = st.sampled_from([st.datetimes().map(str), st.integers(0, 10**18).map(str), st.floats(0, 1e18), st.none()])
+CLEAN = NOTATIONS.flatmap(
+    lambda times: st.lists(st.builds(Reading, st.floats(-1e9, 1e9).map(str), times), min_size=8, max_size=20)
+)
+
+
+@given(st.lists(READINGS | st.just(Refusal("line 1", "bad")), max_size=3), CLEAN)
+def test_one_block_gives_the_same_bits_and_counts_as_one_reading_at_a_time(damaged, clean):
+    block = damaged + sorted(clean, key=lambda reading: read_time(reading.time))
+    whole, single = Validator(), Validator()
+    points, refusals = whole.check(block)
+    pieces = [single.check([item]) for item in block]
+    assert points.tobytes() == b"".join(piece.tobytes() for piece, _ in pieces)
+    assert refusals == [refusal for _, some in pieces for refusal in some]
+    assert len(points) + len(refusals) == len(block)
+    assert (whole.missing, whole.repaired, whole.reasons) == (single.missing, single.repaired, single.reasons)
+
+
+@given(st.lists(READINGS, max_size=20))
+def test_times_of_points_never_go_back_and_values_are_never_infinite(block):
+    points, _ = Validator().check(block)
+    times = points["time"][~np.isnan(points["time"])]
+    assert (np.diff(times) >= 0).all()
+    assert not np.isinf(points["value"]).any()
