@@ -27,15 +27,21 @@ if __name__ == "__main__":
         sys.exit("main.py needs Python 3.11 or newer")
     on_stop_signals(end_at_once)  # before all imports that take time
 
-from collections.abc import Callable, Mapping, Sequence  # noqa: E402 - the handlers come first
+import platform  # noqa: E402 - the handlers come first
+from collections.abc import Callable, Mapping, Sequence  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
-from typing import TYPE_CHECKING  # noqa: E402
+from typing import TYPE_CHECKING, TextIO  # noqa: E402
 
 from streamforest.options import OptionError, read_options  # noqa: E402
 
 if TYPE_CHECKING:
-    from streamforest.protocols import Detector, Sink, Source
+    from streamforest.metrics import RunCounts
+    from streamforest.protocols import Detector, Sink, Source, Status
+    from streamforest.stop import StopFlag
+    from streamforest.views import Choice
+    from streamforest.watch import Watch
 
 FOLDER = Path(__file__).resolve().parent
 DESCRIPTION = "Watch a stream of numbers and mark what is unusual in it while it happens."
@@ -115,38 +121,180 @@ def is_same_file(path: Path, other: Path) -> bool:
 
 def run(options: SimpleNamespace) -> int:
     """Build the parts, watch the stream until the run ends, and sum it up; returns the exit code."""
-    from anomaly import anomaly_dect  # noqa: PLC0415 - numpy and more: after the command line was found to be right
-    from streamforest.forest import ModelError  # noqa: PLC0415
+    from streamforest.forest import ModelError  # noqa: PLC0415 - numpy and more: after the command line was right
     from streamforest.metrics import RunCounts  # noqa: PLC0415
-    from streamforest.protocols import ReaderGoneError, SourceError  # noqa: PLC0415
+    from streamforest.protocols import SourceError  # noqa: PLC0415
     from streamforest.stop import StopFlag  # noqa: PLC0415
 
     try:
-        source, detector = make_source(options), make_detector(options)
+        source, detector = make_source(options), make_ready_detector(options)
     except (SourceError, ModelError) as error:
         say(f"main.py: {error}")
         return FAILED
+    choice = choose_view(options)
     sinks = make_sinks(options)
-    if sys.stderr is not None and sys.stderr.isatty():
-        say(f"watching {source.name} with {detector.name}; Ctrl+C ends the run")
     stop = StopFlag()
     counts = RunCounts(options.alarm_rate)
+    watch = None
+    if choice.view != "none" or is_interactive(options):
+        watch, detector, sinks = make_watch(options, source, detector, sinks, counts, stop)
+        open_view(choice, watch, options)
     on_stop_signals(stop.request)
-    code = DONE
+    listen_to_keys(watch, options)
+    if is_terminal(sys.stderr):
+        say(f"watching {source.name} with {detector.name}; {key_line(watch, options)}")
     try:
-        # The live view owns the main thread: where there is one, this call goes to a worker.
+        return judge(source, detector, sinks, counts, stop, watch, options)
+    finally:
+        on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
+        if watch is not None:
+            watch.close()
+
+
+def judge(
+    source: Source,
+    detector: Detector,
+    sinks: Sequence[Sink],
+    counts: RunCounts,
+    stop: StopFlag,
+    watch: Watch | None,
+    options: SimpleNamespace,
+) -> int:
+    """Judge the stream to its end and sum it up; returns the exit code."""
+    from anomaly import anomaly_dect  # noqa: PLC0415 - see run
+    from streamforest.protocols import ReaderGoneError, SourceError  # noqa: PLC0415
+
+    def run_to_end() -> None:
         anomaly_dect(
             source, detector, sinks, counts, stop, delay=options.delay, max_points=options.max_points, notify=say
         )
+
+    code = DONE
+    try:
+        run_to_end() if watch is None else watch.during(run_to_end)
     except ReaderGoneError:
         return DONE  # nobody is left to read a summary
     except SourceError as error:
         say(f"main.py: {error}")
         code = FAILED
-    finally:
-        on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
     say(counts.summary())
+    if watch is not None and is_attended():
+        watch.after()
     return code
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is there and is a terminal."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def is_attended() -> bool:
+    """Whether somebody is at the terminal: can type, and read what is said."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def has_keys(options: SimpleNamespace) -> bool:
+    """Whether keys can be typed in the terminal: there is one, and what is typed there is not what is watched."""
+    return options.source != "-" and is_terminal(sys.stdin)
+
+
+def is_interactive(options: SimpleNamespace) -> bool:
+    """Whether anything may be asked of the run while it goes on, a view apart."""
+    return has_keys(options) or options.global_hotkey or options.snapshot_on_anomaly
+
+
+def choose_view(options: SimpleNamespace) -> Choice:
+    """Where the picture will be; says so, and why."""
+    from streamforest.views import choose  # noqa: PLC0415 - see run
+
+    choice = choose(options.view if options.visualization else "none", is_attended(), os.environ)
+    if choice.why:
+        say(choice.why)
+    return choice
+
+
+def make_watch(
+    options: SimpleNamespace,
+    source: Source,
+    detector: Detector,
+    sinks: list[Sink],
+    counts: RunCounts,
+    stop: StopFlag,
+) -> tuple[Watch, Detector, list[Sink]]:
+    """What keeps the user in touch, with the detector and the sinks that it needs."""
+    from streamforest.actions import Actions  # noqa: PLC0415 - see run
+    from streamforest.detectors import DETECTORS, make_detector  # noqa: PLC0415
+    from streamforest.forest import ModelError  # noqa: PLC0415
+    from streamforest.history import History  # noqa: PLC0415
+    from streamforest.sinks.episode_end import EpisodeEndSink  # noqa: PLC0415
+    from streamforest.sinks.report import RecentReport  # noqa: PLC0415
+    from streamforest.switch import DetectorSwitch  # noqa: PLC0415
+    from streamforest.watch import Output, Watch  # noqa: PLC0415
+
+    actions, history, anomalies = Actions(), History(options.history), RecentReport()
+    make = partial(make_detector, model=options.model, alarm_rate=options.alarm_rate)
+    switch = DetectorSwitch(detector, tuple(DETECTORS), make, history.newest, say, (ValueError, ModelError))
+
+    def status() -> Status:
+        return counts.status(source.name, switch.name, switch.names, switch.warm_up_points)
+
+    output = Output(options.images, options.theme, picture_texts(options), options.report, Path())
+    watch = Watch(history, anomalies, status, actions, stop, switch, output, say)
+    kept: list[Sink] = [history, anomalies]
+    if options.snapshot_on_anomaly:
+        kept.append(EpisodeEndSink(partial(actions.ask, "episode-snapshot")))
+    return watch, switch, [*kept, *sinks]
+
+
+def picture_texts(options: SimpleNamespace) -> dict[str, str]:
+    """What every saved picture tells of the run: source, seed, settings, versions."""
+    import numpy as np  # noqa: PLC0415 - see run
+
+    import streamforest  # noqa: PLC0415
+
+    chosen = ", ".join(f"{name.upper()}={value}" for name, value in sorted(vars(options).items()))
+    texts = {
+        "Source": options.source,
+        "Seed": str(options.seed) if options.source == "simulated" else "none",
+        "Settings": chosen,
+        "Versions": f"streamforest {streamforest.__version__}, Python {platform.python_version()}, "
+        f"numpy {np.__version__}",
+    }
+    return {name: text.encode("utf-8", "backslashreplace").decode() for name, text in texts.items()}
+
+
+def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
+    """Open the view that was chosen; where that fails the run goes on without one."""
+    from streamforest.views import ViewError, make_view  # noqa: PLC0415 - see run
+
+    try:
+        view = make_view(
+            choice, watch, theme=options.theme, port=options.port, public=options.public, notify=say
+        )
+    except ViewError as error:
+        say(f"view: none; {error}")
+        return
+    if view is not None:
+        watch.show(view)
+
+
+def listen_to_keys(watch: Watch | None, options: SimpleNamespace) -> None:
+    """Listen to the terminal's keys, and to all keys where that is wished for."""
+    from streamforest.keys import listen, listen_everywhere  # noqa: PLC0415 - see run
+
+    if watch is None:
+        return
+    if has_keys(options):
+        watch.hear(listen(watch.actions.ask))
+    if options.global_hotkey:
+        listen_everywhere(watch.actions.ask, say)
+
+
+def key_line(watch: Watch | None, options: SimpleNamespace) -> str:
+    """The keys that work in the terminal, for people."""
+    if watch is None or not has_keys(options):
+        return "Ctrl+C ends the run"
+    return "q saves a picture, r the report, d changes the detector, Ctrl+C ends the run"
 
 
 def make_source(options: SimpleNamespace) -> Source:
@@ -163,17 +311,17 @@ def make_source(options: SimpleNamespace) -> Source:
     )
 
 
-def make_detector(options: SimpleNamespace) -> Detector:
+def make_ready_detector(options: SimpleNamespace) -> Detector:
     """The detector that was chosen, with its model loaded and its functions compiled."""
     import numpy as np  # noqa: PLC0415 - see run
 
-    from streamforest import StreamDetector  # noqa: PLC0415
     from streamforest.compiled import is_first_run  # noqa: PLC0415
+    from streamforest.detectors import make_detector  # noqa: PLC0415
     from streamforest.protocols import POINT_DTYPE  # noqa: PLC0415
 
-    detector = StreamDetector.load(options.model, alarm_rate=options.alarm_rate)
     if is_first_run():
         say("compiling, once: the first run takes about half a minute longer")
+    detector = make_detector(options.detector, model=options.model, alarm_rate=options.alarm_rate)
     none = np.empty(0, POINT_DTYPE)
     detector.update_many(none["value"], none["time"])  # compiles while a signal still ends the program at once
     return detector
@@ -207,7 +355,8 @@ def say(message: str) -> None:
     """Write a line for people to standard error, if there is one."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(message, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{message}\n")  # in one piece: the worker thread speaks too
+            sys.stderr.flush()
 
 
 def flush_or_drop() -> None:

@@ -16,7 +16,7 @@ SEED = 1  # start of all random numbers, 0 to 4294967295; the same seed gives th
 # How it is judged
 DETECTOR = "isolation-forest"  # name of the detector
 MODEL = "isolation_forest.joblib"  # path of the trained model, made by model_prod.py
-ALARM_RATE = 0.001  # wanted share of normal points that are flagged, above 0 and below 0.5
+ALARM_RATE = 0.001  # wanted share of normal points that are flagged, 0.000001 to 0.2
 
 # Where it goes
 FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), quiet (anomalies only)

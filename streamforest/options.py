@@ -138,7 +138,14 @@ OPTIONS: tuple[Option, ...] = (
         placeholder="P",
     ),
     Option("SEED", "integer", WATCHED, "start of all random numbers", "", 0, 2**32 - 1, placeholder="N"),
-    Option("DETECTOR", "choice", JUDGED, "what judges the points", choices=("isolation-forest",), placeholder="NAME"),
+    Option(
+        "DETECTOR",
+        "choice",
+        JUDGED,
+        "what judges the points",
+        choices=("isolation-forest", "z-score"),
+        placeholder="NAME",
+    ),
     Option("MODEL", "path", JUDGED, "trained model, made by model_prod.py", placeholder="PATH"),
     Option(
         "ALARM_RATE",
@@ -146,9 +153,8 @@ OPTIONS: tuple[Option, ...] = (
         JUDGED,
         "wanted share of normal points that are flagged",
         "",
-        0,
-        0.5,
-        is_open=True,
+        1e-6,
+        0.2,
         placeholder="RATE",
     ),
     Option(

@@ -257,6 +257,28 @@ class Sink(Protocol):
         ...
 
 
+class View(Protocol):
+    """Where the picture is shown; every method belongs to the main thread.
+
+    ``is_open`` turns False once the user has closed it: watching stops, the run goes on.
+    """
+
+    name: str
+    is_open: bool
+
+    def poll(self, seconds: float) -> None:
+        """Handle events and draw for about so long; returns early when an action was asked for."""
+        ...
+
+    def command(self, name: str) -> None:
+        """Change what is shown: one of the commands of StreamFigure."""
+        ...
+
+    def close(self) -> None:
+        """Take the picture away and release what is held; may be called twice."""
+        ...
+
+
 class Status(NamedTuple):
     """How a run stands, for the line above the picture and for the summary; None where unknown.
 

@@ -31,7 +31,16 @@ SHARE_GAIN = 0.01
 
 #: What is remembered of a stream's scores, all in surprise: ``-ln`` of the share of normal training
 #: points that score at least as much.
-THRESHOLD_DTYPE = np.dtype([("count", "i8"), ("body", "f8", (3,)), ("correction", "f8"), ("alarms", "f8"), ("cluster", "f8"), ("calm", "i8")])
+THRESHOLD_DTYPE = np.dtype(
+    [
+        ("count", "i8"),
+        ("body", "f8", (3,)),
+        ("correction", "f8"),
+        ("alarms", "f8"),  # share of alarms among the last points
+        ("cluster", "f8"),  # alarms in the last event
+        ("calm", "i8"),  # points since the last alarm
+    ]
+)
 
 
 def new_thresholds(n: int = 1) -> NDArray[np.void]:
@@ -54,9 +63,8 @@ def interpolate(x: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> f
             low = middle
         else:
             high = middle
-    slope: float = (ys[high] - ys[low]) / (xs[high] - xs[low])
-    start: float = ys[low]
-    return start + (x - xs[low]) * slope
+    y: float = ys[low] + (x - xs[low]) * (ys[high] - ys[low]) / (xs[high] - xs[low])
+    return y
 
 
 @compiled

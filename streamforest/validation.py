@@ -308,18 +308,19 @@ def _unit(size: float) -> float:
 
 
 def _numbers(values: Column) -> NDArray[np.float64] | None:
-    """Clean texts or numbers as an array; None where one needs a closer look. Numbers may be NaN."""
-    is_number = set(map(type, values)) <= {float, int}
+    """Clean texts or numbers as an array, NaN where one is empty; None where one needs a closer look."""
     try:
-        if not is_number:
-            joined = "".join(values)  # type: ignore[arg-type]  # anything but text raises TypeError
-            if "_" in joined or not joined.isascii() or len(joined.split(None, 1)) != 1:
+        if set(map(type, values)) <= {float, int}:
+            numbers = np.array(list(map(float, cast(Sequence[float], values))))
+        else:
+            texts = cast(Sequence[str], values)
+            joined = "".join(texts)  # anything but text raises TypeError
+            if "_" in joined or not joined.isascii() or "".join(joined.split()) != joined:
                 return None
-        numbers = np.array(list(map(float, values)))  # type: ignore[arg-type]  # None raises TypeError
+            numbers = np.array([float(text or "nan") for text in texts])
     except (TypeError, ValueError, OverflowError):
         return None
-    is_clean = ~np.isinf(numbers) if is_number else np.isfinite(numbers)
-    return numbers if is_clean.all() else None
+    return None if np.isinf(numbers).any() else numbers
 
 
 def _seconds(times: Column) -> NDArray[np.float64] | None:

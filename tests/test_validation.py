@@ -31,9 +31,11 @@ def check_one(reading):
 
 
 @pytest.mark.parametrize("text", [" 5", "5 ", "\t5\r"])
-def test_blanks_around_a_value_are_repaired_and_counted(text):
-    validator, points, refusals = check_one(Reading(text))
-    assert points["value"].tolist() == [5.0]
+@pytest.mark.parametrize("fillers", [0, FILLERS])
+def test_blanks_around_a_value_are_repaired_and_counted(text, fillers):
+    validator = Validator()
+    points, refusals = validator.check([Reading("5")] * fillers + [Reading(text)])
+    assert points["value"].tolist() == [5.0] * (fillers + 1)
     assert (validator.repaired, refusals) == (1, [])
 
 
@@ -114,6 +116,30 @@ def test_a_time_is_read_in_every_notation_alone_and_in_a_block(raw, seconds, cop
     points, refusals = Validator().check([Reading(1.0, raw)] * copies)
     assert points["time"].tolist() == [seconds] * copies
     assert refusals == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "seconds"),
+    [
+        ("99999999999", 99999999999.0),
+        ("100000000000", 1e8),
+        ("99999999999999", 99999999999.999),
+        ("100000000000000", 1e8),
+        ("99999999999999984", 99999999999.99998),
+        ("100000000000000000", 1e8),
+    ],
+)
+@pytest.mark.parametrize("copies", [1, FILLERS])
+def test_the_size_of_a_unix_time_tells_its_unit(raw, seconds, copies):
+    points, _ = Validator().check([Reading(1.0, raw)] * copies)
+    assert points["time"].tolist() == [seconds] * copies
+
+
+def test_times_of_two_notations_in_one_block_are_read_each_by_its_own():
+    texts = ["1970-01-01 00:00:05"] * FILLERS + ["16120101012", "1612-01-01", "2500-01-01T00:00:00Z"]
+    points, refusals = Validator().check([Reading(1.0, text) for text in texts])
+    assert points["time"].tolist() == [5.0] * FILLERS + [16120101012.0, 16725225600.0]
+    assert [refusal.where for refusal in refusals] == [f"reading {FILLERS + 2}"]
 
 
 @pytest.mark.parametrize("raw", [None, "", " ", "null", math.nan])
@@ -235,7 +261,7 @@ VALUES = st.one_of(
     st.floats(),
     st.none(),
     st.integers(),
-    st.sampled_from(["", " 1", "1_0", "1,5", "x", "null", "1e999", "\uff11"]),
+    st.sampled_from(["", "", " 1", "1 ", "1_0", "1,5", "x", "null", "1e999", "\uff11"]),
     st.text(max_size=5),
 )
 TIMES = st.one_of(
@@ -248,7 +274,9 @@ TIMES = st.one_of(
 READINGS = st.builds(Reading, VALUES, TIMES, st.none() | st.text(max_size=3) | st.integers(-3, 12), st.booleans())
 NOTATIONS = st.sampled_from([st.datetimes().map(str), st.integers(0, 10**18).map(str), st.floats(0, 1e18), st.none()])
 CLEAN = NOTATIONS.flatmap(
-    lambda times: st.lists(st.builds(Reading, st.floats(-1e9, 1e9).map(str), times), min_size=8, max_size=20)
+    lambda times: st.lists(
+        st.builds(Reading, st.floats(-1e9, 1e9).map(str) | st.sampled_from(["", "nan"]), times), min_size=8, max_size=20
+    )
 )
 
 

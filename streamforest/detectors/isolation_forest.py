@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from streamforest import features, threshold
 from streamforest.compiled import Record, Records, compiled
-from streamforest.episodes import EPISODE_GAP
 from streamforest.forest import Forest, Model, ModelError, flatten, load_model, score
-from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
+from streamforest.judging import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.protocols import Verdicts
 from streamforest.reasons import reason_for
 
 #: What the forest looks at, in this order.
@@ -21,9 +20,7 @@ VECTOR_NAMES = (*features.FEATURE_NAMES, "highest", "mean")
 #: All that is remembered of one stream.
 RECORD_DTYPE = np.dtype(
     [
-        ("index", "i8"),
-        ("episode", "i8"),
-        ("last_alarm", "i8"),
+        ("course", COURSE_DTYPE),
         ("features", features.FEATURES_DTYPE),
         ("threshold", threshold.THRESHOLD_DTYPE),
     ]
@@ -42,7 +39,7 @@ class Judge(NamedTuple):
 def new_records(n: int = 1) -> NDArray[np.void]:
     """Fresh records of RECORD_DTYPE for n streams, shape (n,)."""
     records = np.zeros(n, dtype=RECORD_DTYPE)
-    records["last_alarm"] = -EPISODE_GAP - 2
+    records["course"] = new_courses(n)
     records["features"] = features.new_state(n)
     records["threshold"] = threshold.new_thresholds(n)
     return records
@@ -79,54 +76,17 @@ def step(
 
     ``surprises``, ``outlook`` and ``vector`` are room to work in.
     """
-    verdict.index = record.index
-    verdict.time = time
-    verdict.value = value
-    verdict.label = UNLABELLED
-    verdict.is_anomaly = False
-    verdict.episode = 0
-    verdict.reason = 0
-    state = record.features
-    if features.observe(state, value, time, judge.rate, surprises, outlook):
-        vectorise(surprises, vector)
-        forest = judge.forest
-        verdict.score = score(
-            forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vector
-        )
-        _decide(record, judge, surprises, outlook, verdict)
-        verdict.expected = outlook[0]
-        verdict.lower = outlook[0] - outlook[1]
-        verdict.upper = outlook[0] + outlook[1]
-    else:
-        verdict.score = verdict.threshold = verdict.p_value = np.nan
-        verdict.expected = verdict.lower = verdict.upper = np.nan
-    record.index += 1
-
-
-@compiled
-def _decide(
-    record: Record,
-    judge: Judge,
-    surprises: NDArray[np.float64],
-    outlook: NDArray[np.float64],
-    verdict: Record,
-) -> None:
-    rate = judge.rate
-    tail = record.threshold
-    limit = threshold.limit(tail, rate)
-    # the limit is brought into the score's unit: what is said there is what was decided
-    verdict.threshold = min(max(threshold.interpolate(limit, judge.surprises, judge.scores), 0.0), 1.0)
-    surprise = threshold.interpolate(verdict.score, judge.scores, judge.surprises)
-    verdict.is_anomaly = verdict.score > verdict.threshold
-    p = threshold.p_value(tail, surprise, limit, rate)
-    # rounding on the way between the two units must not make them disagree
-    verdict.p_value = min(p, rate * (1.0 - 1e-12)) if verdict.is_anomaly else max(p, rate)
-    threshold.learn(tail, surprise, limit, rate, verdict.is_anomaly)
+    open_verdict(record.course, value, time, verdict)
+    if not features.observe(record.features, value, time, judge.rate, surprises, outlook):
+        return
+    verdict.expected = outlook[0]
+    verdict.lower = outlook[0] - outlook[1]
+    verdict.upper = outlook[0] + outlook[1]
+    vectorise(surprises, vector)
+    forest = judge.forest
+    found = score(forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vector)
+    decide(record.course, record.threshold, judge.scores, judge.surprises, judge.rate, found, verdict)
     if verdict.is_anomaly:
-        if record.index - record.last_alarm > EPISODE_GAP + 1:
-            record.episode += 1
-        record.last_alarm = record.index
-        verdict.episode = record.episode
         verdict.reason = reason_for(surprises, outlook[2], outlook[3], record.features.season > 0)
 
 
@@ -161,7 +121,7 @@ def describe_stream(
             vectors[i] = np.nan
 
 
-class StreamDetector:
+class StreamDetector(CompiledDetector):
     """Judges the points of one stream: scores first, then learns.
 
     Parameters
@@ -186,67 +146,21 @@ class StreamDetector:
     """
 
     name = "isolation-forest"
-    #: Valid readings before the first score.
     warm_up_points = features.WARM_UP
 
     def __init__(self, model: Model, alarm_rate: float = 0.001) -> None:
-        if not 1e-6 <= alarm_rate <= 0.2:
-            raise ValueError(f"alarm_rate is {alarm_rate}, allowed is 0.000001 to 0.2")
+        super().__init__(alarm_rate)
         if tuple(model.feature_names) != VECTOR_NAMES:
             raise ModelError("the model was made for other features: make a new one with 'python model_prod.py'")
         scores = np.ascontiguousarray(model.calibration[:, 0])
         surprises = np.ascontiguousarray(model.calibration[:, 1])
-        self._judge = Judge(flatten(model.forest), scores, surprises, alarm_rate)
+        self._parts = Judge(flatten(model.forest), scores, surprises, alarm_rate)
         self._records = new_records()
-        self._verdict = np.empty(1, dtype=VERDICT_DTYPE)
-        self._value = np.empty(1)
-        self._time = np.empty(1)
 
     @classmethod
     def load(cls, path: str | Path, alarm_rate: float = 0.001) -> StreamDetector:
         """Make a detector from a model's file; raises ModelError."""
         return cls(load_model(Path(path)), alarm_rate)
 
-    def update(self, value: float, time: float | None = None) -> Verdict:
-        """Judge and learn one reading.
-
-        Parameters
-        ----------
-        value : float
-            Finite, or NaN for a missing reading.
-        time : float, optional
-            Seconds, UTC epoch; not before the last one.
-
-        Raises
-        ------
-        ValueError
-            The value is infinite.
-        """
-        if math.isinf(value):
-            raise ValueError(f"value is {value}, allowed are finite numbers and NaN for a missing reading")
-        self._value[0] = value
-        self._time[0] = math.nan if time is None else time
-        judge_stream(self._records, 0, self._value, self._time, self._judge, self._verdict)
-        return verdict_from_row(self._verdict[0].item())
-
-    def update_many(self, values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Verdicts:
-        """Judge and learn readings of shape (n,): the same bits as :meth:`update` one by one.
-
-        Returns
-        -------
-        array of VERDICT_DTYPE, shape (n,)
-
-        Raises
-        ------
-        ValueError
-            A value is infinite, or the shapes differ.
-        """
-        values = np.ascontiguousarray(values, dtype=np.float64)
-        times = np.full(values.shape, np.nan) if times is None else np.ascontiguousarray(times, dtype=np.float64)
-        if values.ndim != 1 or values.shape != times.shape:
-            raise ValueError(f"values {values.shape} and times {times.shape} must have the same shape (n,)")
-        if np.isinf(values).any():
-            raise ValueError("a value is infinite; allowed are finite numbers and NaN for a missing reading")
-        verdicts = np.empty(values.size, dtype=VERDICT_DTYPE)
-        judge_stream(self._records, 0, values, times, self._judge, verdicts)
-        return verdicts
+    def _judge(self, values: NDArray[np.float64], times: NDArray[np.float64], verdicts: Verdicts) -> None:
+        judge_stream(self._records, 0, values, times, self._parts, verdicts)

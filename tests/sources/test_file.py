@@ -120,9 +120,9 @@ def test_a_file_without_permission_is_an_error(tmp_path):
 
 
 def test_a_column_asked_for_is_read_and_described(tmp_path, stop):
-    source = FileSource(written(tmp_path, b"a,b\n1,2\n"), column="b")
-    assert list(source.read(stop, 10)) == [[Reading("2")]]
-    assert source.describe() == "column 'b' of a, b"
+    source = FileSource(written(tmp_path, b"a,b,c\n1,2,3\n"), "b", "a", "c")
+    assert list(source.read(stop, 10)) == [[Reading("2", "1", "3")]]
+    assert source.describe() == "column 'b' of a, b, c"
     assert (source.name, source.live) == ("input.csv", False)
     source.close()
     source.close()

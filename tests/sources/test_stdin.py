@@ -68,11 +68,11 @@ def test_a_stop_ends_a_wait_for_input_within_a_second(ends, stop):
 
 def test_the_columns_are_described_and_asked_for_as_in_a_file(ends, stop):
     source, target = ends
-    target.write(b"a,b\n1,2\n")
+    target.write(b"a,b,c\n1,2,3\n")
     target.close()
-    stdin = StdinSource("b", descriptor=source.fileno())
-    assert list(stdin.read(stop, 100)) == [[Reading("2")]]
-    assert stdin.describe() == "column 'b' of a, b"
+    stdin = StdinSource("b", "a", "c", descriptor=source.fileno())
+    assert list(stdin.read(stop, 100)) == [[Reading("2", "1", "3")]]
+    assert stdin.describe() == "column 'b' of a, b, c"
     stdin.close()
     stdin.close()
 

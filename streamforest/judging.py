@@ -1,0 +1,156 @@
+"""What compiled detectors share: a score against its limit, episodes numbered, and the two ways to ask."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest import threshold
+from streamforest.compiled import Record, compiled
+from streamforest.episodes import EPISODE_GAP
+from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
+
+#: Where a stream stands, beside what its detector remembers: the next index, the last episode, the last alarm.
+COURSE_DTYPE = np.dtype([("index", "i8"), ("episode", "i8"), ("last_alarm", "i8")])
+
+LEAST_ALARM_RATE, MOST_ALARM_RATE = 1e-6, 0.2
+
+
+def new_courses(n: int = 1) -> NDArray[np.void]:
+    """Fresh courses of COURSE_DTYPE for n streams, shape (n,)."""
+    courses = np.zeros(n, dtype=COURSE_DTYPE)
+    courses["last_alarm"] = -EPISODE_GAP - 2
+    return courses
+
+
+@compiled
+def open_verdict(course: Record, value: float, time: float, verdict: Record) -> None:
+    """Begin the verdict of the next reading: all that is unknown is NaN."""
+    verdict.index = course.index
+    verdict.time = time
+    verdict.value = value
+    verdict.label = UNLABELLED
+    verdict.is_anomaly = False
+    verdict.episode = 0
+    verdict.reason = 0
+    verdict.score = verdict.threshold = verdict.p_value = np.nan
+    verdict.expected = verdict.lower = verdict.upper = np.nan
+    course.index += 1
+
+
+@compiled
+def decide(
+    course: Record,
+    tail: Record,
+    scores: NDArray[np.float64],
+    surprises: NDArray[np.float64],
+    rate: float,
+    score: float,
+    verdict: Record,
+) -> None:
+    """Hold a score against the limit that was known before it, then learn it.
+
+    Parameters
+    ----------
+    course, tail : records of COURSE_DTYPE and THRESHOLD_DTYPE
+        Of the stream.
+    scores, surprises : float64 arrays, shape (n,)
+        What a score says of a normal point: both rising, see ``forest.Model.calibration``.
+    rate : float
+        Wanted alarm rate.
+    score : float
+        In [0, 1], higher = more anomalous.
+    verdict : record of VERDICT_DTYPE
+        Output, opened by :func:`open_verdict`.
+    """
+    limit = threshold.limit(tail, rate)
+    surprise = threshold.interpolate(score, scores, surprises)
+    verdict.score = score
+    # the limit is brought into the score's unit: what is said there is what was decided
+    verdict.threshold = min(max(threshold.interpolate(limit, surprises, scores), 0.0), 1.0)
+    verdict.is_anomaly = verdict.score > verdict.threshold
+    p = threshold.p_value(tail, surprise, limit, rate)
+    # rounding on the way between the two units must not make them disagree
+    verdict.p_value = min(p, rate * (1.0 - 1e-12)) if verdict.is_anomaly else max(p, rate)
+    threshold.learn(tail, surprise, limit, rate, verdict.is_anomaly)
+    if verdict.is_anomaly:
+        if verdict.index - course.last_alarm > EPISODE_GAP + 1:
+            course.episode += 1
+        course.last_alarm = verdict.index
+        verdict.episode = course.episode
+
+
+class CompiledDetector(ABC):
+    """Judges the points of one stream: scores first, then learns.
+
+    Parameters
+    ----------
+    alarm_rate : float
+        Wanted share of normal points that are flagged, in [1e-6, 0.2].
+
+    Raises
+    ------
+    ValueError
+        alarm_rate is outside its range.
+    """
+
+    #: Valid readings before the first score.
+    warm_up_points: int
+
+    def __init__(self, alarm_rate: float) -> None:
+        if not LEAST_ALARM_RATE <= alarm_rate <= MOST_ALARM_RATE:
+            raise ValueError(f"alarm_rate is {alarm_rate}, allowed is {LEAST_ALARM_RATE:f} to {MOST_ALARM_RATE}")
+        self._verdict = np.empty(1, dtype=VERDICT_DTYPE)
+        self._value = np.empty(1)
+        self._time = np.empty(1)
+
+    @abstractmethod
+    def _judge(self, values: NDArray[np.float64], times: NDArray[np.float64], verdicts: Verdicts) -> None:
+        """Fill in the verdicts of the next readings, all of shape (n,)."""
+
+    def update(self, value: float, time: float | None = None) -> Verdict:
+        """Judge and learn one reading.
+
+        Parameters
+        ----------
+        value : float
+            Finite, or NaN for a missing reading.
+        time : float, optional
+            Seconds, UTC epoch; not before the last one.
+
+        Raises
+        ------
+        ValueError
+            The value is infinite.
+        """
+        if math.isinf(value):
+            raise ValueError(f"value is {value}, allowed are finite numbers and NaN for a missing reading")
+        self._value[0] = value
+        self._time[0] = math.nan if time is None else time
+        self._judge(self._value, self._time, self._verdict)
+        return verdict_from_row(self._verdict[0].item())
+
+    def update_many(self, values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Verdicts:
+        """Judge and learn readings of shape (n,): the same bits as :meth:`update` one by one.
+
+        Returns
+        -------
+        array of VERDICT_DTYPE, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            A value is infinite, or the shapes differ.
+        """
+        values = np.ascontiguousarray(values, dtype=np.float64)
+        times = np.full(values.shape, np.nan) if times is None else np.ascontiguousarray(times, dtype=np.float64)
+        if values.ndim != 1 or values.shape != times.shape:
+            raise ValueError(f"values {values.shape} and times {times.shape} must have the same shape (n,)")
+        if np.isinf(values).any():
+            raise ValueError("a value is infinite; allowed are finite numbers and NaN for a missing reading")
+        verdicts = np.empty(values.size, dtype=VERDICT_DTYPE)
+        self._judge(values, times, verdicts)
+        return verdicts

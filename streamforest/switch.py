@@ -1,0 +1,124 @@
+"""A detector that can be changed for another one while the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.episodes import EPISODE_GAP
+from streamforest.protocols import Detector, Verdicts
+
+RECENT = 5000  # points that a new detector is shown before it judges
+
+Floats = NDArray[np.float64]
+
+
+class DetectorSwitch:
+    """Passes every block on to one detector, which can be changed between two blocks.
+
+    A new detector is shown the recent points first, so that it does not start from nothing. Indices go on,
+    and episodes are numbered on from the last one.
+
+    Parameters
+    ----------
+    detector : Detector
+        The first one.
+    names : sequence of str
+        Names of the detectors that there are, in the order in which they are gone through.
+    make : callable
+        Name -> a fresh detector; raises ValueError or one of ``faults`` where it cannot be made.
+    recent : callable
+        Number -> the newest verdicts, at most so many.
+    notify : callable
+        Takes a line for people.
+    faults : tuple of exception types
+        What ``make`` may raise; the old detector goes on then.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        names: Sequence[str],
+        make: Callable[[str], Detector],
+        recent: Callable[[int], Verdicts],
+        notify: Callable[[str], None],
+        faults: tuple[type[Exception], ...] = (ValueError,),
+    ) -> None:
+        self._detector = detector
+        self.names = tuple(names)
+        self._make = make
+        self._recent = recent
+        self._notify = notify
+        self._faults = faults
+        self._wanted: str | None = None
+        self._index = 0  # of the next point
+        self._shift = 0  # from the detector's own indices to the stream's
+        self._episode = 0  # number of the newest episode
+        self._last_alarm = -EPISODE_GAP - 2
+
+    @property
+    def name(self) -> str:
+        """Name of the detector that judges now."""
+        return self._detector.name
+
+    @property
+    def warm_up_points(self) -> int:
+        """Points that the detector takes before its first score; 0 where it does not say."""
+        return int(getattr(self._detector, "warm_up_points", 0))
+
+    def switch(self, name: str) -> None:
+        """Let another detector judge from the next block on; may be called from any thread.
+
+        Raises
+        ------
+        ValueError
+            There is no detector of that name.
+        """
+        if name not in self.names:
+            raise ValueError(f"detector is {name!r}; it must be one of {', '.join(self.names)}")
+        self._wanted = name
+
+    def switch_to_next(self) -> None:
+        """Let the next one of the detectors judge from the next block on."""
+        now = self._wanted or self.name
+        if len(self.names) < 2:
+            self._notify(f"there is no detector but {now}")
+            return
+        place = self.names.index(now) if now in self.names else -1
+        self.switch(self.names[(place + 1) % len(self.names)])
+
+    def update_many(self, values: Floats, times: Floats | None = None) -> Verdicts:
+        """Judge and learn values of shape (n,) with the detector that is wanted now."""
+        name, self._wanted = self._wanted, None
+        if name is not None and name != self.name:
+            self._change(name)
+        verdicts = self._detector.update_many(values, times)
+        verdicts["index"] += self._shift
+        self._number(verdicts)
+        self._index += len(verdicts)
+        return verdicts
+
+    def _change(self, name: str) -> None:
+        try:
+            detector = self._make(name)
+        except self._faults as error:
+            self._notify(f"{self.name} goes on judging: {error}")
+            return
+        seen = self._recent(RECENT)
+        if len(seen):
+            detector.update_many(seen["value"].copy(), seen["time"].copy())
+        self._detector, self._shift = detector, self._index - len(seen)
+        self._notify(f"{name} judges from point {self._index:,} on")
+
+    def _number(self, verdicts: Verdicts) -> None:
+        """Number episodes on, by the rule of all detectors: a new one knows nothing of those before it."""
+        alarms = np.flatnonzero(verdicts["is_anomaly"])
+        if not len(alarms):
+            return
+        indices = verdicts["index"][alarms]
+        gaps = np.diff(indices, prepend=self._last_alarm)
+        numbers = self._episode + np.cumsum(gaps > EPISODE_GAP + 1)
+        verdicts["episode"][alarms] = numbers
+        self._episode, self._last_alarm = int(numbers[-1]), int(indices[-1])

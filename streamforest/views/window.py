@@ -1,0 +1,137 @@
+"""The picture in a window of its own, by Tk or Qt."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backend_bases import Event, KeyEvent, MouseEvent
+
+from streamforest.actions import Actions
+from streamforest.figure import StreamFigure
+from streamforest.history import History
+from streamforest.keys import action_of
+from streamforest.protocols import Status
+
+#: Toolkit -> module and class of matplotlib's canvas for it.
+CANVASES = {
+    "Tk": ("matplotlib.backends.backend_tkagg", "FigureCanvasTkAgg"),
+    "Qt": ("matplotlib.backends.backend_qtagg", "FigureCanvasQTAgg"),
+}
+
+FRAME = 1 / 30  # seconds between two frames, at least
+SHARE = 0.4  # of the time may go into drawing: where it is slow, frames are fewer
+SHORTEST_WAIT = 0.001  # seconds; a toolkit takes 0 for "until it is told to stop"
+
+
+class WindowView:
+    """A window that shows the stream; all methods belong to the main thread.
+
+    Parameters
+    ----------
+    history : History
+        Where the points come from.
+    status : callable
+        Gives the run's Status.
+    actions : Actions
+        Takes what keys ask for.
+    theme : str
+        Colours: "light" or "dark".
+    toolkit : str
+        "Tk" or "Qt".
+    title : str
+        Of the window.
+    clock : callable
+        Seconds that only go forward.
+
+    Raises
+    ------
+    ImportError
+        The toolkit is not installed, or there is no display.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        status: Callable[[], Status],
+        actions: Actions,
+        *,
+        theme: str,
+        toolkit: str = "Tk",
+        title: str = "Stream",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = f"window ({toolkit})"
+        self.is_open = True
+        self.figure = StreamFigure(history, status, theme=theme)
+        self._actions = actions
+        self._clock = clock
+        self._due = clock()
+        self._toolkit_error = _error_of(toolkit)
+        module, canvas = CANVASES[toolkit]
+        with mpl.rc_context({"toolbar": "None"}):  # its buttons move and zoom what moves by itself
+            manager: Any = getattr(importlib.import_module(module), canvas).new_manager(self.figure.figure, 1)
+        self._manager = manager
+        self._canvas = manager.canvas
+        if manager.key_press_handler_id is not None:  # matplotlib's own keys: q would close the window
+            self._canvas.mpl_disconnect(manager.key_press_handler_id)
+        self._canvas.mpl_connect("key_press_event", self._on_key)
+        self._canvas.mpl_connect("button_press_event", self._on_click)
+        self._canvas.mpl_connect("close_event", self._on_close)
+        manager.set_window_title(title)
+        manager.show()
+
+    def poll(self, seconds: float) -> None:
+        """Handle events and draw for about so long, less if an action is asked for."""
+        try:
+            self._draw_if_due()
+            if self.is_open and not self._actions.is_waiting:
+                wait = min(seconds, self._due - self._clock())
+                self._canvas.start_event_loop(max(SHORTEST_WAIT, wait))
+        except self._toolkit_error:
+            self.is_open = False  # a window that is being closed
+
+    def command(self, name: str) -> None:
+        """Change the picture; see StreamFigure.COMMANDS."""
+        self.figure.command(name)
+        self._due = self._clock()
+
+    def close(self) -> None:
+        """Close the window, if it is still open."""
+        if self.is_open:
+            self.is_open = False
+            self._manager.destroy()
+
+    def _draw_if_due(self) -> None:
+        begun = self._clock()
+        if begun < self._due:
+            return
+        self.figure.refresh()
+        self._due = begun + max(FRAME, (self._clock() - begun) / SHARE)
+
+    def _on_key(self, event: Event) -> None:
+        assert isinstance(event, KeyEvent)
+        action = "stop" if event.key == "ctrl+c" else action_of(event.key)
+        if action is not None:
+            self._actions.ask(action)
+            self._canvas.stop_event_loop()
+
+    def _on_click(self, event: Event) -> None:
+        assert isinstance(event, MouseEvent)
+        self.figure.select(event.xdata if event.button == 1 and event.inaxes else None)
+
+    def _on_close(self, _event: Event) -> None:
+        self.is_open = False
+        self._canvas.stop_event_loop()
+
+
+def _error_of(toolkit: str) -> type[Exception]:
+    """What a toolkit raises when its window is gone."""
+    if toolkit == "Tk":
+        from tkinter import TclError  # noqa: PLC0415 - not every Python has it
+
+        return TclError
+    return RuntimeError

@@ -1,0 +1,222 @@
+"""What a user sees of a run and does to it: the picture, the keys, and carrying out what is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from streamforest.actions import DETECTOR, VIEW_COMMANDS, Actions
+from streamforest.history import History
+from streamforest.keys import FOREGROUND_CHECK, TerminalKeys
+from streamforest.protocols import Status, View
+from streamforest.sinks.report import RecentReport
+from streamforest.stop import StopFlag
+from streamforest.switch import DetectorSwitch
+from streamforest.views.headless import HeadlessView
+
+FRAME = 1 / 30  # seconds between two looks at keys and actions, where there is a picture
+WAIT = 0.05 if sys.platform == "win32" else FOREGROUND_CHECK  # where there is none; Windows' console cannot wake us
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where pictures and reports go, and what they look like.
+
+    Attributes
+    ----------
+    images : Path
+        Folder of the pictures.
+    theme : str
+        Colours of a picture.
+    metadata : mapping of str to str
+        What every picture tells of the run.
+    report : Path or None
+        The report that the run writes by itself.
+    reports : Path
+        Folder of a report that is asked for where the run writes none.
+    """
+
+    images: Path
+    theme: str
+    metadata: Mapping[str, str]
+    report: Path | None
+    reports: Path
+
+
+class Watch:
+    """Keeps the user and a run in touch; the run is in a worker thread, all else in the main thread.
+
+    Parameters
+    ----------
+    history, anomalies : History, RecentReport
+        Sinks of the run.
+    status : callable
+        Gives the run's Status.
+    actions : Actions
+        What the user asks for.
+    stop : StopFlag
+        Ends the run.
+    switch : DetectorSwitch
+        The run's detector.
+    output : Output
+        Where pictures and reports go.
+    say : callable
+        Takes a line for people.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        anomalies: RecentReport,
+        status: Callable[[], Status],
+        actions: Actions,
+        stop: StopFlag,
+        switch: DetectorSwitch,
+        output: Output,
+        say: Callable[[str], None],
+    ) -> None:
+        self.history, self.status, self.actions, self.output = history, status, actions, output
+        self._anomalies, self._stop, self._switch, self._say = anomalies, stop, switch, say
+        self._keys: TerminalKeys | None = None
+        self._view: View = HeadlessView(actions)
+        self._has_picture = False
+
+    def show(self, view: View) -> None:
+        """Let the user see the stream in a view; it is closed with this object."""
+        self._view, self._has_picture = view, True
+
+    def hear(self, keys: TerminalKeys | None) -> None:
+        """Let the user type keys; they are given back with this object."""
+        self._keys = keys
+        if keys is not None and not self._has_picture:
+            self._view = HeadlessView(self.actions, keys.descriptors)
+
+    def during(self, judge: Callable[[], None]) -> None:
+        """Judge in a worker thread and serve the user meanwhile; raises what ``judge`` raises."""
+        with ThreadPoolExecutor(1, "judge") as pool:
+            judging = pool.submit(judge)
+            judging.add_done_callback(lambda _: self.actions.wake())
+            try:
+                self._serve(judging.done)
+            except BaseException:
+                self._stop.request()  # or the program would wait for an endless stream
+                raise
+        self._carry_out_all()  # asked for by the last points
+        judging.result()
+
+    def after(self) -> None:
+        """Leave a picture on the screen when the stream has ended by itself, until the user closes it."""
+        if self._has_picture and not self._stop.requested:
+            self._say("the stream has ended; Esc in the picture or Ctrl+C here ends the program")
+            self._serve(lambda: self._stop.requested or not self._has_picture)
+
+    def close(self) -> None:
+        """Give back terminal and screen."""
+        if self._keys is not None:
+            self._keys.close()
+        self._view.close()
+
+    def snapshot(self) -> Path:
+        """Save a picture of what is seen, or of the newest points where nothing is; returns its path.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+        """
+        return self._save(None)
+
+    def report(self) -> bytes:
+        """The anomalous points so far, the newest 10,000 of them, as a CSV file."""
+        return self._anomalies.csv()
+
+    def _serve(self, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            self._view.poll(FRAME if self._has_picture else WAIT)
+            if self._keys is not None:
+                self._keys.poll()
+            self._carry_out_all()
+            if self._has_picture and not self._view.is_open:
+                self._stop_watching()
+
+    def _carry_out_all(self) -> None:
+        for name in self.actions.take():
+            self._carry_out(name)
+
+    def _carry_out(self, name: str) -> None:
+        if name == "snapshot" or name == "episode-snapshot":
+            self._try_to_save("last-anomaly" if name == "episode-snapshot" else None)
+        elif name == "report":
+            self._write_report()
+        elif name == "stop":
+            self._stop.request()
+        elif name == "next-detector":
+            self._switch.switch_to_next()
+        elif name.startswith(DETECTOR):
+            self._switch_to(name.removeprefix(DETECTOR))
+        elif name in VIEW_COMMANDS:
+            self._view.command(name)
+        elif self._has_picture:  # "unwatch"
+            self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        self._view.close()
+        self._has_picture = False
+        self._view = HeadlessView(self.actions, self._keys.descriptors if self._keys is not None else tuple)
+        self._say("the picture is closed, the run goes on; Ctrl+C ends it")
+
+    def _switch_to(self, detector: str) -> None:
+        try:
+            self._switch.switch(detector)
+        except ValueError as error:
+            self._say(str(error))
+
+    def _try_to_save(self, command: str | None) -> None:
+        try:
+            self._save(command)
+        except OSError as error:
+            self._say(str(error))
+        except ModuleNotFoundError as error:
+            self._say(f"no picture: {error.name} is not installed; run 'python -m pip install -r requirements.txt'")
+
+    def _save(self, command: str | None) -> Path:
+        from streamforest.figure import StreamFigure  # noqa: PLC0415 - a second, for the first picture only
+        from streamforest.snapshot import save_snapshot  # noqa: PLC0415
+
+        shown = getattr(self._view, "figure", None)
+        if command is not None or not isinstance(shown, StreamFigure):
+            shown = StreamFigure(self.history, self.status, theme=self.output.theme)
+            shown.refresh()
+        if command is not None:
+            shown.command(command)
+        path = save_snapshot(shown, self.output.images, datetime.now(), self.output.metadata)
+        self._say(f"picture saved: {path}")
+        return path
+
+    def _write_report(self) -> None:
+        if self.output.report is not None:
+            self._say(f"the report is written while the run goes on: {self.output.report}")
+            return
+        try:
+            self._say(f"report written: {write_new(self.output.reports, datetime.now(), self.report())}")
+        except OSError as error:
+            self._say(f"no report: {self.output.reports}: {error.strerror or error}")
+
+
+def write_new(folder: Path, now: datetime, content: bytes) -> Path:
+    """Write a report under a name by the time, with -2, -3 ... where it is taken; returns its path."""
+    name = folder / f"report-{now:%Y-%m-%d-%H-%M-%S}.csv"
+    for number in count(1):
+        path = name if number == 1 else name.with_stem(f"{name.stem}-{number}")
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("unreachable: the numbers do not end")

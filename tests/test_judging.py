@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from streamforest.detectors.z_score import ZScoreDetector
+from streamforest.episodes import EPISODE_GAP
+from streamforest.judging import LEAST_ALARM_RATE, MOST_ALARM_RATE
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, LEAST_ALARM_RATE / 2, MOST_ALARM_RATE * 1.01, float("nan")])
+def test_an_alarm_rate_out_of_its_range_is_refused_with_the_range(rate):
+    with pytest.raises(ValueError, match=r"alarm_rate is .*, allowed is 0.000001 to 0.2"):
+        ZScoreDetector(rate)
+
+
+def test_infinite_values_and_unequal_shapes_are_refused_before_anything_is_learned():
+    detector = ZScoreDetector()
+    for values, times in (([1.0, np.inf], None), ([1.0, 2.0], [1.0]), ([[1.0]], None)):
+        with pytest.raises(ValueError, match=r"infinite|shape"):
+            detector.update_many(np.array(values), None if times is None else np.array(times))
+    with pytest.raises(ValueError, match="value is -inf"):
+        detector.update(-np.inf)
+    assert detector.update(1.0).index == 0
+
+
+def test_the_decision_the_threshold_and_the_p_value_agree():
+    values = np.random.default_rng(1).standard_t(2, 20_000)
+    verdicts = ZScoreDetector(0.01).update_many(values)
+    known = verdicts[~np.isnan(verdicts["score"])]
+    assert (known["is_anomaly"] == (known["score"] > known["threshold"])).all()
+    assert (known["is_anomaly"] == (known["p_value"] < 0.01)).all()
+    assert ((known["p_value"] >= 0.0) & (known["p_value"] <= 1.0)).all()
+
+
+def test_an_episode_outlives_its_gap_and_not_one_point_more():
+    for apart, episodes in ((EPISODE_GAP + 1, 1), (EPISODE_GAP + 2, 2)):
+        values = np.random.default_rng(1).normal(size=400)
+        values[300] = values[300 + apart] = 50.0
+        verdicts = ZScoreDetector(1e-5).update_many(values)
+        flagged = verdicts[verdicts["is_anomaly"]]
+        assert flagged["index"].tolist() == [300, 300 + apart]
+        assert flagged["episode"].tolist() == [1, episodes]
+
+
+def test_one_by_one_gives_the_numbers_of_the_array_with_none_for_nan():
+    values = np.random.default_rng(1).normal(size=60)
+    verdicts = ZScoreDetector().update_many(values, np.arange(60.0))
+    detector = ZScoreDetector()
+    for value, row in zip(values, verdicts, strict=True):
+        verdict = detector.update(value, float(row["time"]))
+        assert (verdict.index, verdict.time, verdict.value) == (row["index"], row["time"], value)
+        assert verdict.score == (None if np.isnan(row["score"]) else row["score"])
+        assert verdict.episode == (row["episode"] or None)
