@@ -32,7 +32,7 @@ from collections.abc import Callable, Mapping, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
-from typing import TYPE_CHECKING, TextIO  # noqa: E402
+from typing import TYPE_CHECKING, NoReturn, TextIO  # noqa: E402
 
 from streamforest.options import OptionError, read_options  # noqa: E402
 
@@ -121,7 +121,8 @@ def is_same_file(path: Path, other: Path) -> bool:
 
 def run(options: SimpleNamespace) -> int:
     """Build the parts, watch the stream until the run ends, and sum it up; returns the exit code."""
-    from streamforest.forest import ModelError  # noqa: PLC0415 - numpy and more: after the command line was right
+    from anomaly import anomaly_dect  # noqa: PLC0415 - numpy and more: after the command line was found to be right
+    from streamforest.forest import ModelError  # noqa: PLC0415
     from streamforest.metrics import RunCounts  # noqa: PLC0415
     from streamforest.protocols import SourceError  # noqa: PLC0415
     from streamforest.stop import StopFlag  # noqa: PLC0415
@@ -143,44 +144,63 @@ def run(options: SimpleNamespace) -> int:
     listen_to_keys(watch, options)
     if is_terminal(sys.stderr):
         say(f"watching {source.name} with {detector.name}; {key_line(watch, options)}")
-    try:
-        return judge(source, detector, sinks, counts, stop, watch, options)
-    finally:
-        on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
-        if watch is not None:
-            watch.close()
 
-
-def judge(
-    source: Source,
-    detector: Detector,
-    sinks: Sequence[Sink],
-    counts: RunCounts,
-    stop: StopFlag,
-    watch: Watch | None,
-    options: SimpleNamespace,
-) -> int:
-    """Judge the stream to its end and sum it up; returns the exit code."""
-    from anomaly import anomaly_dect  # noqa: PLC0415 - see run
-    from streamforest.protocols import ReaderGoneError, SourceError  # noqa: PLC0415
-
-    def run_to_end() -> None:
+    def judge() -> None:
         anomaly_dect(
             source, detector, sinks, counts, stop, delay=options.delay, max_points=options.max_points, notify=say
         )
 
+    if watch is None:
+        code = sum_up(judge, counts)
+        on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
+        return code
+    return run_watched(judge, counts, watch, choice)
+
+
+def run_watched(judge: Callable[[], None], counts: RunCounts, watch: Watch, choice: Choice) -> int:
+    """Judge in a worker thread while the user watches; returns the exit code."""
+
+    def go_on() -> None:
+        watch.lose_display()
+        leave(end_with(watch, sum_up(watch.rest, counts)))
+
+    if choice.view == "window":
+        from streamforest.views.window import before_exit  # noqa: PLC0415 - matplotlib
+
+        before_exit(go_on)
+    code = sum_up(partial(watch.during, judge), counts)
+    if is_attended():
+        watch.after()
+    return end_with(watch, code)
+
+
+def sum_up(judge: Callable[[], None], counts: RunCounts) -> int:
+    """Judge the stream to its end and say what there was to see; returns the exit code."""
+    from streamforest.protocols import ReaderGoneError, SourceError  # noqa: PLC0415 - see run
+
     code = DONE
     try:
-        run_to_end() if watch is None else watch.during(run_to_end)
+        judge()
     except ReaderGoneError:
         return DONE  # nobody is left to read a summary
     except SourceError as error:
         say(f"main.py: {error}")
         code = FAILED
     say(counts.summary())
-    if watch is not None and is_attended():
-        watch.after()
     return code
+
+
+def end_with(watch: Watch, code: int) -> int:
+    """Give terminal and screen back; returns the exit code."""
+    on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
+    watch.close()
+    return code
+
+
+def leave(code: int) -> NoReturn:
+    """End the program here and now."""
+    flush_or_drop()
+    os._exit(code)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -268,9 +288,7 @@ def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
     from streamforest.views import ViewError, make_view  # noqa: PLC0415 - see run
 
     try:
-        view = make_view(
-            choice, watch, theme=options.theme, port=options.port, public=options.public, notify=say
-        )
+        view = make_view(choice, watch, theme=options.theme, port=options.port, public=options.public, notify=say)
     except ViewError as error:
         say(f"view: none; {error}")
         return
@@ -371,6 +389,7 @@ def flush_or_drop() -> None:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1:]))
+        exit_code = main(sys.argv[1:])
     finally:
         flush_or_drop()
+    leave(exit_code)  # all is closed; Python's own end takes up to a second more, and a toolkit's may abort

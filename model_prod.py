@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 import settings
 from streamforest.compiled import compiled, is_first_run
-from streamforest.detectors.isolation_forest import VECTOR_NAMES, StreamDetector, describe_stream
+from streamforest.detectors.isolation_forest import VECTOR_NAMES, StreamDetector, anomaly_score, describe_stream
 from streamforest.episodes import EPISODE_GAP
 from streamforest.features import new_state
-from streamforest.forest import Forest, Model, flatten, save_model, score
+from streamforest.forest import Forest, Model, flatten, save_model
 from streamforest.options import OptionError, read_options
 from streamforest.protocols import LABELS, NORMAL
 from streamforest.simulation import SimulatedStream, random_profile
@@ -89,15 +89,7 @@ def vectors_of(stream: Iterable[NDArray[np.float64]]) -> NDArray[np.float32]:
 @compiled
 def _score_rows(forest: Forest, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> None:
     for i in range(scores.size):
-        scores[i] = score(
-            forest.nodes,
-            forest.nan_left,
-            forest.depths,
-            forest.roots,
-            forest.levels,
-            forest.normaliser,
-            vectors[i],
-        )
+        scores[i] = anomaly_score(forest, vectors[i])
 
 
 def calibrate(forest: Forest, vectors: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -69,6 +69,14 @@ class Actions:
             return now - last < REPEAT
         return name == "episode-snapshot" and name in self._asked
 
+    def ignore_repeats(self) -> None:
+        """Count a "snapshot" asked for from now on, within REPEAT seconds, as the one that was just taken.
+
+        A held key repeats while the picture is being saved, and is heard afterwards.
+        """
+        with self._lock:
+            self._last_snapshot = self._clock()
+
     def wake(self) -> None:
         """Make the descriptor readable: whoever waits has to look around."""
         with suppress(OSError):  # full, which wakes as well, or closed
@@ -91,7 +99,8 @@ class Actions:
 
     def wait(self, seconds: float, *descriptors: int) -> None:
         """Sleep so long, less if an action is asked for, :meth:`wake` is called or a descriptor becomes readable."""
-        select.select([self._receiver, *descriptors], [], [], seconds)
+        readable: list[socket.socket | int] = [self._receiver, *descriptors]
+        select.select(readable, [], [], seconds)
 
     def fileno(self) -> int:
         """A descriptor that becomes readable when something is asked for."""

@@ -29,6 +29,7 @@ KEYS = {
 }
 #: What a terminal sends for keys that are no letters.
 SEQUENCES = {b"\x1b[C": "right", b"\x1bOC": "right", b"\x1b[D": "left", b"\x1bOD": "left", b"\x1b": "escape"}
+AFTER_PREFIX = {"K": "left", "M": "right"}  # what a Windows console sends for keys that are no letters
 FOREGROUND_CHECK = 0.5  # seconds: how soon a job that is brought to the foreground hears its keys
 
 Ask = Callable[[str], None]
@@ -87,7 +88,10 @@ def listen(ask: Ask) -> TerminalKeys | None:
         descriptor = sys.stdin.fileno()
     except (OSError, ValueError):  # closed, or replaced by something that is no file
         return None
-    return WindowsKeys(ask) if sys.platform == "win32" else PosixKeys(descriptor, ask)
+    if sys.platform == "win32":
+        return WindowsKeys(ask)
+    else:  # noqa: RET505 - the type checker knows by it that there is such a class here
+        return PosixKeys(descriptor, ask)
 
 
 if sys.platform != "win32":
@@ -197,8 +201,6 @@ class WindowsKeys:
         Takes the names of actions.
     """
 
-    _AFTER_PREFIX = {"K": "left", "M": "right"}
-
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
@@ -213,7 +215,7 @@ class WindowsKeys:
 
             while msvcrt.kbhit():
                 key = msvcrt.getwch()
-                key = self._AFTER_PREFIX.get(msvcrt.getwch(), "") if key in "\x00\xe0" else key
+                key = AFTER_PREFIX.get(msvcrt.getwch(), "") if key in "\x00\xe0" else key
                 action = action_of("escape" if key == "\x1b" else key)
                 if action is not None:
                     self._ask(action)

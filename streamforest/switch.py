@@ -47,6 +47,7 @@ class DetectorSwitch:
         faults: tuple[type[Exception], ...] = (ValueError,),
     ) -> None:
         self._detector = detector
+        self.name = detector.name  # of the one that judges now
         self.names = tuple(names)
         self._make = make
         self._recent = recent
@@ -57,11 +58,6 @@ class DetectorSwitch:
         self._shift = 0  # from the detector's own indices to the stream's
         self._episode = 0  # number of the newest episode
         self._last_alarm = -EPISODE_GAP - 2
-
-    @property
-    def name(self) -> str:
-        """Name of the detector that judges now."""
-        return self._detector.name
 
     @property
     def warm_up_points(self) -> int:
@@ -110,6 +106,7 @@ class DetectorSwitch:
         if len(seen):
             detector.update_many(seen["value"].copy(), seen["time"].copy())
         self._detector, self._shift = detector, self._index - len(seen)
+        self.name = name
         self._notify(f"{name} judges from point {self._index:,} on")
 
     def _number(self, verdicts: Verdicts) -> None:

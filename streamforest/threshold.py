@@ -12,10 +12,13 @@ from streamforest.compiled import Record, compiled
 #: Shares of scores above each tracked quantile, and the points that each remembers and starts with.
 BODY_SHARES = (0.5, 0.1, 0.02)
 BODY_MEMORY = (500.0, 2000.0, 5000.0)
-BODY_PRIOR = (20.0, 60.0, 200.0)
+BODY_PRIOR = (20.0, 40.0, 80.0)
 
 #: Alarms that the correction remembers, and alarms' worth of trust in where it starts.
 ALARM_MEMORY = 30.0
+#: Where the correction starts: training pools streams of all kinds, and the farthest of their scores come from
+#: the few with the heaviest tails.
+FIRST_CORRECTION = -1.0
 ALARM_PRIOR = 2.0
 #: An alarm this far above the limit (in e-foldings of the tail) begins to count less, down to the least
 #: weight at twice as far: it tells of an anomaly more than of a limit set too low. Where alarms are so many
@@ -39,6 +42,8 @@ THRESHOLD_DTYPE = np.dtype(
         ("alarms", "f8"),  # share of alarms among the last points
         ("cluster", "f8"),  # alarms in the last event
         ("calm", "i8"),  # points since the last alarm
+        ("high", "f8"),  # scores above the last quantile in the last event
+        ("low", "i8"),  # points since the last of them
     ]
 )
 
@@ -47,6 +52,7 @@ def new_thresholds(n: int = 1) -> NDArray[np.void]:
     """Fresh states of THRESHOLD_DTYPE for n streams, shape (n,): they start from the training's scores."""
     states = np.zeros(n, dtype=THRESHOLD_DTYPE)
     states["body"] = -np.log(BODY_SHARES)
+    states["correction"] = FIRST_CORRECTION
     return states
 
 
@@ -71,7 +77,7 @@ def interpolate(x: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> f
 def _slope(state: Record) -> float:
     """Surprise of the stream's scores for one e-folding of their share, in the tail."""
     slope: float = (state.body[2] - state.body[1]) / 1.6094379124341003
-    held: float = min(max(slope, 0.5), 2.0)
+    held: float = min(max(slope, 0.7), 1.3)
     return held
 
 
@@ -146,6 +152,11 @@ def learn(state: Record, surprise: float, limit_now: float, rate: float, is_anom
     else:
         alarm = 0.0
     state.alarms += SHARE_GAIN * ((1.0 if is_anomaly else 0.0) - state.alarms)
+    state.low = min(state.low + 1, CLUSTER_GAP + 1)
+    if surprise > state.body[2]:
+        state.high = state.high + 1.0 if state.low <= CLUSTER_GAP else 1.0
+        state.low = 0
+        weight = min(weight, max(1.0 / state.high, (state.alarms / FULL_SHARE) ** 2))
     for k in range(3):
         share = BODY_SHARES[k]
         gain = 1.0 / (share * min(n + BODY_PRIOR[k], BODY_MEMORY[k]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -85,6 +85,7 @@ class Watch:
         self._keys: TerminalKeys | None = None
         self._view: View = HeadlessView(actions)
         self._has_picture = False
+        self._judging: Future[None] = Future()
 
     def show(self, view: View) -> None:
         """Let the user see the stream in a view; it is closed with this object."""
@@ -93,21 +94,30 @@ class Watch:
     def hear(self, keys: TerminalKeys | None) -> None:
         """Let the user type keys; they are given back with this object."""
         self._keys = keys
-        if keys is not None and not self._has_picture:
-            self._view = HeadlessView(self.actions, keys.descriptors)
+        if not self._has_picture:
+            self._show_nothing()
 
     def during(self, judge: Callable[[], None]) -> None:
         """Judge in a worker thread and serve the user meanwhile; raises what ``judge`` raises."""
         with ThreadPoolExecutor(1, "judge") as pool:
-            judging = pool.submit(judge)
+            self._judging = judging = pool.submit(judge)
             judging.add_done_callback(lambda _: self.actions.wake())
             try:
-                self._serve(judging.done)
+                self.rest()
             except BaseException:
                 self._stop.request()  # or the program would wait for an endless stream
                 raise
+
+    def rest(self) -> None:
+        """Serve the user until all is judged; raises what judging raised."""
+        self._serve(self._judging.done)
         self._carry_out_all()  # asked for by the last points
-        judging.result()
+        self._judging.result()
+
+    def lose_display(self) -> None:
+        """Go on without the picture: the display is gone, and the view must not be touched again."""
+        self._show_nothing()
+        self._say("the display is gone, the run goes on without it; Ctrl+C ends it")
 
     def after(self) -> None:
         """Leave a picture on the screen when the stream has ended by itself, until the user closes it."""
@@ -149,8 +159,11 @@ class Watch:
             self._carry_out(name)
 
     def _carry_out(self, name: str) -> None:
-        if name == "snapshot" or name == "episode-snapshot":
-            self._try_to_save("last-anomaly" if name == "episode-snapshot" else None)
+        if name == "snapshot":
+            self._try_to_save(None)
+            self.actions.ignore_repeats()
+        elif name == "episode-snapshot":
+            self._try_to_save("last-anomaly")
         elif name == "report":
             self._write_report()
         elif name == "stop":
@@ -164,10 +177,13 @@ class Watch:
         elif self._has_picture:  # "unwatch"
             self._stop_watching()
 
-    def _stop_watching(self) -> None:
-        self._view.close()
+    def _show_nothing(self) -> None:
         self._has_picture = False
         self._view = HeadlessView(self.actions, self._keys.descriptors if self._keys is not None else tuple)
+
+    def _stop_watching(self) -> None:
+        self._view.close()
+        self._show_nothing()
         self._say("the picture is closed, the run goes on; Ctrl+C ends it")
 
     def _switch_to(self, detector: str) -> None:

@@ -314,3 +314,37 @@ def test_without_a_standard_error_nothing_is_said(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)
     main.say("anything")
     assert capsys.readouterr().out == ""
+
+
+def test_without_a_display_and_anybody_to_open_a_page_it_is_told_in_one_line_and_the_run_goes_on(run, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    code, out, err = run("--visualization", "--view", "auto", "--max-points", 20, "--delay", 0)
+    assert (code, len(out.splitlines())) == (0, 20)
+    if sys.platform == "linux":
+        assert err.startswith("view: none; no display (DISPLAY is not set), and nobody is at the terminal")
+
+
+def test_a_picture_is_saved_when_an_episode_ends_without_any_view(run, csv, tmp_path):
+    code, out, _ = run(
+        *(csv.name, "--delay", 0, "--format", "quiet", "--alarm-rate", 0.01),
+        *("--snapshot-on-anomaly", "--images", "pictures"),
+    )
+    assert code == 0
+    assert out
+    assert [path.suffix for path in (tmp_path / "pictures").iterdir()] == [".png"]
+
+
+def test_nobody_to_ask_for_a_picture_means_no_thread_and_no_matplotlib(run, tmp_path):
+    script = tmp_path / "check.py"
+    script.write_text(
+        "import sys, threading\n"
+        f"sys.path.insert(0, {str(PROJECT)!r})\n"
+        "import main\n"
+        "code = main.main(sys.argv[1:])\n"
+        "assert not {'matplotlib', 'streamforest.watch'} & set(sys.modules)\n"
+        "sys.exit(code)\n",
+        encoding="utf-8",
+    )
+    code, out, _ = run("--max-points", 20, "--delay", 0, script=script)
+    assert (code, len(out.splitlines())) == (0, 20)

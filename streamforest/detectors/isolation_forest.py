@@ -17,6 +17,7 @@ from streamforest.reasons import reason_for
 
 #: What the forest looks at, in this order.
 VECTOR_NAMES = (*features.FEATURE_NAMES, "highest", "mean")
+HIGHEST, MEAN = features.N_FEATURES, features.N_FEATURES + 1
 #: All that is remembered of one stream.
 RECORD_DTYPE = np.dtype(
     [
@@ -57,8 +58,27 @@ def vectorise(surprises: NDArray[np.float64], vector: NDArray[np.float32]) -> No
         vector[f] = np.float32(np.log1p(surprises[f]))
         highest = max(highest, surprises[f])
         total += surprises[f]
-    vector[surprises.size] = np.float32(np.log1p(highest))
-    vector[surprises.size + 1] = np.float32(np.log1p(total / surprises.size))
+    vector[HIGHEST] = np.float32(np.log1p(highest))
+    vector[MEAN] = np.float32(np.log1p(total / surprises.size))
+
+
+#: Highest surprise, as the vector has it, from which on it raises the score; and how much more halves the doubt.
+FAR_OUT = 2.3
+FAR_SCALE = 2.0
+
+
+@compiled
+def anomaly_score(forest: Forest, vector: NDArray[np.float32]) -> float:
+    """The forest's score of a vector, raised towards 1 by how far out it is; in (0, 1), higher = more anomalous.
+
+    A forest sees no farther than its training: beyond the last cut all points fall into the same leaves, at 20
+    standard deviations as at 2,000.
+    """
+    isolated = score(
+        forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vector
+    )
+    beyond = max(float(vector[HIGHEST]) - FAR_OUT, 0.0)
+    return 1.0 - (1.0 - isolated) / (1.0 + beyond / FAR_SCALE)
 
 
 @compiled
@@ -83,8 +103,7 @@ def step(
     verdict.lower = outlook[0] - outlook[1]
     verdict.upper = outlook[0] + outlook[1]
     vectorise(surprises, vector)
-    forest = judge.forest
-    found = score(forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vector)
+    found = anomaly_score(judge.forest, vector)
     decide(record.course, record.threshold, judge.scores, judge.surprises, judge.rate, found, verdict)
     if verdict.is_anomaly:
         verdict.reason = reason_for(surprises, outlook[2], outlook[3], record.features.season > 0)

@@ -11,7 +11,6 @@ from typing import Any
 
 from streamforest.protocols import Verdict, Verdicts, verdict_from_row
 
-
 MOST_KEPT = 10_000  # anomalous points kept for a report that is asked for later
 
 

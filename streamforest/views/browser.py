@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from matplotlib.backend_bases import MouseButton, MouseEvent, ResizeEvent
 from numpy.typing import NDArray
-from tornado import netutil
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -33,12 +32,14 @@ ASKABLE = frozenset({"snapshot", "report", "next-detector", *VIEW_COMMANDS})  # 
 
 FRAME = 1 / 25  # seconds between two frames, at least
 SHARE = 0.4  # of the time may go into drawing and encoding: where they are slow, frames are fewer
+SLOWEST_FRAME = 0.5  # seconds, also after a drawing that happened to take long
 STATUS_SECONDS = 0.25
 FAREWELL_SECONDS = 0.5  # for the last picture to reach the visitors
 PING_SECONDS = 20  # a visitor that does not answer so long is gone
 
 #: Width and height of the picture in CSS pixels: narrower ones are drawn so wide and shrunk.
 NARROWEST, LOWEST, WIDEST, HIGHEST = 560, 320, 2_400, 1_600
+BELOW_HEADER = 0.04  # inches: a comma reaches so far below its line
 MOST_PIXELS = 4_000_000  # of one picture: a frame costs in proportion
 COMPRESSION = 1  # of PNG: the higher ones take three times as long for a tenth less
 
@@ -76,8 +77,8 @@ def is_own_host(host: str, port: int, public: bool) -> bool:
     Where the page is public, any numeric address and the machine's own name will do: neither is a name
     that a stranger could have made lead here.
     """
-    name, _, given = host.rpartition(":") if host.rpartition(":")[2].isdigit() else (host, "", "80")
-    if int(given) != port:
+    name = host.removesuffix(f":{port}")
+    if name == host and port != 80:
         return False
     if name in ("127.0.0.1", "localhost"):
         return True
@@ -112,7 +113,7 @@ class BrowserView:
     public : bool
         Serve other machines too, not only this one; warns.
     notify : callable
-        Shows the user a line of text.
+        Shows the user a line of text: the address, among others.
     report : callable
         Gives the report so far, as CSV.
     snapshot : callable
@@ -131,6 +132,11 @@ class BrowserView:
     ------
     OSError
         The port cannot be had; the message is for the user.
+
+    Notes
+    -----
+    The figure is drawn as in a window and sent as whole pictures. matplotlib's WebAgg sends what differs
+    from the frame before, to all visitors alike: it can leave out no frame for a visitor who is slow.
     """
 
     name = "browser"
@@ -160,19 +166,20 @@ class BrowserView:
         self._newest: dict[str, tuple[int, str | bytes]] = {"status": (0, ""), "frame": (0, b"")}  # count and content
         self._status_due = self._frame_due = 0.0
         self._size = (0.0, 0.0, 0.0)
-        sockets = _listen(port, public)
-        self.port: int = sockets[0].getsockname()[1]
+        listener = _listen(port, public)
+        self.port: int = listener.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}/?token={self.token}"
         # Not the default loop: that of Windows cannot watch a descriptor.
         self._loop = asyncio.SelectorEventLoop()
-        self._loop.run_until_complete(self._start(sockets))
+        self._loop.run_until_complete(self._start(listener))
         if public:
             notify(
                 f"warning: port {self.port} is open to other machines, and what it sends can be read on the way; "
                 f"from there, put this machine's numeric address or {socket.gethostname()} in place of 127.0.0.1"
             )
+        notify(f"page: {self.address}")
 
-    async def _start(self, sockets: list[socket.socket]) -> None:
+    async def _start(self, listener: socket.socket) -> None:
         routes: list[Any] = [(path, kind, {"view": self}) for path, kind in ROUTES.items()]
         application = Application(
             routes,
@@ -186,7 +193,7 @@ class BrowserView:
         self._server = HTTPServer(
             application, max_body_size=4096, max_header_size=16_384, idle_connection_timeout=60, body_timeout=10
         )
-        self._server.add_sockets(sockets)
+        self._server.add_socket(listener)
         self._woken = asyncio.Event()
         self._loop.add_reader(self._actions.fileno(), self._woken.set)
 
@@ -197,8 +204,10 @@ class BrowserView:
 
     def command(self, name: str) -> None:
         """Change the picture; see StreamFigure.COMMANDS."""
+        was_paused = self.figure.paused
         self.figure.command(name)
-        self._paused_at = self._history.end
+        if not was_paused:
+            self._paused_at = self._history.end
         self._frame_due = self._status_due = 0.0
 
     def close(self) -> None:
@@ -255,7 +264,7 @@ class BrowserView:
             self._replace("status", json.dumps(self._describe(), allow_nan=False))
         if now >= self._frame_due and any(visitor.is_ready("frame") for visitor in self.visitors):
             self._draw()
-            self._frame_due = now + max(FRAME, (self._loop.time() - now) / SHARE)
+            self._frame_due = now + min(max(FRAME, (self._loop.time() - now) / SHARE), SLOWEST_FRAME)
         for visitor in self.visitors:
             for kind, (number, content) in self._newest.items():
                 visitor.offer(kind, number, content)
@@ -276,7 +285,7 @@ class BrowserView:
     def _header(self) -> float:
         """Height of the line of numbers in the picture, in inches; the page has its own in its place."""
         figure = self.figure.figure
-        return float(figure.axes[0].get_position().height * figure.get_figheight())
+        return float(figure.axes[0].get_position().height * figure.get_figheight()) + BELOW_HEADER
 
     @property
     def _header_pixels(self) -> int:
@@ -360,12 +369,14 @@ def fitting_size(width: float, height: float, ratio: float) -> tuple[float, floa
     return round(width), round(height), max(ratio, 0.5)
 
 
-def _listen(port: int, public: bool) -> list[socket.socket]:
+def _listen(port: int, public: bool) -> socket.socket:
     try:
-        return netutil.bind_sockets(port, "0.0.0.0" if public else "127.0.0.1", socket.AF_INET)
+        listener = socket.create_server(("0.0.0.0" if public else "127.0.0.1", port), backlog=16)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise OSError(f"cannot serve a page on port {port}: {reason}; choose another, or 0 for a free one") from error
+    listener.setblocking(False)
+    return listener
 
 
 def _fill_page(theme: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +27,9 @@ CANVASES = {
 FRAME = 1 / 30  # seconds between two frames, at least
 SHARE = 0.4  # of the time may go into drawing: where it is slow, frames are fewer
 SHORTEST_WAIT = 0.001  # seconds; a toolkit takes 0 for "until it is told to stop"
+
+MOST_SHORT_WAITS = 20  # in a row, all of them ended by nothing
+_CALLBACKS: list[object] = []
 
 
 class WindowView:
@@ -70,6 +75,7 @@ class WindowView:
         self._actions = actions
         self._clock = clock
         self._due = clock()
+        self._short_waits = 0  # in a row
         self._toolkit_error = _error_of(toolkit)
         module, canvas = CANVASES[toolkit]
         with mpl.rc_context({"toolbar": "None"}):  # its buttons move and zoom what moves by itself
@@ -83,16 +89,25 @@ class WindowView:
         self._canvas.mpl_connect("close_event", self._on_close)
         manager.set_window_title(title)
         manager.show()
+        self.poll(FRAME)  # the first frame takes long: better now than while points wait
 
     def poll(self, seconds: float) -> None:
         """Handle events and draw for about so long, less if an action is asked for."""
         try:
             self._draw_if_due()
             if self.is_open and not self._actions.is_waiting:
-                wait = min(seconds, self._due - self._clock())
-                self._canvas.start_event_loop(max(SHORTEST_WAIT, wait))
+                self._handle_events(max(SHORTEST_WAIT, min(seconds, self._due - self._clock())))
         except self._toolkit_error:
             self.is_open = False  # a window that is being closed
+
+    def _handle_events(self, seconds: float) -> None:
+        """Let the toolkit work for so long; notice that it does not wait any more: Qt has lost its display then."""
+        begun = self._clock()
+        self._canvas.start_event_loop(seconds)
+        is_short = self._clock() - begun < seconds / 2 and not self._actions.is_waiting
+        self._short_waits = self._short_waits + 1 if is_short and seconds > 2 * SHORTEST_WAIT else 0
+        if self._short_waits >= MOST_SHORT_WAITS:
+            self.is_open = False
 
     def command(self, name: str) -> None:
         """Change the picture; see StreamFigure.COMMANDS."""
@@ -126,6 +141,20 @@ class WindowView:
     def _on_close(self, _event: Event) -> None:
         self.is_open = False
         self._canvas.stop_event_loop()
+
+
+def before_exit(act: Callable[[], None]) -> None:
+    """Call a function when C's ``exit`` is, which no ``finally`` and no ``atexit`` of Python notices.
+
+    So a toolkit ends the program whose display goes away. ``act`` is called in the main thread and must not
+    return from there: it ends with ``os._exit``, and so must a program that was left to end as usual. Does
+    nothing where the C library has no ``on_exit``: elsewhere than on Linux displays do not go away.
+    """
+    on_exit = getattr(ctypes.CDLL(None), "on_exit", None) if sys.platform == "linux" else None
+    if on_exit is not None:
+        callback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)(lambda _code, _argument: act())
+        _CALLBACKS.append(callback)  # C keeps nothing but its address
+        on_exit(callback, None)
 
 
 def _error_of(toolkit: str) -> type[Exception]:

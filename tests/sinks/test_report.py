@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import floats
 
 from streamforest.protocols import LABELS, REASONS, VERDICT_DTYPE, Verdict, verdict_from_row
-from streamforest.sinks.report import ReportSink
+from streamforest.sinks.report import RecentReport, ReportSink
 
 
 def verdicts_of(n, **fields):
@@ -68,3 +68,33 @@ def test_a_row_reads_back_as_the_verdict_it_was(tmp_path_factory, numbers, label
 def test_a_folder_that_is_not_there_is_an_error_at_once(tmp_path):
     with pytest.raises(FileNotFoundError):
         ReportSink(tmp_path / "gone" / "report.csv")
+
+
+def test_a_report_asked_for_later_is_the_one_written_meanwhile(tmp_path):
+    rows = some_verdicts(500)
+    written, kept = ReportSink(tmp_path / "report.csv"), RecentReport()
+    for first in range(0, 500, 7):
+        written.write(rows[first : first + 7])
+        kept.write(rows[first : first + 7])
+    written.close()
+    kept.close()
+    assert kept.csv() == (tmp_path / "report.csv").read_bytes()
+    assert kept.csv().count(b"\n") > 50
+
+
+def test_a_report_asked_for_later_keeps_the_newest_and_no_more():
+    rows = some_verdicts(500)
+    kept = RecentReport(10)
+    kept.write(rows)
+    found = kept.csv().decode().splitlines()[1:]
+    assert [line.split(",")[0] for line in found] == [str(i) for i in rows["index"][rows["is_anomaly"]][-10:]]
+
+
+def some_verdicts(n):
+    rng = np.random.default_rng(4)
+    rows = np.zeros(n, VERDICT_DTYPE)
+    rows["index"] = np.arange(n)
+    for name in ("time", "value", "score", "threshold", "p_value", "expected", "lower", "upper"):
+        rows[name] = rng.normal(size=n)
+    rows["is_anomaly"] = rng.random(n) < 0.2
+    return rows

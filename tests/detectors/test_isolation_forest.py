@@ -1,0 +1,348 @@
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import streamforest
+from streamforest import features
+from streamforest.compiled import compiled
+from streamforest.detectors.isolation_forest import (
+    RECORD_DTYPE,
+    VECTOR_NAMES,
+    StreamDetector,
+    describe_stream,
+    judge_stream,
+    new_records,
+    vectorise,
+)
+from streamforest.forest import ModelError, save_model
+from streamforest.protocols import LABELS, VERDICT_DTYPE, verdict_from_row
+from streamforest.simulation import SimulatedStream, random_profile
+
+STREAMS = 20
+POINTS = 1500
+
+
+def difficult_stream(seed, points=POINTS):
+    """Values and times of a random stream: anomalies, missing readings, and a clock in every state."""
+    rng = np.random.default_rng([seed, 99])
+    values = SimulatedStream(random_profile(rng), seed, 0.05).take(points)[0]
+    values[rng.random(points) < 0.01] = np.nan
+    times = 1.7e9 + 60.0 * np.cumsum(1.0 + (rng.random(points) < 0.01) * rng.integers(1, 200, points))
+    if seed % 4 == 1:
+        times += rng.normal(size=points).cumsum().clip(0, 20)
+    if seed % 4 == 2:
+        times[rng.random(points) < 0.3] = np.nan
+    return values, (None if seed % 4 == 3 else times)
+
+
+def in_pieces(detector, values, times, cuts):
+    parts = [slice(a, b) for a, b in zip([0, *cuts], [*cuts, values.size], strict=True)]
+    return np.concatenate([detector.update_many(values[p], None if times is None else times[p]) for p in parts])
+
+
+# The same bits however the stream is taken
+
+
+@pytest.mark.parametrize("seed", range(STREAMS))
+def test_one_by_one_in_one_go_and_in_pieces_give_the_same_bits(seed, model):
+    values, times = difficult_stream(seed)
+    one, whole, pieces, mixed = (StreamDetector(model, 0.01) for _ in range(4))
+    expected = whole.update_many(values, times)
+    cuts = np.sort(np.random.default_rng(seed).integers(0, POINTS + 1, 25)).tolist()
+    assert in_pieces(pieces, values, times, cuts).tobytes() == expected.tobytes()
+    clock = [None] * POINTS if times is None else [None if t != t else t for t in times.tolist()]
+    verdicts = [one.update(value, time) for value, time in zip(values.tolist(), clock, strict=True)]
+    assert verdicts == [verdict_from_row(row) for row in expected.tolist()]
+    for i in range(700):
+        mixed.update(values[i], clock[i])
+    rest = mixed.update_many(values[700:], None if times is None else times[700:])
+    assert rest.tobytes() == expected[700:].tobytes()
+    assert one._records.tobytes() == pieces._records.tobytes() == whole._records.tobytes() == mixed._records.tobytes()
+    assert expected["is_anomaly"].any()
+
+
+def test_the_order_in_which_streams_are_interleaved_changes_nothing(model):
+    taken = [difficult_stream(seed, 600) for seed in range(STREAMS)]
+    detectors = [StreamDetector(model, 0.01) for _ in range(STREAMS)]
+    expected = [detector.update_many(*stream) for detector, stream in zip(detectors, taken, strict=True)]
+    parts = detectors[0]._parts
+    for order in range(3):
+        rng = np.random.default_rng(order)
+        records, at = new_records(STREAMS), np.zeros(STREAMS, dtype=int)
+        found = [np.empty(600, dtype=VERDICT_DTYPE) for _ in range(STREAMS)]
+        while (open_streams := np.flatnonzero(at < 600)).size:
+            which = int(rng.choice(open_streams))
+            piece = slice(at[which], at[which] + int(rng.integers(1, 60)))
+            values, times = taken[which]
+            clock = np.full(600, np.nan) if times is None else times
+            judge_stream(records, which, values[piece], clock[piece], parts, found[which][piece])
+            at[which] = piece.stop
+        for one, other in zip(found, expected, strict=True):
+            assert one.tobytes() == other.tobytes()
+
+
+def test_verdicts_do_not_depend_on_what_comes_later(model):
+    values, times = difficult_stream(4)
+    changed = values.copy()
+    changed[800:] = 1e9
+    one, other = (StreamDetector(model, 0.01).update_many(v, times)[:800] for v in (values, changed))
+    assert one.tobytes() == other.tobytes()
+
+
+# What a verdict says
+
+
+def test_a_point_comes_back_with_its_index_time_and_value_and_no_label(model):
+    values, times = difficult_stream(0)
+    verdicts = StreamDetector(model).update_many(values, times)
+    np.testing.assert_array_equal(verdicts["index"], np.arange(POINTS))
+    np.testing.assert_array_equal(verdicts["value"], values)
+    np.testing.assert_array_equal(verdicts["time"], times)
+    assert (verdicts["label"] == -1).all()
+
+
+def test_the_first_score_comes_after_the_warm_up_and_before_30_points(model):
+    detector = StreamDetector(model)
+    verdicts = [detector.update(value) for value in np.random.default_rng(1).normal(size=40)]
+    known = [verdict.score is not None for verdict in verdicts]
+    assert known == [False] * detector.warm_up_points + [True] * (40 - detector.warm_up_points)
+    assert detector.warm_up_points < 30
+    first = verdicts[0]
+    assert (first.threshold, first.p_value, first.expected, first.lower, first.upper) == (None,) * 5
+    assert (first.is_anomaly, first.episode, first.reason) == (False, None, "")
+
+
+def assert_sound(verdicts, rate):
+    known = verdicts[~np.isnan(verdicts["score"])]
+    for name in ("score", "threshold", "p_value"):
+        assert ((known[name] >= 0.0) & (known[name] <= 1.0)).all(), name
+    for name in ("expected", "lower", "upper"):
+        assert np.isfinite(known[name]).all(), name
+    assert (known["lower"] <= known["expected"]).all()
+    assert (known["expected"] <= known["upper"]).all()
+    np.testing.assert_array_equal(known["is_anomaly"], known["score"] > known["threshold"])
+    np.testing.assert_array_equal(known["is_anomaly"], known["p_value"] < rate)
+    np.testing.assert_array_equal(known["is_anomaly"], known["reason"] > 0)
+    np.testing.assert_array_equal(known["is_anomaly"], known["episode"] > 0)
+
+
+@pytest.fixture(scope="module")
+def detectors(model):
+    return {rate: StreamDetector(model, rate) for rate in RATES}
+
+
+RATES = (1e-6, 0.001, 0.01, 0.2)
+READINGS = st.one_of(
+    st.floats(allow_infinity=False),
+    st.floats(-100.0, 100.0),
+    st.sampled_from([0.0, 1.0, -0.0, 1.7e308, -1.7e308, 5e-324, 1e-300, math.nan]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(READINGS, min_size=25, max_size=150), st.integers(1, 30), st.sampled_from(RATES))
+@example([1.7e308, -1.7e308] * 40, 10, 0.01)
+@example([1e-300, -1e-300] * 40, 10, 0.01)
+@example([0.0, 1.0] * 40, 20, 0.01)
+@example([5.0] * 60, 50, 0.01)
+@example([0.0] * 30 + [5e-324] * 30, 5, 0.2)
+@example([1.0, 2.0] * 20 + [math.nan] * 60, 20, 0.01)
+def test_verdicts_on_any_stream_are_sound(detectors, readings, repeats, rate):
+    detector = detectors[rate]
+    detector._records = new_records()
+    assert_sound(detector.update_many(np.repeat(readings, repeats)), rate)
+    assert_sound(detector.update_many(np.random.default_rng(1).normal(size=100)), rate)
+
+
+@pytest.mark.parametrize("rate", [1e-6, 0.001, 0.05, 0.2])
+def test_verdicts_on_simulated_streams_are_sound(model, rate):
+    for seed in range(10):
+        assert_sound(StreamDetector(model, rate).update_many(*difficult_stream(seed)), rate)
+
+
+def test_the_band_holds_the_values_that_the_rate_says(model, profiles):
+    for name in ("plain", "seasonal", "heavy-tailed"):
+        values = SimulatedStream(profiles[name], 1).take(50_000)[0]
+        verdicts = StreamDetector(model, 0.01).update_many(values)[5000:]
+        outside = (verdicts["value"] < verdicts["lower"]) | (verdicts["value"] > verdicts["upper"])
+        assert 0.005 < np.mean(outside) < 0.02, name
+
+
+def test_anomalies_close_together_share_an_episode_and_those_apart_have_their_own(model):
+    values = np.random.default_rng(2).normal(size=2000)
+    for at in (1000, 1002, 1500):
+        values[at] += 60.0
+    verdicts = StreamDetector(model, 0.001).update_many(values)
+    a, b, c = verdicts["episode"][[1000, 1002, 1500]].tolist()
+    assert a == b > 0
+    assert c > b
+    numbers = verdicts["episode"][verdicts["is_anomaly"]]
+    assert set(np.diff(numbers).tolist()) <= {0, 1}
+    assert numbers[0] == 1
+
+
+def test_planted_anomalies_of_the_simple_kinds_are_found(model, profiles):
+    found = {kind: [] for kind in ("spike", "dip", "flat line", "missing")}
+    for kind, hits in found.items():
+        for seed in range(5):
+            values, labels = SimulatedStream(profiles["seasonal"], seed, 0.003, (kind,)).take(8000)
+            flags = StreamDetector(model, 0.001).update_many(values)["is_anomaly"]
+            starts = np.flatnonzero(np.diff(labels == LABELS.index(kind), prepend=False) & (labels > 0))
+            hits += [flags[start : start + 25].any() for start in starts if start > 1500]
+    assert all(np.mean(hits) > 0.6 for hits in found.values()), {k: np.mean(v) for k, v in found.items()}
+
+
+# The alarm rate on points without anomalies
+
+CALM = ("plain", "seasonal", "drifting", "heavy-tailed", "counts")
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.001])
+@pytest.mark.parametrize("name", CALM)
+def test_over_200_000_normal_points_the_alarm_rate_is_the_one_asked_for(name, rate, model, profiles):
+    values = SimulatedStream(profiles[name], 1).take(200_000)[0]
+    verdicts = StreamDetector(model, rate).update_many(values)[features.WARM_UP :]
+    assert 0.5 <= verdicts["is_anomaly"].mean() / rate <= 2.0
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.001])
+@pytest.mark.parametrize("name", CALM)
+def test_over_the_first_1_000_normal_points_of_200_streams_it_is_at_most_three_times_that(name, rate, model, profiles):
+    parts, records, clock = StreamDetector(model, rate)._parts, new_records(200), np.full(1000, np.nan)
+    verdicts, alarms = np.empty(1000, dtype=VERDICT_DTYPE), 0
+    for seed in range(200):
+        values = SimulatedStream(profiles[name], 1000 + seed).take(1000)[0]
+        judge_stream(records, seed, values, clock, parts, verdicts)
+        alarms += np.count_nonzero(verdicts["is_anomaly"])
+    assert alarms / (200 * (1000 - features.WARM_UP)) <= 3.0 * rate
+
+
+# Scale
+
+
+@pytest.mark.parametrize("power", [-100, 3, 100])
+def test_another_unit_changes_no_score(power, model):
+    values, times = difficult_stream(5)
+    one, other = (StreamDetector(model, 0.01).update_many(v, times) for v in (values, values * 2.0**power))
+    for name in ("score", "threshold", "p_value", "is_anomaly", "episode", "reason"):
+        np.testing.assert_array_equal(one[name], other[name])
+    np.testing.assert_array_equal(one["expected"] * 2.0**power, other["expected"])
+
+
+def test_a_hairs_move_of_a_constant_stream_is_no_anomaly(model):
+    values = np.full(2000, 5.0)
+    values[1500] = np.nextafter(5.0, 6.0)
+    assert not StreamDetector(model, 0.001).update_many(values)["is_anomaly"][1400:].any()
+
+
+# Memory
+
+
+def test_memory_does_not_grow_with_the_stream(model):
+    detector = StreamDetector(model)
+    values = np.random.default_rng(1).normal(size=5000)
+    detector.update_many(values)
+    size = detector._records.nbytes
+    tracemalloc.start()
+    for _ in range(20):
+        detector.update_many(values)
+    for value in values[:2000].tolist():
+        detector.update(value)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert detector._records.nbytes == size == RECORD_DTYPE.itemsize < 20_000
+    assert held < 100_000
+
+
+def test_detectors_of_one_model_are_apart(model):
+    one, other = StreamDetector(model), StreamDetector(model)
+    one.update_many(np.random.default_rng(1).normal(size=500))
+    assert other._records.tobytes() == new_records().tobytes()
+    assert other.update(1.0).index == 0
+
+
+def test_verdicts_handed_out_are_not_changed_afterwards(model):
+    detector = StreamDetector(model)
+    first = detector.update_many(np.arange(50.0))
+    kept = first.copy()
+    detector.update_many(np.arange(50.0))
+    detector.update(3.0)
+    assert first.tobytes() == kept.tobytes()
+
+
+# The vector
+
+
+@compiled
+def _vectors_of(surprises, vectors):
+    for i in range(len(surprises)):
+        vectorise(surprises[i], vectors[i])
+
+
+def test_the_vector_is_the_logarithm_of_the_surprises_their_highest_and_their_mean():
+    surprises = np.random.default_rng(1).exponential(5.0, (50, features.N_FEATURES))
+    vectors = np.empty((50, len(VECTOR_NAMES)), dtype=np.float32)
+    _vectors_of(surprises, vectors)
+    highest, mean = surprises.max(axis=1, keepdims=True), surprises.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(vectors, np.log1p(np.hstack([surprises, highest, mean])), rtol=1e-6)
+    assert VECTOR_NAMES[: features.N_FEATURES] == features.FEATURE_NAMES
+
+
+def test_what_the_forest_is_fitted_on_is_what_it_is_asked(model):
+    values, times = difficult_stream(0)
+    vectors = np.empty((POINTS, len(VECTOR_NAMES)), dtype=np.float32)
+    describe_stream(features.new_state(), values, times, vectors)
+    verdicts = StreamDetector(model).update_many(values, times)
+    known = ~np.isnan(verdicts["score"])
+    np.testing.assert_array_equal(known, ~np.isnan(vectors).any(axis=1))
+    np.testing.assert_array_max_ulp(verdicts["score"][known], -model.forest.score_samples(vectors[known]), maxulp=2)
+
+
+# The way in
+
+
+def test_it_loads_from_a_file_under_its_public_name(model, tmp_path):
+    save_model(model, tmp_path / "forest.joblib")
+    detector = streamforest.StreamDetector.load(str(tmp_path / "forest.joblib"), alarm_rate=0.01)
+    values, times = difficult_stream(1)
+    expected = StreamDetector(model, 0.01).update_many(values, times)
+    assert detector.update_many(values, times).tobytes() == expected.tobytes()
+    with pytest.raises(ModelError, match="there is no model at"):
+        StreamDetector.load(tmp_path / "gone.joblib")
+
+
+def test_a_model_of_other_features_is_refused(model):
+    with pytest.raises(ModelError, match="other features"):
+        StreamDetector(model._replace(feature_names=("a", "b")))
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, 0.21, 1.0, math.nan])
+def test_an_alarm_rate_out_of_its_range_is_named(rate, model):
+    with pytest.raises(ValueError, match=rf"alarm_rate is {rate}, allowed is 0.000001 to 0.2"):
+        StreamDetector(model, rate)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_an_infinite_value_is_refused_and_not_learned(value, model):
+    detector = StreamDetector(model)
+    detector.update_many(np.arange(40.0))
+    before = detector._records.tobytes()
+    with pytest.raises(ValueError, match=rf"value is {value}"):
+        detector.update(value)
+    with pytest.raises(ValueError, match="infinite"):
+        detector.update_many(np.array([1.0, value]))
+    assert detector._records.tobytes() == before
+
+
+def test_shapes_that_do_not_fit_are_named_and_none_at_all_is_fine(model):
+    detector = StreamDetector(model)
+    with pytest.raises(ValueError, match=r"values \(3,\) and times \(2,\)"):
+        detector.update_many(np.zeros(3), np.zeros(2))
+    with pytest.raises(ValueError, match=r"values \(2, 2\)"):
+        detector.update_many(np.zeros((2, 2)))
+    assert detector.update_many(np.empty(0)).shape == (0,)
+    assert detector.update_many([1, 2, 3])["index"].tolist() == [0, 1, 2]

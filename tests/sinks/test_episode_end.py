@@ -1,0 +1,37 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamforest.episodes import EPISODE_GAP
+from streamforest.protocols import VERDICT_DTYPE
+from streamforest.sinks.episode_end import EpisodeEndSink
+
+
+def blocks(flags, cuts):
+    rows = np.zeros(len(flags), VERDICT_DTYPE)
+    rows["index"] = np.arange(len(flags))
+    rows["is_anomaly"] = flags
+    rows["episode"] = np.where(flags, 1, 0)
+    return [part for part in np.split(rows, sorted(cuts)) if len(part)]
+
+
+def test_it_tells_when_the_episode_is_over_and_not_before():
+    told = []
+    sink = EpisodeEndSink(lambda: told.append(1))
+    flags = [False, True, True, *[False] * (EPISODE_GAP + 1)]
+    for block in blocks(flags, range(1, len(flags))):
+        assert not told
+        sink.write(block)
+    assert told == [1]
+    sink.close()
+    assert told == [1]
+
+
+@given(flags=st.lists(st.booleans(), min_size=1, max_size=40), cuts=st.sets(st.integers(1, 39)))
+def test_every_stream_with_an_anomaly_is_told_of_at_its_end_at_the_latest(flags, cuts):
+    told = []
+    sink = EpisodeEndSink(lambda: told.append(1))
+    for block in blocks(flags, [cut for cut in cuts if cut < len(flags)]):
+        sink.write(block)
+    sink.close()
+    assert bool(told) == any(flags)

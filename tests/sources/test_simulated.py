@@ -1,0 +1,62 @@
+from itertools import islice
+
+import pytest
+
+from streamforest.protocols import LABELS, Reading
+from streamforest.simulation import SimulatedStream, default_profile
+from streamforest.sources.simulated import SimulatedSource
+from streamforest.stop import StopFlag
+
+
+@pytest.fixture
+def stop():
+    flag = StopFlag()
+    yield flag
+    flag.close()
+
+
+def readings(source, stop, most, blocks):
+    return [reading for block in islice(source.read(stop, most), blocks) for reading in block]
+
+
+def test_it_yields_full_blocks_of_readings_without_end(stop):
+    blocks = list(islice(SimulatedSource(1, 0.02).read(stop, 7), 300))
+    assert {len(block) for block in blocks} == {7}
+    assert all(type(reading) is Reading for block in blocks for reading in block)
+
+
+def test_the_readings_are_the_default_streams_with_their_labels_and_no_time(stop):
+    values, labels = SimulatedStream(default_profile(), 5, 0.1).take(3000)
+    found = readings(SimulatedSource(5, 0.1), stop, 1000, 3)
+    assert repr([reading.value for reading in found]) == repr(values.tolist())
+    assert [reading.label for reading in found] == labels.tolist()
+    assert {LABELS[reading.label] for reading in found} > {"normal", "spike"}
+    assert {reading.time for reading in found} == {None}
+
+
+def test_the_same_seed_gives_the_same_readings_whatever_the_blocks(stop):
+    one, two = (readings(SimulatedSource(3, 0.02), stop, most, 600 // most) for most in (1, 200))
+    assert repr(one) == repr(two)
+    assert repr(one) != repr(readings(SimulatedSource(4, 0.02), stop, 200, 3))
+
+
+def test_it_ends_when_it_shall(stop):
+    blocks = SimulatedSource(1, 0.02).read(stop, 10)
+    next(blocks)
+    stop.request()
+    assert list(blocks) == []
+    assert list(SimulatedSource(1, 0.02).read(stop, 10)) == []
+
+
+def test_a_bad_probability_is_named():
+    with pytest.raises(ValueError, match=r"outlier_probability is 0.7, allowed is 0 to 0.5"):
+        SimulatedSource(1, 0.7)
+
+
+def test_it_says_what_it_is_and_may_be_closed_twice():
+    source = SimulatedSource(1, 0.02)
+    assert source.name == "simulated"
+    assert source.live is False
+    assert source.describe()
+    source.close()
+    source.close()

@@ -1,0 +1,120 @@
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from streamforest import compiled as module
+from streamforest.compiled import cache_folder, compiled, is_first_run
+
+
+def package_in(folder):
+    """A package of its own with a copy of the module and one compiled function, as a function: package -> modules."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(module.__file__, folder / "compiled.py")
+    (folder / "double.py").write_text("def double(x):\n    return 2.0 * x\n")
+    return folder
+
+
+def load(path):
+    """A fresh run of a module: nothing is remembered from an earlier one."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    return package_in(tmp_path / "package")
+
+
+@compiled
+def _ratio(a, b):
+    return a / b
+
+
+@compiled
+def _lost(a, b):
+    return (a + b) - a
+
+
+@compiled
+def _sum(values):
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+def test_arithmetic_is_strict_and_division_by_zero_is_no_error():
+    assert _ratio(1.0, 0.0) == np.inf
+    assert np.isnan(_ratio(0.0, 0.0))
+    assert _lost(1e16, 1.0) == 0.0, "reordered: the sum would be exact"
+    values = np.random.default_rng(1).normal(size=10_001) * 10.0 ** np.arange(10_001).clip(0, 12)
+    assert _sum(values) == _sum.py_func(values), "reordered: another rounding"
+
+
+def test_it_runs_without_the_interpreters_lock():
+    assert _sum.targetoptions["nogil"] is True
+
+
+def test_other_programs_functions_keep_their_own_place():
+    before = numba.config.CACHE_DIR
+    compiled(lambda x: x)
+    assert before == numba.config.CACHE_DIR
+
+
+def test_the_folder_is_in_the_package_and_of_the_whole_source():
+    folder = cache_folder()
+    assert folder is not None
+    assert folder.is_dir()
+    assert Path(module.__file__).parent in folder.parents or Path.home() in folder.parents
+
+
+def test_the_first_run_is_over_once_something_is_compiled(package):
+    first = load(package / "compiled.py")
+    assert first.is_first_run()
+    assert first.compiled(load(package / "double.py").double)(4.0) == 8.0
+    assert not first.is_first_run()
+    assert not load(package / "compiled.py").is_first_run(), "the next run finds it"
+
+
+def test_a_changed_source_gets_a_new_folder_and_the_old_one_goes(package):
+    old = load(package / "compiled.py").cache_folder()
+    assert old == load(package / "compiled.py").cache_folder()
+    (package / "sub").mkdir()
+    (package / "sub" / "other.py").write_text("x = 1\n")
+    new = load(package / "compiled.py").cache_folder()
+    assert new != old
+    assert new.is_dir()
+    assert not old.exists()
+
+
+def test_a_package_that_cannot_be_written_uses_the_home_and_without_that_nothing(package, tmp_path):
+    (package / "__pycache__").write_text("a file where the folder would be")
+    folder = load(package / "compiled.py").cache_folder()
+    assert tmp_path / "home" / ".cache" in folder.parents
+    shutil.rmtree(tmp_path / "home")
+    (tmp_path / "home").write_text("a file too")
+    homeless = load(package / "compiled.py")
+    assert homeless.cache_folder() is None
+    assert homeless.is_first_run()
+    assert homeless.compiled(load(package / "double.py").double)(4.0) == 8.0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user who may not write everywhere")
+def test_a_folder_without_permission_is_not_used(package, tmp_path):
+    package.chmod(0o500)
+    try:
+        assert tmp_path / "home" in load(package / "compiled.py").cache_folder().parents
+    finally:
+        package.chmod(0o700)
+
+
+def test_the_suite_itself_runs_compiled_code():
+    assert not is_first_run() or cache_folder() is None

@@ -1,0 +1,299 @@
+import os
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.ensemble import IsolationForest
+
+from streamforest.compiled import compiled
+from streamforest.forest import FORMAT, NODE_DTYPE, ModelError, flatten, leaf, load_model, save_model, score
+from tests.naive import forest_score, walk
+
+EXTREMES = [np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1e-45, 1.2e-38, 1e308, -1e308, 3.4028235e38, 1.0, -1.0]
+
+
+@compiled
+def _walk_all(forest, vectors, leaves, scores):
+    for i in range(len(vectors)):
+        for t in range(forest.roots.size):
+            leaves[i, t] = leaf(forest.nodes, forest.nan_left, forest.roots[t], forest.levels, vectors[i])
+        scores[i] = score(
+            forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vectors[i]
+        )
+
+
+def as_float32(rows):
+    """Rows the way scikit-learn takes them in."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ascontiguousarray(rows, dtype=np.float32)
+
+
+def ours(forest, vectors):
+    """Leaves, numbered over all trees, shape (n, n_trees), and scores, shape (n,)."""
+    leaves, scores = np.empty((len(vectors), forest.roots.size), dtype=np.int64), np.empty(len(vectors))
+    _walk_all(forest, vectors, leaves, scores)
+    return leaves, scores
+
+
+def breadth_first(tree):
+    """scikit-learn's node ids, level by level: the order in which a flattened tree's nodes stand."""
+    order = [0]
+    for node in order:
+        order += [int(child) for child in (tree.children_left[node], tree.children_right[node]) if child >= 0]
+    return np.array(order)
+
+
+def theirs(model, vectors):
+    """What scikit-learn says: its leaves, numbered as ours, and its scores."""
+    leaves, start = [], 0
+    for estimator, features in zip(model.estimators_, model.estimators_features_, strict=True):
+        order = breadth_first(estimator.tree_)
+        place = np.empty(order.size, dtype=np.int64)
+        place[order] = np.arange(order.size)
+        leaves.append(start + place[estimator.tree_.apply(np.ascontiguousarray(vectors[:, features]))])
+        start += order.size
+    return np.column_stack(leaves), -model._score_samples(vectors)
+
+
+def assert_the_same(model, rows):
+    vectors = as_float32(rows)
+    leaves, scores = ours(flatten(model), vectors)
+    their_leaves, their_scores = theirs(model, vectors)
+    np.testing.assert_array_equal(leaves, their_leaves)
+    np.testing.assert_array_max_ulp(scores, their_scores, maxulp=2)
+    finite = np.isfinite(vectors).all(axis=1)
+    if finite.any():  # the public way refuses infinities
+        np.testing.assert_array_max_ulp(scores[finite], -model.score_samples(vectors[finite]), maxulp=2)
+
+
+def cuts_of(model):
+    """Feature and cut of every node that is no leaf."""
+    found = set()
+    for estimator, features in zip(model.estimators_, model.estimators_features_, strict=True):
+        tree = estimator.tree_
+        inner = tree.children_left >= 0
+        found |= set(zip(features[tree.feature[inner]].tolist(), tree.threshold[inner].tolist(), strict=True))
+    return sorted(found)
+
+
+def rows_around(model, rng, base, most=None):
+    """A row for each cut and each float32 and float64 step beside it, the other features drawn from ``base``."""
+    cuts = cuts_of(model)
+    if most is not None and len(cuts) > most:
+        cuts = [cuts[i] for i in rng.choice(len(cuts), most, replace=False)]
+    rows = []
+    for feature, cut in cuts:
+        near = np.float32(cut)
+        beside = [cut, np.nextafter(cut, -np.inf), np.nextafter(cut, np.inf)]
+        beside += [near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))]
+        for value in beside:
+            row = base[rng.integers(len(base))].astype(float)
+            row[feature] = value
+            rows.append(row)
+    return np.array(rows)
+
+
+def fit(rng, features, trees, missing=0.0, **options):
+    rows = rng.normal(size=(options.pop("rows", 300), features)) * 10.0 ** rng.integers(-3, 4, features)
+    rows[rng.random(rows.shape) < missing] = np.nan
+    return IsolationForest(n_estimators=trees, random_state=int(rng.integers(2**31)), **options).fit(rows), rows
+
+
+def test_at_every_cut_of_the_production_forest_and_a_step_beside_it_all_is_as_in_scikit_learn(model):
+    rng = np.random.default_rng(1)
+    base = np.log1p(rng.exponential(size=(1000, model.forest.n_features_in_)))
+    assert len(cuts_of(model.forest)) > 4000
+    assert_the_same(model.forest, rows_around(model.forest, rng, base))
+
+
+def test_with_nan_infinities_denormals_and_1e308_the_production_forest_is_as_in_scikit_learn(model):
+    rng = np.random.default_rng(2)
+    n = model.forest.n_features_in_
+    rows = np.log1p(rng.exponential(size=(3000, n)))
+    put = rng.random(rows.shape) < rng.choice([0.1, 0.5, 1.0], 3000)[:, None]
+    rows[put] = rng.choice(EXTREMES, int(put.sum()))
+    assert_the_same(model.forest, np.vstack([rows, np.repeat(EXTREMES, n).reshape(-1, n)]))
+
+
+@pytest.mark.parametrize("features", range(1, 13))
+@pytest.mark.parametrize("trees", [1, 2, 3, 5, 100, 300])
+def test_forests_of_all_sizes_are_as_in_scikit_learn(features, trees):
+    if trees == 300 and features not in (1, 7, 12):
+        pytest.skip("three of the largest will do")
+    rng = np.random.default_rng([features, trees])
+    forest, base = fit(rng, features, trees)
+    rows = rows_around(forest, rng, base, most=500)
+    rows[rng.random(rows.shape) < 0.02] = np.nan
+    rows[rng.random(rows.shape) < 0.02] = np.inf
+    assert_the_same(forest, np.vstack([rows, base]))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"missing": 0.1},
+        {"max_features": 0.5},
+        {"missing": 0.3, "max_features": 3},
+        {"max_samples": 2},
+        {"max_samples": 1},
+        {"max_samples": 1.0, "rows": 3000},
+        {"bootstrap": True},
+        {"rows": 1},
+    ],
+    ids=str,
+)
+def test_forests_fitted_otherwise_are_as_in_scikit_learn(options):
+    rng = np.random.default_rng(7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        forest, base = fit(rng, 6, 21, **options)
+        rows = rows_around(forest, rng, base) if cuts_of(forest) else base
+        rows[rng.random(rows.shape) < 0.1] = np.nan
+        assert_the_same(forest, np.vstack([rows, base]))
+
+
+SMALL, _ = fit(np.random.default_rng(3), 4, 9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(width=64), min_size=4, max_size=4))
+def test_any_vector_is_as_in_scikit_learn(numbers):
+    assert_the_same(SMALL, [numbers])
+
+
+def test_the_score_is_the_papers_formula():
+    rng = np.random.default_rng(4)
+    forest, base = fit(rng, 5, 30, missing=0.05)
+    vectors = as_float32(base[:100])
+    flat = flatten(forest)
+    np.testing.assert_allclose(ours(flat, vectors)[1], [forest_score(forest, v) for v in vectors], rtol=1e-12)
+    for t, (estimator, features) in enumerate(zip(forest.estimators_, forest.estimators_features_, strict=True)):
+        found = leaf(flat.nodes, flat.nan_left, flat.roots[t], flat.levels, vectors[0]) - flat.roots[t]
+        assert breadth_first(estimator.tree_)[found] == walk(estimator.tree_, vectors[0], features)[0]
+
+
+def test_scores_lie_above_0_up_to_1_and_an_odd_vector_scores_higher():
+    forest, base = fit(np.random.default_rng(5), 3, 50)
+    scores = ours(flatten(forest), as_float32(np.vstack([base, 1e6 * np.ones((1, 3))])))[1]
+    assert 0.0 < scores.min() <= scores.max() <= 1.0
+    assert scores[-1] > np.quantile(scores, 0.95)
+
+
+def test_a_node_takes_eight_bytes_and_too_large_a_tree_is_refused():
+    assert NODE_DTYPE.itemsize == 8
+    rows = np.random.default_rng(6).normal(size=(40_000, 1))
+    forest = IsolationForest(n_estimators=1, max_samples=40_000, random_state=1)
+    forest.fit(rows)
+    if forest.estimators_[0].tree_.node_count <= 65_535:
+        rows = np.arange(40_000.0)[:, None] ** 3
+        forest.estimators_[0].set_params(max_depth=None).fit(rows, np.arange(40_000.0))
+    assert forest.estimators_[0].tree_.node_count > 65_535
+    with pytest.raises(ModelError, match="nodes; at most 65,535"):
+        flatten(forest)
+
+
+# The file
+
+
+def test_a_saved_model_comes_back_whole(model, tmp_path):
+    save_model(model, tmp_path / "model.joblib")
+    loaded = load_model(tmp_path / "model.joblib")
+    assert loaded.feature_names == model.feature_names
+    assert loaded.seed == model.seed
+    assert loaded.versions == model.versions
+    assert loaded.report == model.report
+    np.testing.assert_array_equal(loaded.calibration, model.calibration)
+    vectors = as_float32(np.random.default_rng(1).exponential(size=(200, model.forest.n_features_in_)))
+    for one, other in zip(ours(flatten(model.forest), vectors), ours(flatten(loaded.forest), vectors), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.joblib"], "nothing else is left"
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_nothing_beside_it(model, tmp_path):
+    path = tmp_path / "model.joblib"
+    path.write_text("the old one")
+    with pytest.raises((pickle.PicklingError, AttributeError, TypeError)):
+        save_model(model._replace(report={"not to be pickled": lambda: None}), path)
+    assert path.read_text() == "the old one"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.joblib"]
+    with pytest.raises(OSError, match=r"."):
+        save_model(model, tmp_path / "no folder" / "model.joblib")
+
+
+class Intruder:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+class ByName(Intruder):
+    def __reduce__(self):
+        return eval, (f"__import__('os').system('mkdir {self.mark}')",)
+
+
+@pytest.mark.parametrize("kind", [Intruder, ByName])
+@pytest.mark.parametrize("place", ["alone", "in a list", "in an array", "in a model"])
+def test_a_file_that_would_run_code_is_refused_and_runs_none(kind, place, model, tmp_path):
+    mark = tmp_path / "mark"
+    evil = kind(mark)
+    content = {
+        "alone": evil,
+        "in a list": [1, [evil]],
+        # an array of objects is a pickle within the pickle: its loader must be as strict
+        "in an array": {"format": FORMAT, **model._replace(calibration=np.array([evil], dtype=object))._asdict()},
+        "in a model": {"format": FORMAT, **model._replace(report=evil)._asdict()},
+    }[place]
+    path = tmp_path / "evil.joblib"
+    joblib.dump(content, path)
+    with pytest.raises(ModelError, match=r"make one with 'python model_prod.py'"):
+        load_model(path)
+    assert not mark.exists()
+    joblib.load(path)
+    assert mark.exists(), "the file must be one that would have run code"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.99999])
+def test_a_truncated_file_is_refused_in_one_line(share, model, tmp_path):
+    path = tmp_path / "model.joblib"
+    save_model(model, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ModelError, match="make one with") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=300))
+def test_garbage_is_refused(tmp_path_factory, garbage):
+    path = tmp_path_factory.mktemp("garbage") / "model.joblib"
+    path.write_bytes(garbage)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ModelError):
+            load_model(path)
+
+
+@pytest.mark.parametrize(
+    "content", [{}, [], 5, None, {"format": FORMAT}, {"format": FORMAT + 1}, {"format": FORMAT, "forest": 1, "more": 2}]
+)
+def test_a_file_of_another_format_is_refused(content, tmp_path):
+    path = tmp_path / "model.joblib"
+    joblib.dump(content, path)
+    with pytest.raises(ModelError, match="no model of this version"):
+        load_model(path)
+
+
+def test_a_missing_file_and_a_folder_are_named_with_what_to_do(tmp_path):
+    with pytest.raises(ModelError, match=r"there is no model at .*gone.*make one with 'python model_prod.py'"):
+        load_model(tmp_path / "gone.joblib")
+    with pytest.raises(ModelError, match=r"cannot be read|no model"):
+        load_model(tmp_path)

@@ -1,0 +1,203 @@
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import model_prod
+from streamforest.detectors.isolation_forest import VECTOR_NAMES, StreamDetector
+from streamforest.forest import flatten, load_model, save_model
+from streamforest.protocols import LABELS
+
+PROJECT = Path(model_prod.__file__).parent
+TINY = {
+    "TREES": 10,
+    "FIT_STREAMS": 10,
+    "FIT_POINTS": 400,
+    "CALM_STREAMS": 10,
+    "CALM_POINTS": 500,
+    "CHECK_STREAMS": 5,
+    "CHECK_POINTS": 2000,
+    "CHECK_OUTLIERS": 0.05,
+}
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    for name, number in TINY.items():
+        monkeypatch.setattr(model_prod, name, number)
+
+
+def labels_of(*stretches):
+    return np.concatenate([np.full(n, LABELS.index(label), dtype=np.int8) for label, n in stretches])
+
+
+# The same seed, the same model
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_same_seed_gives_the_same_bytes_and_another_another_model(tmp_path):
+    for name, seed in (("one", 7), ("same", 7), ("other", 8)):
+        save_model(model_prod.train(seed, 0.01)[0], tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "same").read_bytes()
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_another_run_of_the_program_gives_the_same_bytes(tmp_path):
+    code = f"import model_prod, sys\nvars(model_prod).update({TINY!r})\nsys.exit(model_prod.main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "--seed", "7", "--output", str(tmp_path / "one.joblib")]
+    environment = {**os.environ, "PYTHONHASHSEED": "3", "PYTHONPATH": str(PROJECT)}
+    run = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert run.returncode == 0, run.stderr
+    assert f"saved {tmp_path / 'one.joblib'}" in run.stdout
+    assert "\r" not in run.stderr, "no bar where there is no terminal"
+    save_model(model_prod.train(7, 0.001)[0], tmp_path / "two.joblib")
+    assert (tmp_path / "one.joblib").read_bytes() == (tmp_path / "two.joblib").read_bytes()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_streams_that_it_is_checked_on_are_others_than_those_it_was_fitted_on(monkeypatch):
+    used, streams = [], model_prod.streams
+
+    def watched(seed, *rest):
+        used.append(tuple(seed))
+        return streams(seed, *rest)
+
+    monkeypatch.setattr(model_prod, "streams", watched)
+    model_prod.train(1, 0.01)
+    assert len(used) == len(set(used)) == 3
+
+
+def test_streams_of_different_uses_are_different():
+    taken = [next(model_prod.streams([1, use], 1, 0.0, "")).take(50)[0].tobytes() for use in range(3)]
+    assert len(set(taken)) == 3
+    two = list(model_prod.streams([1, 0], 2, 0.0, ""))
+    assert two[0].take(50)[0].tobytes() == taken[0] != two[1].take(50)[0].tobytes()
+
+
+# What it holds
+
+
+def test_the_model_holds_what_is_needed_to_trust_it(model):
+    assert model.feature_names == VECTOR_NAMES
+    assert model.seed == 1
+    assert set(model.versions) == {"python", "numpy", "scikit-learn"}
+    assert model.forest.n_features_in_ == len(VECTOR_NAMES)
+    assert {"rows", "false_alarm_rate", "area_under_precision_recall", "recall of spike"} <= set(model.report)
+    assert all(isinstance(figure, float) for figure in model.report.values())
+
+
+def test_the_report_is_of_a_model_that_works(model):
+    assert model.report["rows"] > 100_000
+    assert model.report["false_alarm_rate"] < 0.003
+    assert model.report["area_under_precision_recall"] > 0.2
+    assert model.report["recall of spike"] > 0.4
+
+
+def test_the_calibration_rises_and_gives_normal_points_their_share(model):
+    scores, surprises = model.calibration.T
+    assert (np.diff(scores) > 0.0).all()
+    assert (np.diff(surprises) > 0.0).all()
+    assert surprises[0] == 0.0
+    assert 0.0 < scores[0] < scores[-1] < 1.0
+    calm = model_prod.streams([1, 9], 60, 0.0, "")
+    vectors = model_prod.vectors_of(stream.take(2000)[0] for stream in calm)
+    found = -model.forest.score_samples(vectors)
+    for share in (0.5, 0.1, 0.01):
+        assert np.mean(found >= np.interp(-np.log(share), surprises, scores)) == pytest.approx(share, rel=0.4)
+
+
+def test_calibrate_is_exact_on_the_points_it_was_given(model):
+    vectors = np.random.default_rng(1).exponential(size=(20_000, len(VECTOR_NAMES))).astype(np.float32)
+    table = model_prod.calibrate(flatten(model.forest), vectors)
+    found = -model.forest.score_samples(vectors)
+    for score, surprise in table[5::10]:
+        assert np.mean(found >= score) == pytest.approx(np.exp(-surprise), rel=0.02, abs=1e-4)
+    assert np.count_nonzero(found >= table[-1, 0]) == pytest.approx(model_prod.TAIL_SCORES, abs=1)
+
+
+def test_vectors_leave_out_the_warm_ups():
+    streams = [np.random.default_rng(seed).normal(size=100) for seed in range(3)]
+    vectors = model_prod.vectors_of(streams)
+    assert vectors.shape == (3 * (100 - StreamDetector.warm_up_points), len(VECTOR_NAMES))
+    assert np.isfinite(vectors).all()
+
+
+# The check
+
+
+def test_stretches_of_a_label_are_events_even_side_by_side_and_at_the_ends():
+    labels = labels_of(("spike", 2), ("normal", 3), ("dip", 1), ("ramp", 4), ("normal", 1), ("missing", 2))
+    found = [("spike", 0, 2), ("dip", 5, 6), ("ramp", 6, 10), ("missing", 11, 13)]
+    assert model_prod.events_in(labels) == found
+    assert model_prod.events_in(labels_of(("normal", 5))) == []
+    assert model_prod.events_in(np.empty(0, dtype=np.int8)) == []
+
+
+def test_the_check_counts_false_alarms_and_found_events(model, monkeypatch):
+    monkeypatch.setattr(model_prod, "CHECK_STREAMS", 6)
+    monkeypatch.setattr(model_prod, "CHECK_POINTS", 3000)
+    calm = model_prod.check(model, 0.01, [4])
+    monkeypatch.setattr(model_prod, "CHECK_OUTLIERS", 0.2)
+    troubled = model_prod.check(model, 0.01, [4])
+    assert sum(troubled.events.values()) > 3 * sum(calm.events.values()) > 0
+    for report in (calm, troubled):
+        assert set(report.recall) == set(report.events) <= set(LABELS[2:])
+        assert all(0.0 <= share <= 1.0 for share in report.recall.values())
+        assert 0.0 <= report.false_alarm_rate < 0.05
+
+
+def test_the_report_in_words_has_every_figure():
+    report = model_prod.TrainingReport(1234, 0.00123, 0.456, {"spike": 0.75, "ramp": 0.5}, {"spike": 40, "ramp": 2})
+    text = model_prod.describe(report, 12.3, 0.001)
+    for part in ("1,234 rows", "12 s", "0.00123", "0.456", "75.0% of 40", "50.0% of 2", "alarm rate of 0.001"):
+        assert part in text
+
+
+# The program
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_is_shown_on_a_terminal_and_only_there(monkeypatch):
+    for stream, shows in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert list(model_prod.progress(range(4), "counting")) == [0, 1, 2, 3]
+        assert ("100 %" in stream.getvalue()) == shows
+        assert bool(stream.getvalue()) == shows
+
+
+@pytest.mark.usefixtures("tiny")
+def test_it_trains_reports_and_saves(tmp_path, capsys):
+    path = tmp_path / "made.joblib"
+    assert model_prod.main(["--seed", "3", "--output", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[-1] == f"saved {path}"
+    assert "false alarms" in shown
+    assert load_model(path).seed == 3
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_place_that_cannot_be_written_is_named_in_one_line(tmp_path, capsys):
+    path = tmp_path / "no folder" / "made.joblib"
+    assert model_prod.main(["--output", str(path)]) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert f"the model cannot be saved at {path}: No such file or directory" in error
+
+
+@pytest.mark.parametrize("words", [["--seed", "-1"], ["--seed", "x"], ["--delay", "1"], ["stray"]])
+def test_a_wrong_command_line_trains_nothing(words, capsys, monkeypatch):
+    monkeypatch.setattr(model_prod, "train", None)
+    try:
+        code = model_prod.main(words)
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    assert "Traceback" not in capsys.readouterr().err

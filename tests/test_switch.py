@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamforest.detectors.z_score import ZScoreDetector
+from streamforest.episodes import EPISODE_GAP, EpisodeFold
+from streamforest.history import History
+from streamforest.metrics import RunCounts
+from streamforest.switch import RECENT, DetectorSwitch
+
+
+def stream(n, seed=1):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=n)
+    values[rng.random(n) < 0.05] += 15
+    return values, 1e9 + np.arange(n, dtype=float)
+
+
+class Named(ZScoreDetector):
+    def __init__(self, name):
+        super().__init__(0.02)
+        self.name = name
+
+
+def switch_over(history, said, faulty=()):
+    def make(name):
+        if name in faulty:
+            raise ValueError(f"{name} is broken")
+        return Named(name)
+
+    return DetectorSwitch(Named("a"), ("a", "b", "c"), make, history.newest, said.append)
+
+
+@pytest.fixture
+def history():
+    return History(20_000)
+
+
+def judge(switch, history, values, times):
+    verdicts = switch.update_many(values, times)
+    history.write(verdicts)
+    return verdicts
+
+
+def test_without_a_change_the_verdicts_are_the_detectors_own(history):
+    values, times = stream(3000)
+    found = switch_over(history, []).update_many(values, times)
+    assert found.tobytes() == Named("a").update_many(values, times).tobytes()
+
+
+def test_a_new_detector_judges_at_once_as_if_it_had_seen_the_recent_points(history):
+    values, times = stream(9000)
+    said = []
+    switch = switch_over(history, said)
+    judge(switch, history, values[:8000], times[:8000])
+    switch.switch("b")
+    assert switch.name == "a"  # until the next block
+    found = judge(switch, history, values[8000:], times[8000:])
+    assert switch.name == "b"
+    fresh = Named("b")
+    fresh.update_many(values[8000 - RECENT : 8000], times[8000 - RECENT : 8000])
+    expected = fresh.update_many(values[8000:], times[8000:])
+    assert not np.isnan(found["score"]).any()
+    for field in ("score", "threshold", "p_value", "is_anomaly", "expected", "value", "time"):
+        np.testing.assert_array_equal(found[field], expected[field])
+    assert said == ["b judges from point 8,000 on"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(1, 400), min_size=1, max_size=12), seed=st.integers(0, 5))
+def test_indices_and_episodes_go_on_without_a_jump_however_often_it_changes(cuts, seed):
+    history, fold = History(20_000), EpisodeFold()
+    switch = switch_over(history, [])
+    counts = RunCounts(0.02)
+    values, times = stream(sum(cuts), seed)
+    place, parts, started = 0, [], []
+    for cut in cuts:
+        verdicts = judge(switch, history, values[place : place + cut], times[place : place + cut])
+        counts.add(verdicts)
+        started += [episode.number for happening, episode in fold.add(verdicts) if happening == "start"]
+        parts.append(verdicts)
+        place += cut
+        switch.switch_to_next()
+    verdicts = np.concatenate(parts)
+    assert verdicts["index"].tolist() == list(range(len(values)))
+    alarms = verdicts["index"][verdicts["is_anomaly"]]
+    expected = np.cumsum(np.diff(alarms, prepend=-EPISODE_GAP - 2) > EPISODE_GAP + 1)
+    assert verdicts["episode"][verdicts["is_anomaly"]].tolist() == expected.tolist()
+    assert not verdicts["episode"][~verdicts["is_anomaly"]].any()
+    assert started == list(range(1, counts.episodes + 1))
+
+
+def test_the_next_detector_is_gone_to_in_turn_and_presses_add_up(history):
+    switch = switch_over(history, [])
+    values, times = stream(10)
+    names = []
+    for presses in (1, 1, 1, 2):
+        for _ in range(presses):
+            switch.switch_to_next()
+        judge(switch, history, values, times)
+        names.append(switch.name)
+    assert names == ["b", "c", "a", "c"]
+
+
+def test_a_detector_that_cannot_be_made_is_told_and_the_old_one_goes_on(history):
+    said = []
+    switch = switch_over(history, said, faulty=("b",))
+    switch.switch("b")
+    judge(switch, history, *stream(10))
+    assert switch.name == "a"
+    assert said == ["a goes on judging: b is broken"]
+
+
+def test_a_detector_that_does_not_exist_is_refused_and_one_alone_has_no_next(history):
+    said = []
+    switch = DetectorSwitch(Named("a"), ("a",), Named, history.newest, said.append)
+    with pytest.raises(ValueError, match="detector is 'd'; it must be one of a"):
+        switch.switch("d")
+    switch.switch_to_next()
+    assert said == ["there is no detector but a"]
+
+
+def test_its_name_and_warm_up_are_those_of_the_detector(history):
+    switch = switch_over(history, [])
+    assert (switch.name, switch.warm_up_points) == ("a", ZScoreDetector.warm_up_points)
+    switch._detector = object()
+    assert switch.warm_up_points == 0
