@@ -147,6 +147,9 @@ class Watch:
 
     def _serve(self, is_over: Callable[[], bool]) -> None:
         while not is_over():
+            if self._stop.requested:
+                self.actions.wait(FRAME)  # another frame would only delay the end
+                continue
             self._view.poll(FRAME if self._has_picture else WAIT)
             if self._keys is not None:
                 self._keys.poll()

@@ -50,12 +50,13 @@ class NaiveThreshold:
     """Three quantiles of the surprises, carried on as an exponential tail, and a correction."""
 
     def __init__(self):
-        self.body, self.correction = [math.log(2), LOG_10, LOG_50], 0.0
-        self.alarms, self.cluster, self.flags = 0.0, 0, []
+        self.body, self.correction = [math.log(2), LOG_10, LOG_50], limits.FIRST_CORRECTION
+        self.alarms, self.flags, self.highs = 0.0, [], []
+        self.cluster = self.high = 0
 
     @property
     def slope(self):
-        return min(max((self.body[2] - self.body[1]) / LOG_5, 0.5), 2.0)
+        return min(max((self.body[2] - self.body[1]) / LOG_5, 0.7), 1.3)
 
     def limit(self, rate):
         wanted = -math.log(rate)
@@ -66,15 +67,20 @@ class NaiveThreshold:
         return guess + self.correction
 
     def learn(self, surprise, rate, is_anomaly):
-        n, slope, weight, alarm = len(self.flags), self.slope, 1.0, 0.0
+        n, weight, alarm = len(self.flags), 1.0, 0.0
         if is_anomaly:
             self.cluster = self.cluster + 1 if any(self.flags[-limits.CLUSTER_GAP :]) else 1
-            doubt = 2.0 - (surprise - self.limit(rate)) / (limits.PLAIN_EXCESS * slope)
+            doubt = 2.0 - (surprise - self.limit(rate)) / (limits.PLAIN_EXCESS * self.slope)
             plain = min(max(doubt, limits.LEAST_WEIGHT), 1.0)
             weight = min(max(plain, (self.alarms / limits.FULL_SHARE) ** 2), 1.0)
             alarm = plain / self.cluster
         self.alarms += 0.01 * (is_anomaly - self.alarms)
-        for k, (share, memory, prior) in enumerate([(0.5, 500, 20), (0.1, 2000, 60), (0.02, 5000, 200)]):
+        self.highs.append(surprise > self.body[2])
+        if self.highs[-1]:
+            self.high = self.high + 1 if any(self.highs[-limits.CLUSTER_GAP - 1 : -1]) else 1
+            weight = min(weight, max(1.0 / self.high, (self.alarms / limits.FULL_SHARE) ** 2))
+        kinds = zip(limits.BODY_SHARES, limits.BODY_MEMORY, limits.BODY_PRIOR, strict=True)
+        for k, (share, memory, prior) in enumerate(kinds):
             step = weight / (share * min(n + prior, memory))
             self.body[k] += step * ((surprise > self.body[k]) - share)
         self.body = [max(self.body[: k + 1]) for k in range(3)]

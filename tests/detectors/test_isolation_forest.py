@@ -10,6 +10,8 @@ import streamforest
 from streamforest import features
 from streamforest.compiled import compiled
 from streamforest.detectors.isolation_forest import (
+    FAR_OUT,
+    FAR_SCALE,
     RECORD_DTYPE,
     VECTOR_NAMES,
     StreamDetector,
@@ -299,7 +301,12 @@ def test_what_the_forest_is_fitted_on_is_what_it_is_asked(model):
     verdicts = StreamDetector(model).update_many(values, times)
     known = ~np.isnan(verdicts["score"])
     np.testing.assert_array_equal(known, ~np.isnan(vectors).any(axis=1))
-    np.testing.assert_array_max_ulp(verdicts["score"][known], -model.forest.score_samples(vectors[known]), maxulp=2)
+    isolated = -model.forest.score_samples(vectors[known])
+    beyond = np.maximum(vectors[known, VECTOR_NAMES.index("highest")].astype(float) - FAR_OUT, 0.0)
+    np.testing.assert_allclose(
+        verdicts["score"][known], 1.0 - (1.0 - isolated) / (1.0 + beyond / FAR_SCALE), rtol=1e-14
+    )
+    assert (beyond > 0.0).any()
 
 
 # The way in
