@@ -161,7 +161,7 @@ def _set_unit(state: Record) -> None:
     unit = 1.4826 * distances[WARM_UP // 2]
     if not unit > 0.0:
         unit = distances[WARM_UP - 1] / 3.0
-    if not unit > 1e-9 * abs(zero):
+    if not unit > 1e-12 * abs(zero):
         # never moved: until it has, a hundredth of its level counts as much
         unit = 0.01 * abs(zero)
     state.zero = zero
@@ -389,7 +389,7 @@ def _lateness(state: Record, time: float) -> float:
     if not state.interval > 0.0:
         state.interval = step
         return 0.0
-    late: float = max(step / state.interval - 1.0, 0.0)
+    late: float = min(max(step / state.interval - 1.0, 0.0), FARTHEST)
     held = min(step, 3.0 * state.interval)
     state.jitter += 0.05 * (abs(held - state.interval) / state.interval - state.jitter)
     state.interval += 0.05 * (held - state.interval)

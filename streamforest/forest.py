@@ -115,7 +115,7 @@ def _flatten_tree(
     rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))
     nodes = np.zeros(len(order), dtype=NODE_DTYPE)
     nodes["cut"] = np.where(is_leaf, np.float32(np.inf), rounded)
-    nodes["feature"] = np.where(is_leaf, 0, features[tree.feature[order]])
+    nodes["feature"] = np.where(is_leaf, 0, features[np.maximum(tree.feature[order], 0)])
     nodes["child"] = np.where(is_leaf, np.arange(len(order)), place[tree.children_left[order]])
     missing = np.asarray(tree.missing_go_to_left, dtype=bool)[order] | is_leaf
     samples = average_path_length(tree.n_node_samples[order])
@@ -175,7 +175,7 @@ def score(
         total += depths[d + m]
     for t in range(together, trees):
         total += depths[leaf(nodes, nan_left, roots[t], levels, vector)]
-    return 2.0 ** (-total / normaliser) if normaliser > 0 else 1.0
+    return 2.0 ** (-total / normaliser) if normaliser > 0 else 0.5
 
 
 class Model(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.compiled import compiled
-from streamforest.features import CALM, EXTREME, GAP, REPEAT, SHIFT, SPREAD, TREND
+from streamforest.features import CALM, EXTREME, GAP, REPEAT, RESIDUAL, SHIFT, SPREAD, TREND
 from streamforest.protocols import REASONS
 
 _SPIKE = REASONS.index("spike")
@@ -42,7 +42,8 @@ def reason_for(surprises: NDArray[np.float64], residual: float, shift: float, ha
         return _GAP
     if most in (REPEAT, CALM):
         return _FLAT
-    if most == SPREAD:
+    # one far value widens the spread of the last points too: it is a spike all the same
+    if most == SPREAD and surprises[RESIDUAL] < 0.5 * surprises[SPREAD]:
         return _VARIANCE_UP
     if most == SHIFT:
         return _SHIFT_UP if shift > 0.0 else _SHIFT_DOWN

@@ -84,6 +84,17 @@ class StreamProfile:
     drift: float = 0.0
     drift_points: float = 5000.0
 
+    def __post_init__(self) -> None:
+        if self.noise not in NOISES:
+            raise ValueError(f"noise is {self.noise!r}, allowed are {', '.join(NOISES)}")
+        if self.noise == "counts" and not 0.0 < self.level < np.inf:
+            raise ValueError(f"level is {self.level}, allowed is above 0 for counts")
+        ranges = {"noise_scale": (0.0, "above 0"), "drift": (-np.inf, "0 or more"), "drift_points": (1.0, "above 1")}
+        for name, (low, allowed) in ranges.items():
+            value = getattr(self, name)
+            if not (value > low and value >= 0.0):
+                raise ValueError(f"{name} is {value}, allowed is {allowed}")
+
 
 class _Event(NamedTuple):
     kind: str
@@ -178,6 +189,8 @@ class SimulatedStream:
         self.profile = profile
         self._rng = np.random.default_rng(seed)
         self._kinds = tuple(k for k in kinds if k != "season break" or profile.seasons)
+        if outlier_probability > 0 and not self._kinds:
+            raise ValueError(f"kinds is {kinds}, which leaves nothing to inject; allowed are {', '.join(KINDS)}")
         weights = np.array([_KIND_WEIGHTS[kind] for kind in self._kinds])
         self._weights = weights / weights.sum()
         mean_points = float(self._weights @ [(lo + hi) / 2 for lo, hi in (_KIND_POINTS[k] for k in self._kinds)])
@@ -237,12 +250,17 @@ class SimulatedStream:
         values = self._combine(noise, season + offset)
         for event, low, high in spans:
             if event.kind == "flat line":
-                values[low:high] = values[low - 1] if low > 0 else self._last
+                values[low:high] = self._before(values, low)
             elif event.kind == "missing":
                 values[low:high] = np.nan
-        self._last = float(values[-1]) if values[-1] == values[-1] else self._last
+        self._last = self._before(values, BLOCK)
         self._position += BLOCK
         return values, labels
+
+    def _before(self, values: NDArray[np.float64], at: int) -> float:
+        """The last reading before an index that is not missing."""
+        there = np.flatnonzero(values[:at] == values[:at])
+        return float(values[there[-1]]) if there.size else self._last
 
     @staticmethod
     def _span(event: _Event, first: int) -> tuple[int, int]:

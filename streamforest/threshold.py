@@ -157,6 +157,11 @@ def learn(state: Record, surprise: float, limit_now: float, rate: float, is_anom
         state.high = state.high + 1.0 if state.low <= CLUSTER_GAP else 1.0
         state.low = 0
         weight = min(weight, max(1.0 / state.high, (state.alarms / FULL_SHARE) ** 2))
+    mean_weight = MEAN_WEIGHT
+    if rate > BODY_SHARES[2]:
+        # alarms are everyday points then, and close together by chance
+        weight = mean_weight = 1.0
+        alarm = 1.0 if is_anomaly else 0.0
     for k in range(3):
         share = BODY_SHARES[k]
         gain = 1.0 / (share * min(n + BODY_PRIOR[k], BODY_MEMORY[k]))
@@ -164,5 +169,5 @@ def learn(state: Record, surprise: float, limit_now: float, rate: float, is_anom
     state.body[1] = max(state.body[1], state.body[0])
     state.body[2] = max(state.body[2], state.body[1])
     step = _slope(state) / min(n * rate + ALARM_PRIOR, ALARM_MEMORY)
-    state.correction += step * (alarm - MEAN_WEIGHT * rate)
+    state.correction += step * (alarm - mean_weight * rate)
     state.count += 1

@@ -79,13 +79,16 @@ class NaiveThreshold:
         if self.highs[-1]:
             self.high = self.high + 1 if any(self.highs[-limits.CLUSTER_GAP - 1 : -1]) else 1
             weight = min(weight, max(1.0 / self.high, (self.alarms / limits.FULL_SHARE) ** 2))
+        mean_weight = limits.MEAN_WEIGHT
+        if rate > 0.02:
+            weight, mean_weight, alarm = 1.0, 1.0, float(is_anomaly)
         kinds = zip(limits.BODY_SHARES, limits.BODY_MEMORY, limits.BODY_PRIOR, strict=True)
         for k, (share, memory, prior) in enumerate(kinds):
             step = weight / (share * min(n + prior, memory))
             self.body[k] += step * ((surprise > self.body[k]) - share)
         self.body = [max(self.body[: k + 1]) for k in range(3)]
         alarms_wanted = min(n * rate + limits.ALARM_PRIOR, limits.ALARM_MEMORY)
-        self.correction += self.slope / alarms_wanted * (alarm - limits.MEAN_WEIGHT * rate)
+        self.correction += self.slope / alarms_wanted * (alarm - mean_weight * rate)
         self.flags.append(is_anomaly)
 
 

@@ -9,7 +9,7 @@ PACKAGE = PROJECT / "streamforest"
 SCRIPTS = [PROJECT / f"{name}.py" for name in ("main", "anomaly", "model_prod", "settings")]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 #: Folders of interchangeable parts, which know nothing of one another.
-INTERCHANGEABLE = ("sources", "detectors", "sinks")
+INTERCHANGEABLE = ("sources", "detectors", "sinks", "views")
 #: Brought by requirements.txt and slow to import, or not needed by every run.
 HEAVY = {"sklearn", "joblib", "numba", "matplotlib", "tornado", "keyboard", "PySide6", "scipy", "pandas", "torch"}
 
@@ -54,7 +54,7 @@ def level(name):
     top, *rest = name.split(".")
     if top == "main":
         return 5
-    if top in ("anomaly", "model_prod"):
+    if top in ("anomaly", "model_prod") or name == "streamforest.watch":
         return 4
     if rest and rest[0] in INTERCHANGEABLE:
         return 3

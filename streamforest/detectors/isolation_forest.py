@@ -18,6 +18,7 @@ from streamforest.reasons import reason_for
 #: What the forest looks at, in this order.
 VECTOR_NAMES = (*features.FEATURE_NAMES, "highest", "mean")
 HIGHEST, MEAN = features.N_FEATURES, features.N_FEATURES + 1
+LARGEST = float(np.finfo(np.float64).max)
 #: All that is remembered of one stream.
 RECORD_DTYPE = np.dtype(
     [
@@ -82,6 +83,12 @@ def anomaly_score(forest: Forest, vector: NDArray[np.float32]) -> float:
 
 
 @compiled
+def _held(value: float) -> float:
+    """The finite number next to one that may have overflowed."""
+    return min(max(value, -LARGEST), LARGEST)
+
+
+@compiled
 def step(
     record: Record,
     value: float,
@@ -99,9 +106,10 @@ def step(
     open_verdict(record.course, value, time, verdict)
     if not features.observe(record.features, value, time, judge.rate, surprises, outlook):
         return
-    verdict.expected = outlook[0]
-    verdict.lower = outlook[0] - outlook[1]
-    verdict.upper = outlook[0] + outlook[1]
+    expected, half = _held(outlook[0]), _held(outlook[1])
+    verdict.expected = expected
+    verdict.lower = _held(expected - half)
+    verdict.upper = _held(expected + half)
     vectorise(surprises, vector)
     found = anomaly_score(judge.forest, vector)
     decide(record.course, record.threshold, judge.scores, judge.surprises, judge.rate, found, verdict)
