@@ -153,8 +153,10 @@ def run(options: SimpleNamespace) -> int:
     if watch is None:
         code = sum_up(judge, counts)
         on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
-        return code
-    return run_watched(judge, counts, watch, choice)
+    else:
+        code = run_watched(judge, counts, watch, choice)
+    stop.close()
+    return code
 
 
 def run_watched(judge: Callable[[], None], counts: RunCounts, watch: Watch, choice: Choice) -> int:

@@ -24,6 +24,11 @@ class OptionError(Exception):
     """A setting or command-line option is wrong; the message names it, its value and its range."""
 
 
+def in_words(limit: float) -> str:
+    """A limit as people write it, without an exponent."""
+    return f"{limit:.6f}".rstrip("0").rstrip(".")
+
+
 @dataclass(frozen=True)
 class Option:
     """One parameter a user may change.
@@ -41,9 +46,7 @@ class Option:
     unit : str
         Of a number, in words.
     low, high : float or None
-        Range of a number; None is no limit.
-    is_open : bool
-        Whether the limits themselves are outside the range.
+        Range of a number, limits included; None is no limit.
     choices : tuple of str
         The values allowed, for a choice.
     is_optional : bool
@@ -61,7 +64,6 @@ class Option:
     unit: str = ""
     low: float | None = None
     high: float | None = None
-    is_open: bool = False
     choices: tuple[str, ...] = ()
     is_optional: bool = False
     placeholder: str = ""
@@ -75,12 +77,10 @@ class Option:
     @property
     def limits(self) -> str:
         """The range of a number in words; empty where there is none."""
-        low, high = (None if limit is None else f"{limit:.12g}" for limit in (self.low, self.high))
-        if low is None and high is None:
+        if self.low is None:
             return ""
-        if high is None:
-            return f"above {low}" if self.is_open else f"at least {low}"
-        return f"above {low} and below {high}" if self.is_open else f"from {low} to {high}"
+        low = in_words(self.low)
+        return f"at least {low}" if self.high is None else f"from {low} to {in_words(self.high)}"
 
     @property
     def allowed(self) -> str:
@@ -226,8 +226,6 @@ def _is_inside(option: Option, number: float) -> bool:
     """Whether a number is in the option's range; NaN never is."""
     low = float("-inf") if option.low is None else option.low
     high = float("inf") if option.high is None else option.high
-    if option.is_open:
-        return low < number < high
     return low <= number <= high
 
 

@@ -332,7 +332,7 @@ def test_a_picture_is_saved_when_an_episode_ends_without_any_view(run, csv, tmp_
     )
     assert code == 0
     assert out
-    assert [path.suffix for path in (tmp_path / "pictures").iterdir()] == [".png"]
+    assert {path.suffix for path in (tmp_path / "pictures").iterdir()} == {".png"}
 
 
 def test_nobody_to_ask_for_a_picture_means_no_thread_and_no_matplotlib(run, tmp_path):

@@ -23,7 +23,7 @@ def read(*arguments, changed=None, folder=Path("project"), **more):
         (["--delay", "-1"], "--delay is '-1': it must be a number from 0 to 3600 (seconds)"),
         (["--delay", "soon"], "--delay is 'soon': it must be a number from 0 to 3600 (seconds)"),
         (["--delay", "nan"], "--delay is 'nan': it must be a number from 0 to 3600 (seconds)"),
-        (["--alarm-rate", "0.5"], "--alarm-rate is '0.5': it must be a number above 0 and below 0.5"),
+        (["--alarm-rate", "0.5"], "--alarm-rate is '0.5': it must be a number from 0.000001 to 0.2"),
         (["--seed", "1.5"], "--seed is '1.5': it must be a whole number from 0 to 4294967295"),
         (["--max-points", "0"], "--max-points is '0': it must be a whole number at least 1 or None"),
         (["--view", "tv"], "--view is 'tv': it must be one of auto, window, browser, none"),
@@ -148,7 +148,7 @@ def test_both_ways_of_giving_a_number_are_checked_alike(option, number):
 def test_a_number_is_allowed_exactly_inside_its_range(option, number):
     low = -math.inf if option.low is None else option.low
     high = math.inf if option.high is None else option.high
-    is_inside = low < number < high if option.is_open else low <= number <= high
+    is_inside = low <= number <= high
     is_allowed = is_inside and (option.kind == "number" or isinstance(number, int))
     try:
         check(option, number, "X", number)

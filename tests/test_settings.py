@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import settings
-from streamforest.options import OPTIONS, check_settings
+from streamforest.options import OPTIONS, check_settings, in_words
 
 LINES = Path(settings.__file__).read_text(encoding="utf-8").splitlines()
 LINE_OF = {line.split(" = ")[0]: line for line in LINES if re.match(r"[A-Z_]+ = ", line)}
@@ -22,7 +22,7 @@ def test_the_settings_stand_in_the_order_of_the_table():
 def test_the_comment_beside_a_setting_names_its_range_and_unit(option):
     comment = LINE_OF[option.name].split("  # ")[1]
     for limit in (option.low, option.high):
-        assert limit is None or re.search(rf"\b{limit:.12g}\b", comment)
+        assert limit is None or re.search(rf"\b{in_words(limit)}\b", comment)
     for word in (*option.choices, option.unit, "None" if option.is_optional else ""):
         assert word in comment or option.name == "DETECTOR"
     assert option.kind != "switch" or "True or False" in comment

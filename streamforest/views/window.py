@@ -24,6 +24,8 @@ CANVASES = {
     "Qt": ("matplotlib.backends.backend_qtagg", "FigureCanvasQTAgg"),
 }
 
+#: Share of the screen's width and height that the window may take: borders and bars want the rest.
+ROOM = (1.0, 0.92)
 FRAME = 1 / 30  # seconds between two frames, at least
 SHARE = 0.4  # of the time may go into drawing: where it is slow, frames are fewer
 SHORTEST_WAIT = 0.001  # seconds; a toolkit takes 0 for "until it is told to stop"
@@ -88,6 +90,9 @@ class WindowView:
         self._canvas.mpl_connect("button_press_event", self._on_click)
         self._canvas.mpl_connect("close_event", self._on_close)
         manager.set_window_title(title)
+        screen = SCREENS.get(toolkit)
+        if screen is not None:
+            _fit(manager, *screen(manager))
         manager.show()
         self.poll(FRAME)  # the first frame takes long: better now than while points wait
 
@@ -141,6 +146,29 @@ class WindowView:
     def _on_close(self, _event: Event) -> None:
         self.is_open = False
         self._canvas.stop_event_loop()
+
+
+def _tk_screen(manager: Any) -> tuple[float, float]:
+    return float(manager.window.winfo_screenwidth()), float(manager.window.winfo_screenheight())
+
+
+def _qt_screen(manager: Any) -> tuple[float, float]:
+    ratio = manager.canvas.device_pixel_ratio
+    area = manager.window.screen().availableGeometry()
+    return area.width() * ratio, area.height() * ratio
+
+
+#: Toolkit -> width and height of the screen that a manager's window is on, in pixels.
+SCREENS: dict[str, Callable[[Any], tuple[float, float]]] = {"Tk": _tk_screen, "Qt": _qt_screen}
+
+
+def _fit(manager: Any, width: float, height: float) -> None:
+    """Make the window smaller where it would not fit on the screen."""
+    ratio = manager.canvas.device_pixel_ratio
+    wanted = [ratio * pixels for pixels in manager.canvas.get_width_height()]
+    fitting = [min(pixels, room * share) for pixels, room, share in zip(wanted, (width, height), ROOM, strict=True)]
+    if fitting != wanted:
+        manager.resize(*(int(pixels) for pixels in fitting))
 
 
 def before_exit(act: Callable[[], None]) -> None:
