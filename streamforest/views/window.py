@@ -90,10 +90,11 @@ class WindowView:
         self._canvas.mpl_connect("button_press_event", self._on_click)
         self._canvas.mpl_connect("close_event", self._on_close)
         manager.set_window_title(title)
+        manager.show()
         screen = SCREENS.get(toolkit)
         if screen is not None:
+            self._canvas.flush_events()  # how many of its pixels make one of ours is known once it is shown
             _fit(manager, *screen(manager))
-        manager.show()
         self.poll(FRAME)  # the first frame takes long: better now than while points wait
 
     def poll(self, seconds: float) -> None:
