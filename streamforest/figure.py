@@ -367,6 +367,7 @@ class StreamFigure:
         self._frozen: View | None = None  # the view, where it does not follow the stream
         self._view = View(0, 64)
         self._span, self._span_chosen = SPAN, False
+        self._fields: dict[str, Floats] = {}  # of the points in view, as they are asked for
         self._selected: int | None = None
         self._help = False
         self._numbers = status()
@@ -762,6 +763,7 @@ class StreamFigure:
         self._follow()
         self._choose_view()
         self._rows = self._kept.view(self._view.left, self._view.right)
+        self._fields.clear()
         self._update_limits()
         self._update_x_axis()
         self._update_header()
@@ -797,8 +799,9 @@ class StreamFigure:
 
     def _field(self, name: str) -> Floats:
         """A field of the points in view, in a range that an axis can show."""
-        field: Floats = np.clip(self._rows[name], -LARGEST, LARGEST)
-        return field
+        if name not in self._fields:
+            self._fields[name] = np.clip(self._rows[name], -LARGEST, LARGEST)
+        return self._fields[name]
 
     def _update_limits(self) -> None:
         self._set_limits(self._upper, *value_range(*(self._field(name) for name in ("value", "lower", "upper"))))
