@@ -159,7 +159,7 @@ class BrowserView:
         self.public = public
         self.token = secrets.token_urlsafe(32)
         self.page = _fill_page(theme)
-        self.visitors: list[Visitor] = []  # whoever told a size last comes last
+        self.visitors: list[Visitor] = []
         self.is_open = True
         self._history, self._status, self._actions = history, status, actions
         self._paused_at = 0
@@ -292,8 +292,8 @@ class BrowserView:
         return round(self._header * self.figure.figure.dpi)
 
     def _fit(self) -> None:
-        """Give the figure the size of the visitor who told one last."""
-        size = next((visitor.size for visitor in reversed(self.visitors) if visitor.size), None)
+        """Give the figure the size of the widest visitor: the others see it smaller, which stays sharp."""
+        size = max((visitor.size for visitor in self.visitors if visitor.size), default=None)
         if size is None or size == self._size:
             return
         self._size = size
@@ -337,7 +337,6 @@ class BrowserView:
                 visitor.acknowledge(kind)
             case {"size": [float() as width, float() as height, float() as ratio]}:
                 visitor.size = fitting_size(width, height, ratio)
-                self.visitors.sort(key=lambda other: other is visitor)
             case {"click": [float() as x, float() as y]} if 0 <= x <= 1 and 0 <= y <= 1:
                 self._click(x, y)
             case {"ask": str() as name} if self._is_askable(name):
