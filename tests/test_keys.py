@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import main
 from streamforest import keys
 from streamforest.actions import NAMES
+from streamforest.forest import save_model
 
 PROJECT = Path(main.__file__).parent
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal: Linux or macOS")
@@ -237,8 +238,9 @@ QUIET = ("--view", "none", "--delay", "0.01", "--format", "quiet", "--alarm-rate
 
 
 @needs_terminal
-def test_q_and_r_in_the_terminal_work_without_a_view_and_ctrl_c_ends_with_the_terminal_as_it_was(shell):
-    shell.main(*QUIET)
+def test_keys_in_the_terminal_work_without_a_view_and_ctrl_c_ends_with_the_terminal_as_it_was(shell, model, tmp_path):
+    save_model(model, tmp_path / "forest.joblib")
+    shell.main(*QUIET, "--model", "forest.joblib")
     shell.wait_for("q saves a picture")
     shell.wait(shell.is_cbreak)
     shell.type("q")
