@@ -6,11 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, isfinite
 from typing import Any, Literal, NamedTuple, cast
 
-import matplotlib.dates
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -18,13 +16,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
-from matplotlib.path import Path
 from matplotlib.text import Text
-from matplotlib.ticker import Formatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from streamforest.history import Columns, Floats, History, columns
+from streamforest.axes import PlainNumbers, TimeTicks, extremes, next_limits, thin_out, value_range
+from streamforest.history import Floats, History, columns
 from streamforest.protocols import NORMAL, Status, Verdict, Verdicts, verdict_from_row
+from streamforest.shapes import NOTHING, boxes, merge, ribbon, runs, steps
 
 SPAN = 500  # points in view at first
 NARROWEST = 20  # points
@@ -37,8 +36,6 @@ LARGEST = 1e300  # values beyond are drawn there: the range of an axis must stay
 REACH = 6  # pixels around a click in which an anomalous point is preferred
 EARLIEST, LATEST = -62_000_000_000, 253_000_000_000  # seconds: the years 5 to 9987, which a calendar can write
 
-CALENDAR: Any = matplotlib.dates  # it ships no types
-NOTHING = Path(np.empty((0, 2)))
 
 COMMANDS = ("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "help")
 
@@ -111,159 +108,6 @@ class View(NamedTuple):
     def width(self) -> int:
         """Points from edge to edge."""
         return self.right - self.left
-
-
-class PlainNumbers(Formatter):
-    """Tick labels with the digits that the step between ticks needs, and no offset to add in the head."""
-
-    _digits = 0
-    _large = False
-
-    def set_locs(self, locs: Any) -> None:
-        """Take the positions of all ticks, before the first is written."""
-        ticks = [float(tick) for tick in locs]
-        step = min((b - a for a, b in pairwise(ticks)), default=1.0)
-        most = max((abs(tick) for tick in ticks), default=0.0)
-        exponent = floor(log10(step) + 1e-9) if step > 0 else 0
-        self._large = most >= 1e7 or exponent < -5
-        self._digits = max(1, floor(log10(most)) - exponent + 1 if most else 1) if self._large else max(0, -exponent)
-
-    def __call__(self, x: float, pos: int | None = None) -> str:  # noqa: ARG002  matplotlib's signature
-        """Write one tick."""
-        text = f"{x:.{self._digits}g}" if self._large else f"{x:,.{self._digits}f}"
-        return text.replace("-", "\N{MINUS SIGN}")
-
-
-class TimeTicks:
-    """Round times (UTC) and where they stand among the points in view.
-
-    Looking for round times in a calendar takes milliseconds: it is done for twice the range, and again
-    only when the view leaves it or changes its width.
-    """
-
-    def __init__(self) -> None:
-        self._days: Floats = np.empty(0)
-        self._range = (1.0, 0.0)
-        self._width = 0.0
-        self._most = 0
-        self._formatter = CALENDAR.ConciseDateFormatter(CALENDAR.AutoDateLocator(tz=UTC), tz=UTC)
-
-    def place(self, times: Floats, first: int, most: int) -> tuple[Floats, list[str], str]:
-        """Positions (stream indices), labels, and the part of the date that all share.
-
-        ``times`` are those of the points from stream index ``first`` on, not decreasing, in seconds.
-        """
-        begin, end = (
-            float(day) for day in CALENDAR.date2num([datetime.fromtimestamp(t, UTC) for t in (times[0], times[-1])])
-        )
-        self._search(begin, end, most)
-        days = self._days[(self._days >= begin) & (self._days <= end)]
-        positions = first + np.interp(days * 86_400, times, np.arange(len(times)))
-        labels = self._formatter.format_ticks(list(days)) if len(days) else []
-        return positions, labels, self._formatter.get_offset() if len(days) else ""
-
-    def _search(self, begin: float, end: float, most: int) -> None:
-        inside = self._range[0] <= begin and end <= self._range[1]
-        if inside and most == self._most and 0.8 * self._width <= end - begin <= 1.25 * self._width:
-            return
-        self._width, self._most = end - begin, most
-        self._range = (begin, end + self._width)
-        locator = CALENDAR.AutoDateLocator(tz=UTC, minticks=most, maxticks=2 * most)
-        self._days = np.asarray(
-            locator.tick_values(*(CALENDAR.num2date(day, UTC) for day in self._range)), dtype=np.float64
-        )
-
-
-def next_limits(current: tuple[float, float], low: float, high: float) -> tuple[float, float]:
-    """Limits of an axis that shows ``low`` to ``high`` and seldom change: each change is a full draw.
-
-    They stay as long as all is inside and fills half of them; new ones leave 12 % free at either end.
-    """
-    height = high - low
-    if not isfinite(height):
-        return current
-    bottom, top = current
-    if bottom <= low and high <= top and height >= 0.5 * (top - bottom):
-        return current
-    margin = 0.12 * height if height > 1e-9 * max(abs(low), abs(high)) else 0.05 * max(abs(low), abs(high)) or 1.0
-    new = (low - margin, high + margin)
-    # A constant stream always fills less than half: its limits are kept while they are of the size they would get.
-    kept = bottom <= low and high <= top and top - bottom <= 2 * (new[1] - new[0])
-    return current if kept else new
-
-
-def extremes(*series: Floats) -> tuple[float, float]:
-    """Least and greatest of all that is known; NaN where nothing is."""
-    known = [s for s in series if len(s)]
-    if not known:
-        return float("nan"), float("nan")
-    return float(np.fmin.reduce([np.fmin.reduce(s) for s in known])), float(
-        np.fmax.reduce([np.fmax.reduce(s) for s in known])
-    )
-
-
-def value_range(values: Floats, lower: Floats, upper: Floats) -> tuple[float, float]:
-    """What the upper panel must show: every value, and as much of the band as leaves the values legible."""
-    low, high = extremes(values)
-    band_low, band_high = extremes(lower, upper)
-    if not isfinite(low):
-        return band_low, band_high
-    if not isfinite(band_low):
-        return low, high
-    room = max(high - low, 0.5 * float(np.nanmedian(upper - lower)))
-    return max(min(low, band_low), low - room), min(max(high, band_high), high + room)
-
-
-def runs(numbers: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First and last offset of each stretch of one number that is not 0; zeros in between belong to it."""
-    places = np.flatnonzero(numbers)
-    if not len(places):
-        return places, places
-    cuts = np.flatnonzero(np.diff(numbers[places])) + 1
-    return places[np.r_[0, cuts]], places[np.r_[cuts - 1, len(places) - 1]]
-
-
-def boxes(left: Floats, right: Floats, bottom: float = 0.0, top: float = 1.0) -> Path:
-    """One path of rectangles; ``bottom`` and ``top`` are shares of a panel's height."""
-    corners = np.empty((len(left), 5, 2))
-    corners[:, (0, 3, 4), 0] = left[:, None]
-    corners[:, 1:3, 0] = right[:, None]
-    corners[:, :, 1] = (bottom, bottom, top, top, bottom)
-    codes = np.tile(np.array([Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY], Path.code_type), len(left))
-    return Path(corners.reshape(-1, 2), codes)
-
-
-def steps(column: Columns, half: float, thin: float) -> tuple[Floats, Floats, Floats]:
-    """Outline of columns as rectangles, each reaching up or down to where the one before it ends."""
-    low, high = column.low, column.high
-    before_low, before_high = np.r_[low[:1], low[:-1]], np.r_[high[:1], high[:-1]]
-    joined_low = np.where(before_high < low, before_high, low)
-    joined_high = np.where(before_low > high, before_low, high)
-    x = np.column_stack((column.x - half, column.x + half)).ravel()
-    return x, np.repeat(joined_low - thin, 2), np.repeat(joined_high + thin, 2)
-
-
-def ribbon(x: Floats, low: Floats, high: Floats) -> Path:
-    """One path around the area between two lines, cut where either is unknown."""
-    known = np.isfinite(low) & np.isfinite(high)
-    pieces, codes = [], []
-    for start, end in zip(*runs(known * (np.cumsum(~known) + 1)), strict=True):
-        part = slice(start, end + 1)
-        there, back = np.column_stack((x[part], low[part])), np.column_stack((x[part], high[part]))[::-1]
-        pieces.append(np.concatenate((there, back, there[:1])))
-        codes.append(np.r_[Path.MOVETO, np.full(2 * len(there) - 1, Path.LINETO), Path.CLOSEPOLY])
-    if not pieces:
-        return NOTHING
-    return Path(np.concatenate(pieces), np.concatenate(codes).astype(Path.code_type))
-
-
-def merge(left: Floats, right: Floats) -> tuple[Floats, Floats]:
-    """Edges of the stretches that sorted, perhaps overlapping stretches cover."""
-    if not len(left):
-        return left, right
-    reach = np.maximum.accumulate(right)
-    cuts = np.flatnonzero(left[1:] > reach[:-1])
-    return left[np.r_[0, cuts + 1]], reach[np.r_[cuts, len(reach) - 1]]
 
 
 def describe(verdict: Verdict) -> str:
@@ -1040,12 +884,3 @@ def live_view(first: int, end: int, span: int) -> View:
     step = max(1, width // STEPS)
     right = max(ceil(end / step) * step, width if not first else 0)
     return View(right - width, right)
-
-
-def thin_out(ticks: list[tuple[float, str]], least: float) -> list[tuple[float, str]]:
-    """Leave out ticks that would overlap the one before."""
-    kept: list[tuple[float, str]] = []
-    for tick in ticks:
-        if not kept or tick[0] - kept[-1][0] >= least:
-            kept.append(tick)
-    return kept

@@ -13,13 +13,8 @@ from streamforest.figure import (
     COMMANDS,
     HELP,
     THEMES,
-    PlainNumbers,
     StreamFigure,
     live_view,
-    merge,
-    next_limits,
-    runs,
-    value_range,
 )
 from streamforest.history import History
 from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, Status
@@ -329,25 +324,6 @@ def test_a_spike_flattens_the_axis_only_while_it_is_in_view():
     assert view._upper.get_ylim()[1] < 2 * calm[1]
 
 
-@given(
-    current=st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6)),
-    low=st.floats(-1e300, 1e300),
-    height=st.floats(0, 1e300),
-)
-def test_new_limits_hold_all_and_are_kept_when_asked_again(current, low, height):
-    high = low + height
-    limits = next_limits((current[0], current[0] + current[1]), low, high)
-    assert limits[0] <= low <= high <= limits[1]
-    assert limits[0] < limits[1]
-    assert next_limits(limits, low, high) == limits
-
-
-def test_a_wide_band_does_not_squeeze_the_values():
-    values = np.array([1.0, 2.0, 3.0])
-    low, high = value_range(values, np.array([-1e6, 1.0, 1.0]), np.array([1e6, 3.0, 3.0]))
-    assert (low, high) == (-1.0, 5.0)
-
-
 def test_pausing_keeps_the_points_in_view_though_the_history_has_dropped_them():
     rows = stream(5_000)
     history, view = shown(rows[:900], capacity=1_000)
@@ -485,21 +461,6 @@ def test_warm_up_and_missing_rates_are_shown_as_unknown_not_as_zero():
     assert view._state.get_text() == "warming up: 66 %"
     assert "precision" not in [text.get_text() for text in view._counter_names]
     assert "warming up" in view._no_score.get_text()
-
-
-def test_plain_numbers_tell_neighbouring_ticks_apart():
-    write = PlainNumbers()
-    for ticks in ([0, 0.5, 1], [1e9, 1e9 + 2e-3, 1e9 + 4e-3], [-2e5, 0, 2e5], [0, 1e-9, 2e-9], [1e307, 2e307], [0.0]):
-        labels = write.format_ticks(ticks)
-        assert len(set(labels)) == len(ticks)
-    assert write.format_ticks([-2e5, 0, 2e5]) == ["\N{MINUS SIGN}200,000", "0", "200,000"]
-
-
-def test_stretches_are_found_and_merged():
-    starts, ends = runs(np.array([0, 1, 1, 0, 1, 2, 0, 3]))
-    assert (starts.tolist(), ends.tolist()) == ([1, 5, 7], [4, 5, 7])
-    left, right = merge(np.array([0.0, 1.0, 5.0]), np.array([2.0, 1.5, 6.0]))
-    assert (left.tolist(), right.tolist()) == ([0.0, 5.0], [2.0, 6.0])
 
 
 def test_no_module_of_the_figure_imports_pyplot_or_warns():
