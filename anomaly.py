@@ -79,6 +79,7 @@ def anomaly_dect(
     outlets = _Outlets(sinks, notify)
     intake = _Intake(source, counts, notify, sys.maxsize if max_points is None else max_points)
     pause = 0.0 if source.live else delay
+    counts.start()
     try:
         for block in _paced(source.read(stop, 1 if pause else BLOCK), pause, stop, clock):
             for points in intake.points(block):

@@ -264,7 +264,7 @@ def make_watch(
     watch = Watch(history, anomalies, status, actions, stop, switch, output, say)
     kept: list[Sink] = [history, anomalies]
     if options.snapshot_on_anomaly:
-        kept.append(EpisodeEndSink(partial(actions.ask, "episode-snapshot")))
+        kept.append(EpisodeEndSink(watch.end_episode))
     return watch, switch, [*kept, *sinks]
 
 

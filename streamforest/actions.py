@@ -14,7 +14,7 @@ from contextlib import suppress
 VIEW_COMMANDS = ("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "help")
 #: All that can be asked for, beside ``detector:NAME``.
 NAMES = frozenset(
-    {"snapshot", "episode-snapshot", "report", "next-detector", "stop", "unwatch", *VIEW_COMMANDS},
+    {"snapshot", "report", "next-detector", "stop", "unwatch", *VIEW_COMMANDS},
 )
 DETECTOR = "detector:"
 
@@ -47,8 +47,7 @@ class Actions:
         ----------
         name : str
             One of NAMES, or ``detector:`` and a detector's name. A "snapshot" less than REPEAT seconds after
-            the one before belongs to the same press; an "episode-snapshot" that is still waiting stands for
-            all episodes that end until it is taken.
+            the one before belongs to the same press.
 
         Raises
         ------
@@ -67,7 +66,7 @@ class Actions:
             now = self._clock()
             last, self._last_snapshot = self._last_snapshot, now
             return now - last < REPEAT
-        return name == "episode-snapshot" and name in self._asked
+        return False
 
     def ignore_repeats(self) -> None:
         """Count a "snapshot" asked for from now on, within REPEAT seconds, as the one that was just taken.

@@ -99,7 +99,7 @@ THEMES = {
 
 
 class View(NamedTuple):
-    """The stretch of the stream in view, as stream indices; ``right`` may lie beyond the newest point."""
+    """The stretch of the stream in view, as stream indices; ``right`` is outside, and may lie beyond the newest."""
 
     left: int
     right: int
@@ -304,6 +304,15 @@ class StreamFigure:
         self._span = max(NARROWEST, min(round(self._view.width * factor), self._history.capacity))
         if self._frozen:
             self._hold((self._frozen.left + self._frozen.right - self._span) // 2, self._span)
+
+    def show(self, index: int) -> bool:
+        """Hold the view around a point, by its stream index, and show its numbers; False where it is not kept."""
+        self._follow()
+        if not self._kept.first <= index < self._kept.end:
+            return False
+        self._hold(index - SPAN // 2, min(SPAN, self._history.capacity))
+        self._selected = index
+        return True
 
     def _go_to_anomaly(self) -> None:
         self._follow()
@@ -606,7 +615,7 @@ class StreamFigure:
     def _update(self) -> None:
         self._follow()
         self._choose_view()
-        self._rows = self._kept.view(self._view.left, self._view.right)
+        self._rows = self._kept.view(self._view.left, self._view.right - 1)
         self._fields.clear()
         self._update_limits()
         self._update_x_axis()

@@ -157,7 +157,11 @@ class RunCounts:
         self._false = 0  # those of them that were flagged
         self._episode = 0  # number of the newest episode
         self._clock = clock
-        self._started = clock()
+        self.start()
+
+    def start(self) -> None:
+        """Count seconds from now on: what came before was preparation."""
+        self._started = self._clock()
         self._marks = deque([(self._started, 0)], maxlen=RATE_MARKS)
 
     def add(self, verdicts: Verdicts) -> None:

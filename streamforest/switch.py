@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,11 @@ from streamforest.protocols import Detector, Verdicts
 RECENT = 5000  # points that a new detector is shown before it judges
 
 Floats = NDArray[np.float64]
+
+
+def in_a_thread(work: Callable[[], None]) -> None:
+    """Run a function beside the program, which does not wait for it at its end."""
+    threading.Thread(target=work, name="make detector", daemon=True).start()
 
 
 class DetectorSwitch:
@@ -35,6 +42,9 @@ class DetectorSwitch:
         Takes a line for people.
     faults : tuple of exception types
         What ``make`` may raise; the old detector goes on then.
+    start : callable
+        Runs a function, by default in a thread of its own: making a detector may take seconds, and points
+        must not wait.
     """
 
     def __init__(
@@ -45,6 +55,7 @@ class DetectorSwitch:
         recent: Callable[[int], Verdicts],
         notify: Callable[[str], None],
         faults: tuple[type[Exception], ...] = (ValueError,),
+        start: Callable[[Callable[[], None]], None] = in_a_thread,
     ) -> None:
         self._detector = detector
         self.name = detector.name  # of the one that judges now
@@ -53,7 +64,9 @@ class DetectorSwitch:
         self._recent = recent
         self._notify = notify
         self._faults = faults
-        self._wanted: str | None = None
+        self._start = start
+        self._wanted = detector.name  # asked for last
+        self._ready: Detector | None = None  # made, and not yet judging
         self._index = 0  # of the next point
         self._shift = 0  # from the detector's own indices to the stream's
         self._episode = 0  # number of the newest episode
@@ -65,7 +78,7 @@ class DetectorSwitch:
         return int(getattr(self._detector, "warm_up_points", 0))
 
     def switch(self, name: str) -> None:
-        """Let another detector judge from the next block on; may be called from any thread.
+        """Let another detector judge as soon as it is made, from a next block on; call it from one thread.
 
         Raises
         ------
@@ -75,10 +88,11 @@ class DetectorSwitch:
         if name not in self.names:
             raise ValueError(f"detector is {name!r}; it must be one of {', '.join(self.names)}")
         self._wanted = name
+        self._start(partial(self._prepare, name))
 
     def switch_to_next(self) -> None:
         """Let the next one of the detectors judge from the next block on."""
-        now = self._wanted or self.name
+        now = self._wanted
         if len(self.names) < 2:
             self._notify(f"there is no detector but {now}")
             return
@@ -87,27 +101,34 @@ class DetectorSwitch:
 
     def update_many(self, values: Floats, times: Floats | None = None) -> Verdicts:
         """Judge and learn values of shape (n,) with the detector that is wanted now."""
-        name, self._wanted = self._wanted, None
-        if name is not None and name != self.name:
-            self._change(name)
+        ready, self._ready = self._ready, None
+        if ready is not None and ready.name != self.name:
+            self._change(ready)
         verdicts = self._detector.update_many(values, times)
         verdicts["index"] += self._shift
         self._number(verdicts)
         self._index += len(verdicts)
         return verdicts
 
-    def _change(self, name: str) -> None:
+    def _prepare(self, name: str) -> None:
+        """Make a detector and have it compiled, unless another one is wanted by then."""
         try:
             detector = self._make(name)
+            detector.update_many(np.empty(0), np.empty(0))
         except self._faults as error:
             self._notify(f"{self.name} goes on judging: {error}")
+            self._wanted = self.name
             return
+        if name == self._wanted:
+            self._ready = detector
+
+    def _change(self, detector: Detector) -> None:
         seen = self._recent(RECENT)
         if len(seen):
             detector.update_many(seen["value"].copy(), seen["time"].copy())
         self._detector, self._shift = detector, self._index - len(seen)
-        self.name = name
-        self._notify(f"{name} judges from point {self._index:,} on")
+        self.name = detector.name
+        self._notify(f"{self.name} judges from point {self._index:,} on")
 
     def _number(self, verdicts: Verdicts) -> None:
         """Number episodes on, by the rule of all detectors: a new one knows nothing of those before it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from streamforest.stop import StopFlag
 from streamforest.switch import DetectorSwitch
 from streamforest.views.headless import HeadlessView
 
+MOST_EPISODES = 100  # that wait for their picture; a replay may end them faster than pictures can be drawn
 FRAME = 1 / 30  # seconds between two looks at keys and actions, where there is a picture
 WAIT = 0.05 if sys.platform == "win32" else FOREGROUND_CHECK  # where there is none; Windows' console cannot wake us
 
@@ -86,6 +88,8 @@ class Watch:
         self._view: View = HeadlessView(actions)
         self._has_picture = False
         self._judging: Future[None] = Future()
+        self._episodes: deque[int] = deque(maxlen=MOST_EPISODES)  # peaks of those that still want a picture
+        self._left_out = 0  # of them
 
     def show(self, view: View) -> None:
         """Let the user see the stream in a view; it is closed with this object."""
@@ -110,8 +114,11 @@ class Watch:
 
     def rest(self) -> None:
         """Serve the user until all is judged; raises what judging raised."""
-        self._serve(self._judging.done)
+        self._serve(lambda: self._judging.done() and not (self._episodes and not self._stop.requested))
         self._carry_out_all()  # asked for by the last points
+        left_out = self._left_out + len(self._episodes)
+        if left_out:
+            self._say(f"{left_out} episodes have no picture: they ended faster than pictures can be drawn")
         self._judging.result()
 
     def lose_display(self) -> None:
@@ -139,7 +146,14 @@ class Watch:
         OSError
             It cannot be written.
         """
-        return self._save(None)
+        return self._save()
+
+    def end_episode(self, peak: int) -> None:
+        """Have a picture saved of an episode, by the stream index of its peak; may be called from any thread."""
+        if len(self._episodes) == MOST_EPISODES:
+            self._left_out += 1  # the oldest makes room
+        self._episodes.append(peak)
+        self.actions.wake()
 
     def report(self) -> bytes:
         """The anomalous points so far, the newest 10,000 of them, as a CSV file."""
@@ -154,6 +168,8 @@ class Watch:
             if self._keys is not None:
                 self._keys.poll()
             self._carry_out_all()
+            if self._episodes:
+                self._picture_an_episode()  # one at a time: keys are heard in between
             if self._has_picture and not self._view.is_open:
                 self._stop_watching()
 
@@ -163,10 +179,8 @@ class Watch:
 
     def _carry_out(self, name: str) -> None:
         if name == "snapshot":
-            self._try_to_save(None)
+            self._try_to_save()
             self.actions.ignore_repeats()
-        elif name == "episode-snapshot":
-            self._try_to_save("last-anomaly")
         elif name == "report":
             self._write_report()
         elif name == "stop":
@@ -195,27 +209,34 @@ class Watch:
         except ValueError as error:
             self._say(str(error))
 
-    def _try_to_save(self, command: str | None) -> None:
+    def _try_to_save(self, peak: int | None = None) -> None:
         try:
-            self._save(command)
+            self._save(peak)
         except OSError as error:
             self._say(str(error))
         except ModuleNotFoundError as error:
             self._say(f"no picture: {error.name} is not installed; run 'python -m pip install -r requirements.txt'")
 
-    def _save(self, command: str | None) -> Path:
+    def _save(self, peak: int | None = None) -> Path:
         from streamforest.figure import StreamFigure  # noqa: PLC0415 - a second, for the first picture only
         from streamforest.snapshot import save_snapshot  # noqa: PLC0415
 
         shown = getattr(self._view, "figure", None)
-        if command is not None or not isinstance(shown, StreamFigure):
+        if peak is not None or not isinstance(shown, StreamFigure):
             shown = StreamFigure(self.history, self.status, theme=self.output.theme)
             shown.refresh()
-        if command is not None:
-            shown.command(command)
+        if peak is not None and not shown.show(peak):
+            raise OSError(f"no picture of the episode at point {peak:,}: it is not kept any more")
         path = save_snapshot(shown, self.output.images, datetime.now(), self.output.metadata)
         self._say(f"picture saved: {path}")
         return path
+
+    def _picture_an_episode(self) -> None:
+        peak = self._episodes.popleft()
+        if peak < self.history.first:
+            self._left_out += 1  # dropped from the history by now
+        else:
+            self._try_to_save(peak)
 
     def _write_report(self) -> None:
         if self.output.report is not None:

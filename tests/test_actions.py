@@ -82,14 +82,6 @@ def test_repeats_heard_after_a_picture_that_took_long_to_save_are_the_same_press
     assert actions.take() == ["snapshot"]
 
 
-def test_episodes_that_end_before_the_picture_is_taken_share_it(actions):
-    for _ in range(5):
-        actions.ask("episode-snapshot")
-    assert actions.take() == ["episode-snapshot"]
-    actions.ask("episode-snapshot")
-    assert actions.take() == ["episode-snapshot"]
-
-
 def test_asking_wakes_select_in_another_thread(actions):
     thread = threading.Timer(0.05, actions.ask, ["report"])
     thread.start()

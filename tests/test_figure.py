@@ -468,3 +468,13 @@ def test_no_module_of_the_figure_imports_pyplot_or_warns():
         warnings.simplefilter("error")
         _, view = shown(stream(10))
     assert view.figure.canvas.manager is None
+
+
+def test_a_shown_point_is_in_the_middle_with_its_numbers_and_one_that_is_not_kept_is_refused():
+    _, view = shown(stream(1500), capacity=1000)
+    assert view.show(1000)
+    view.refresh()
+    assert view.visible == (750, 1249)
+    assert view._selected == 1000
+    assert not view.show(499)
+    assert not view.show(1500)

@@ -122,8 +122,6 @@ def test_with_nan_infinities_denormals_and_1e308_the_production_forest_is_as_in_
 @pytest.mark.parametrize("features", range(1, 13))
 @pytest.mark.parametrize("trees", [1, 2, 3, 5, 100, 300])
 def test_forests_of_all_sizes_are_as_in_scikit_learn(features, trees):
-    if trees == 300 and features not in (1, 7, 12):
-        pytest.skip("three of the largest will do")
     rng = np.random.default_rng([features, trees])
     forest, base = fit(rng, features, trees)
     rows = rows_around(forest, rng, base, most=500)

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,13 +25,17 @@ class Named(ZScoreDetector):
         self.name = name
 
 
+def at_once(work):
+    work()
+
+
 def switch_over(history, said, faulty=()):
     def make(name):
         if name in faulty:
             raise ValueError(f"{name} is broken")
         return Named(name)
 
-    return DetectorSwitch(Named("a"), ("a", "b", "c"), make, history.newest, said.append)
+    return DetectorSwitch(Named("a"), ("a", "b", "c"), make, history.newest, said.append, start=at_once)
 
 
 @pytest.fixture
@@ -101,6 +107,38 @@ def test_the_next_detector_is_gone_to_in_turn_and_presses_add_up(history):
         judge(switch, history, values, times)
         names.append(switch.name)
     assert names == ["b", "c", "a", "c"]
+
+
+def test_points_are_judged_on_while_a_detector_is_made_and_the_last_one_asked_for_wins(history):
+    works = []
+    switch = DetectorSwitch(Named("a"), ("a", "b", "c"), Named, history.newest, [].append, start=works.append)
+    values, times = stream(100)
+    switch.switch("b")
+    switch.switch("c")
+    assert not np.isnan(judge(switch, history, values, times)["expected"][-1])
+    assert switch.name == "a"
+    for work in reversed(works):
+        work()
+    judge(switch, history, values, times)
+    assert switch.name == "c"
+
+
+def test_a_detector_is_made_in_a_thread_of_its_own(history):
+    made = threading.Event()
+    threads = []
+
+    def make(name):
+        threads.append(threading.current_thread())
+        made.set()
+        return Named(name)
+
+    switch = DetectorSwitch(Named("a"), ("a", "b"), make, history.newest, [].append)
+    switch.switch("b")
+    assert made.wait(30)
+    threads[0].join(30)
+    judge(switch, history, *stream(100))
+    assert switch.name == "b"
+    assert threads[0] is not threading.current_thread()
 
 
 def test_a_detector_that_cannot_be_made_is_told_and_the_old_one_goes_on(history):

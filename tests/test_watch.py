@@ -1,5 +1,6 @@
 import threading
 import time
+from collections import deque
 from datetime import datetime
 from pathlib import Path
 
@@ -173,13 +174,44 @@ def test_one_press_is_one_picture_with_what_it_tells_of_the_run(bench, tmp_path)
         assert picture.text["Range of points"] == "0 to 499"
 
 
-def test_what_the_last_points_ask_for_is_still_done(bench, tmp_path):
+def test_each_episode_gets_a_picture_around_it_though_they_end_all_at_once(bench, tmp_path):
     def judge():
-        bench.judge()
-        bench.actions.ask("episode-snapshot")
+        bench.judge(900)
+        for peak in (100, 450, 850):
+            bench.watch.end_episode(peak)
+
+    bench.watch.during(judge)
+    ranges = []
+    for path in sorted((tmp_path / "pictures").iterdir()):
+        with Image.open(path) as picture:
+            ranges.append([int(number) for number in picture.text["Range of points"].replace(",", "").split(" to ")])
+    assert sorted(ranges) == [[0, 499], [200, 699], [400, 899]]
+
+
+def test_episodes_that_cannot_be_drawn_in_time_are_counted(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench.watch, "_episodes", deque(maxlen=2))
+    monkeypatch.setattr(watch, "MOST_EPISODES", 2)
+
+    def judge():
+        bench.judge(1500)  # the history keeps 1000 of them
+        for peak in (100, 450, 1200):
+            bench.watch.end_episode(peak)
 
     bench.watch.during(judge)
     assert len(list((tmp_path / "pictures").iterdir())) == 1
+    assert bench.said[-1] == "2 episodes have no picture: they ended faster than pictures can be drawn"
+
+
+def test_a_stop_does_not_wait_for_pictures_of_episodes(bench, tmp_path):
+    def judge():
+        bench.judge()
+        bench.stop.request()
+        for peak in range(0, 500, 10):
+            bench.watch.end_episode(peak)
+
+    bench.watch.during(judge)
+    assert len(list((tmp_path / "pictures").glob("*"))) <= 1
+    assert "episodes have no picture" in bench.said[-1]
 
 
 def test_a_picture_that_cannot_be_saved_is_told_and_the_run_goes_on(bench, tmp_path):

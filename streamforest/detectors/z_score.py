@@ -63,13 +63,13 @@ def judge_stream(
 ) -> None:
     """Take the stream through its readings; ``verdicts`` of shape (n,) is filled in."""
     record = records[0]
+    half = threshold.interpolate(-math.log(rate), surprises, scores)
     for i in range(values.size):
         value, verdict = values[i], verdicts[i]
         open_verdict(record.course, value, times[i], verdict)
         # a stream that never moved has no deviation: a thousandth of its level stands in for it
         sigma = max(record.deviation / MEAN_DEVIATION, 1e-3 * abs(record.level), 1e-300)
         if record.count >= WARM_UP:
-            half = threshold.interpolate(-math.log(rate), surprises, scores)
             band = sigma * half / (1.0 - half)
             verdict.expected = record.level
             verdict.lower = record.level - band

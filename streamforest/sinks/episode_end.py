@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from streamforest.episodes import EpisodeFold
+from streamforest.episodes import Episode, EpisodeFold, Happening
 from streamforest.protocols import Verdicts
 
 
 class EpisodeEndSink:
-    """Calls a function for every block of points in which an episode ends, and at the stream's end.
+    """Calls a function at the end of each episode; the open one ends with the stream.
 
     Parameters
     ----------
     tell : callable
-        Called in the thread that judges; must return at once.
+        Called with the stream index of the episode's peak, in the thread that judges; must return at once.
     """
 
     name = "episode ends"
 
-    def __init__(self, tell: Callable[[], None]) -> None:
+    def __init__(self, tell: Callable[[int], None]) -> None:
         self._tell = tell
         self._fold = EpisodeFold()
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        if any(happening == "end" for happening, _ in self._fold.add(verdicts)):
-            self._tell()
+        self._tell_of(self._fold.add(verdicts))
 
     def close(self) -> None:
-        """Tell of the open episode, if there is one: it ends with the stream."""
-        if self._fold.finish():
-            self._tell()
+        """Tell of the open episode, if there is one."""
+        self._tell_of(self._fold.finish())
+
+    def _tell_of(self, happenings: Iterable[tuple[Happening, Episode]]) -> None:
+        for happening, episode in happenings:
+            if happening == "end":
+                self._tell(episode.peak.index)

@@ -279,7 +279,10 @@ def wait_for(found, seconds=30):
 def toolkit(request, screen, monkeypatch):
     monkeypatch.setenv("DISPLAY", screen)
     if not can_open(request.param):
-        tk, qt = "needs Tk (Debian: libtk8.6)", f"needs Qt ({QT}, and its libraries, named in .ci/run)"
+        tk, qt = (
+            "needs Tk (Debian: libtk8.6; python3-tk for its own Python)",
+            f"needs Qt ({QT}, and its libraries, named in .ci/run)",
+        )
         pytest.skip(tk if request.param == "Tk" else qt)
     return request.param
 
