@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+import numpy as np
+
 from streamforest.metrics import RunCounts
 from streamforest.protocols import (
     Detector,
@@ -40,6 +42,7 @@ def anomaly_dect(
     *,
     delay: float = 0.0,
     max_points: int | None = None,
+    without_times: str = "",
     notify: Notify,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
@@ -64,6 +67,8 @@ def anomaly_dect(
         Seconds between points of a source that is not live, at least 0.
     max_points : int, optional
         Points after which the run ends, at least 1.
+    without_times : str
+        Line for people, told once where the first point has no time; empty: nothing depends on times.
     notify : callable
         Takes a line for people.
     clock : callable
@@ -79,10 +84,14 @@ def anomaly_dect(
     outlets = _Outlets(sinks, notify)
     intake = _Intake(source, counts, notify, sys.maxsize if max_points is None else max_points)
     pause = 0.0 if source.live else delay
+    is_first = True
     counts.start()
     try:
         for block in _paced(source.read(stop, 1 if pause else BLOCK), pause, stop, clock):
             for points in intake.points(block):
+                if is_first and without_times and np.isnan(points["time"][0]):
+                    notify(without_times)
+                is_first = False
                 verdicts = detector.update_many(points["value"], points["time"])
                 verdicts["label"] = points["label"]
                 counts.add(verdicts)

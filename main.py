@@ -39,6 +39,7 @@ from streamforest.options import OptionError, read_options  # noqa: E402
 if TYPE_CHECKING:
     from streamforest.metrics import RunCounts
     from streamforest.protocols import Detector, Sink, Source, Status
+    from streamforest.rules import Rules
     from streamforest.stop import StopFlag
     from streamforest.views import Choice
     from streamforest.watch import Watch
@@ -135,7 +136,7 @@ def run(options: SimpleNamespace) -> int:
     choice = choose_view(options)
     sinks = make_sinks(options)
     stop = StopFlag()
-    counts = RunCounts(options.alarm_rate)
+    counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day)
     watch = None
     if choice.view != "none" or is_interactive(options):
         watch, detector, sinks = make_watch(options, source, detector, sinks, counts, stop)
@@ -147,7 +148,11 @@ def run(options: SimpleNamespace) -> int:
 
     def judge() -> None:
         anomaly_dect(
-            source, detector, sinks, counts, stop, delay=options.delay, max_points=options.max_points, notify=say
+            *(source, detector, sinks, counts, stop),
+            delay=options.delay,
+            max_points=options.max_points,
+            without_times=line_without_times(options),
+            notify=say,
         )
 
     if watch is None:
@@ -254,8 +259,9 @@ def make_watch(
     from streamforest.watch import Output, Watch  # noqa: PLC0415
 
     actions, history, anomalies = Actions(), History(options.history), RecentReport()
-    make = partial(make_detector, model=options.model, alarm_rate=options.alarm_rate)
-    switch = DetectorSwitch(detector, tuple(DETECTORS), make, history.newest, say, (ValueError, ModelError))
+    rules = rules_of(options)
+    make = partial(make_detector, model=options.model, alarm_rate=options.alarm_rate, rules=rules)
+    switch = DetectorSwitch(detector, tuple(DETECTORS), make, history.newest, say, rules, (ValueError, ModelError))
 
     def status() -> Status:
         return counts.status(source.name, switch.name, switch.names, switch.warm_up_points)
@@ -264,7 +270,7 @@ def make_watch(
     watch = Watch(history, anomalies, status, actions, stop, switch, output, say)
     kept: list[Sink] = [history, anomalies]
     if options.snapshot_on_anomaly:
-        kept.append(EpisodeEndSink(watch.end_episode))
+        kept.append(EpisodeEndSink(watch.end_episode, options.cool_down))
     return watch, switch, [*kept, *sinks]
 
 
@@ -331,6 +337,29 @@ def make_source(options: SimpleNamespace) -> Source:
     )
 
 
+def rules_of(options: SimpleNamespace) -> Rules:
+    """The alarm rules that were chosen."""
+    from streamforest.rules import Rules  # noqa: PLC0415 - see run
+
+    return Rules(
+        direction=options.direction,
+        minimum_deviation=options.minimum_deviation,
+        minimum_deviation_percent=options.minimum_deviation_percent,
+        alarms_a_day=options.alarms_a_day,
+        cool_down=options.cool_down,
+    )
+
+
+def line_without_times(options: SimpleNamespace) -> str:
+    """What is to be said of a stream without times; empty where nothing depends on them."""
+    if options.alarms_a_day is None:
+        return ""
+    return (
+        f"the first point has no time: --alarms-a-day {options.alarms_a_day:g} needs times, "
+        f"until there are some --alarm-rate {options.alarm_rate:g} decides"
+    )
+
+
 def make_ready_detector(options: SimpleNamespace) -> Detector:
     """The detector that was chosen, with its model loaded and its functions compiled."""
     import numpy as np  # noqa: PLC0415 - see run
@@ -341,7 +370,9 @@ def make_ready_detector(options: SimpleNamespace) -> Detector:
 
     if is_first_run():
         say("compiling, once: the first run takes about half a minute longer")
-    detector = make_detector(options.detector, model=options.model, alarm_rate=options.alarm_rate)
+    detector = make_detector(
+        options.detector, model=options.model, alarm_rate=options.alarm_rate, rules=rules_of(options)
+    )
     none = np.empty(0, POINT_DTYPE)
     detector.update_many(none["value"], none["time"])  # compiles while a signal still ends the program at once
     return detector
@@ -353,7 +384,10 @@ def make_sinks(options: SimpleNamespace) -> list[Sink]:
     from streamforest.sinks.report import ReportSink  # noqa: PLC0415
     from streamforest.sinks.terminal import TerminalSink, wants_colour  # noqa: PLC0415
 
-    log = opened("log", options.log, lambda path: EventLogSink(path, options.log_bytes, options.log_files))
+    def open_log(path: Path) -> EventLogSink:
+        return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down)
+
+    log = opened("log", options.log, open_log)
     report = opened("report", options.report, ReportSink)
     if sys.stdout is None:
         return [*log, *report]

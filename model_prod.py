@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import settings
 from streamforest.compiled import compiled, is_first_run
-from streamforest.detectors.isolation_forest import VECTOR_NAMES, StreamDetector, anomaly_score, describe_stream
+from streamforest.detectors.isolation_forest import VECTOR_NAMES, StreamDetector, describe_stream, isolation
 from streamforest.episodes import EPISODE_GAP
 from streamforest.features import new_state
 from streamforest.forest import Forest, Model, flatten, save_model
@@ -24,7 +24,7 @@ from streamforest.options import OptionError, read_options
 from streamforest.protocols import LABELS, NORMAL
 from streamforest.simulation import SimulatedStream, random_profile
 
-TREES = 100
+TREES = 50
 #: Streams and points of each that the forest is fitted on, with anomalies among them.
 FIT_STREAMS, FIT_POINTS, FIT_OUTLIERS = 300, 3000, 0.02
 #: Streams and points of each, without anomalies, that give the normal scores.
@@ -87,18 +87,32 @@ def vectors_of(stream: Iterable[NDArray[np.float64]]) -> NDArray[np.float32]:
 
 
 @compiled
-def _score_rows(forest: Forest, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> None:
+def _isolate_rows(forest: Forest, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> None:
     for i in range(scores.size):
-        scores[i] = anomaly_score(forest, vectors[i])
+        scores[i] = isolation(forest, vectors[i])
 
 
-def calibrate(forest: Forest, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Score and surprise (``-ln`` of the share of normal points that score as much), both rising, (n, 2)."""
+def forest_scores(forest: Forest, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The forest's score of each row of vectors, shape (n,)."""
     scores = np.empty(len(vectors))
-    _score_rows(forest, vectors, scores)
+    _isolate_rows(forest, vectors, scores)
+    return scores
+
+
+def calibrate(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Score and surprise (``-ln`` of the share of normal points that score as much), both rising, (n, 2)."""
     surprises = np.linspace(0.0, np.log(len(scores) / TAIL_SCORES), KNOTS)
     knots, first = np.unique(np.quantile(scores, 1.0 - np.exp(-surprises)), return_index=True)
     return np.column_stack([knots, surprises[first]])
+
+
+def normal_scores(model: Model, stream: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The detector's scores of several streams' values, shape (n,), without the warm-ups."""
+    parts = []
+    for values in stream:
+        scores = StreamDetector(model).update_many(values)["score"]
+        parts.append(scores[~np.isnan(scores)])
+    return np.concatenate(parts)
 
 
 def check(model: Model, alarm_rate: float, seed: Sequence[int]) -> TrainingReport:
@@ -141,10 +155,12 @@ def train(seed: int, alarm_rate: float) -> tuple[Model, TrainingReport]:
     fit = streams([seed, 0], FIT_STREAMS, FIT_OUTLIERS, "simulating streams")
     rows = vectors_of(stream.take(FIT_POINTS)[0] for stream in fit)
     forest = IsolationForest(n_estimators=TREES, random_state=seed).fit(rows)
-    calm = streams([seed, 1], CALM_STREAMS, 0.0, "scoring normal points")
-    calibration = calibrate(flatten(forest), vectors_of(stream.take(CALM_POINTS)[0] for stream in calm))
+    calm = [stream.take(CALM_POINTS)[0] for stream in streams([seed, 1], CALM_STREAMS, 0.0, "simulating calm streams")]
+    forest_calibration = calibrate(forest_scores(flatten(forest), vectors_of(progress(calm, "scoring by the forest"))))
     versions = {"python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__}
-    model = Model(forest, VECTOR_NAMES, calibration, seed, versions, {})
+    # a score does not depend on its own calibration
+    model = Model(forest, VECTOR_NAMES, forest_calibration, forest_calibration, seed, versions, {})
+    model = model._replace(calibration=calibrate(normal_scores(model, progress(calm, "scoring normal points"))))
     report = check(model, alarm_rate, [seed, 2])._replace(rows=len(rows))
     return model._replace(report=report.figures()), report
 

@@ -16,7 +16,14 @@ SEED = 1  # start of all random numbers, 0 to 4294967295; the same seed gives th
 # How it is judged
 DETECTOR = "isolation-forest"  # name of the detector
 MODEL = "isolation_forest.joblib"  # path of the trained model, made by model_prod.py
+
+# When it alarms
 ALARM_RATE = 0.001  # wanted share of normal points that are flagged, 0.000001 to 0.2
+ALARMS_A_DAY = None  # alarms a day at most, 0.001 to 1000, in place of ALARM_RATE; needs times; None: ALARM_RATE
+DIRECTION = "both"  # values that alarm: above the expected (up), below it (down), or both
+MINIMUM_DEVIATION = 0  # least distance from the expected value, in the stream's unit, at least 0
+MINIMUM_DEVIATION_PERCENT = 0  # the same in percent of the expected value, at least 0; both must hold
+COOL_DOWN = 5  # normal points in a row that an episode survives, 0 to 100000
 
 # Where it goes
 FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), quiet (anomalies only)

@@ -205,8 +205,7 @@ def _run_own(name: str, series: Series, model: Path, alarm_rate: float) -> Outco
     begun = time.process_time()
     verdicts = detector.update_many(series.values, series.times)
     seconds = time.process_time() - begun
-    scores = -np.log(np.clip(verdicts["p_value"], LEAST_P, 1.0))
-    return Outcome(np.nan_to_num(scores) + 0.0, verdicts["is_anomaly"].copy(), seconds)
+    return Outcome(np.nan_to_num(verdicts["score"]), verdicts["is_anomaly"].copy(), seconds)
 
 
 def _run_peer(peer: Peer, series: Series, alarm_rate: float) -> Outcome:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamforest.detectors.isolation_forest import StreamDetector
+    from streamforest.rules import Rules
 
-__all__ = ["StreamDetector"]
+__all__ = ["Rules", "StreamDetector"]
 __version__ = "0.1.0"
 
 
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from streamforest.detectors.isolation_forest import StreamDetector  # noqa: PLC0415
 
         return StreamDetector
+    if name == "Rules":
+        from streamforest.rules import Rules  # noqa: PLC0415
+
+        return Rules
     raise AttributeError(f"module 'streamforest' has no attribute {name!r}")

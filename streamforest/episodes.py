@@ -9,7 +9,7 @@ import numpy as np
 
 from streamforest.protocols import Verdict, Verdicts, verdict_from_row
 
-#: Normal points in a row that an episode survives; after one more it is over.
+#: Normal points in a row that an episode survives, where no cool-down is asked for; after one more it is over.
 EPISODE_GAP = 5
 
 Happening = Literal["start", "end"]

@@ -1,21 +1,20 @@
-"""Scale-free features of a stream: how surprising a value is against the stream's own past, in constant memory."""
+"""Scale-free features: how surprising and how new a value is in its stream's own past, in constant memory."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamforest import clock, novelty, season
+from streamforest.clock import learn_clock, usual_at
 from streamforest.compiled import Record, compiled
+from streamforest.novelty import N_SIGNALS, learn_novelty
+from streamforest.novelty import novelty as novelty_of
+from streamforest.season import LONGEST_SEASON, begin_season, hold_against_past, learn_season, seasonal
+from streamforest.tails import FAR_WEIGHT, TAIL_START, deviation_at, learn_tail, surprise
 
 #: Valid readings looked at before anything is judged: they give the stream's zero and unit.
 WARM_UP = 24
-#: Longest season that is found, in points.
-LONGEST_SEASON = 512
-SHORTEST_SEASON = 4
-#: Points that the difference at each lag is averaged over.
-LAG_MEMORY = 2048
-#: Lags looked at a point when the season is searched; a search is spread over the points of a round.
-SEARCH_STEP = 32
 
 #: The deviations that are watched; each becomes one feature, in this order.
 FEATURE_NAMES = (
@@ -27,17 +26,15 @@ FEATURE_NAMES = (
     "spread",  # mean residual of the last points
     "calm",  # the inverse of the mean change of the last points
     "repeat",  # equal values in a row
+    "phase",  # the value against the same time of earlier days, or of the season
+    "shape",  # the last tens of points against their nearest likeness
     "gap",  # missing readings in a row, or a late one
 )
 N_FEATURES = len(FEATURE_NAMES)
-RESIDUAL, CHANGE, EXTREME, SHIFT, TREND, SPREAD, CALM, REPEAT, GAP = range(N_FEATURES)
-
-#: Shares of normal deviations above each of the three tracked quantiles.
-TAIL_SHARES = (0.2, 0.02, 0.002)
-#: Points that each quantile remembers.
-TAIL_MEMORY = (250.0, 1000.0, 5000.0)
-#: Points' worth of trust in the values that the quantiles start with.
-TAIL_PRIOR = (10.0, 40.0, 400.0)
+RESIDUAL, CHANGE, EXTREME, SHIFT, TREND, SPREAD, CALM, REPEAT, PHASE, SHAPE, GAP = range(N_FEATURES)
+#: Where the first quantile of each deviation starts, and the least that it falls to.
+FIRST_DEVIATIONS = (1.3, 1.8, 1.3, 1.0, 0.8, 1.2, 3.0, 1.0, 1.3, 0.8, 1.0)
+FINEST = (0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.5, 0.01, 0.01, 0.5)
 
 #: Gains of the levels that forecasts are made from: the last value, the last points, the last tens.
 FORECAST_GAINS = (1.0, 0.3, 0.05)
@@ -45,26 +42,38 @@ N_FORECASTS = len(FORECAST_GAINS)
 #: Gains of the levels that shifts and trends are seen in: of about ten points, fifty, two hundred.
 LEVEL_GAINS = (0.1, 0.02, 0.005)
 N_LEVELS = len(LEVEL_GAINS)
+#: Gains of the levels that novelty is seen in, where nothing is held back.
+PLAIN_GAINS = (0.3, 0.1, 0.05, 0.02, 0.005)
+N_PLAIN = len(PLAIN_GAINS)
 #: Gain of the level of the long run, season and all.
 LONG_GAIN = 0.002
 #: Gain of the mean residual and the mean change of the last points.
 SPREAD_GAIN = 0.15
 
+#: Points that the usual distance of a short shape from its nearest likeness is averaged over, how many make it
+#: known, and the multiple of it that a distance is held to.
+USUAL_MEMORY = 20_000.0
+USUAL_START = 10.0
+USUAL_REACH = 5.0
+
 #: Numbers farther from the stream's zero than this many units are held to it: squares stay finite in float32.
 FARTHEST = 1e15
-#: A surprise above this is an anomaly's rather than the tail's, and weighs so much in the tail.
-FAR = 9.0
-FAR_WEIGHT = 0.1
-#: The way from the second quantile to the third, in ways from the first to the second: 0.7 for a Gaussian, 1
-#: for an exponential tail, 2 for Student's t with 3 degrees. What seems longer is anomalies among the values.
-SHORTEST_TAIL, LONGEST_TAIL = 0.3, 2.0
-#: A deviation below this share of the unit is none.
-FINEST = 0.01
+#: A change below this share of the unit is none.
+FINEST_CHANGE = 0.01
+
+#: What is known of a reading before it is learned, by its place in ``outlook``: what it was expected to be and the
+#: half width of the band, in the stream's unit; then, in units, the value against the forecast and against the
+#: slow level; how strange the shape of the last few points is; how many points in a row were off the slow level, with
+#: their sign; how far off it is now against the first of them; and the recent share of residuals above the first
+#: quantile.
+N_OUTLOOK = 8
+EXPECTED, HALF_WIDTH, OFF_FORECAST, OFF_LEVEL, STRANGENESS, RUN, GROWTH, UNREST = range(N_OUTLOOK)
+#: Gain of that share.
+UNREST_GAIN = 0.05
 
 #: What is remembered of a stream. Lengths in points; values in the stream's own unit from its own zero.
 FEATURES_DTYPE = np.dtype(
     [
-        ("count", "i8"),  # readings seen since the warm-up, missing ones included
         ("warm", "i8"),  # valid readings seen in the warm-up
         ("buffer", "f8", (WARM_UP,)),
         ("zero", "f8"),
@@ -79,77 +88,23 @@ FEATURES_DTYPE = np.dtype(
         ("errors", "f8", (N_FORECASTS,)),
         ("long_level", "f8"),
         ("levels", "f8", (N_LEVELS,)),
+        ("plain", "f8", (N_PLAIN,)),
         ("spread", "f8"),
         ("motion", "f8"),
+        ("usual_distance", "f8"),
+        ("distances", "f8"),  # how many it is made of
+        ("run", "f8"),  # points in a row that are off the slow level, with their sign
+        ("run_start", "f8"),  # how far the first of them was
+        ("run_tail", "f8", (3,)),
+        ("run_count", "f8"),
+        ("unrest", "f8"),  # recent share of residuals above the first quantile
         ("tails", "f8", (N_FEATURES, 3)),
-        ("season", "i8"),  # its length, 0 while none is known
-        ("phase", "i8"),
-        ("search", "i8"),  # next lag to look at
-        ("search_most", "f8"),
-        ("search_best", "f8"),
-        ("search_lag", "i8"),
-        ("found_lag", "i8"),
-        ("found_times", "i8"),
-        ("ring", "f4", (2 * LONGEST_SEASON,)),  # written twice, so that any stretch is in one piece
-        ("lags", "f4", (LONGEST_SEASON,)),  # mean difference at each lag, most recent first
-        ("cycle", "f4", (LONGEST_SEASON,)),  # the season's shape, mean 0
+        ("tail_counts", "f8", (N_FEATURES,)),
+        *season.FIELDS,
+        *clock.FIELDS,
+        *novelty.FIELDS,
     ]
 )
-
-
-@compiled
-def surprise(deviation: float, tail: NDArray[np.float64]) -> float:
-    """``-ln`` of the share of normal deviations above this one, from three tracked quantiles.
-
-    Between the quantiles it is linear, beyond the last it goes on with the slope before it, which is an
-    exponential tail.
-    """
-    a: float = tail[0]
-    b: float = tail[1]
-    c: float = tail[2]
-    if deviation <= a:
-        return 1.6094379124341003 * deviation / a
-    if deviation <= b:
-        return 1.6094379124341003 + 2.302585092994046 * (deviation - a) / (b - a)
-    return 3.912023005428146 + 2.302585092994046 * (deviation - b) / (c - b)
-
-
-@compiled
-def deviation_at(surprise_wanted: float, tail: NDArray[np.float64]) -> float:
-    """The deviation that has this surprise: the inverse of :func:`surprise`."""
-    a: float = tail[0]
-    b: float = tail[1]
-    c: float = tail[2]
-    if surprise_wanted <= 1.6094379124341003:
-        return a * surprise_wanted / 1.6094379124341003
-    if surprise_wanted <= 3.912023005428146:
-        return a + (b - a) * (surprise_wanted - 1.6094379124341003) / 2.302585092994046
-    return b + (c - b) * (surprise_wanted - 3.912023005428146) / 2.302585092994046
-
-
-@compiled
-def _learn_tail(tail: NDArray[np.float64], deviation: float, count: float, finest: float) -> None:
-    """Move each quantile by stochastic approximation in the logarithm.
-
-    The best gain at a share p is 1 / (n p kappa), kappa the density of the logarithm over p; for an
-    exponential distribution kappa = -ln p, which serves as the guess.
-
-    References
-    ----------
-    Robbins and Monro, "A stochastic approximation method", Ann. Math. Statist. 22 (1951),
-    doi 10.1214/aoms/1177729586.
-    """
-    is_far = surprise(deviation, tail) > FAR
-    for k in range(3):
-        share = TAIL_SHARES[k]
-        gain = 1.0 / (share * -np.log(share) * min(count + TAIL_PRIOR[k], TAIL_MEMORY[k]))
-        # an anomaly tells little of how far normal values go; if it comes to stay, the first quantile follows
-        weight = FAR_WEIGHT if is_far and k > 0 else 1.0
-        tail[k] *= 1.0 + gain * weight * ((1.0 if deviation > tail[k] else 0.0) - share)
-    tail[0] = max(tail[0], finest)
-    tail[1] = max(tail[1], 1.2 * tail[0])
-    reach = tail[1] - tail[0]
-    tail[2] = min(max(tail[2], tail[1] + SHORTEST_TAIL * reach), tail[1] + LONGEST_TAIL * reach)
 
 
 @compiled
@@ -185,18 +140,21 @@ def _begin(state: Record) -> None:
     state.levels[:] = 0.0
     state.long_level = 0.0
     state.spread = state.motion = 0.8
-    guesses = (1.3, 1.8, 1.3, 1.0, 0.8, 1.2, 3.0, 1.0, 1.0)
     for f in range(N_FEATURES):
         for k in range(3):
-            state.tails[f, k] = guesses[f] * (1.0, 2.0, 3.2)[k]
-    state.lags[:] = 0.0
-    state.search = SHORTEST_SEASON
-    state.search_best = np.inf
+            state.tails[f, k] = FIRST_DEVIATIONS[f] * TAIL_START[k]
+    for k in range(3):
+        state.run_tail[k] = FIRST_DEVIATIONS[EXTREME] * TAIL_START[k]
+    begin_season(state)
     deviations = np.empty(N_FEATURES)
+    distances = np.empty(2)
+    signals = np.empty(N_SIGNALS)
     for i in range(WARM_UP):
         y = _scaled(state, state.buffer[i])
-        _deviate(state, y, 0.0, deviations)
-        _learn(state, y, deviations)
+        _deviate(state, y, 0.0, np.nan, deviations, distances)
+        _signal(state, y, np.nan, signals)
+        # the readings' times were not kept
+        _learn(state, y, np.nan, deviations, distances, signals)
 
 
 @compiled
@@ -206,15 +164,30 @@ def _forecast(state: Record) -> float:
     for k in range(1, N_FORECASTS):
         if state.errors[k] < state.errors[best]:
             best = k
-    forecast: float = state.forecasts[best] + (state.cycle[state.phase] if state.season else 0.0)
+    forecast: float = state.forecasts[best] + seasonal(state)
     return forecast
 
 
 @compiled
-def _deviate(state: Record, y: float, gap: float, deviations: NDArray[np.float64]) -> None:
-    """Fill in how far a value is off, feature by feature, before it is learned."""
-    season = state.cycle[state.phase] if state.season else 0.0
-    r = y - season
+def _usual(state: Record, time: float) -> float:
+    """What the value was at this time of earlier days, else at this point of the season; NaN where unknown."""
+    usual: float = usual_at(state, time)
+    if usual != usual and state.season:
+        usual = state.long_level + seasonal(state)
+    return usual
+
+
+@compiled
+def _deviate(
+    state: Record,
+    y: float,
+    gap: float,
+    usual: float,
+    deviations: NDArray[np.float64],
+    distances: NDArray[np.float64],
+) -> None:
+    """Fill in how far a value is off, feature by feature, NaN where unknown; takes it into the ring, learns no more."""
+    r = y - seasonal(state)
     residual = abs(y - _forecast(state))
     deviations[RESIDUAL] = residual
     deviations[CHANGE] = abs(r - state.forecasts[0])
@@ -223,139 +196,108 @@ def _deviate(state: Record, y: float, gap: float, deviations: NDArray[np.float64
     deviations[TREND] = abs(state.levels[0] - state.levels[2])
     deviations[SPREAD] = state.spread + SPREAD_GAIN * (residual - state.spread)
     motion = state.motion + SPREAD_GAIN * (abs(y - state.last) - state.motion)
-    deviations[CALM] = 1.0 / (motion + FINEST)
+    deviations[CALM] = 1.0 / (motion + FINEST_CHANGE)
     deviations[REPEAT] = state.repeat + 1.0 if y == state.last else 0.0
+    deviations[PHASE] = abs(y - usual)
+    hold_against_past(state, y, 3.0 * state.tails[EXTREME, 1], distances)
+    deviations[SHAPE] = distances[1]
     deviations[GAP] = gap
 
 
 @compiled
-def _learn(state: Record, y: float, deviations: NDArray[np.float64]) -> None:
+def _plain_level(state: Record, k: int, y: float) -> float:
+    level: float = state.plain[k] + max(PLAIN_GAINS[k], 1.0 / (state.count + 1.0)) * (y - state.plain[k])
+    return level
+
+
+@compiled
+def _signal(state: Record, y: float, usual: float, signals: NDArray[np.float64]) -> None:
+    """Fill in what novelty is looked for in; NaN where unknown."""
+    signals[novelty.VALUE] = y
+    signals[novelty.LEVEL] = _plain_level(state, 0, y)
+    signals[novelty.SHIFT] = signals[novelty.LEVEL] - _plain_level(state, 3, y)
+    signals[novelty.TREND] = _plain_level(state, 1, y) - _plain_level(state, 4, y)
+    signals[novelty.RESIDUAL] = y - state.plain[2] if state.count else 0.0
+    signals[novelty.PHASE] = y - usual
+
+
+@compiled
+def _strangeness(state: Record, distance: float) -> float:
+    """How far the last few points are from their nearest likeness, against how far they usually are; logarithmic."""
+    if distance != distance or state.distances < USUAL_START or not state.usual_distance > 0.0:
+        return 0.0
+    return float(np.log1p(distance / state.usual_distance))
+
+
+@compiled
+def _follow_run(state: Record, off: float, residual: float) -> None:
+    """Count the points in a row on one side of the slow level, and the unrest: they tell kinds of events apart."""
+    if abs(off) <= state.run_tail[1]:
+        state.run = 0.0
+    elif off * state.run > 0.0:
+        state.run += 1.0 if off > 0.0 else -1.0
+    else:
+        state.run = 1.0 if off > 0.0 else -1.0
+        state.run_start = abs(off)
+    learn_tail(state.run_tail, abs(off), state.run_count, 0.01, 1.0, 1.0, FAR_WEIGHT)
+    state.run_count += 1.0
+    is_outside = residual > state.tails[RESIDUAL, 0]
+    state.unrest += UNREST_GAIN * ((1.0 if is_outside else 0.0) - state.unrest)
+
+
+@compiled
+def _learn_distance(state: Record, distance: float) -> None:
+    if distance != distance:
+        return
+    state.distances += 1.0
+    if state.distances > 2.0 * USUAL_START and state.usual_distance > 0.0:
+        distance = min(distance, USUAL_REACH * state.usual_distance)
+    state.usual_distance += (distance - state.usual_distance) / min(state.distances, USUAL_MEMORY)
+
+
+@compiled
+def _learn(
+    state: Record,
+    y: float,
+    time: float,
+    deviations: NDArray[np.float64],
+    distances: NDArray[np.float64],
+    signals: NDArray[np.float64],
+) -> None:
     n = float(state.count)
     for f in range(N_FEATURES):
-        finest = 0.5 if f in (REPEAT, GAP) else FINEST
-        _learn_tail(state.tails[f], deviations[f], n, finest)
-    season = state.cycle[state.phase] if state.season else 0.0
+        if deviations[f] == deviations[f]:
+            learn_tail(state.tails[f], deviations[f], state.tail_counts[f], FINEST[f], 1.0, 1.0, FAR_WEIGHT)
+            state.tail_counts[f] += 1.0
+    for k in range(N_SIGNALS):
+        if signals[k] == signals[k]:
+            learn_novelty(state, k, signals[k])
+    _learn_distance(state, distances[0])
+    r = y - seasonal(state)
     # a value far out pulls no harder than one at the edge of the usual
     reach = state.tails[RESIDUAL, 2]
     for k in range(N_FORECASTS):
-        off = min(max(y - season - state.forecasts[k], -reach), reach)
+        off = min(max(r - state.forecasts[k], -reach), reach)
         state.errors[k] += max(0.02, 1.0 / (n + 2.0)) * (abs(off) - state.errors[k])
         state.forecasts[k] += max(FORECAST_GAINS[k], 1.0 / (n + 2.0)) * off
-    r = y - season
     for k in range(N_LEVELS):
         state.levels[k] += max(LEVEL_GAINS[k], 1.0 / (n + 2.0)) * min(max(r - state.levels[k], -reach), reach)
+    for k in range(N_PLAIN):
+        state.plain[k] = _plain_level(state, k, y)
     far = state.tails[EXTREME, 2]
     state.long_level += max(LONG_GAIN, 1.0 / (n + 2.0)) * min(max(y - state.long_level, -far), far)
     state.spread += SPREAD_GAIN * (min(deviations[RESIDUAL], reach) - state.spread)
     state.motion += SPREAD_GAIN * (min(abs(y - state.last), state.tails[CHANGE, 2]) - state.motion)
     state.repeat = deviations[REPEAT]
     state.last = y
-    _learn_season(state, y, reach)
+    learn_clock(state, time, y)
+    _go_on(state, y, reach)
 
 
 @compiled
-def _learn_season(state: Record, y: float, reach: float) -> None:
-    """Take the value into the ring and the cycle, and go on with the search for the season."""
-    n = state.count
-    ring, lags = state.ring, state.lags
-    at = n % LONGEST_SEASON
-    here = np.float32(y)
-    clip = np.float32(3.0 * state.tails[EXTREME, 1])
-    # ring[at + i] holds the value i points after the oldest, which lags LONGEST_SEASON - i behind
-    if n >= LONGEST_SEASON + LAG_MEMORY:
-        gain = np.float32(1.0 / LAG_MEMORY)
-        for i in range(LONGEST_SEASON):
-            lags[i] += gain * (min(abs(ring[at + i] - here), clip) - lags[i])
-    else:
-        for i in range(max(LONGEST_SEASON - n, 0), LONGEST_SEASON):
-            gain = np.float32(1.0) / np.float32(min(n - LONGEST_SEASON + i + 1, LAG_MEMORY))
-            lags[i] += gain * (min(abs(ring[at + i] - here), clip) - lags[i])
-    ring[at] = here
-    ring[at + LONGEST_SEASON] = here
-    if state.season:
-        level = state.forecasts[1]
-        off = min(max(y - level - state.cycle[state.phase], -reach), reach)
-        state.cycle[state.phase] += np.float32(0.15 * off)
-        state.phase = (state.phase + 1) % state.season
-    state.count = n + 1
-    _search_season(state)
-
-
-@compiled
-def _search_season(state: Record) -> None:
-    """Look at the next few lags; after a round, take the lag whose difference is clearly the least.
-
-    A slow wandering stream differs the more the longer the lag, a seasonal one comes back: the difference at
-    the season is clearly below the greatest at any shorter lag.
-    """
-    n = state.count
-    lag = state.search
-    for _ in range(SEARCH_STEP):
-        if lag >= LONGEST_SEASON or n < 2 * lag + lag // 4 + WARM_UP:
-            _end_round(state)
-            return
-        difference = float(state.lags[LONGEST_SEASON - lag])
-        state.search_most = max(state.search_most, difference)
-        if difference < 0.7 * state.search_most and difference < 0.95 * state.search_best:
-            state.search_best = difference
-            state.search_lag = lag
-        lag += 1
-    state.search = lag
-
-
-@compiled
-def _end_round(state: Record) -> None:
-    """Take a season that was found twice and is clearly better than the one in use; drop one that is gone."""
-    lag = _sharpest(state, state.search_lag)
-    if lag == 0:
-        state.found_times = 0
-        if state.season and state.lags[LONGEST_SEASON - state.season] > 0.85 * state.search_most:
-            state.season = 0
-            _relevel(state)
-    elif abs(state.found_lag - lag) <= 1:
-        state.found_times += 1
-        # a lag beside the season in use is the same season measured better
-        enough = 0.998 if abs(lag - state.season) <= 2 else 0.9
-        here, now = state.lags[LONGEST_SEASON - lag], state.lags[LONGEST_SEASON - state.season]
-        if state.found_times >= 2 and lag != state.season and (state.season == 0 or here < enough * now):
-            _take_season(state, lag)
-    else:
-        state.found_times = 0
-    state.found_lag = lag
-    state.search = SHORTEST_SEASON
-    state.search_most = 0.0
-    state.search_best = np.inf
-    state.search_lag = 0
-
-
-@compiled
-def _sharpest(state: Record, lag: int) -> int:
-    """The lag with the least difference around a lag that the search stopped at; 0 for 0."""
-    best = lag
-    if lag:
-        for near in range(lag, min(lag + lag // 8 + 3, LONGEST_SEASON)):
-            if state.lags[LONGEST_SEASON - near] < state.lags[LONGEST_SEASON - best] and state.count > 2 * near:
-                best = near
-    return best
-
-
-@compiled
-def _take_season(state: Record, period: int) -> None:
-    """Start the cycle from the last two seasons in the ring (one where only one is kept), mean 0."""
-    newest = (state.count - 1) % LONGEST_SEASON + LONGEST_SEASON
-    cycles = 2 if 2 * period <= LONGEST_SEASON else 1
-    mean = 0.0
-    for i in range(period):
-        total = 0.0
-        for c in range(cycles):
-            total += state.ring[newest - (period - 1 - i) - c * period]
-        state.cycle[i] = total / cycles
-        mean += total / cycles / period
-    for i in range(period):
-        state.cycle[i] -= np.float32(mean)
-    state.season = period
-    state.phase = 0
-    _relevel(state)
+def _go_on(state: Record, y: float, reach: float) -> None:
+    if learn_season(state, y, state.forecasts[1], reach):
+        _relevel(state)
 
 
 @compiled
@@ -397,11 +339,13 @@ def _lateness(state: Record, time: float) -> float:
 
 
 @compiled
-def _pass_over(state: Record, readings: int) -> None:
+def _pass_over(state: Record, readings: int, distances: NDArray[np.float64]) -> None:
     """Let time go on without a reading: the season goes on as forecast."""
     reach = state.tails[RESIDUAL, 2]
     for _ in range(min(readings, LONGEST_SEASON)):
-        _learn_season(state, _forecast(state), reach)
+        y = _forecast(state)
+        hold_against_past(state, y, 3.0 * state.tails[EXTREME, 1], distances)
+        _go_on(state, y, reach)
 
 
 @compiled
@@ -411,9 +355,10 @@ def observe(
     time: float,
     rate: float,
     surprises: NDArray[np.float64],
+    novelties: NDArray[np.float64],
     outlook: NDArray[np.float64],
 ) -> bool:
-    """Take the next reading: fill in its surprises and what was expected, then learn it.
+    """Take the next reading: fill in how surprising and how new it is and what was expected, then learn it.
 
     Parameters
     ----------
@@ -425,9 +370,10 @@ def observe(
         Share of normal values that lie outside the band, in (0, 0.5).
     surprises : float64 array, shape (N_FEATURES,)
         Output: how surprising each deviation is, ``-ln`` of a share, at least 0.
-    outlook : float64 array, shape (4,)
-        Output: expected value, half width of the band, both in the stream's unit; the residual and the
-        shift of the level with their signs, for the reason.
+    novelties : float64 array, shape (novelty.N_SIGNALS,)
+        Output: how far each signal is from all it was before, in radii, at least 0.
+    outlook : float64 array, shape (N_OUTLOOK,)
+        Output: see EXPECTED and what follows it.
 
     Returns
     -------
@@ -443,33 +389,65 @@ def observe(
             if state.warm == WARM_UP:
                 _begin(state)
         return False
+    distances = np.empty(2)
     if late >= 0.5 and state.jitter < 0.2:
-        _pass_over(state, int(min(late + 0.5, 1e6)))
+        _pass_over(state, int(min(late + 0.5, 1e6)), distances)
     forecast = _forecast(state)
-    y = forecast if is_missing else _scaled(state, value)
     gap = state.missing + late + (1.0 if is_missing else 0.0)
-    deviations = np.empty(N_FEATURES)
-    _deviate(state, y, gap, deviations)
-    for f in range(N_FEATURES):
-        surprises[f] = surprise(deviations[f], state.tails[f])
-        if is_missing and f != GAP:
-            surprises[f] = 0.0
-    outlook[0] = state.zero + state.unit * forecast
-    outlook[1] = state.unit * deviation_at(-np.log(rate), state.tails[RESIDUAL])
-    outlook[2] = y - forecast
-    outlook[3] = y - state.levels[1] - (state.cycle[state.phase] if state.season else 0.0)
+    surprises[:] = 0.0
+    novelties[:] = 0.0
+    outlook[EXPECTED] = state.zero + state.unit * forecast
+    outlook[HALF_WIDTH] = state.unit * deviation_at(-np.log(rate), state.tails[RESIDUAL])
+    outlook[OFF_FORECAST:] = 0.0
+    surprises[GAP] = surprise(gap, state.tails[GAP])
     if is_missing:
         state.missing += 1.0
-        _learn_tail(state.tails[GAP], gap, float(state.count), 0.5)
-        _pass_over(state, 1)
+        learn_tail(state.tails[GAP], gap, state.tail_counts[GAP], FINEST[GAP], 1.0, 1.0, FAR_WEIGHT)
+        state.tail_counts[GAP] += 1.0
+        _pass_over(state, 1, distances)
     else:
         state.missing = 0.0
-        _learn(state, y, deviations)
+        _take(state, _scaled(state, value), time, gap, surprises, novelties, outlook, distances)
     return True
+
+
+@compiled
+def _take(
+    state: Record,
+    y: float,
+    time: float,
+    gap: float,
+    surprises: NDArray[np.float64],
+    novelties: NDArray[np.float64],
+    outlook: NDArray[np.float64],
+    distances: NDArray[np.float64],
+) -> None:
+    """The way of a reading that is there: looked at, then learned."""
+    deviations = np.empty(N_FEATURES)
+    signals = np.empty(N_SIGNALS)
+    usual = _usual(state, time)
+    outlook[OFF_FORECAST] = y - _forecast(state)
+    off = y - seasonal(state) - state.levels[2]
+    outlook[OFF_LEVEL] = off
+    _deviate(state, y, gap, usual, deviations, distances)
+    for f in range(N_FEATURES):
+        if deviations[f] == deviations[f]:
+            surprises[f] = surprise(deviations[f], state.tails[f])
+    _signal(state, y, usual, signals)
+    for k in range(N_SIGNALS):
+        if signals[k] == signals[k]:
+            novelties[k] = novelty_of(state.centres[k], state.centres_used[k], state.radii[k], signals[k])
+    outlook[STRANGENESS] = _strangeness(state, distances[0])
+    _follow_run(state, off, deviations[RESIDUAL])
+    outlook[RUN] = state.run
+    outlook[GROWTH] = abs(off) / state.run_start if state.run else 0.0
+    outlook[UNREST] = state.unrest
+    _learn(state, y, time, deviations, distances, signals)
 
 
 def new_state(n: int = 1) -> NDArray[np.void]:
     """Fresh states of FEATURES_DTYPE for n streams, shape (n,)."""
     states = np.zeros(n, dtype=FEATURES_DTYPE)
     states["last_time"] = np.nan
+    states["slot"] = -1
     return states

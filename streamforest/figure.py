@@ -145,7 +145,7 @@ def counters(status: Status) -> list[tuple[str, str]]:
         ("anomalous", f"{status.anomalies:,}"),
         ("episodes", f"{status.episodes:,}"),
         ("alarm rate", percent(status.realised_rate)),
-        ("asked for", percent(status.alarm_rate)),
+        ("asked for", percent(status.alarm_rate) if status.alarms_a_day is None else f"{status.alarms_a_day:g} a day"),
     ]
     if status.precision is not None:
         found.append(("precision", f"{status.precision:.2f}"))

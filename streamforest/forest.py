@@ -16,7 +16,7 @@ from streamforest.compiled import Records, compiled
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest
 
-FORMAT = 1
+FORMAT = 2
 
 #: One node: 8 bytes. Children lie side by side, so that one index serves both: a value at or below the
 #: cut goes to ``child``, one above it to ``child + 1``. A leaf is its own left child under an infinite cut.
@@ -187,9 +187,9 @@ class Model(NamedTuple):
         As fitted by scikit-learn.
     feature_names : tuple of str
         The features it was fitted on, in their order.
-    calibration : float64 array, shape (n, 2)
+    forest_calibration, calibration : float64 array, shape (n, 2)
         Score and surprise, both rising: the surprise of a score is ``-ln`` of the share of normal training
-        points that score at least as much.
+        points that score at least as much. Of the forest's score, and of the detector's.
     seed : int
         What the training was seeded with.
     versions : dict of str to str
@@ -200,6 +200,7 @@ class Model(NamedTuple):
 
     forest: IsolationForest
     feature_names: tuple[str, ...]
+    forest_calibration: NDArray[np.float64]
     calibration: NDArray[np.float64]
     seed: int
     versions: dict[str, str]

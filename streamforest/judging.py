@@ -9,20 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest import threshold
-from streamforest.compiled import Record, compiled
-from streamforest.episodes import EPISODE_GAP
+from streamforest.compiled import Record, Records, compiled
 from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
+from streamforest.rules import (
+    DIARY_DTYPE,
+    LEAST_ALARM_RATE,
+    MOST_ALARM_RATE,
+    NO_RULES,
+    RuleNumbers,
+    Rules,
+    is_held_back,
+    may_begin,
+    new_diaries,
+    note_time,
+    wanted_rate,
+)
 
-#: Where a stream stands, beside what its detector remembers: the next index, the last episode, the last alarm.
-COURSE_DTYPE = np.dtype([("index", "i8"), ("episode", "i8"), ("last_alarm", "i8")])
+#: Where a stream stands, beside what its detector remembers: the next index, the last episode, the last alarm,
+#: and what the alarm rules remember.
+COURSE_DTYPE = np.dtype([("index", "i8"), ("episode", "i8"), ("last_alarm", "i8"), ("diary", DIARY_DTYPE)])
 
-LEAST_ALARM_RATE, MOST_ALARM_RATE = 1e-6, 0.2
+NEVER = -(2**62)  # index of the last alarm where there was none
 
 
 def new_courses(n: int = 1) -> NDArray[np.void]:
     """Fresh courses of COURSE_DTYPE for n streams, shape (n,)."""
     courses = np.zeros(n, dtype=COURSE_DTYPE)
-    courses["last_alarm"] = -EPISODE_GAP - 2
+    courses["last_alarm"] = NEVER
+    courses["diary"] = new_diaries(n)
     return courses
 
 
@@ -38,6 +52,7 @@ def open_verdict(course: Record, value: float, time: float, verdict: Record) -> 
     verdict.reason = 0
     verdict.score = verdict.threshold = verdict.p_value = np.nan
     verdict.expected = verdict.lower = verdict.upper = np.nan
+    note_time(course.diary, course.index, time)
     course.index += 1
 
 
@@ -48,10 +63,13 @@ def decide(
     scores: NDArray[np.float64],
     surprises: NDArray[np.float64],
     rate: float,
+    rules: RuleNumbers,
     score: float,
     verdict: Record,
 ) -> None:
-    """Hold a score against the limit that was known before it, then learn it.
+    """Hold a score against the limit that was known before it, learn it, and go by the alarm rules.
+
+    What is learned is the same whatever the rules say of the point.
 
     Parameters
     ----------
@@ -60,12 +78,15 @@ def decide(
     scores, surprises : float64 arrays, shape (n,)
         What a score says of a normal point: both rising, see ``forest.Model.calibration``.
     rate : float
-        Wanted alarm rate.
+        Wanted alarm rate, where the rules do not give another one.
+    rules : RuleNumbers
+        What else a point needs to be an alarm.
     score : float
         In [0, 1], higher = more anomalous.
     verdict : record of VERDICT_DTYPE
-        Output, opened by :func:`open_verdict`.
+        Output, opened by :func:`open_verdict`, with ``expected`` filled in.
     """
+    rate = wanted_rate(course.diary, rules, rate)
     limit = threshold.limit(tail, rate)
     surprise = threshold.interpolate(score, scores, surprises)
     verdict.score = score
@@ -77,10 +98,32 @@ def decide(
     verdict.p_value = min(p, rate * (1.0 - 1e-12)) if verdict.is_anomaly else max(p, rate)
     threshold.learn(tail, surprise, limit, rate, verdict.is_anomaly)
     if verdict.is_anomaly:
-        if verdict.index - course.last_alarm > EPISODE_GAP + 1:
-            course.episode += 1
-        course.last_alarm = verdict.index
-        verdict.episode = course.episode
+        if is_held_back(rules, verdict.value, verdict.expected):
+            verdict.is_anomaly = False
+        else:
+            join_episode(course, rules, verdict)
+
+
+@compiled
+def join_episode(course: Record, rules: RuleNumbers, verdict: Record) -> None:
+    """Number an anomalous point's episode; where it would begin one that may not begin, it is no anomaly."""
+    if verdict.index - course.last_alarm > rules.cool_down + 1:
+        if not may_begin(course.diary, rules):
+            verdict.is_anomaly = False
+            verdict.episode = verdict.reason = 0
+            return
+        course.episode += 1
+    course.last_alarm = verdict.index
+    verdict.episode = course.episode
+
+
+@compiled
+def renumber(courses: Records, rules: RuleNumbers, verdicts: Records) -> None:
+    """Number the episodes of verdicts, shape (n,), that several detectors gave, by the rule that each goes by."""
+    for i in range(verdicts.size):
+        note_time(courses[0].diary, verdicts[i].index, verdicts[i].time)
+        if verdicts[i].is_anomaly:
+            join_episode(courses[0], rules, verdicts[i])
 
 
 class CompiledDetector(ABC):
@@ -90,6 +133,8 @@ class CompiledDetector(ABC):
     ----------
     alarm_rate : float
         Wanted share of normal points that are flagged, in [1e-6, 0.2].
+    rules : Rules
+        What else a point needs to be an alarm.
 
     Raises
     ------
@@ -100,9 +145,10 @@ class CompiledDetector(ABC):
     #: Valid readings before the first score.
     warm_up_points: int
 
-    def __init__(self, alarm_rate: float) -> None:
+    def __init__(self, alarm_rate: float, rules: Rules = NO_RULES) -> None:
         if not LEAST_ALARM_RATE <= alarm_rate <= MOST_ALARM_RATE:
             raise ValueError(f"alarm_rate is {alarm_rate}, allowed is {LEAST_ALARM_RATE:f} to {MOST_ALARM_RATE}")
+        self._rules = rules.numbers
         self._verdict = np.empty(1, dtype=VERDICT_DTYPE)
         self._value = np.empty(1)
         self._time = np.empty(1)

@@ -132,6 +132,8 @@ class RunCounts:
         Wanted share of normal points that are flagged.
     clock : callable
         Seconds that only go forward.
+    alarms_a_day : float, optional
+        Wanted in place of the alarm rate, where the stream has times.
 
     Attributes
     ----------
@@ -143,8 +145,12 @@ class RunCounts:
         Labelled events against episodes.
     """
 
-    def __init__(self, alarm_rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, alarm_rate: float, clock: Callable[[], float] = time.monotonic, alarms_a_day: float | None = None
+    ) -> None:
         self.alarm_rate = alarm_rate
+        self._alarms_a_day = alarms_a_day
+        self._has_times = False
         self.points = 0
         self.missing = 0
         self.scored = 0
@@ -170,6 +176,7 @@ class RunCounts:
         is_scored = ~np.isnan(verdicts["score"])
         self.points += len(verdicts)
         self.missing += int(np.isnan(verdicts["value"]).sum())
+        self._has_times = self._has_times or bool(np.isfinite(verdicts["time"]).any())
         self.scored += int(is_scored.sum())
         is_normal = is_scored & (verdicts["label"] == NORMAL)
         self._normal += int(is_normal.sum())
@@ -210,6 +217,11 @@ class RunCounts:
         flagged, points = (self._false, self._normal) if self.match.is_labelled else (self.anomalies, self.scored)
         return flagged / points if points else None
 
+    @property
+    def alarms_a_day(self) -> float | None:
+        """Wanted in place of the alarm rate; None where that is asked for, or the stream has no times."""
+        return self._alarms_a_day if self._has_times else None
+
     def status(self, source: str, detector: str, detectors: tuple[str, ...], warm_up_points: int) -> Status:
         """How the run stands now.
 
@@ -237,6 +249,7 @@ class RunCounts:
             precision=self.match.precision,
             recall=self.match.recall,
             warm_up=1.0 if self.scored or warm_up_points <= 0 else min(1.0, self.points / warm_up_points),
+            alarms_a_day=self.alarms_a_day,
         )
 
     def summary(self) -> str:
@@ -259,7 +272,8 @@ class RunCounts:
             if rate is None
             else f"{rate:.3g} {of}"
         )
-        return f"{realised}, asked for {self.alarm_rate:g}"
+        asked = f"{self.alarm_rate:g}" if self.alarms_a_day is None else f"at most {self.alarms_a_day:g} alarms a day"
+        return f"{realised}, asked for {asked}"
 
 
 def _match_lines(match: EventMatch) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,6 +104,7 @@ class Option:
 
 WATCHED = "what is watched"
 JUDGED = "how it is judged"
+ALARMED = "when it alarms"
 OUTPUT = "where it goes"
 LIVE_VIEW = "the live view"
 
@@ -150,12 +152,58 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "ALARM_RATE",
         "number",
-        JUDGED,
+        ALARMED,
         "wanted share of normal points that are flagged",
         "",
         1e-6,
         0.2,
         placeholder="RATE",
+    ),
+    Option(
+        "ALARMS_A_DAY",
+        "number",
+        ALARMED,
+        "no more than so many, in place of the alarm rate; needs times",
+        "alarms a day",
+        0.001,
+        1000,
+        is_optional=True,
+        placeholder="N",
+    ),
+    Option(
+        "DIRECTION",
+        "choice",
+        ALARMED,
+        "values that alarm: above the expected (up), below it (down), or both",
+        choices=("both", "up", "down"),
+    ),
+    Option(
+        "MINIMUM_DEVIATION",
+        "number",
+        ALARMED,
+        "least distance from the expected value",
+        "in the stream's unit",
+        0,
+        placeholder="X",
+    ),
+    Option(
+        "MINIMUM_DEVIATION_PERCENT",
+        "number",
+        ALARMED,
+        "the same in percent of the expected value",
+        "percent",
+        0,
+        placeholder="P",
+    ),
+    Option(
+        "COOL_DOWN",
+        "integer",
+        ALARMED,
+        "normal points in a row that an episode survives",
+        "points",
+        0,
+        100_000,
+        placeholder="N",
     ),
     Option(
         "FORMAT",
@@ -223,9 +271,10 @@ def _is_allowed(option: Option, value: object) -> bool:
 
 
 def _is_inside(option: Option, number: float) -> bool:
-    """Whether a number is in the option's range; NaN never is."""
-    low = float("-inf") if option.low is None else option.low
-    high = float("inf") if option.high is None else option.high
+    """Whether a number is in the option's range; NaN and infinities never are."""
+    largest = sys.float_info.max if option.kind == "number" else float("inf")
+    low = -largest if option.low is None else option.low
+    high = largest if option.high is None else option.high
     return low <= number <= high
 
 

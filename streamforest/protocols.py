@@ -36,6 +36,7 @@ REASONS = (
     "ramp up",
     "ramp down",
     "variance up",
+    "variance down",
     "flat line",
     "season break",
     "gap",
@@ -89,7 +90,7 @@ class Verdict(NamedTuple):
     p_value : float or None
         Share of normal points that would score at least this much, in [0, 1].
     is_anomaly : bool
-        ``p_value < alarm_rate``, which is ``score > threshold``.
+        ``p_value < alarm_rate``, which is ``score > threshold``; and no alarm rule holds the point back.
     expected, lower, upper : float or None
         What the detector thought the value would be, and the band outside which a value is unusual.
     episode : int or None
@@ -300,6 +301,8 @@ class Status(NamedTuple):
         By episode; None without labels.
     warm_up : float
         Share of the warm-up that is done, in [0, 1].
+    alarms_a_day : float or None
+        What is asked for in place of the alarm rate, where times make it possible.
     """
 
     source: str
@@ -316,3 +319,4 @@ class Status(NamedTuple):
     precision: float | None
     recall: float | None
     warm_up: float
+    alarms_a_day: float | None = None

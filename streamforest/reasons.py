@@ -1,4 +1,4 @@
-"""Why a point is anomalous: the kind of surprise that weighs most, by name."""
+"""Why a point is anomalous: what kind of event its surprises, and those before it in its episode, make it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.compiled import compiled
-from streamforest.features import CALM, EXTREME, GAP, REPEAT, RESIDUAL, SHIFT, SPREAD, TREND
+from streamforest.features import (
+    CALM,
+    CHANGE,
+    EXTREME,
+    GAP,
+    GROWTH,
+    OFF_FORECAST,
+    OFF_LEVEL,
+    PHASE,
+    REPEAT,
+    RESIDUAL,
+    RUN,
+    SHAPE,
+    SHIFT,
+    SPREAD,
+    TREND,
+    UNREST,
+)
 from streamforest.protocols import REASONS
 
 _SPIKE = REASONS.index("spike")
@@ -16,39 +33,80 @@ _SHIFT_DOWN = REASONS.index("level shift down")
 _RAMP_UP = REASONS.index("ramp up")
 _RAMP_DOWN = REASONS.index("ramp down")
 _VARIANCE_UP = REASONS.index("variance up")
+_VARIANCE_DOWN = REASONS.index("variance down")
 _FLAT = REASONS.index("flat line")
 _SEASON_BREAK = REASONS.index("season break")
 _GAP = REASONS.index("gap")
 
-#: Surprise below which a value is usual for the long run: one in ten lies farther out.
+#: Surprise below which a value is usual: one in ten lies farther out.
 _USUAL = 2.3
+#: Surprise from which on one thing explains an alarm by itself.
+_PLAIN = 3.9
+#: Points in a row off the level that are no spike any more.
+_LONG_RUN = 4.0
+#: Where the last of a run is so much farther off than its first, it is a ramp.
+_RISING = 1.4
+#: Recent share of residuals above the first quantile (one in five usually is) from which on the spread has changed.
+_UNREST = 0.47
 
 
 @compiled
-def reason_for(surprises: NDArray[np.float64], residual: float, shift: float, has_season: bool) -> int:
-    """Index into REASONS of what is most unusual.
+def reason_for(surprises: NDArray[np.float64], outlook: NDArray[np.float64], has_season: bool, before: int) -> int:
+    """Index into REASONS of what is unusual.
 
     Parameters
     ----------
-    surprises : float64 array, shape (N_FEATURES,)
+    surprises, outlook : float64 arrays, shapes (N_FEATURES,) and (N_OUTLOOK,)
         As ``features.observe`` gives them.
-    residual, shift : float
-        The value against the forecast and against the level of the last tens of points, with their signs.
     has_season : bool
         Whether a season is known.
+    before : int
+        Reason of the anomalous point before in the same episode; 0 where there is none. What has shown itself to be
+        more than a spike stays that, and what only echoes it has its reason.
     """
+    own = _own_reason(surprises, outlook, has_season)
+    # the way back from a spike looks like a dip
+    if before and own in (0, _SPIKE, _DIP):
+        return before
+    return own or _faint_reason(surprises, outlook, has_season)
+
+
+@compiled
+def _own_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], has_season: bool) -> int:
+    """What the point is by itself; 0 where nothing about it is plain."""
     most = int(np.argmax(surprises))
     if most == GAP:
         return _GAP
-    if most in (REPEAT, CALM):
+    if surprises[REPEAT] > _PLAIN:
         return _FLAT
-    # one far value widens the spread of the last points too: it is a spike all the same
-    if most == SPREAD and surprises[RESIDUAL] < 0.5 * surprises[SPREAD]:
+    off = outlook[OFF_LEVEL]
+    is_run = abs(outlook[RUN]) >= _LONG_RUN
+    if outlook[UNREST] > _UNREST and surprises[SPREAD] > _PLAIN and not is_run:
         return _VARIANCE_UP
-    if most == SHIFT:
-        return _SHIFT_UP if shift > 0.0 else _SHIFT_DOWN
-    if most == TREND:
-        return _RAMP_UP if shift > 0.0 else _RAMP_DOWN
-    if has_season and surprises[EXTREME] < _USUAL:
+    if is_run and has_season and surprises[EXTREME] < _USUAL:
         return _SEASON_BREAK
-    return _SPIKE if residual > 0.0 else _DIP
+    if is_run:
+        if outlook[GROWTH] > _RISING:
+            return _RAMP_UP if off > 0.0 else _RAMP_DOWN
+        return _SHIFT_UP if off > 0.0 else _SHIFT_DOWN
+    if max(surprises[RESIDUAL], surprises[CHANGE]) > _PLAIN:
+        return _SPIKE if outlook[OFF_FORECAST] > 0.0 else _DIP
+    return 0
+
+
+@compiled
+def _faint_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], has_season: bool) -> int:
+    """What a point is that begins an episode though nothing about it is plain."""
+    most = int(np.argmax(surprises))
+    is_up = outlook[OFF_LEVEL] > 0.0
+    if most == CALM:
+        return _VARIANCE_DOWN
+    if most == SPREAD:
+        return _VARIANCE_UP
+    if most == TREND:
+        return _RAMP_UP if is_up else _RAMP_DOWN
+    if most == SHIFT:
+        return _SHIFT_UP if is_up else _SHIFT_DOWN
+    if most in (SHAPE, PHASE) and has_season:
+        return _SEASON_BREAK
+    return _SPIKE if outlook[OFF_FORECAST] > 0.0 else _DIP

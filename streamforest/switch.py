@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.episodes import EPISODE_GAP
-from streamforest.protocols import Detector, Verdicts
+from streamforest.judging import new_courses, renumber
+from streamforest.protocols import VERDICT_DTYPE, Detector, Verdicts
+from streamforest.rules import NO_RULES, Rules
 
 RECENT = 5000  # points that a new detector is shown before it judges
 
@@ -26,7 +27,7 @@ class DetectorSwitch:
     """Passes every block on to one detector, which can be changed between two blocks.
 
     A new detector is shown the recent points first, so that it does not start from nothing. Indices go on,
-    and episodes are numbered on from the last one.
+    episodes are numbered on from the last one, and no more of them begin in a day than the rules allow.
 
     Parameters
     ----------
@@ -40,6 +41,8 @@ class DetectorSwitch:
         Number -> the newest verdicts, at most so many.
     notify : callable
         Takes a line for people.
+    rules : Rules
+        That all the detectors go by.
     faults : tuple of exception types
         What ``make`` may raise; the old detector goes on then.
     start : callable
@@ -54,6 +57,7 @@ class DetectorSwitch:
         make: Callable[[str], Detector],
         recent: Callable[[int], Verdicts],
         notify: Callable[[str], None],
+        rules: Rules = NO_RULES,
         faults: tuple[type[Exception], ...] = (ValueError,),
         start: Callable[[Callable[[], None]], None] = in_a_thread,
     ) -> None:
@@ -69,8 +73,9 @@ class DetectorSwitch:
         self._ready: Detector | None = None  # made, and not yet judging
         self._index = 0  # of the next point
         self._shift = 0  # from the detector's own indices to the stream's
-        self._episode = 0  # number of the newest episode
-        self._last_alarm = -EPISODE_GAP - 2
+        self._rules = rules.numbers
+        self._courses = new_courses()  # the stream's, whichever detector judges
+        renumber(self._courses, self._rules, np.empty(0, VERDICT_DTYPE))  # compiled before the first point
 
     @property
     def warm_up_points(self) -> int:
@@ -106,7 +111,7 @@ class DetectorSwitch:
             self._change(ready)
         verdicts = self._detector.update_many(values, times)
         verdicts["index"] += self._shift
-        self._number(verdicts)
+        renumber(self._courses, self._rules, verdicts)  # a new detector knows nothing of the episodes before it
         self._index += len(verdicts)
         return verdicts
 
@@ -129,14 +134,3 @@ class DetectorSwitch:
         self._detector, self._shift = detector, self._index - len(seen)
         self.name = detector.name
         self._notify(f"{self.name} judges from point {self._index:,} on")
-
-    def _number(self, verdicts: Verdicts) -> None:
-        """Number episodes on, by the rule of all detectors: a new one knows nothing of those before it."""
-        alarms = np.flatnonzero(verdicts["is_anomaly"])
-        if not len(alarms):
-            return
-        indices = verdicts["index"][alarms]
-        gaps = np.diff(indices, prepend=self._last_alarm)
-        numbers = self._episode + np.cumsum(gaps > EPISODE_GAP + 1)
-        verdicts["episode"][alarms] = numbers
-        self._episode, self._last_alarm = int(numbers[-1]), int(indices[-1])

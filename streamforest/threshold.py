@@ -16,9 +16,9 @@ BODY_PRIOR = (20.0, 40.0, 80.0)
 
 #: Alarms that the correction remembers, and alarms' worth of trust in where it starts.
 ALARM_MEMORY = 30.0
-#: Where the correction starts: training pools streams of all kinds, and the farthest of their scores come from
-#: the few with the heaviest tails.
-FIRST_CORRECTION = -1.0
+#: Beyond this surprise the guess is too high, by so much an e-folding: training pools streams of all kinds, and the
+#: farthest of their scores come from the few with the heaviest tails.
+GUESSED_WELL, FAR_SLOPE = 6.9, -0.7
 ALARM_PRIOR = 2.0
 #: An alarm this far above the limit (in e-foldings of the tail) begins to count less, down to the least
 #: weight at twice as far: it tells of an anomaly more than of a limit set too low. Where alarms are so many
@@ -28,8 +28,10 @@ LEAST_WEIGHT = 0.02
 #: Mean weight of an alarm where the excess is exponential, as it is among normal points.
 MEAN_WEIGHT = 0.9
 FULL_SHARE = 0.3
-#: Alarms with no more points than this between them are one event: its second counts a half, its third a third.
-CLUSTER_GAP = 5
+#: Alarms with no more points than this between them are one event: its n-th counts by the root of 1 / n.
+CLUSTER_GAP = 10
+#: The limit is not below this surprise: what one in five normal points is does not alarm, however even a stream is.
+LEAST_LIMIT = 1.6
 SHARE_GAIN = 0.01
 
 #: What is remembered of a stream's scores, all in surprise: ``-ln`` of the share of normal training
@@ -52,7 +54,6 @@ def new_thresholds(n: int = 1) -> NDArray[np.void]:
     """Fresh states of THRESHOLD_DTYPE for n streams, shape (n,): they start from the training's scores."""
     states = np.zeros(n, dtype=THRESHOLD_DTYPE)
     states["body"] = -np.log(BODY_SHARES)
-    states["correction"] = FIRST_CORRECTION
     return states
 
 
@@ -97,7 +98,8 @@ def limit(state: Record, rate: float) -> float:
     else:
         share = (wanted - 0.6931471805599453) / 1.6094379124341003
         guess = state.body[0] + share * (state.body[1] - state.body[0])
-    corrected: float = guess + state.correction
+    guess += FAR_SLOPE * max(wanted - GUESSED_WELL, 0.0)
+    corrected: float = max(guess + state.correction, min(LEAST_LIMIT, 0.5 * wanted))
     return corrected
 
 
@@ -148,7 +150,7 @@ def learn(state: Record, surprise: float, limit_now: float, rate: float, is_anom
         excess = (surprise - limit_now) / (_slope(state) * PLAIN_EXCESS)
         plain = min(max(2.0 - excess, LEAST_WEIGHT), 1.0)
         weight = min(max(plain, (state.alarms / FULL_SHARE) ** 2), 1.0)
-        alarm = plain / state.cluster
+        alarm = plain / math.sqrt(state.cluster)
     else:
         alarm = 0.0
     state.alarms += SHARE_GAIN * ((1.0 if is_anomaly else 0.0) - state.alarms)

@@ -146,6 +146,18 @@ def test_labels_and_times_come_from_the_points():
     assert sink.verdicts["time"].tolist() == [5.0, 6.0]
 
 
+@pytest.mark.parametrize("delay", [0.0, 0.1])
+def test_a_first_point_without_a_time_is_told_of_once_where_times_are_needed(delay):
+    def notes(*readings, **options):
+        return run(readings, delay=delay, **options)[2]
+
+    timed, untimed = [Reading(1.0, 5.0)] * 3, readings_of(1, 2, 3)
+    assert notes(*untimed, without_times="no times") == ["no times"]
+    assert notes(*untimed) == []
+    assert notes(*timed, without_times="no times") == []
+    assert notes(*timed, *untimed, without_times="no times") == []
+
+
 @given(st.lists(st.sampled_from([1.0, "x", None]), min_size=1, max_size=40), st.integers(1, 40))
 def test_the_limit_of_points_is_met_exactly_and_nothing_behind_it_is_read(values, most):
     good = [place for place, value in enumerate(values) if value != "x"]

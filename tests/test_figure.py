@@ -14,6 +14,7 @@ from streamforest.figure import (
     HELP,
     THEMES,
     StreamFigure,
+    counters,
     live_view,
 )
 from streamforest.history import History
@@ -478,3 +479,8 @@ def test_a_shown_point_is_in_the_middle_with_its_numbers_and_one_that_is_not_kep
     assert view._selected == 1000
     assert not view.show(499)
     assert not view.show(1500)
+
+
+def test_what_was_asked_for_is_a_share_or_a_number_a_day():
+    assert dict(counters(status()))["asked for"] == "0.1 %"
+    assert dict(counters(status(alarms_a_day=0.5)))["asked for"] == "0.5 a day"

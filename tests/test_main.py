@@ -1,10 +1,14 @@
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,8 +16,12 @@ import pytest
 import main
 import model_prod
 from streamforest.forest import save_model
+from streamforest.metrics import RunCounts
 from streamforest.options import OptionError, read_options
 from streamforest.protocols import Verdict
+from streamforest.rules import Rules
+from streamforest.sinks.episode_end import EpisodeEndSink
+from streamforest.stop import StopFlag
 
 PROJECT = Path(main.__file__).parent
 QUICK = {
@@ -113,6 +121,100 @@ def test_a_file_gives_the_same_bytes_from_any_folder_and_through_a_pipe(run, csv
 )
 def test_a_wrong_command_line_ends_with_2_and_one_line(run, arguments, message):
     assert run(*arguments) == (2, "", message)
+
+
+@pytest.fixture
+def rough(tmp_path):
+    """Ten days, a point a quarter of an hour, with one in ten far up or down."""
+    path = tmp_path / "rough.csv"
+    rng = random.Random(1)
+    rows = [
+        f"{1.7e9 + 900 * i:.0f},{100 + rng.gauss(0, 1) + (rng.choice([-50, -8, 8, 50]) if rng.random() < 0.1 else 0)}"
+        for i in range(960)
+    ]
+    path.write_text("\n".join(["time,value", *rows, ""]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def anomalies(run, rough):
+    """Judge the rough file under alarm rules: its anomalous points, and standard error."""
+
+    def anomalies(*rules, source=rough, **options):
+        common = ("--delay", 0, "--format", "json", "--detector", "z-score", "--alarm-rate", 0.05)
+        code, out, err = run(source, *common, *rules, **options)
+        assert code == 0
+        found = [json.loads(line) for line in out.splitlines()]
+        return [point for point in found if point["is_anomaly"]], err
+
+    return anomalies
+
+
+@pytest.mark.parametrize(
+    ("rule", "holds"),
+    [
+        (("--direction", "up"), lambda off, _: off > 0),
+        (("--direction", "down"), lambda off, _: off < 0),
+        (("--minimum-deviation", 20), lambda off, _: abs(off) >= 20),
+        (("--minimum-deviation-percent", "20"), lambda off, expected: abs(off) >= 0.2 * expected),
+    ],
+    ids=["up", "down", "deviation", "percent"],
+)
+def test_a_rule_takes_away_the_alarms_that_are_not_wanted_and_no_other(anomalies, rule, holds):
+    free, _ = anomalies()
+    kept, _ = anomalies(*rule)
+    wanted = [point for point in free if holds(point["value"] - point["expected"], point["expected"])]
+    assert [point["index"] for point in kept] == [point["index"] for point in wanted]
+    assert 0 < len(kept) < len(free)
+
+
+def test_no_more_episodes_begin_in_a_day_than_asked_for(anomalies):
+    found, err = anomalies("--alarms-a-day", 2, "--cool-down", 0)
+    starts = {point["episode"]: datetime.fromtimestamp(point["time"], UTC).date() for point in reversed(found)}
+    assert max(Counter(starts.values()).values()) == 2
+    assert len(starts) > 10
+    assert "asked for at most 2 alarms a day" in err
+    assert "no time" not in err
+
+
+def test_alarms_a_day_without_times_are_told_once_and_the_alarm_rate_decides(anomalies, rough, tmp_path):
+    values = tmp_path / "values.csv"
+    values.write_text(
+        "\n".join(line.split(",")[1] for line in rough.read_text(encoding="utf-8").splitlines()), encoding="utf-8"
+    )
+    found, err = anomalies("--alarms-a-day", 2, source=values)
+    free, _ = anomalies(source=values)
+    assert found == free
+    told = "the first point has no time: --alarms-a-day 2 needs times, until there are some --alarm-rate 0.05 decides\n"
+    assert err.count(told) == 1
+    assert "asked for 0.05" in err
+
+
+@pytest.mark.parametrize("cool_down", [0, 5, 100_000])
+def test_the_log_has_one_start_an_episode_whatever_the_cool_down(anomalies, tmp_path, cool_down):
+    found, err = anomalies("--cool-down", cool_down, "--log", "events.log")
+    indices = [point["index"] for point in found]
+    episodes = 1 + sum(b - a > cool_down + 1 for a, b in pairwise(indices))
+    log = (tmp_path / "events.log").read_text(encoding="utf-8")
+    assert log.count(" start episode=") == log.count(" end episode=") == found[-1]["episode"] == episodes
+    assert f"{len(found)} points in {episodes} episode" in err
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "allowed"),
+    [
+        ("--direction", "sideways", "one of both, up, down"),
+        ("--minimum-deviation", "-0.5", "a number at least 0 (in the stream's unit)"),
+        ("--minimum-deviation", "inf", "a number at least 0 (in the stream's unit)"),
+        ("--minimum-deviation-percent", "much", "a number at least 0 (percent)"),
+        ("--alarms-a-day", "0", "a number from 0.001 to 1000 or None (alarms a day)"),
+        ("--alarms-a-day", "1001", "a number from 0.001 to 1000 or None (alarms a day)"),
+        ("--cool-down", "-1", "a whole number from 0 to 100000 (points)"),
+        ("--cool-down", "100001", "a whole number from 0 to 100000 (points)"),
+    ],
+)
+def test_a_wrong_rule_ends_with_2_and_names_value_and_range(run, flag, value, allowed):
+    assert run(flag, value) == (2, "", f"main.py: {flag} is '{value}': it must be {allowed}\n")
 
 
 def test_a_source_is_never_written_over(run, csv, tmp_path):
@@ -314,6 +416,19 @@ def test_without_a_standard_error_nothing_is_said(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)
     main.say("anything")
     assert capsys.readouterr().out == ""
+
+
+def test_whatever_may_judge_or_tell_while_somebody_watches_goes_by_the_same_rules():
+    options = options_of("--detector", "z-score", "--direction", "up", "--cool-down", "2", "--snapshot-on-anomaly")
+    detector, stop = main.make_ready_detector(options), StopFlag()
+    watch, switch, sinks = main.make_watch(options, None, detector, [], RunCounts(0.001), stop)
+    rules = main.rules_of(options)
+    assert rules == Rules(direction="up", cool_down=2)
+    assert switch._make("z-score")._rules == switch._rules == detector._rules == rules.numbers
+    assert [sink._fold._gap for sink in sinks if isinstance(sink, EpisodeEndSink)] == [2]
+    watch.close()
+    watch.actions.close()
+    stop.close()
 
 
 def test_without_a_display_and_anybody_to_open_a_page_it_is_told_in_one_line_and_the_run_goes_on(run, monkeypatch):

@@ -197,6 +197,19 @@ def test_the_summary_reads_as_written_here():
     ]
 
 
+def test_alarms_a_day_are_what_was_asked_for_where_there_are_times():
+    counts = RunCounts(0.001, Clock(), alarms_a_day=2.5)
+    block = verdicts_of([UNLABELLED] * 5)
+    block["time"] = np.nan
+    counts.add(block)
+    assert counts.summary().splitlines()[3].endswith("asked for 0.001")
+    assert counts.status("", "", (), 1).alarms_a_day is None
+    block["time"][3] = 60.0
+    counts.add(block)
+    assert counts.summary().splitlines()[3].endswith("asked for at most 2.5 alarms a day")
+    assert counts.status("", "", (), 1).alarms_a_day == 2.5
+
+
 def test_the_summary_says_where_there_was_nothing_to_find():
     summary = counts_of(verdicts_of([0] * 5)).summary()
     assert "recall  unknown, no labelled event so far" in summary

@@ -24,6 +24,20 @@ def read(*arguments, changed=None, folder=Path("project"), **more):
         (["--delay", "soon"], "--delay is 'soon': it must be a number from 0 to 3600 (seconds)"),
         (["--delay", "nan"], "--delay is 'nan': it must be a number from 0 to 3600 (seconds)"),
         (["--alarm-rate", "0.5"], "--alarm-rate is '0.5': it must be a number from 0.000001 to 0.2"),
+        (
+            ["--alarms-a-day", "0"],
+            "--alarms-a-day is '0': it must be a number from 0.001 to 1000 or None (alarms a day)",
+        ),
+        (["--direction", "left"], "--direction is 'left': it must be one of both, up, down"),
+        (
+            ["--minimum-deviation", "inf"],
+            "--minimum-deviation is 'inf': it must be a number at least 0 (in the stream's unit)",
+        ),
+        (
+            ["--minimum-deviation-percent", "-1"],
+            "--minimum-deviation-percent is '-1': it must be a number at least 0 (percent)",
+        ),
+        (["--cool-down", "2.5"], "--cool-down is '2.5': it must be a whole number from 0 to 100000 (points)"),
         (["--seed", "1.5"], "--seed is '1.5': it must be a whole number from 0 to 4294967295"),
         (["--max-points", "0"], "--max-points is '0': it must be a whole number at least 1 or None"),
         (["--view", "tv"], "--view is 'tv': it must be one of auto, window, browser, none"),
@@ -44,6 +58,12 @@ def test_a_wrong_option_is_named_as_it_was_written_with_value_and_range(argument
         ("DELAY", "0.1", "DELAY in settings.py is '0.1': it must be a number from 0 to 3600 (seconds)"),
         ("DELAY", True, "DELAY in settings.py is True: it must be a number from 0 to 3600 (seconds)"),
         ("DELAY", None, "DELAY in settings.py is None: it must be a number from 0 to 3600 (seconds)"),
+        (
+            "MINIMUM_DEVIATION",
+            10**400,
+            f"MINIMUM_DEVIATION in settings.py is 1{79 * '0'}...: it must be a number at least 0 "
+            "(in the stream's unit)",
+        ),
         ("SEED", True, "SEED in settings.py is True: it must be a whole number from 0 to 4294967295"),
         ("VISUALIZATION", 1, "VISUALIZATION in settings.py is 1: it must be True or False"),
         ("LOG", "a\0b", "LOG in settings.py is 'a\\x00b': it must be a path or None"),
@@ -148,7 +168,7 @@ def test_both_ways_of_giving_a_number_are_checked_alike(option, number):
 def test_a_number_is_allowed_exactly_inside_its_range(option, number):
     low = -math.inf if option.low is None else option.low
     high = math.inf if option.high is None else option.high
-    is_inside = low <= number <= high
+    is_inside = low <= number <= high and number < math.inf
     is_allowed = is_inside and (option.kind == "number" or isinstance(number, int))
     try:
         check(option, number, "X", number)

@@ -9,6 +9,7 @@ from streamforest.detectors.z_score import ZScoreDetector
 from streamforest.episodes import EPISODE_GAP, EpisodeFold
 from streamforest.history import History
 from streamforest.metrics import RunCounts
+from streamforest.rules import DAY, NO_RULES, Rules
 from streamforest.switch import RECENT, DetectorSwitch
 
 
@@ -20,8 +21,8 @@ def stream(n, seed=1):
 
 
 class Named(ZScoreDetector):
-    def __init__(self, name):
-        super().__init__(0.02)
+    def __init__(self, name, rules=NO_RULES):
+        super().__init__(0.02, rules)
         self.name = name
 
 
@@ -95,6 +96,31 @@ def test_indices_and_episodes_go_on_without_a_jump_however_often_it_changes(cuts
     assert verdicts["episode"][verdicts["is_anomaly"]].tolist() == expected.tolist()
     assert not verdicts["episode"][~verdicts["is_anomaly"]].any()
     assert started == list(range(1, counts.episodes + 1))
+
+
+def test_no_more_episodes_begin_in_a_day_than_the_rules_allow_however_often_it_changes(history):
+    rules = Rules(alarms_a_day=2, cool_down=20)
+
+    def make(name):
+        # one that knows nothing of the run so far, but for the recent points
+        return Named(name, rules)
+
+    switch = DetectorSwitch(make("a"), ("a", "b"), make, lambda n: history.newest(n)[-100:], [].append, rules)
+    switch._start = at_once
+    values, times = stream(6000)
+    times = 1e9 + DAY / 1000 * np.arange(6000)
+    parts = []
+    for place in range(0, 6000, 150):
+        parts.append(judge(switch, history, values[place : place + 150], times[place : place + 150]))
+        switch.switch_to_next()
+    verdicts = np.concatenate(parts)
+    alarms = verdicts[verdicts["is_anomaly"]]
+    starts = alarms[np.diff(alarms["index"], prepend=-100) > 20 + 1]
+    assert starts["episode"].tolist() == list(range(1, len(starts) + 1))
+    assert set(np.unique(np.floor(starts["time"] / DAY), return_counts=True)[1]) == {2}
+    held = verdicts[~verdicts["is_anomaly"]]
+    assert not held["episode"].any()
+    assert not held["reason"].any()
 
 
 def test_the_next_detector_is_gone_to_in_turn_and_presses_add_up(history):

@@ -11,6 +11,7 @@ from streamforest import threshold
 from streamforest.compiled import Record, Records, compiled
 from streamforest.judging import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
 from streamforest.protocols import REASONS, Verdicts
+from streamforest.rules import NO_RULES, RuleNumbers, Rules
 
 WARM_UP = 24
 #: Gain of level and deviation: a memory of about a hundred points.
@@ -59,6 +60,7 @@ def judge_stream(
     scores: NDArray[np.float64],
     surprises: NDArray[np.float64],
     rate: float,
+    rules: RuleNumbers,
     verdicts: Records,
 ) -> None:
     """Take the stream through its readings; ``verdicts`` of shape (n,) is filled in."""
@@ -76,7 +78,7 @@ def judge_stream(
             verdict.upper = record.level + band
             if value == value:
                 z = min(abs(value - record.level) / sigma, 1e15)
-                decide(record.course, record.threshold, scores, surprises, rate, z / (1.0 + z), verdict)
+                decide(record.course, record.threshold, scores, surprises, rate, rules, z / (1.0 + z), verdict)
                 if verdict.is_anomaly:
                     verdict.reason = _SPIKE if value > record.level else _DIP
         if value == value:
@@ -93,6 +95,8 @@ class ZScoreDetector(CompiledDetector):
     ----------
     alarm_rate : float
         Wanted share of normal points that are flagged, in [1e-6, 0.2].
+    rules : Rules
+        What else a point needs to be an alarm.
 
     Raises
     ------
@@ -111,8 +115,8 @@ class ZScoreDetector(CompiledDetector):
     name = "z-score"
     warm_up_points = WARM_UP
 
-    def __init__(self, alarm_rate: float = 0.001) -> None:
-        super().__init__(alarm_rate)
+    def __init__(self, alarm_rate: float = 0.001, rules: Rules = NO_RULES) -> None:
+        super().__init__(alarm_rate, rules)
         self._rate = alarm_rate
         self._scores, self._surprises = calibration()
         self._records = np.zeros(1, dtype=RECORD_DTYPE)
@@ -120,4 +124,5 @@ class ZScoreDetector(CompiledDetector):
         self._records["threshold"] = threshold.new_thresholds()
 
     def _judge(self, values: NDArray[np.float64], times: NDArray[np.float64], verdicts: Verdicts) -> None:
-        judge_stream(self._records, values, times, self._scores, self._surprises, self._rate, verdicts)
+        parts = (self._scores, self._surprises, self._rate, self._rules)
+        judge_stream(self._records, values, times, *parts, verdicts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from streamforest.episodes import Episode, EpisodeFold, Happening
+from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFold, Happening
 from streamforest.protocols import Verdicts
 
 
@@ -15,13 +15,15 @@ class EpisodeEndSink:
     ----------
     tell : callable
         Called with the stream index of the episode's peak, in the thread that judges; must return at once.
+    cool_down : int
+        Normal points in a row that an episode survives.
     """
 
     name = "episode ends"
 
-    def __init__(self, tell: Callable[[int], None]) -> None:
+    def __init__(self, tell: Callable[[int], None], cool_down: int = EPISODE_GAP) -> None:
         self._tell = tell
-        self._fold = EpisodeFold()
+        self._fold = EpisodeFold(cool_down)
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""

@@ -7,7 +7,7 @@ import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from streamforest.episodes import Episode, EpisodeFold, Happening
+from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFold, Happening
 from streamforest.moments import iso_time
 from streamforest.protocols import Verdict, Verdicts
 
@@ -23,6 +23,8 @@ class EventLogSink:
         Size of one file, bytes.
     files : int
         Renamed files that are kept, at least 1.
+    cool_down : int
+        Normal points in a row that an episode survives.
 
     Raises
     ------
@@ -30,10 +32,10 @@ class EventLogSink:
         The file cannot be opened; from ``write`` and ``close``, that it cannot be written.
     """
 
-    def __init__(self, path: Path, max_bytes: int, files: int) -> None:
+    def __init__(self, path: Path, max_bytes: int, files: int, cool_down: int = EPISODE_GAP) -> None:
         self.name = f"log {path}"
         self._handler = _RaisingHandler(path, maxBytes=max_bytes, backupCount=files, encoding="utf-8")
-        self._fold = EpisodeFold()
+        self._fold = EpisodeFold(cool_down)
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""

@@ -28,6 +28,16 @@ def test_it_tells_when_the_episode_is_over_and_not_before():
     assert told == [1]
 
 
+def test_an_episode_is_over_after_as_many_normal_points_as_the_cool_down_and_one_more():
+    told = []
+    sink = EpisodeEndSink(told.append, 2)
+    flags = [True, False, False, False]
+    for block in blocks(flags, range(1, len(flags))):
+        assert not told
+        sink.write(block)
+    assert told == [0]
+
+
 @given(flags=st.lists(st.booleans(), min_size=1, max_size=40), cuts=st.sets(st.integers(1, 39)))
 def test_each_episode_is_told_of_once_however_the_stream_is_cut(flags, cuts):
     told = []

@@ -46,6 +46,16 @@ def test_an_episode_is_a_line_at_its_start_and_one_at_its_end(tmp_path):
     assert len(lines_of(path)) == 2
 
 
+def test_the_end_is_told_after_as_many_normal_points_as_the_cool_down_and_one_more(tmp_path):
+    path = tmp_path / "anomaly.log"
+    sink = EventLogSink(path, 10**6, 3, cool_down=2)
+    sink.write(verdicts_of("!.."))
+    assert len(lines_of(path)) == 1
+    sink.write(verdicts_of(".", first=3))
+    assert len(lines_of(path)) == 2
+    sink.close()
+
+
 def test_unknown_numbers_and_times_are_dashes(tmp_path):
     verdicts = verdicts_of("!")
     for name in ("time", "value", "expected"):

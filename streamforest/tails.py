@@ -1,0 +1,102 @@
+"""How rare a deviation is: three tracked quantiles of what was seen so far, and an exponential tail beyond."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.compiled import compiled
+
+#: Shares of normal deviations above each of the three tracked quantiles.
+TAIL_SHARES = (0.2, 0.02, 0.002)
+#: Points that each quantile remembers, and points' worth of trust in the values that they start with.
+TAIL_MEMORY = (250.0, 1000.0, 5000.0)
+TAIL_PRIOR = (10.0, 40.0, 400.0)
+#: Where the quantiles of a deviation start, in multiples of the first.
+TAIL_START = (1.0, 2.0, 3.2)
+#: A surprise above this is an anomaly's rather than the tail's, and weighs so much in the tail.
+FAR = 9.0
+FAR_WEIGHT = 0.1
+#: The way from the second quantile to the third, in ways from the first to the second: 0.7 for a Gaussian, 1
+#: for an exponential tail, 2 for Student's t with 3 degrees. What seems longer is anomalies among the values.
+SHORTEST_TAIL, LONGEST_TAIL = 0.3, 2.0
+
+
+@compiled
+def surprise(deviation: float, tail: NDArray[np.float64]) -> float:
+    """``-ln`` of the share of normal deviations above this one, from three tracked quantiles.
+
+    Between the quantiles it is linear, beyond the last it goes on with the slope before it, which is an
+    exponential tail.
+    """
+    a: float = tail[0]
+    b: float = tail[1]
+    c: float = tail[2]
+    if deviation <= a:
+        return 1.6094379124341003 * deviation / a
+    if deviation <= b:
+        return 1.6094379124341003 + 2.302585092994046 * (deviation - a) / (b - a)
+    return 3.912023005428146 + 2.302585092994046 * (deviation - b) / (c - b)
+
+
+@compiled
+def deviation_at(surprise_wanted: float, tail: NDArray[np.float64]) -> float:
+    """The deviation that has this surprise: the inverse of :func:`surprise`."""
+    a: float = tail[0]
+    b: float = tail[1]
+    c: float = tail[2]
+    if surprise_wanted <= 1.6094379124341003:
+        return a * surprise_wanted / 1.6094379124341003
+    if surprise_wanted <= 3.912023005428146:
+        return a + (b - a) * (surprise_wanted - 1.6094379124341003) / 2.302585092994046
+    return b + (c - b) * (surprise_wanted - 3.912023005428146) / 2.302585092994046
+
+
+@compiled
+def learn_tail(
+    tail: NDArray[np.float64],
+    deviation: float,
+    count: float,
+    finest: float,
+    memory: float,
+    prior: float,
+    far_weight: float,
+) -> None:
+    """Move each quantile by stochastic approximation in the logarithm.
+
+    Parameters
+    ----------
+    tail : float64 array, shape (3,)
+        The quantiles, rising; changed in place.
+    deviation : float
+        At least 0.
+    count : float
+        Deviations learned before.
+    finest : float
+        Below this the first quantile does not fall.
+    memory, prior : float
+        Factors of TAIL_MEMORY and TAIL_PRIOR.
+    far_weight : float
+        Weight of a deviation that is farther out than FAR, in the second and third quantile.
+
+    Notes
+    -----
+    The best gain at a share p is 1 / (n p kappa), kappa the density of the logarithm over p; for an
+    exponential distribution kappa = -ln p, which serves as the guess.
+
+    References
+    ----------
+    Robbins and Monro, "A stochastic approximation method", Ann. Math. Statist. 22 (1951),
+    doi 10.1214/aoms/1177729586.
+    """
+    is_far = surprise(deviation, tail) > FAR
+    for k in range(3):
+        share = TAIL_SHARES[k]
+        gain = 1.0 / (share * -np.log(share) * min(count + prior * TAIL_PRIOR[k], memory * TAIL_MEMORY[k]))
+        # an anomaly tells little of how far normal values go; if it comes to stay, the first quantile follows
+        weight = far_weight if is_far and k > 0 else 1.0
+        tail[k] *= 1.0 + gain * weight * ((1.0 if deviation > tail[k] else 0.0) - share)
+    tail[0] = max(tail[0], finest)
+    tail[1] = max(tail[1], 1.2 * tail[0])
+    reach = tail[1] - tail[0]
+    tail[2] = min(max(tail[2], tail[1] + SHORTEST_TAIL * reach), tail[1] + LONGEST_TAIL * reach)
