@@ -23,9 +23,6 @@ LEAST_SCORES = 200
 #: Seed of every peer that draws random numbers.
 SEED = 1
 
-#: The least p-value that is told from 0.
-LEAST_P = 1e-300
-
 _MOVING_WINDOW, _LEAST_WINDOW = 500, 30
 _SHINGLE, _TREES = 8, 50
 

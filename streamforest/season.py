@@ -104,7 +104,8 @@ def hold_against_past(state: Record, y: float, clip: float, distances: NDArray[n
     for k in range(2):
         # cut out, so that the loops count from 0
         _follow(state.shapes[k][first:], past[first:], here, 1.0 / SHAPE_POINTS[k])
-        start = first + int(SHAPE_POINTS[k]) if first else 0
+        # a lag counts once it has been followed for a whole shape
+        start = max(LONGEST_SEASON - n + int(SHAPE_POINTS[k]), 0)
         stop = LONGEST_SEASON - SHORTEST_LAG + 1
         distances[k] = np.sqrt(_least(state.shapes[k][start:stop])) if start < stop else np.nan
     state.ring[at] = here
