@@ -226,7 +226,8 @@ def _strangeness(state: Record, distance: float) -> float:
     """How far the last few points are from their nearest likeness, against how far they usually are; logarithmic."""
     if distance != distance or state.distances < USUAL_START or not state.usual_distance > 0.0:
         return 0.0
-    return float(np.log1p(distance / state.usual_distance))
+    # where nothing but a hair ever moved, another hair is not strange
+    return float(np.log1p(distance / max(state.usual_distance, FINEST_CHANGE)))
 
 
 @compiled

@@ -17,7 +17,7 @@ CENTRES = (16, 32, 32, 32, 8, 16)
 MOST_CENTRES = max(CENTRES)
 #: Where the centres run out, the radius grows by at least this, and those that are as close become one.
 GROWTH = 1.2
-#: What the radius loses a point: a range that was left long ago is forgotten.
+#: What the radius loses a point: a range that was left long ago is forgotten, but for the centres in it.
 SHRINKING = 3e-5
 #: The radius is never below this share of the stream's unit: a hair's breadth is nothing new.
 FINEST_RADIUS = 0.2
@@ -30,14 +30,22 @@ FIELDS = [
 
 
 @compiled
+def _nearest(centres: NDArray[np.float32], used: int, signal: float) -> float:
+    """How far the nearest centre is."""
+    # as rounded as the centres, or a value far out would be off its own centre for ever
+    here = np.float32(signal)
+    nearest = np.float32(np.inf)
+    for i in range(used):
+        nearest = min(nearest, abs(centres[i] - here))
+    return float(nearest)
+
+
+@compiled
 def novelty(centres: NDArray[np.float32], used: int, radius: float, signal: float) -> float:
     """How many radii a signal is beyond the nearest centre's reach; 0 where it is nothing new."""
-    nearest = np.inf
-    for i in range(used):
-        nearest = min(nearest, abs(centres[i] - signal))
     if not used:
         return 0.0
-    return max(nearest / max(radius, FINEST_RADIUS) - 1.0, 0.0)
+    return max(_nearest(centres, used, signal) / max(radius, FINEST_RADIUS) - 1.0, 0.0)
 
 
 @compiled
@@ -53,10 +61,7 @@ def learn_novelty(state: Record, k: int, signal: float) -> None:
     centres = state.centres[k]
     used = state.centres_used[k]
     radius = state.radii[k] * (1.0 - SHRINKING)
-    nearest = np.inf
-    for i in range(used):
-        nearest = min(nearest, abs(centres[i] - signal))
-    if nearest > radius:
+    if _nearest(centres, used, signal) > radius:
         while used == CENTRES[k]:
             radius, used = _coarsen(centres, used, radius)
         centres[used] = np.float32(signal)
@@ -67,7 +72,7 @@ def learn_novelty(state: Record, k: int, signal: float) -> None:
 
 @compiled
 def _coarsen(centres: NDArray[np.float32], used: int, radius: float) -> tuple[float, int]:
-    """Grow the radius until at least two centres are one; the older of two stays."""
+    """Grow the radius until at least two centres are one; one of the two stays."""
     closest = np.inf
     for i in range(used):
         for j in range(i):

@@ -144,7 +144,8 @@ def explain(reason: int, value: float | None, expected: float | None, lower: flo
     reading = "no reading" if value is None else f"{value:.6g}"
     if expected is None:
         return f"{name}: {reading}"
-    return f"{name}: {reading}, expected {expected:.6g} +- {(upper - lower) / 2:.3g}"
+    placed = " at this point of the season" if name == "season break" else ""
+    return f"{name}: {reading}, expected {expected:.6g} +- {(upper - lower) / 2:.3g}{placed}"
 
 
 class Reading(NamedTuple):

@@ -83,6 +83,13 @@ def _slope(state: Record) -> float:
 
 
 @compiled
+def _least_limit(rate: float) -> float:
+    """Below this the limit does not fall; half way to the rate where alarms are everyday points."""
+    least: float = min(LEAST_LIMIT, -0.5 * np.log(rate))
+    return least
+
+
+@compiled
 def limit(state: Record, rate: float) -> float:
     """The surprise above which a score is anomalous: known before the score.
 
@@ -99,7 +106,7 @@ def limit(state: Record, rate: float) -> float:
         share = (wanted - 0.6931471805599453) / 1.6094379124341003
         guess = state.body[0] + share * (state.body[1] - state.body[0])
     guess += FAR_SLOPE * max(wanted - GUESSED_WELL, 0.0)
-    corrected: float = max(guess + state.correction, min(LEAST_LIMIT, 0.5 * wanted))
+    corrected: float = max(guess + state.correction, _least_limit(rate))
     return corrected
 
 
@@ -171,5 +178,7 @@ def learn(state: Record, surprise: float, limit_now: float, rate: float, is_anom
     state.body[1] = max(state.body[1], state.body[0])
     state.body[2] = max(state.body[2], state.body[1])
     step = _slope(state) / min(n * rate + ALARM_PRIOR, ALARM_MEMORY)
-    state.correction += step * (alarm - mean_weight * rate)
+    if is_anomaly or limit_now > _least_limit(rate):
+        # a limit that is held where it is must not wind up what would lower it
+        state.correction += step * (alarm - mean_weight * rate)
     state.count += 1

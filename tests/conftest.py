@@ -5,8 +5,7 @@ import model_prod
 from streamforest.simulation import Season, StreamProfile, default_profile, random_shape
 
 #: Fewer streams than the production model's, all else as it is there.
-SMALL = {"FIT_STREAMS": 100, "FIT_POINTS": 2000, "CALM_STREAMS": 150, "CALM_POINTS": 2000}
-SMALL |= {"CHECK_STREAMS": 20, "CHECK_POINTS": 2000}
+SMALL = {"FIT_STREAMS": 100, "CALM_STREAMS": 300, "CHECK_STREAMS": 20, "CHECK_POINTS": 2000}
 
 
 @pytest.fixture(scope="session")

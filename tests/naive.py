@@ -70,10 +70,14 @@ class NaiveThreshold:
             guess = float(np.interp(wanted, [math.log(2), LOG_10, LOG_50], self.body))
         if wanted > limits.GUESSED_WELL:
             guess += limits.FAR_SLOPE * (wanted - limits.GUESSED_WELL)
-        return max(guess + self.correction, min(limits.LEAST_LIMIT, wanted / 2))
+        return max(guess + self.correction, self.least(rate))
+
+    def least(self, rate):
+        return min(limits.LEAST_LIMIT, -math.log(rate) / 2)
 
     def learn(self, surprise, rate, is_anomaly):
         n, weight, alarm = len(self.flags), 1.0, 0.0
+        is_held = self.limit(rate) <= self.least(rate)
         if is_anomaly:
             self.cluster = self.cluster + 1 if any(self.flags[-10:]) else 1
             doubt = 2.0 - (surprise - self.limit(rate)) / (limits.PLAIN_EXCESS * self.slope)
@@ -94,7 +98,8 @@ class NaiveThreshold:
             self.body[k] += step * ((surprise > self.body[k]) - share)
         self.body = [max(self.body[: k + 1]) for k in range(3)]
         alarms_wanted = min(n * rate + limits.ALARM_PRIOR, limits.ALARM_MEMORY)
-        self.correction += self.slope / alarms_wanted * (alarm - mean_weight * rate)
+        if is_anomaly or not is_held:
+            self.correction += self.slope / alarms_wanted * (alarm - mean_weight * rate)
         self.flags.append(is_anomaly)
 
 
@@ -190,7 +195,7 @@ class NaiveCover:
         self.most, self.centres, self.radius = most, [], 0.0
 
     def nearest(self, signal):
-        return min((abs(float(centre) - signal) for centre in self.centres), default=math.inf)
+        return min((float(abs(centre - f4(signal))) for centre in self.centres), default=math.inf)
 
     def novelty(self, signal):
         return max(self.nearest(signal) / max(self.radius, 0.2) - 1.0, 0.0) if self.centres else 0.0
@@ -243,7 +248,7 @@ def lag_distances(history, points):
 
     A difference that is so many points old weighs (1 - 1 / points) to that power.
     """
-    length = 28 * points  # what is older weighs 1e-12
+    length = 28 * points + 60  # what is older weighs less than 1e-14
     weights = (1.0 - 1.0 / points) ** np.arange(length)[::-1] / points
     kept = np.array(history[-length - seasons.LONGEST_SEASON :], dtype=float)
     padded = np.pad(kept, (length + seasons.LONGEST_SEASON - kept.size, 0), constant_values=np.nan)
@@ -371,7 +376,7 @@ class NaiveFeatures:
     def strangeness(self, distance):
         if math.isnan(distance) or self.distances < 10 or not self.usual_distance:
             return 0.0
-        return math.log1p(distance / self.usual_distance)
+        return math.log1p(distance / max(self.usual_distance, 0.01))
 
     def follow(self, off, residual):
         self.sides.append(0.0 if abs(off) <= self.off_tail.at[1] else math.copysign(1.0, off))

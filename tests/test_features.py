@@ -6,121 +6,112 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streamforest import features
-from streamforest.compiled import compiled
-from streamforest.simulation import Season, SimulatedStream, StreamProfile
-from tests.naive import NaiveFeatures, NaiveTail
+from streamforest import features, novelty
+from streamforest.simulation import StreamProfile
+from streamforest.tails import FAR
+from tests.naive import NaiveFeatures
+from tests.streams import RATE, observe, sine, stream
 
-RATE = 0.001
+WARM_UP = features.WARM_UP
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 EDGES = st.sampled_from([0.0, -0.0, 1.7e308, -1.7e308, 5e-324, 1e-300, 1e15, 1.0, math.nan])
-
-
-@compiled
-def _observe_all(states, values, times, rate, surprises, outlooks):
-    for i in range(values.size):
-        features.observe(states[0], values[i], times[i], rate, surprises[i], outlooks[i])
-
-
-def observe(values, times=None, state=None):
-    """Surprises, shape (n, N_FEATURES), outlooks, shape (n, 4), both NaN in the warm-up; the state."""
-    values = np.asarray(values, dtype=float)
-    times = np.full(values.size, np.nan) if times is None else np.asarray(times, dtype=float)
-    surprises, outlooks = np.full((values.size, features.N_FEATURES), np.nan), np.full((values.size, 4), np.nan)
-    state = features.new_state() if state is None else state
-    _observe_all(state, values, times, RATE, surprises, outlooks)
-    return surprises, outlooks, state[0]
-
-
-def sine(period, points, seed=1, amplitude=4.0):
-    pattern = amplitude * np.sin(2 * np.pi * np.arange(points) / period)
-    return pattern, pattern + np.random.default_rng(seed).normal(size=points)
-
-
-def stream(profile, points=3000, seed=1, outliers=0.02):
-    return SimulatedStream(profile, seed, outliers).take(points)[0]
+DAY, STEP = 86_400.0, 600.0
+#: The outlook without what is in the stream's own unit.
+UNITLESS = slice(features.OFF_FORECAST, None)
 
 
 # The twin
 
 
+def hold_against_twin(values, times):
+    """Compare reading by reading; the twin, and the seasons that it had."""
+    surprises, novelties, outlooks, state = observe(values, times)
+    twin, had = NaiveFeatures(), set()
+    for i, (value, time) in enumerate(zip(values.tolist(), times.tolist(), strict=True)):
+        known = twin.observe(value, time, RATE)
+        had.add(twin.season)
+        if known is None:
+            assert np.isnan([*surprises[i], *novelties[i], *outlooks[i]]).all()
+            continue
+        for found, expected in zip((surprises[i], novelties[i], outlooks[i]), known, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6, err_msg=f"reading {i}")
+    assert state["season"] == twin.season
+    assert state["count"] == len(twin.history)
+    assert state["centres_used"].tolist() == [len(cover.centres) for cover in twin.covers]
+    return twin, had
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_every_reading_gives_what_the_slow_twin_gives(seed, profiles):
-    """Missing and late readings, anomalies, a season that is found and then lost."""
+    """Missing and late readings, anomalies, a season that is found and then lost, ten days."""
     rng = np.random.default_rng(seed)
     values = np.concatenate([stream(list(profiles.values())[seed + at], 1500, seed, 0.05) for at in (1, 4)])
     values[rng.random(values.size) < 0.01] = np.nan
-    times = 60.0 * np.cumsum(1.0 + (rng.random(values.size) < 0.005) * rng.integers(1, 40, values.size))
+    times = 300.0 * np.cumsum(1.0 + (rng.random(values.size) < 0.005) * rng.integers(1, 40, values.size))
     times[rng.random(values.size) < 0.1 * (seed == 3)] = np.nan
-    surprises, outlooks, state = observe(values, times)
-    twin = NaiveFeatures()
-    seasons = set()
-    for i, (value, time) in enumerate(zip(values.tolist(), times.tolist(), strict=True)):
-        known = twin.observe(value, time, RATE)
-        seasons.add(twin.season)
-        if known is None:
-            assert np.isnan(surprises[i]).all()
-            continue
-        np.testing.assert_allclose(surprises[i], known[0], rtol=1e-6, atol=1e-6, err_msg=f"reading {i}")
-        np.testing.assert_allclose(outlooks[i, :2], known[1:], rtol=1e-6, atol=1e-6, err_msg=f"reading {i}")
-    assert state["season"] == twin.season
+    twin, seasons = hold_against_twin(values, times)
     assert seed > 1 or len(seasons) > 1, "the stream must try the season too"
+    assert len(twin.clock.stays) > 900, "and the time of day"
+    assert all(len(cover.centres) > 1 for cover in twin.covers)
 
 
-@given(st.floats(0.0, 1e6), st.floats(0.02, 100.0), st.floats(1.2, 50.0), st.floats(0.1, 5.0))
-def test_surprise_is_the_twins_and_its_inverse_leads_back(deviation, first, second, third):
-    b = first * second
-    tail = np.array([first, b, b + third * (b - first)])
-    twin = NaiveTail(1.0, 0.01)
-    twin.at = tail.tolist()
-    found = features.surprise(deviation, tail)
-    assert found == pytest.approx(twin.surprise(deviation), rel=1e-9, abs=1e-12)
-    assert features.deviation_at(found, tail) == pytest.approx(deviation, rel=1e-9, abs=1e-12)
-
-
-def test_a_tracked_quantile_has_its_share_of_deviations_above_it():
-    rng = np.random.default_rng(2)
-    for draw in (rng.normal(size=60_000), rng.exponential(size=60_000), rng.standard_t(3, 60_000)):
-        deviations = np.abs(draw)
-        tail = np.array([1.0, 2.0, 3.2])
-        above = np.zeros(3)
-        for count, deviation in enumerate(deviations):
-            above += deviation > tail
-            features._learn_tail(tail, deviation, float(count), 0.01)
-        shares = above / deviations.size
-        np.testing.assert_allclose(shares[:2], features.TAIL_SHARES[:2], rtol=0.15)
-        assert tail[0] < tail[1] < tail[2]
+@pytest.mark.parametrize(
+    "make", ["season and no clock", "constant", "then constant", "counts", "far out", "rough clock"]
+)
+def test_a_stream_of_another_make_gives_what_the_slow_twin_gives(make):
+    rng = np.random.default_rng(7)
+    normal = rng.normal(size=900)
+    values = {
+        "season and no clock": sine(24, 900)[1],
+        "constant": np.full(300, 7.0),
+        "then constant": np.r_[normal[:400], np.full(300, 2.0), normal[400:]],
+        "counts": rng.poisson(2.0, size=900).astype(float),
+        "far out": np.r_[np.zeros(40), 1e9 + np.round(normal[:400]), np.full(100, 123456789.0), normal[:60]],
+        "rough clock": normal,
+    }[make]
+    times = 1e9 + 600.0 * np.arange(values.size)
+    if make == "season and no clock":
+        times[:] = np.nan
+    if make == "rough clock":
+        times += np.cumsum(rng.exponential(2000.0, size=times.size))
+    twin, _ = hold_against_twin(values, times)
+    assert (twin.season == 24) == (make == "season and no clock")
 
 
 # Unit and zero of the stream
 
 
 @pytest.mark.parametrize("power", [-200, -40, -1, 1, 40, 200])
-def test_another_unit_changes_no_bit_of_a_surprise(power, profiles):
+def test_another_unit_changes_no_bit_but_that_of_the_unit(power, profiles):
     for profile in profiles.values():
         values = stream(profile, 1500)
-        for one, other in zip(observe(values), observe(values * 2.0**power), strict=True):
-            if one.shape[-1:] == (features.N_FEATURES,):
-                np.testing.assert_array_equal(one, other)
+        one, other = observe(values), observe(values * 2.0**power)
+        for k in (0, 1):
+            np.testing.assert_array_equal(one[k], other[k])
+        np.testing.assert_array_equal(one[2][:, UNITLESS], other[2][:, UNITLESS])
+        np.testing.assert_array_equal(one[2][:, :2] * 2.0**power, other[2][:, :2])
 
 
 @pytest.mark.parametrize("shift", [-1000, 1 << 20, 1 << 30])
 def test_another_zero_changes_no_bit_of_a_surprise_where_the_sum_is_exact(shift):
     values = stream(StreamProfile(level=2000.0, noise="counts"), 3000)
-    np.testing.assert_array_equal(observe(values)[0], observe(values + shift)[0])
+    one, other = observe(values), observe(values + shift)
+    for k in (0, 1):
+        np.testing.assert_array_equal(one[k], other[k])
+    np.testing.assert_array_equal(one[2][:, UNITLESS], other[2][:, UNITLESS])
 
 
 def test_another_zero_changes_a_surprise_by_rounding_only():
     _, values = sine(40, 3000)
     before, after = observe(values)[0], observe(values + 1e6)[0]
-    np.testing.assert_allclose(before[features.WARM_UP :], after[features.WARM_UP :], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(before[WARM_UP:], after[WARM_UP:], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("offset", [1e6, 1.8e9, 1e10])
 def test_a_spike_on_a_large_level_is_surprising(offset):
     _, values = sine(40, 1000)
     values[900] += 40.0
-    assert observe(values + offset)[0][900, features.RESIDUAL] > features.FAR
+    assert observe(values + offset)[0][900, features.RESIDUAL] > FAR
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, -1e200, 3e-308])
@@ -133,7 +124,7 @@ def test_a_hairs_move_of_a_constant_stream_is_no_surprise(value):
 def test_a_move_of_a_constant_stream_by_a_tenth_of_its_level_is_surprising():
     values = np.full(1000, 50.0)
     values[900] = 55.0
-    assert observe(values)[0][900, features.RESIDUAL] > features.FAR
+    assert observe(values)[0][900, features.RESIDUAL] > FAR
 
 
 # The warm-up
@@ -142,46 +133,27 @@ def test_a_move_of_a_constant_stream_by_a_tenth_of_its_level_is_surprising():
 def test_nothing_is_known_until_the_warm_up_has_its_valid_readings():
     values = np.random.default_rng(1).normal(size=100)
     values[5:15] = np.nan
-    known = ~np.isnan(observe(values)[0]).any(axis=1)
-    assert known.argmax() == features.WARM_UP + 10
-    assert known[features.WARM_UP + 10 :].all()
+    for outputs in observe(values)[:3]:
+        known = ~np.isnan(outputs).any(axis=1)
+        assert known.argmax() == WARM_UP + 10
+        assert known[WARM_UP + 10 :].all()
 
 
 # The season
 
 
-@pytest.mark.parametrize("period", [24, 50, 200])
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_season_is_found_to_within_a_point(period, seed):
-    assert abs(observe(sine(period, 10 * period + 1000, seed)[1])[2]["season"] - period) <= 1
-
-
-@pytest.mark.parametrize("period", [24, 50, 200])
-def test_a_season_of_any_shape_is_found_to_within_a_point(period):
-    shape = np.where(np.arange(period) < period // 3, 4.0, -2.0)
-    values = stream(StreamProfile(seasons=(Season(period, shape),)), 10 * period + 1000, outliers=0.0)
-    assert abs(observe(values)[2]["season"] - period) <= 1
-
-
-def test_no_season_is_found_in_noise_or_a_constant_and_hardly_one_in_a_walk():
-    rng = np.random.default_rng(3)
-    assert observe(np.full(3000, 7.0))[2]["season"] == 0
-    assert [observe(rng.normal(size=6000))[2]["season"] for _ in range(10)] == [0] * 10
-    assert np.count_nonzero([observe(np.cumsum(rng.normal(size=6000)))[2]["season"] for _ in range(20)]) <= 3
-
-
 def test_a_season_makes_the_forecast_better_and_is_dropped_when_it_is_gone():
     _, values = sine(50, 3000)
-    _, outlooks, state = observe(values)
+    _, _, outlooks, state = observe(values)
     late = slice(2000, None)
     assert np.std(values[late] - outlooks[late, 0]) < 1.5
     calm = np.random.default_rng(4).normal(size=9000) * np.std(values)
     state = np.array([state], dtype=features.FEATURES_DTYPE)
-    assert observe(calm, state=state)[2]["season"] == 0
+    assert observe(calm, state=state)[-1]["season"] == 0
 
 
 def _error_after_a_pause(values, pattern, times, pause):
-    _, outlooks, state = observe(values, times)
+    _, _, outlooks, state = observe(values, times)
     assert state["season"] == 50
     after = slice(pause, pause + 25)
     return np.sqrt(np.mean((outlooks[after, 0] - pattern[after]) ** 2))
@@ -211,7 +183,7 @@ def test_a_late_reading_is_a_gap_and_the_next_is_none():
     times = 60.0 * np.arange(400)
     times[300:] += 600.0
     gaps = observe(values, times)[0][:, features.GAP]
-    assert gaps[300] > features.FAR
+    assert gaps[300] > FAR
     assert max(gaps[299], gaps[301]) < 1.0
 
 
@@ -221,7 +193,7 @@ def test_missing_readings_in_a_row_are_ever_more_surprising_and_only_as_a_gap():
     surprises = observe(values)[0]
     gaps = surprises[300:310, features.GAP]
     assert (np.diff(gaps) > 0).all()
-    assert gaps[-1] > features.FAR
+    assert gaps[-1] > FAR
     assert not surprises[300:310, : features.GAP].any()
     assert surprises[311, features.GAP] < 1.0, "the first reading after a gap still ends one"
 
@@ -229,7 +201,183 @@ def test_missing_readings_in_a_row_are_ever_more_surprising_and_only_as_a_gap():
 def test_a_clock_that_stands_still_or_a_stream_without_one_has_no_gap():
     values = np.random.default_rng(1).normal(size=200)
     for times in (np.full(200, 5.0), np.full(200, np.nan), 60.0 * np.arange(200)):
-        assert observe(values, times)[0][features.WARM_UP :, features.GAP].max() < 1e-9
+        assert observe(values, times)[0][WARM_UP:, features.GAP].max() < 1e-9
+
+
+def test_a_missing_reading_is_neither_new_nor_off_nor_strange():
+    values = np.random.default_rng(1).normal(size=400)
+    values[300:310] = np.nan
+    _, novelties, outlooks, _ = observe(values)
+    assert not novelties[300:310].any()
+    assert not outlooks[300:310, UNITLESS].any()
+    assert np.isfinite(outlooks[300:310, :2]).all(), "what was expected is known all the same"
+
+
+# The time of day
+
+
+def daily(days, seed=1):
+    """Times ten minutes apart, and values of a day that lead up at noon, with noise."""
+    times = 1e9 - 1e9 % DAY + STEP * np.arange(days * 144)
+    return times, 5.0 * np.sin(np.pi * (times % DAY) / DAY) ** 8 + 0.3 * np.random.default_rng(seed).normal(
+        size=times.size
+    )
+
+
+def test_a_noons_value_in_the_night_is_surprising_and_new_for_its_time_of_day_only():
+    times, values = daily(12)
+    at = 11 * 144 + 12
+    values[at] = 5.0
+    surprises, novelties, _, _ = observe(values, times)
+    assert surprises[at, features.PHASE] > FAR
+    assert novelties[at, novelty.PHASE] > 3.0
+    assert not novelties[at, novelty.VALUE], "as a value it is nothing new"
+    noon = 11 * 144 + 72
+    assert surprises[noon, features.PHASE] < 3.0
+
+
+def test_the_time_of_day_is_followed_through_a_pause_that_no_lag_survives():
+    times, values = daily(20)
+    kept = np.r_[0 : 12 * 144, 12 * 144 + 500 : times.size]
+    surprises, _, _, _ = observe(values[kept], times[kept])
+    after = surprises[12 * 144 : 12 * 144 + 100, features.PHASE]
+    assert after.max() < FAR
+    assert np.mean(after) < 2.0
+
+
+def test_nothing_is_said_of_the_time_of_day_on_the_first_day_or_without_a_clock():
+    times, values = daily(3)
+    surprises, novelties, _, _ = observe(values, times)
+    known = surprises[:, features.PHASE] > 0.0
+    assert not known[WARM_UP : 144 - 1].any()
+    assert known[146 + WARM_UP :].all()
+    assert not novelties[WARM_UP:144, novelty.PHASE].any()
+    noise = np.random.default_rng(1).normal(size=500)
+    surprises, novelties, _, _ = observe(noise)
+    assert not surprises[WARM_UP:, features.PHASE].any()
+    assert not novelties[WARM_UP:, novelty.PHASE].any()
+
+
+def test_without_a_clock_the_season_says_what_is_usual():
+    pattern, values = sine(50, 3000, amplitude=8.0)
+    top = int(pattern[2900:2950].argmax()) + 2900
+    values[top] = -8.0
+    surprises, novelties, _, state = observe(values)
+    assert state["season"] == 50
+    assert surprises[top, features.PHASE] > FAR
+    assert novelties[top, novelty.PHASE] > 1.0
+    assert not novelties[top, novelty.VALUE]
+
+
+# Shapes
+
+
+def test_a_beat_of_another_shape_is_strange_though_no_value_is_new():
+    rng = np.random.default_rng(1)
+    beats = np.tile(np.r_[0.0, 0.0, 6.0, -3.0, 2.0, np.zeros(20)], 80) + 0.1 * rng.normal(size=2000)
+    usual = observe(beats)
+    at = 1900
+    beats[at : at + 5] = [0.0, -3.0, 6.0, 6.0, -3.0]
+    odd = observe(beats)
+    rows = slice(at, at + 6)
+    assert odd[2][rows, features.STRANGENESS].max() > 1.5 > usual[2][1000:, features.STRANGENESS].max()
+    assert odd[0][rows.start : rows.stop + 10, features.SHAPE].max() > usual[0][1000:, features.SHAPE].max()
+    assert not odd[1][rows, novelty.VALUE].any()
+
+
+def test_a_constant_stream_is_never_strange():
+    surprises, novelties, outlooks, _ = observe(np.full(1500, 7.0))
+    assert not outlooks[WARM_UP:, features.STRANGENESS].any()
+    assert not surprises[WARM_UP:, features.SHAPE].any()
+    assert not novelties[WARM_UP:].any()
+
+
+def test_a_hairs_move_of_a_constant_stream_is_not_strange_though_few_were_seen():
+    values = np.full(1500, 50.0)
+    values[30::100] += 1e-4
+    outlooks = observe(values)[2]
+    assert outlooks[WARM_UP:, features.STRANGENESS].max() < 0.1
+    values[1450] += 1.0
+    assert observe(values)[2][1450, features.STRANGENESS] > 2.0
+
+
+# The outlook
+
+
+def test_the_signs_of_the_outlook_are_those_of_the_move():
+    for side in (1.0, -1.0):
+        values = np.random.default_rng(1).normal(size=600)
+        values[500] += side * 20.0
+        outlook = observe(values)[2][500]
+        for kind in (features.OFF_FORECAST, features.OFF_LEVEL):
+            assert 15.0 < side * outlook[kind] < 40.0
+        assert outlook[features.RUN] == side
+
+
+def test_a_run_counts_the_points_off_the_slow_level_and_their_growth():
+    values = 0.5 * np.random.default_rng(1).normal(size=600)
+    values[500:510] -= np.linspace(10.0, 30.0, 10)
+    values[510:520] += 20.0
+    outlooks = observe(values)[2]
+    assert outlooks[499:520, features.RUN].tolist() == [0, *range(-1, -11, -1), *range(1, 11)]
+    growths = outlooks[500:510, features.GROWTH]
+    assert growths[0] == 1.0
+    np.testing.assert_allclose(
+        growths, np.abs(outlooks[500:510, features.OFF_LEVEL] / outlooks[500, features.OFF_LEVEL])
+    )
+    assert outlooks[499, features.GROWTH] == outlooks[521, features.GROWTH] == 0.0
+
+
+def test_a_missing_reading_does_not_end_a_run():
+    values = 0.5 * np.random.default_rng(1).normal(size=600)
+    values[500:510] += 20.0
+    values[504:506] = np.nan
+    assert observe(values)[2][500:510, features.RUN].tolist() == [1, 2, 3, 4, 0, 0, 5, 6, 7, 8]
+
+
+def test_unrest_is_the_recent_share_of_residuals_that_are_rather_large():
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=3000)
+    values[2500:2520] *= 6.0
+    unrest = observe(values)[2][:, features.UNREST]
+    assert np.mean(unrest[1000:2500]) == pytest.approx(0.2, abs=0.03)
+    assert unrest[2519] > 0.5
+    assert ((unrest[WARM_UP:] >= 0.0) & (unrest[WARM_UP:] <= 1.0)).all()
+
+
+def test_about_the_rate_of_calm_values_lies_outside_the_band():
+    values = np.random.default_rng(1).normal(size=20_000)
+    outlooks = observe(values)[2]
+    outside = np.abs(values - outlooks[:, features.EXPECTED]) > outlooks[:, features.HALF_WIDTH]
+    assert RATE / 3 < np.mean(outside[5000:]) < 3 * RATE
+
+
+# Novelty
+
+
+def test_a_value_is_looked_at_before_it_is_learned():
+    values = np.random.default_rng(1).normal(size=1000)
+    values[900:902] = 40.0
+    surprises, novelties, _, _ = observe(values)
+    assert novelties[900, novelty.VALUE] > 5.0
+    assert novelties[901, novelty.VALUE] == 0.0
+    assert surprises[900, features.RESIDUAL] > FAR
+    same, _, _, _ = observe(np.r_[values[:900], 7.0, values[901:]])
+    np.testing.assert_array_equal(surprises[:900], same[:900])
+
+
+def test_each_signal_is_new_where_it_should_be():
+    rng = np.random.default_rng(1)
+    quiet = rng.uniform(-1.0, 1.0, size=3000)
+    for at, kind in ((novelty.VALUE, "spike"), (novelty.RESIDUAL, "spike"), (novelty.LEVEL, "step")):
+        values = quiet.copy()
+        values[2500 : 2501 if kind == "spike" else 2540] += 20.0
+        assert observe(values)[1][2500, at] > 3.0, novelty.SIGNALS[at]
+    values = np.r_[np.zeros(200), np.tile([5.0, -5.0], 1400)] + 0.1 * quiet
+    values[2500:2540] = 5.0 + 0.1 * quiet[2500:2540]
+    novelties = observe(values)[1][2500:2540]
+    assert novelties[:, [novelty.LEVEL, novelty.SHIFT, novelty.TREND]].max(axis=0).min() > 3.0
+    assert not novelties[:, novelty.VALUE].any(), "no value is"
 
 
 # Any input
@@ -241,21 +389,25 @@ def test_a_clock_that_stands_still_or_a_stream_without_one_has_no_gap():
 @example([0.0] * 30 + [1.7e308, -1.7e308] * 20, 1)
 @example([1e300, -1e300, 0.0] * 10 + [1.7e308] * 30, 1)
 @example([5e-324, 0.0] * 30, 5)
-def test_any_finite_stream_has_finite_surprises(values, repeats):
-    surprises, outlooks, state = observe(np.repeat(values, repeats))
+def test_any_finite_stream_has_finite_surprises_and_novelties(values, repeats):
+    surprises, novelties, outlooks, state = observe(np.repeat(values, repeats), STEP * np.arange(len(values) * repeats))
     known = ~np.isnan(surprises).all(axis=1)
-    assert np.isfinite(surprises[known]).all()
-    assert (surprises[known] >= 0.0).all()
-    assert np.isfinite(outlooks[known, 2:]).all()
-    for name in ("forecasts", "levels", "tails", "lags", "cycle", "ring"):
+    for outputs in (surprises[known], novelties[known]):
+        assert np.isfinite(outputs).all()
+        assert (outputs >= 0.0).all()
+    assert np.isfinite(outlooks[known, UNITLESS]).all()
+    for name in ("forecasts", "levels", "plain", "tails", "run_tail", "lags", "shapes", "cycle", "ring", "slot_means"):
         assert np.isfinite(state[name]).all(), name
+    assert np.isfinite(state["centres"]).all()
+    assert np.isfinite(state["radii"]).all()
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(FINITE.map(abs), min_size=60, max_size=120))
 def test_any_finite_rising_times_have_finite_gaps(times):
-    surprises, _, _ = observe(np.random.default_rng(1).normal(size=len(times)), sorted(times))
-    assert np.isfinite(surprises[features.WARM_UP :]).all()
+    known = observe(np.random.default_rng(1).normal(size=len(times)), sorted(times))
+    for outputs in known[:3]:
+        assert np.isfinite(outputs[WARM_UP:]).all()
 
 
 # Memory
@@ -279,8 +431,8 @@ def test_memory_does_not_grow_with_the_stream():
 def test_states_of_several_streams_are_apart():
     states = features.new_state(3)
     _, values = sine(40, 500)
-    surprises, outlook = np.empty(features.N_FEATURES), np.empty(4)
+    room = [np.empty(size) for size in (features.N_FEATURES, novelty.N_SIGNALS, features.N_OUTLOOK)]
     for value in values:
-        features.observe(states[1], value, math.nan, RATE, surprises, outlook)
+        features.observe(states[1], value, math.nan, RATE, *room)
     assert states[0].tobytes() == states[2].tobytes() == features.new_state().tobytes()
-    assert states[1].tobytes() == observe(values)[2].tobytes()
+    assert states[1].tobytes() == observe(values)[-1].tobytes()

@@ -31,12 +31,6 @@ def tiny(monkeypatch):
         monkeypatch.setattr(model_prod, name, number)
 
 
-def scores_of(model, vectors):
-    scores = np.empty(len(vectors))
-    model_prod._score_rows(flatten(model.forest), vectors, scores)
-    return scores
-
-
 def labels_of(*stretches):
     return np.concatenate([np.full(n, LABELS.index(label), dtype=np.int8) for label, n in stretches])
 
@@ -93,6 +87,7 @@ def test_the_model_holds_what_is_needed_to_trust_it(model):
     assert model.seed == 1
     assert set(model.versions) == {"python", "numpy", "scikit-learn"}
     assert model.forest.n_features_in_ == len(VECTOR_NAMES)
+    assert len(model.forest.estimators_) == model_prod.TREES == 50
     assert {"rows", "false_alarm_rate", "area_under_precision_recall", "recall of spike"} <= set(model.report)
     assert all(isinstance(figure, float) for figure in model.report.values())
 
@@ -104,27 +99,78 @@ def test_the_report_is_of_a_model_that_works(model):
     assert model.report["recall of spike"] > 0.4
 
 
-def test_the_calibration_rises_and_gives_normal_points_their_share(model):
-    scores, surprises = model.calibration.T
+def calm_streams(n, points):
+    """Values of streams without anomalies, other ones than any that the model was made of."""
+    return [stream.take(points)[0] for stream in model_prod.streams([1, 9], n, 0.0, "")]
+
+
+@pytest.mark.parametrize("name", ["forest_calibration", "calibration"])
+def test_a_calibration_rises_and_gives_normal_points_their_share(name, model):
+    scores, surprises = getattr(model, name).T
     assert (np.diff(scores) > 0.0).all()
     assert (np.diff(surprises) > 0.0).all()
     assert surprises[0] == 0.0
     assert 0.0 < scores[0] < scores[-1] < 1.0
-    calm = model_prod.streams([1, 9], 60, 0.0, "")
-    vectors = model_prod.vectors_of(stream.take(2000)[0] for stream in calm)
-    found = scores_of(model, vectors)
+    calm = calm_streams(120, model_prod.CALM_POINTS)
+    if name == "calibration":
+        found = model_prod.normal_scores(model, calm)
+    else:
+        found = model_prod.forest_scores(flatten(model.forest), model_prod.vectors_of(calm))
     for share, factor in ((0.5, 1.3), (0.1, 1.5), (0.01, 3.0)):
         there = np.mean(found >= np.interp(-np.log(share), surprises, scores))
         assert share / factor < there < share * factor, "streams differ, and few make the tail"
 
 
-def test_calibrate_is_exact_on_the_points_it_was_given(model):
-    vectors = np.random.default_rng(1).exponential(size=(20_000, len(VECTOR_NAMES))).astype(np.float32)
-    table = model_prod.calibrate(flatten(model.forest), vectors)
-    found = scores_of(model, vectors)
+def test_the_two_calibrations_are_of_different_scores(model):
+    assert model.calibration.shape[1] == model.forest_calibration.shape[1] == 2
+    assert model.calibration[0, 0] < 0.2 < model.forest_calibration[0, 0], "a forest never says 0"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_calibrate_is_exact_on_the_scores_it_was_given(seed):
+    found = np.random.default_rng(seed).beta(2.0, 8.0, size=20_000)
+    table = model_prod.calibrate(found)
+    assert table.shape == (model_prod.KNOTS, 2)
     for score, surprise in table[5::10]:
         assert np.mean(found >= score) == pytest.approx(np.exp(-surprise), rel=0.02, abs=1e-4)
     assert np.count_nonzero(found >= table[-1, 0]) == pytest.approx(model_prod.TAIL_SCORES, abs=1)
+
+
+def test_calibrate_gives_a_score_that_many_points_have_the_share_of_all_of_them():
+    found = np.r_[np.full(9000, 0.25), np.random.default_rng(1).uniform(0.3, 0.9, 1000)]
+    table = model_prod.calibrate(found)
+    assert (np.diff(table, axis=0) > 0.0).all()
+    assert table[0].tolist() == [0.25, 0.0]
+
+
+def test_the_forests_scores_are_scikit_learns(model):
+    vectors = model_prod.vectors_of(calm_streams(3, 300))
+    found = model_prod.forest_scores(flatten(model.forest), vectors)
+    np.testing.assert_allclose(found, -model.forest.score_samples(vectors), rtol=1e-14)
+
+
+def test_normal_scores_are_the_detectors_without_the_warm_ups_and_whatever_its_calibration(model):
+    calm = calm_streams(3, 300)
+    found = model_prod.normal_scores(model, calm)
+    each = [StreamDetector(model, 0.05).update_many(values)["score"] for values in calm]
+    np.testing.assert_array_equal(found, np.concatenate([s[StreamDetector.warm_up_points :] for s in each]))
+    other = model._replace(calibration=np.array([[0.1, 0.0], [0.2, 5.0]]))
+    np.testing.assert_array_equal(model_prod.normal_scores(other, calm), found)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_forest_is_fitted_on_anomalies_too_and_calibrated_without_any(monkeypatch):
+    asked, streams = [], model_prod.streams
+
+    def watched(seed, n, outlier_probability, what):
+        asked.append((seed[1], n, outlier_probability))
+        return streams(seed, n, outlier_probability, what)
+
+    monkeypatch.setattr(model_prod, "streams", watched)
+    model, report = model_prod.train(1, 0.01)
+    assert asked == [(0, 10, model_prod.FIT_OUTLIERS), (1, 10, 0.0), (2, 5, TINY["CHECK_OUTLIERS"])]
+    assert len(model.forest.estimators_) == TINY["TREES"]
+    assert report.rows == 10 * (400 - StreamDetector.warm_up_points) == model.report["rows"]
 
 
 def test_vectors_leave_out_the_warm_ups():

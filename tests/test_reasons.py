@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from streamforest import features
 from streamforest.detectors.isolation_forest import StreamDetector
@@ -7,49 +9,160 @@ from streamforest.protocols import REASONS
 from streamforest.reasons import reason_for
 
 UP, DOWN = 3.0, -3.0
+NAMES = {name: getattr(features, name.upper()) for name in features.FEATURE_NAMES}
+OUTLOOK = {
+    "off_forecast": features.OFF_FORECAST,
+    "off_level": features.OFF_LEVEL,
+    "run": features.RUN,
+    "growth": features.GROWTH,
+    "unrest": features.UNREST,
+}
 
 
-def reason(most, residual=UP, shift=UP, has_season=False, extreme=5.0):
-    surprises = np.full(features.N_FEATURES, 1.0)
-    surprises[features.EXTREME] = extreme
-    surprises[most] = 20.0
-    return REASONS[reason_for(surprises, residual, shift, has_season)]
+def filled(size, places, given):
+    """An array with the given numbers at their places."""
+    array = np.zeros(size)
+    for name, number in given.items():
+        array[places[name]] = number
+    return array
+
+
+def reason(has_season=False, before="", **given):
+    """What a point is called with the surprises and the outlook that are given by name; all others are usual."""
+    surprises = filled(features.N_FEATURES, NAMES, {name: given.get(name, 1.0) for name in NAMES})
+    off = given.get("off_forecast", given.get("off_level", UP))
+    outlook = {"off_forecast": off, "off_level": off, "unrest": 0.2} | {k: v for k, v in given.items() if k in OUTLOOK}
+    number = reason_for(surprises, filled(features.N_OUTLOOK, OUTLOOK, outlook), has_season, REASONS.index(before))
+    return REASONS[number]
+
+
+# One kind after the other
 
 
 @pytest.mark.parametrize(
-    ("most", "sign", "words"),
+    ("words", "given"),
     [
-        (features.RESIDUAL, UP, "spike"),
-        (features.RESIDUAL, DOWN, "dip"),
-        (features.CHANGE, UP, "spike"),
-        (features.CHANGE, DOWN, "dip"),
-        (features.EXTREME, UP, "spike"),
-        (features.EXTREME, DOWN, "dip"),
-        (features.SHIFT, UP, "level shift up"),
-        (features.SHIFT, DOWN, "level shift down"),
-        (features.TREND, UP, "ramp up"),
-        (features.TREND, DOWN, "ramp down"),
-        (features.SPREAD, DOWN, "variance up"),
-        (features.CALM, UP, "flat line"),
-        (features.REPEAT, DOWN, "flat line"),
-        (features.GAP, UP, "gap"),
+        ("spike", {"residual": 20.0, "off_forecast": UP, "off_level": DOWN}),
+        ("dip", {"residual": 20.0, "off_forecast": DOWN, "off_level": UP}),
+        ("spike", {"change": 20.0, "run": 1.0}),
+        ("dip", {"change": 20.0, "off_forecast": DOWN, "run": -3.0}),
+        ("level shift up", {"shift": 20.0, "extreme": 20.0, "run": 4.0, "growth": 1.0}),
+        ("level shift down", {"shift": 20.0, "extreme": 20.0, "run": -4.0, "growth": 1.0, "off_level": DOWN}),
+        ("ramp up", {"shift": 20.0, "extreme": 20.0, "run": 9.0, "growth": 2.0}),
+        ("ramp down", {"shift": 20.0, "extreme": 20.0, "run": -9.0, "growth": 2.0, "off_level": DOWN}),
+        ("variance up", {"spread": 6.0, "residual": 20.0, "unrest": 0.6}),
+        ("variance down", {"calm": 20.0}),
+        ("flat line", {"repeat": 4.0, "residual": 20.0}),
+        ("season break", {"phase": 20.0, "run": 5.0, "growth": 3.0, "extreme": 1.0, "has_season": True}),
+        ("gap", {"gap": 20.0}),
+        ("gap", {"gap": 20.0, "repeat": 19.0, "residual": 19.0}),
     ],
 )
-def test_the_greatest_surprise_names_the_reason(most, sign, words):
-    assert reason(most, residual=sign, shift=sign) == words
+def test_each_kind_is_named(words, given):
+    assert reason(**given) == words
 
 
-def test_the_sign_is_that_of_what_is_named():
-    assert reason(features.RESIDUAL, residual=DOWN, shift=UP) == "dip"
-    assert reason(features.SHIFT, residual=DOWN, shift=UP) == "level shift up"
-    assert reason(features.TREND, residual=UP, shift=DOWN) == "ramp down"
+def test_the_sign_of_a_run_is_that_of_the_level_and_of_a_spike_that_of_the_forecast():
+    far = {"residual": 20.0, "shift": 20.0, "extreme": 20.0}
+    assert reason(**far, off_forecast=DOWN, off_level=UP, run=6.0, growth=1.0) == "level shift up"
+    assert reason(**far, off_forecast=DOWN, off_level=UP, run=6.0, growth=1.5) == "ramp up"
+    assert reason(**far, off_forecast=DOWN, off_level=UP, run=3.0, growth=1.5) == "dip"
 
 
-def test_a_usual_value_at_an_unusual_time_breaks_the_season():
-    assert reason(features.RESIDUAL, has_season=True, extreme=0.5) == "season break"
-    assert reason(features.RESIDUAL, has_season=True, extreme=9.0) == "spike"
-    assert reason(features.RESIDUAL, has_season=False, extreme=0.5) == "spike"
-    assert reason(features.SHIFT, has_season=True, extreme=0.5) == "level shift up"
+def test_a_usual_value_at_an_unusual_time_breaks_the_season_and_one_never_seen_shifts_it():
+    run = {"phase": 20.0, "residual": 10.0, "run": 5.0, "growth": 1.0}
+    assert reason(**run, extreme=0.5, has_season=True) == "season break"
+    assert reason(**run, extreme=9.0, has_season=True) == "level shift up"
+    assert reason(**run, extreme=0.5, has_season=False) == "level shift up"
+
+
+def test_a_single_far_value_is_no_variance_and_many_in_a_row_on_one_side_neither():
+    wild = {"spread": 10.0, "residual": 20.0}
+    assert reason(**wild, unrest=0.3) == "spike"
+    assert reason(**wild, unrest=0.6) == "variance up"
+    assert reason(**wild, unrest=0.6, run=6.0, growth=1.0, extreme=20.0) == "level shift up"
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ("variance up", {"spread": 3.0}),
+        ("variance down", {"calm": 3.0}),
+        ("ramp up", {"trend": 3.0}),
+        ("ramp down", {"trend": 3.0, "off_level": DOWN}),
+        ("level shift up", {"shift": 3.0}),
+        ("level shift down", {"shift": 3.0, "off_level": DOWN}),
+        ("season break", {"shape": 3.0, "has_season": True}),
+        ("season break", {"phase": 3.0, "has_season": True}),
+        ("spike", {"shape": 3.0}),
+        ("dip", {"phase": 3.0, "off_forecast": DOWN}),
+        ("spike", {"extreme": 3.0}),
+        ("dip", {"residual": 3.0, "off_forecast": DOWN}),
+        ("gap", {"gap": 1.5}),
+    ],
+)
+def test_where_nothing_is_plain_the_greatest_surprise_names_the_reason(words, given):
+    assert reason(**given) == words
+
+
+# The same episode
+
+
+@pytest.mark.parametrize("before", REASONS[1:])
+def test_what_has_shown_itself_stays_on_its_echo_and_on_the_way_back(before):
+    assert reason(before=before, residual=20.0, off_forecast=DOWN) == before
+    assert reason(before=before, residual=20.0, off_forecast=UP) == before
+    assert reason(before=before, spread=3.0) == before, "an echo, of which nothing is plain"
+
+
+@pytest.mark.parametrize("before", ["spike", "dip", "gap"])
+def test_what_turns_out_to_be_more_than_a_spike_is_named_anew(before):
+    far = {"residual": 20.0, "shift": 20.0, "extreme": 20.0, "growth": 1.0}
+    assert reason(before=before, **far, run=3.0) == before
+    assert reason(before=before, **far, run=4.0) == "level shift up"
+    assert reason(before=before, **far, run=-4.0, off_level=DOWN) == "level shift down"
+    assert reason(before=before, repeat=4.0) == "flat line"
+    assert reason(before=before, gap=9.0) == "gap"
+
+
+def test_a_spike_that_comes_back_does_not_become_a_dip_in_a_stream(model):
+    values = calm()
+    values[1400:1402] += 40.0
+    verdicts = StreamDetector(model, 0.001).update_many(values)[1400:1410]
+    assert {REASONS[r] for r in verdicts["reason"][verdicts["is_anomaly"]]} == {"spike"}
+    assert len(set(verdicts["episode"][verdicts["is_anomaly"]].tolist())) == 1
+
+
+def test_a_new_episode_has_its_own_reason(model):
+    values = calm()
+    values[1400] += 40.0
+    values[1430] -= 40.0
+    reasons = StreamDetector(model, 0.001).update_many(values)["reason"]
+    assert (REASONS[reasons[1400]], REASONS[reasons[1430]]) == ("spike", "dip")
+
+
+# Anything
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.one_of(st.floats(0.0, 30.0), st.floats(0.0, 1.7e308)), min_size=11, max_size=11),
+    st.lists(st.one_of(st.floats(-10.0, 10.0), FINITE), min_size=8, max_size=8),
+    st.booleans(),
+    st.integers(0, len(REASONS) - 1),
+)
+@example([0.0] * 11, [0.0] * 8, False, 0)
+@example([1.7e308] * 11, [-1.7e308] * 8, True, 0)
+def test_any_point_has_a_reason(surprises, outlook, has_season, before):
+    assert (len(surprises), len(outlook)) == (features.N_FEATURES, features.N_OUTLOOK)
+    number = reason_for(np.array(surprises), np.array(outlook), has_season, before)
+    assert 0 < number < len(REASONS)
+
+
+# Streams
 
 
 def calm(seed=1):
@@ -77,6 +190,25 @@ def test_a_planted_anomaly_is_found_and_named(model, what, change, words):
         assert found & words, (what, seed, found)
         first = verdicts["reason"][verdicts["is_anomaly"]][0]
         assert REASONS[first] in words
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda v: v + 15.0, "level shift up"),
+        (lambda v: v - 15.0, "level shift down"),
+        (lambda v: v + np.arange(40.0), "ramp up"),
+        (lambda v: v - np.arange(40.0), "ramp down"),
+        (lambda v: 50.0 + 10.0 * (v - 50.0), "variance up"),
+    ],
+)
+def test_what_lasts_is_called_what_it_is_in_the_end(model, change, words):
+    for seed in range(5):
+        values = calm(seed)
+        values[1400:1440] = change(values[1400:1440])
+        verdicts = StreamDetector(model, 0.001).update_many(values)[1400:1440]
+        named = [REASONS[r] for r in verdicts["reason"][verdicts["is_anomaly"]]]
+        assert named[-1] == words, (seed, named)
 
 
 def test_a_missed_cycle_is_a_season_break(model):

@@ -1,0 +1,113 @@
+"""Alarm rates and reasons on simulated streams: asked for and got, and which reason each kind of anomaly was given."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from model_prod import events_in, progress  # noqa: E402 - the path comes first
+from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402
+from streamforest.episodes import EPISODE_GAP  # noqa: E402
+from streamforest.forest import Model, load_model  # noqa: E402
+from streamforest.protocols import LABELS, REASONS  # noqa: E402
+from streamforest.simulation import KINDS, Season, SimulatedStream, StreamProfile, random_profile  # noqa: E402
+
+RATES = (0.01, 0.001, 0.0001)
+#: Points of the long streams, those at their beginning that are counted apart, and streams that these are counted in.
+LONG, FIRST, FIRST_STREAMS = 1_000_000, 1000, 200
+#: Held-out streams for each kind, points of each, and those before the first event that counts.
+KIND_STREAMS, KIND_POINTS, KIND_START = 300, 4000, 500
+DEFAULT_RATE = 0.001
+#: What is right for each kind.
+RIGHT = {"variance burst": "variance up", "missing": "gap"}
+
+
+def profiles() -> dict[str, StreamProfile]:
+    """The kinds of normal life that alarm rates are counted in."""
+    cycle = 8.0 * np.sin(2.0 * np.pi * np.arange(200) / 200)
+    return {
+        "seasonal": StreamProfile(seasons=(Season(200, cycle),)),
+        "drifting": StreamProfile(drift=3.0, drift_points=3000.0),
+        "heavy-tailed (t, 3 degrees)": StreamProfile(noise="heavy-tailed"),
+        "counts (Poisson, mean 20)": StreamProfile(level=20.0, noise="counts"),
+        "autocorrelated": StreamProfile(noise="autocorrelated"),
+    }
+
+
+def flagged(model: Model, profile: StreamProfile, seed: int, points: int, rate: float) -> np.ndarray:
+    """Whether each point of an anomaly-free stream was flagged."""
+    values, _ = SimulatedStream(profile, seed).take(points)
+    return np.asarray(StreamDetector(model, rate).update_many(values)["is_anomaly"])
+
+
+def rate_rows(model: Model) -> Iterator[str]:
+    """A row a kind of stream: the share of points flagged over what was asked for."""
+    for name, profile in profiles().items():
+        cells = [flagged(model, profile, 7, LONG, rate)[FIRST:].mean() / rate for rate in RATES]
+        for rate in RATES[:2]:
+            seeds = range(1000, 1000 + FIRST_STREAMS)
+            cells.append(np.mean([flagged(model, profile, seed, FIRST, rate).mean() for seed in seeds]) / rate)
+        yield f"| {name} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |"
+
+
+def reasons_of(model: Model, kind: str) -> tuple[int, Counter[str]]:
+    """How many anomalies of a kind there were, and the last reason of each episode that found one."""
+    events, reasons = 0, Counter[str]()
+    children = np.random.SeedSequence([99, LABELS.index(kind)]).spawn(KIND_STREAMS)
+    for child in progress(children, kind):
+        rng = np.random.default_rng(child)
+        profile, seed = random_profile(rng), int(rng.integers(2**63))
+        if kind == "season break" and not profile.seasons:
+            continue
+        share = 0.003 if kind in ("spike", "dip") else 0.01
+        values, labels = SimulatedStream(profile, seed, share, (kind,)).take(KIND_POINTS)
+        verdicts = StreamDetector(model, DEFAULT_RATE).update_many(values)
+        for _, start, end in events_in(labels):
+            if start < KIND_START:
+                continue
+            events += 1
+            hits = np.flatnonzero(verdicts["is_anomaly"][start : end + EPISODE_GAP])
+            if hits.size:
+                of_episode = np.flatnonzero(verdicts["episode"] == verdicts["episode"][start + hits[0]])
+                reason = REASONS[verdicts["reason"][of_episode[-1]]]
+                reasons[reason.removesuffix(" up").removesuffix(" down") if kind in reason else reason] += 1
+    return events, reasons
+
+
+def reason_rows(model: Model) -> Iterator[str]:
+    """A row a kind of anomaly: found, reason right, and what else was said; then a row for all."""
+    found = right = 0
+    for kind in KINDS:
+        events, reasons = reasons_of(model, kind)
+        here = sum(reasons.values())
+        wanted = reasons.pop(RIGHT.get(kind, kind), 0)
+        found, right = found + here, right + wanted
+        others = ", ".join(f"{name} {count}" for name, count in reasons.most_common(4))
+        yield f"| {kind} | {here} of {events} ({here / events:.0%}) | {wanted / max(here, 1):.0%} | {others} |"
+    yield f"| all | {found} | {right / found:.0%} | |"
+
+
+def main() -> int:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib")
+    model = load_model(parser.parse_args().model)
+    print("| stream | 0.01 | 0.001 | 0.0001 | first 1,000 at 0.01 | at 0.001 |\n|---|---|---|---|---|---|")
+    for row in rate_rows(model):
+        print(row, flush=True)
+    print("\n| kind | found | reason right | else |\n|---|---|---|---|")
+    for row in reason_rows(model):
+        print(row, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
