@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from streamforest import threshold
 from streamforest.detectors.z_score import ZScoreDetector
 from streamforest.episodes import EPISODE_GAP
-from streamforest.judging import LEAST_ALARM_RATE, MOST_ALARM_RATE
+from streamforest.judging import LEAST_ALARM_RATE, MOST_ALARM_RATE, decide, new_courses, open_verdict
+from streamforest.protocols import VERDICT_DTYPE
+from streamforest.rules import NO_RULES
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, LEAST_ALARM_RATE / 2, MOST_ALARM_RATE * 1.01, float("nan")])
@@ -29,6 +32,27 @@ def test_the_decision_the_threshold_and_the_p_value_agree():
     assert (known["is_anomaly"] == (known["score"] > known["threshold"])).all()
     assert (known["is_anomaly"] == (known["p_value"] < 0.01)).all()
     assert ((known["p_value"] >= 0.0) & (known["p_value"] <= 1.0)).all()
+
+
+def decided(score, rate):
+    """The verdict on the first score of a stream, on a calibration with knots that are no round numbers."""
+    verdict, course = np.zeros(1, VERDICT_DTYPE)[0], new_courses()[0]
+    open_verdict(course, 5.0, np.nan, verdict)
+    scores, surprises = np.array([0.1, 0.31, 0.47, 0.83]), np.array([0.0, 0.7, 3.3, 11.1])
+    tail = threshold.new_thresholds()[0]
+    decide(course, tail, scores, surprises, rate, NO_RULES.numbers, score, verdict)
+    assert tail["count"] == 1
+    return verdict
+
+
+@pytest.mark.parametrize("rate", [LEAST_ALARM_RATE, 0.001, 0.01, 0.07, MOST_ALARM_RATE])
+def test_a_score_at_the_threshold_is_no_anomaly_and_the_next_one_above_is(rate):
+    limit = float(decided(0.5, rate)["threshold"])
+    for score, is_anomaly in ((np.nextafter(limit, 0.0), False), (limit, False), (np.nextafter(limit, 1.0), True)):
+        verdict = decided(float(score), rate)
+        assert verdict["threshold"] == limit, "it is known before the score"
+        assert verdict["is_anomaly"] == is_anomaly == (verdict["p_value"] < rate) == (verdict["episode"] == 1)
+        assert verdict["p_value"] == pytest.approx(rate, rel=1e-9)
 
 
 def test_an_episode_outlives_its_gap_and_not_one_point_more():
