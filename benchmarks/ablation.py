@@ -31,7 +31,7 @@ from model_prod import (  # noqa: E402
 )
 from streamforest import features, threshold  # noqa: E402
 from streamforest.detectors.isolation_forest import VECTOR_NAMES, isolation, vectorise  # noqa: E402
-from streamforest.evidence import new_evidence, weigh  # noqa: E402
+from streamforest.evidence import carry_on, new_evidence, weigh  # noqa: E402
 from streamforest.forest import Forest, flatten  # noqa: E402
 from streamforest.novelty import N_SIGNALS, SIGNALS, learn_novelty, novelty  # noqa: E402
 from streamforest.season import hold_against_past  # noqa: E402
@@ -113,13 +113,22 @@ def _weigh(
             scores[i] = weigh(evidence[0], isolations[i], parts.strangeness[i], stillness[i], parts.novelties[i])
 
 
+@numba.njit
+def _carry_on(isolations: NDArray[np.float64], highest: NDArray[np.float64]) -> NDArray[np.float64]:
+    carried = np.empty_like(isolations)
+    for i in range(carried.size):
+        carried[i] = carry_on(isolations[i], highest[i])
+    return carried
+
+
 def scores_of(parts: Parts, forest: Forest, known: NDArray[np.float64], with_forest: bool) -> NDArray[np.float64]:
     """The detector's score of each point, 0 in the warm-up; ``known``: the forest's calibration."""
     vectors = vectors_of(parts)
     isolations = np.interp(forest_scores(forest, vectors), *known.T) if with_forest else np.zeros(len(vectors))
     stillness = vectors[:, [features.GAP, features.REPEAT]].max(axis=1).astype(np.float64)
     scores = np.zeros(len(vectors))
-    _weigh(new_evidence(), parts, isolations, stillness, scores)
+    highest = vectors[:, VECTOR_NAMES.index("highest")].astype(np.float64)
+    _weigh(new_evidence(), parts, _carry_on(isolations, highest), stillness, scores)
     return scores
 
 

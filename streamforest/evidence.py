@@ -10,6 +10,8 @@ from streamforest.tails import learn_tail, surprise
 
 #: Share of the shape's strangeness, beside the forest's surprise, in what is said of the last few points.
 SHAPE_SHARE = 0.5
+#: The highest surprise, as the forest sees surprises, beyond which a forest is carried on; and what share of it counts.
+FAR_OUT, FAR_SHARE = 1.2, 0.5
 #: Share of the surprise of silence, which has no shape: readings that are missing or all the same.
 STILL_SHARE = 0.75
 #: Share and gain of the mean over the last points: what goes on weighs more than what flashes by.
@@ -42,6 +44,17 @@ def new_evidence(n: int = 1) -> NDArray[np.void]:
 
 
 @compiled
+def carry_on(isolation: float, highest: float) -> float:
+    """What the forest says of a point, carried on by the highest surprise, both at least 0.
+
+    A forest sees no farther than its training: beyond the last cut all points fall into the same leaves, at 20
+    standard deviations as at 2,000.
+    """
+    carried: float = (isolation + 3.0) * np.exp(FAR_SHARE * max(highest - FAR_OUT, 0.0)) - 3.0
+    return carried
+
+
+@compiled
 def weigh(
     state: Record, isolation: float, strangeness: float, stillness: float, novelties: NDArray[np.float64]
 ) -> float:
@@ -51,7 +64,7 @@ def weigh(
     ----------
     state : record of EVIDENCE_DTYPE
     isolation : float
-        ``-ln`` of the share of normal training points that the forest isolates as easily.
+        ``-ln`` of the share of normal training points that the forest isolates as easily, see :func:`carry_on`.
     strangeness : float
         Of the shape of the last few points, at least 0.
     stillness : float

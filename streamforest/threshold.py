@@ -30,8 +30,8 @@ MEAN_WEIGHT = 0.9
 FULL_SHARE = 0.3
 #: Alarms with no more points than this between them are one event: its n-th counts by the root of 1 / n.
 CLUSTER_GAP = 10
-#: The limit is not below this surprise: what one in five normal points is does not alarm, however even a stream is.
-LEAST_LIMIT = 1.6
+#: The limit is not below this surprise: what one in ten normal points is does not alarm, however even a stream is.
+LEAST_LIMIT = 2.3
 SHARE_GAIN = 0.01
 
 #: What is remembered of a stream's scores, all in surprise: ``-ln`` of the share of normal training

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streamforest import evidence
 from streamforest.compiled import compiled
-from streamforest.evidence import EVIDENCE_DTYPE, NOVELTY_POINTS, new_evidence, weigh
+from streamforest.evidence import EVIDENCE_DTYPE, FAR_OUT, NOVELTY_POINTS, carry_on, new_evidence, weigh
 from streamforest.novelty import N_SIGNALS
 from tests.naive import NaiveEvidence
 
@@ -102,6 +102,19 @@ def test_any_score_is_finite_at_least_0_and_below_1_and_the_state_stays_sound(po
 
 def test_where_there_is_nothing_the_score_is_0():
     assert (weigh_all(new_evidence(), np.zeros(3000)) == 0.0).all()
+
+
+# Beyond the forest
+
+
+@given(ISOLATIONS, st.floats(0.0, FAR_OUT))
+def test_where_nothing_is_far_out_the_forest_has_the_word(isolation, highest):
+    assert carry_on(isolation, highest) == pytest.approx(isolation, abs=1e-9)
+
+
+@given(ISOLATIONS, st.floats(FAR_OUT, 60.0), st.floats(0.01, 5.0))
+def test_of_points_that_the_forest_cannot_tell_apart_the_one_farther_out_counts_more(isolation, highest, more):
+    assert isolation - 1e-9 <= carry_on(isolation, highest) < carry_on(isolation, highest + more) < np.inf
 
 
 # More is more

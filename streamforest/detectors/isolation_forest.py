@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamforest import features, threshold
 from streamforest.compiled import Record, Records, compiled
-from streamforest.evidence import EVIDENCE_DTYPE, new_evidence, weigh
+from streamforest.evidence import EVIDENCE_DTYPE, carry_on, new_evidence, weigh
 from streamforest.forest import Forest, Model, ModelError, flatten, load_model, score
 from streamforest.judging import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
 from streamforest.novelty import N_SIGNALS
@@ -127,6 +127,7 @@ def step(record: Record, value: float, time: float, judge: Judge, room: Room, ve
     isolated = isolation(judge.forest, room.vector)
     isolated = threshold.interpolate(isolated, judge.forest_scores, judge.forest_surprises)
     stillness = max(room.vector[features.GAP], room.vector[features.REPEAT])
+    isolated = carry_on(isolated, room.vector[HIGHEST])
     found = weigh(record.evidence, isolated, strangeness, stillness, room.novelties)
     decide(record.course, record.threshold, judge.scores, judge.surprises, judge.rate, judge.rules, found, verdict)
     if verdict.is_anomaly:

@@ -440,6 +440,9 @@ def test_the_score_is_weighed_from_scikit_learns_the_shape_the_stillness_and_the
     describe_stream(features.new_state(), values, np.full(POINTS, np.nan) if times is None else times, vectors)
     vectors = vectors[known]
     isolations = surprise_of(-model.forest.score_samples(vectors), model.forest_calibration)
+    # carried on by the highest surprise, where a forest sees no farther
+    highest = vectors[:, VECTOR_NAMES.index("highest")].astype(float)
+    isolations = (isolations + 3.0) * np.exp(0.5 * np.maximum(highest - 1.2, 0.0)) - 3.0
     stillnesses = vectors[:, [features.GAP, features.REPEAT]].max(axis=1).astype(float)
     twin = NaiveEvidence()
     each = zip(isolations, outlooks[known, features.STRANGENESS], stillnesses, novelties[known], strict=True)
