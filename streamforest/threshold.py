@@ -14,12 +14,13 @@ BODY_SHARES = (0.5, 0.1, 0.02)
 BODY_MEMORY = (500.0, 2000.0, 5000.0)
 BODY_PRIOR = (20.0, 40.0, 80.0)
 
-#: Alarms that the correction remembers, and alarms' worth of trust in where it starts.
-ALARM_MEMORY = 30.0
+#: Alarms that the correction remembers; where it starts, and alarms' worth of trust in that. A new stream is
+#: given the benefit of the doubt: its first points all look newer than they are.
+ALARM_MEMORY, ALARM_PRIOR = 30.0, 6.0
+FIRST_CORRECTION = 0.4
 #: Beyond this surprise the guess is too high, by so much an e-folding: training pools streams of all kinds, and the
 #: farthest of their scores come from the few with the heaviest tails.
 GUESSED_WELL, FAR_SLOPE = 6.9, -0.7
-ALARM_PRIOR = 2.0
 #: An alarm this far above the limit (in e-foldings of the tail) begins to count less, down to the least
 #: weight at twice as far: it tells of an anomaly more than of a limit set too low. Where alarms are so many
 #: that they are this share of the last points, they are the stream's new life, and count in full.
@@ -54,6 +55,7 @@ def new_thresholds(n: int = 1) -> NDArray[np.void]:
     """Fresh states of THRESHOLD_DTYPE for n streams, shape (n,): they start from the training's scores."""
     states = np.zeros(n, dtype=THRESHOLD_DTYPE)
     states["body"] = -np.log(BODY_SHARES)
+    states["correction"] = FIRST_CORRECTION
     return states
 
 

@@ -54,7 +54,7 @@ class NaiveThreshold:
     """Three quantiles of the surprises, carried on as an exponential tail, and a correction."""
 
     def __init__(self):
-        self.body, self.correction = [math.log(2), LOG_10, LOG_50], 0.0
+        self.body, self.correction = [math.log(2), LOG_10, LOG_50], limits.FIRST_CORRECTION
         self.alarms, self.flags, self.highs = 0.0, [], []
         self.cluster = self.high = 0
 

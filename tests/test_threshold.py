@@ -70,9 +70,10 @@ def test_a_new_stream_starts_with_the_limit_of_the_trainings_scores_and_a_lower_
     wanted = -math.log(rate)
     far = max(wanted - threshold.GUESSED_WELL, 0.0)
     found = threshold.limit(threshold.new_thresholds()[0], rate)
-    # what one in five normal points is does not alarm, however often it is asked for
-    assert found == pytest.approx(max(wanted + threshold.FAR_SLOPE * far, min(math.log(5), wanted / 2)), abs=0.01)
-    assert found <= wanted + 1e-12
+    start = wanted + threshold.FAR_SLOPE * far + threshold.FIRST_CORRECTION
+    # what one in ten normal points is does not alarm, however often it is asked for
+    assert found == pytest.approx(max(start, min(math.log(10), wanted / 2)), abs=0.01)
+    assert found <= wanted + threshold.FIRST_CORRECTION + 1e-12
     assert (found < wanted - 1.0) == (rate < 1e-3)
 
 
