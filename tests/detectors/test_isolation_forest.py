@@ -196,7 +196,7 @@ def test_anomalies_close_together_share_an_episode_and_those_apart_have_their_ow
     "kind",
     [
         "spike",
-        pytest.param("dip", marks=pytest.mark.xfail(strict=True, reason="each dip makes the next less new: 0.59 found")),
+        pytest.param("dip", marks=pytest.mark.xfail(strict=True, reason="a dip makes the next less new: 0.59 found")),
         "flat line",
         "missing",
     ],
