@@ -11,7 +11,7 @@ from streamforest.tails import learn_tail, surprise
 #: Share of the shape's strangeness, beside the forest's surprise, in what is said of the last few points.
 SHAPE_SHARE = 0.5
 #: The highest surprise, as the forest sees surprises, beyond which a forest is carried on; and what share of it counts.
-FAR_OUT, FAR_SHARE = 1.2, 0.5
+FAR_OUT, FAR_SHARE = 1.2, 0.75
 #: Share of the surprise of silence, which has no shape: readings that are missing or all the same.
 STILL_SHARE = 0.75
 #: Share and gain of the mean over the last points: what goes on weighs more than what flashes by.

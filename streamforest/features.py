@@ -437,7 +437,10 @@ def _take(
     _signal(state, y, usual, signals)
     for k in range(N_SIGNALS):
         if signals[k] == signals[k]:
-            novelties[k] = novelty_of(state.centres[k], state.centres_used[k], state.radii[k], signals[k])
+            new = novelty_of(state.centres[k], state.centres_used[k], state.radii[k], signals[k])
+            # what is on its way back has been told already
+            novelties[k] = new if new >= state.novelties[k] else 0.0
+            state.novelties[k] = new
     outlook[STRANGENESS] = _strangeness(state, distances[0])
     _follow_run(state, off, deviations[RESIDUAL])
     outlook[RUN] = state.run

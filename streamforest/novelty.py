@@ -26,6 +26,7 @@ FIELDS = [
     ("centres", "f4", (N_SIGNALS, MOST_CENTRES)),
     ("centres_used", "i8", (N_SIGNALS,)),
     ("radii", "f8", (N_SIGNALS,)),
+    ("novelties", "f8", (N_SIGNALS,)),  # of the newest reading
 ]
 
 

@@ -192,10 +192,15 @@ class NaiveCover:
     """Centres with one radius, at most so many, which cover all that a signal was."""
 
     def __init__(self, most):
-        self.most, self.centres, self.radius = most, [], 0.0
+        self.most, self.centres, self.radius, self.newest = most, [], 0.0, 0.0
 
     def nearest(self, signal):
         return min((float(abs(centre - f4(signal))) for centre in self.centres), default=math.inf)
+
+    def grown(self, signal):
+        """The novelty of the next signal; 0 where it is less than that of the one before."""
+        before, self.newest = self.newest, self.novelty(signal)
+        return self.newest if self.newest >= before else 0.0
 
     def novelty(self, signal):
         return max(self.nearest(signal) / max(self.radius, 0.2) - 1.0, 0.0) if self.centres else 0.0
@@ -307,7 +312,7 @@ class NaiveFeatures:
         usual = self.usual(time)
         deviations, signals = self.deviations(y, gap, usual), self.signals(y, usual)
         surprises = [0.0 if math.isnan(d) else t.surprise(d) for t, d in zip(self.tails, deviations, strict=True)]
-        novelties = [0.0 if math.isnan(s) else c.novelty(s) for c, s in zip(self.covers, signals, strict=True)]
+        novelties = [0.0 if math.isnan(s) else c.grown(s) for c, s in zip(self.covers, signals, strict=True)]
         off_level = y - self.seasonal() - self.levels[2]
         strangeness = self.strangeness(likeness_distance([*self.history, f4(y)], 3))
         self.follow(off_level, deviations[fast.RESIDUAL])

@@ -355,6 +355,15 @@ def test_about_the_rate_of_calm_values_lies_outside_the_band():
 # Novelty
 
 
+def test_the_way_back_from_what_was_new_is_nothing_new():
+    values = np.random.default_rng(2).normal(size=1000)
+    values[900:904] = (40.0, 30.0, 20.0, 55.0)
+    novelties = observe(values)[1][900:904, novelty.VALUE]
+    assert novelties[0] > 5.0
+    assert not novelties[1:3].any(), "between the old range and the newest value"
+    assert novelties[3] > 2.0, "farther than ever"
+
+
 def test_a_value_is_looked_at_before_it_is_learned():
     values = np.random.default_rng(1).normal(size=1000)
     values[900:902] = 40.0
