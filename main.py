@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO  # noqa: E402
 from streamforest.options import OptionError, read_options  # noqa: E402
 
 if TYPE_CHECKING:
+    from streamforest.detectors import DetectorOptions
     from streamforest.metrics import RunCounts
     from streamforest.protocols import Detector, Sink, Source, Status
     from streamforest.rules import Rules
@@ -63,6 +64,9 @@ def main(arguments: Sequence[str]) -> int:
     except OptionError as error:
         say(f"main.py: {error}")
         return WRONG_USE
+    if options.detector == "list":
+        print(list_of_detectors())
+        return DONE
     try:
         return run(options)
     except ModuleNotFoundError as error:
@@ -92,6 +96,16 @@ def load_settings() -> Mapping[str, object]:
     ) as error:
         raise OptionError(f"settings.py cannot be read: {error}") from None
     return vars(settings)
+
+
+def list_of_detectors() -> str:
+    """The detectors that there are: name, cost, memory and a line each."""
+    from streamforest.detectors import DETECTORS  # noqa: PLC0415 - see run
+
+    rows = [("name", "a point", "a stream", "what it is")]
+    rows += [(name, entry.cost, entry.memory, entry.line) for name, entry in DETECTORS.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def check_paths(options: SimpleNamespace) -> None:
@@ -125,12 +139,13 @@ def run(options: SimpleNamespace) -> int:
     from anomaly import anomaly_dect  # noqa: PLC0415 - numpy and more: after the command line was found to be right
     from streamforest.forest import ModelError  # noqa: PLC0415
     from streamforest.metrics import RunCounts  # noqa: PLC0415
+    from streamforest.optional import MissingPackageError  # noqa: PLC0415
     from streamforest.protocols import SourceError  # noqa: PLC0415
     from streamforest.stop import StopFlag  # noqa: PLC0415
 
     try:
         source, detector = make_source(options), make_ready_detector(options)
-    except (SourceError, ModelError) as error:
+    except (SourceError, ModelError, MissingPackageError) as error:
         say(f"main.py: {error}")
         return FAILED
     choice = choose_view(options)
@@ -253,6 +268,7 @@ def make_watch(
     from streamforest.detectors import DETECTORS, make_detector  # noqa: PLC0415
     from streamforest.forest import ModelError  # noqa: PLC0415
     from streamforest.history import History  # noqa: PLC0415
+    from streamforest.optional import MissingPackageError  # noqa: PLC0415
     from streamforest.sinks.episode_end import EpisodeEndSink  # noqa: PLC0415
     from streamforest.sinks.report import RecentReport  # noqa: PLC0415
     from streamforest.switch import DetectorSwitch  # noqa: PLC0415
@@ -260,8 +276,9 @@ def make_watch(
 
     actions, history, anomalies = Actions(), History(options.history), RecentReport()
     rules = rules_of(options)
-    make = partial(make_detector, model=options.model, alarm_rate=options.alarm_rate, rules=rules)
-    switch = DetectorSwitch(detector, tuple(DETECTORS), make, history.newest, say, rules, (ValueError, ModelError))
+    make = partial(make_detector, options=detector_options(options))
+    faults = (ValueError, ModelError, MissingPackageError)
+    switch = DetectorSwitch(detector, tuple(DETECTORS), make, history.newest, say, rules, faults)
 
     def status() -> Status:
         return counts.status(source.name, switch.name, switch.names, switch.warm_up_points)
@@ -325,15 +342,18 @@ def key_line(watch: Watch | None, options: SimpleNamespace) -> str:
 
 def make_source(options: SimpleNamespace) -> Source:
     """The source that was chosen."""
-    from streamforest.sources import open_source  # noqa: PLC0415 - see run
+    from streamforest.sources import SourceOptions, open_source  # noqa: PLC0415 - see run
 
     return open_source(
         options.source,
-        column=options.column,
-        time_column=options.time_column,
-        label_column=options.label_column,
-        seed=options.seed,
-        outlier_probability=options.outlier_probability,
+        SourceOptions(
+            say,
+            column=options.column,
+            time_column=options.time_column,
+            label_column=options.label_column,
+            seed=options.seed,
+            outlier_probability=options.outlier_probability,
+        ),
     )
 
 
@@ -348,6 +368,13 @@ def rules_of(options: SimpleNamespace) -> Rules:
         alarms_a_day=options.alarms_a_day,
         cool_down=options.cool_down,
     )
+
+
+def detector_options(options: SimpleNamespace) -> DetectorOptions:
+    """What was chosen for whichever detector judges."""
+    from streamforest.detectors import DetectorOptions  # noqa: PLC0415 - see run
+
+    return DetectorOptions(options.model, options.alarm_rate, rules_of(options), options.seed)
 
 
 def line_without_times(options: SimpleNamespace) -> str:
@@ -370,9 +397,7 @@ def make_ready_detector(options: SimpleNamespace) -> Detector:
 
     if is_first_run():
         say("compiling, once: the first run takes about half a minute longer")
-    detector = make_detector(
-        options.detector, model=options.model, alarm_rate=options.alarm_rate, rules=rules_of(options)
-    )
+    detector = make_detector(options.detector, detector_options(options))
     none = np.empty(0, POINT_DTYPE)
     detector.update_many(none["value"], none["time"])  # compiles while a signal still ends the program at once
     return detector

@@ -14,7 +14,7 @@ OUTLIER_PROBABILITY = 0.02  # probability that a simulated point is anomalous, 0
 SEED = 1  # start of all random numbers, 0 to 4294967295; the same seed gives the same run
 
 # How it is judged
-DETECTOR = "isolation-forest"  # name of the detector
+DETECTOR = "isolation-forest"  # name of the detector; --detector list shows what there is
 MODEL = "isolation_forest.joblib"  # path of the trained model, made by model_prod.py
 
 # When it alarms

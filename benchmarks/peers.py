@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.boards import Series
-from streamforest.detectors import DETECTORS, make_detector
+from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
 
 #: Scores that a peer must have given before the common rule flags anything.
 LEAST_SCORES = 200
@@ -194,11 +194,11 @@ def warm_up(name: str, model: Path, alarm_rate: float) -> None:
     if name in PEERS:
         list(PEERS[name].score(values, 50))
     else:
-        make_detector(name, model=model, alarm_rate=alarm_rate).update_many(values, 300.0 * np.arange(60.0))
+        make_detector(name, DetectorOptions(model, alarm_rate)).update_many(values, 300.0 * np.arange(60.0))
 
 
 def _run_own(name: str, series: Series, model: Path, alarm_rate: float) -> Outcome:
-    detector = make_detector(name, model=model, alarm_rate=alarm_rate)
+    detector = make_detector(name, DetectorOptions(model, alarm_rate))
     begun = time.process_time()
     verdicts = detector.update_many(series.values, series.times)
     seconds = time.process_time() - begun

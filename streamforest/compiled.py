@@ -20,17 +20,22 @@ R = TypeVar("R")
 Record: TypeAlias = Any
 Records: TypeAlias = Any
 
+#: Folders of the package that no compiled function calls into.
+NOT_COMPILED = ("sources", "sinks", "views")
+
 
 @cache
 def cache_folder() -> Path | None:
     """Where compiled functions are kept between runs, named by the package's own source; None if nowhere.
 
     The compiler looks only at a function's own file, and a caller holds its callees' code: without the
-    whole source in the name, an updated program would go on running parts of the old one.
+    source of all of them in the name, an updated program would go on running parts of the old one.
     """
     package = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
+        if path.parent.name in NOT_COMPILED:
+            continue
         digest.update(path.read_bytes())
     for kept in (package / "__pycache__", Path.home() / ".cache" / "streamforest"):
         folder = kept / f"compiled-{digest.hexdigest()[:16]}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamforest import threshold
 from streamforest.compiled import Record, Records, compiled
-from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
+from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, State, Verdict, Verdicts, verdict_from_row
 from streamforest.rules import (
     DIARY_DTYPE,
     LEAST_ALARM_RATE,
@@ -144,6 +145,8 @@ class CompiledDetector(ABC):
 
     #: Valid readings before the first score.
     warm_up_points: int
+    #: All that is remembered of the stream: a structured array of shape (1,), changed in place.
+    _records: NDArray[np.void]
 
     def __init__(self, alarm_rate: float, rules: Rules = NO_RULES) -> None:
         if not LEAST_ALARM_RATE <= alarm_rate <= MOST_ALARM_RATE:
@@ -200,3 +203,25 @@ class CompiledDetector(ABC):
         verdicts = np.empty(values.size, dtype=VERDICT_DTYPE)
         self._judge(values, times, verdicts)
         return verdicts
+
+    def state(self) -> State:
+        """A copy of all that is remembered of the stream."""
+        return {"records": self._records.copy()}
+
+    def restore(self, state: State) -> None:
+        """Go on from what :meth:`state` of a detector of the same kind and options gave: the same bits from there on.
+
+        Raises
+        ------
+        ValueError
+            It is not the state of such a detector.
+        """
+        self._records[:] = saved_array(state, "records", self._records)
+
+
+def saved_array(state: State, name: str, like: NDArray[Any]) -> NDArray[Any]:
+    """An array of a saved state; raises ValueError where it is not there in the type and shape of another one."""
+    saved = state.get(name)
+    if saved is None or saved.dtype != like.dtype or saved.shape != like.shape:
+        raise ValueError(f"the saved state has no {name} of shape {like.shape} and this version's type")
+    return saved

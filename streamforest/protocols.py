@@ -69,6 +69,10 @@ VERDICT_DTYPE = np.dtype(
 Points = NDArray[np.void]
 Verdicts = NDArray[np.void]
 
+#: What a detector remembers of its stream: arrays by name, of plain or structured types, never of objects, so that it
+#: can be written to disk without code in it.
+State = dict[str, NDArray[Any]]
+
 
 class Verdict(NamedTuple):
     """A point with what the detector says of it; None where a number is unknown.
@@ -237,6 +241,14 @@ class Detector(Protocol):
 
     def update_many(self, values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Verdicts:
         """Judge and learn values of shape (n,); returns verdicts of shape (n,), labels UNLABELLED."""
+        ...
+
+    def state(self) -> State:
+        """A copy of all that is remembered of the stream."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Go on from the state of a detector of the same kind and options; raises ValueError where it is none."""
         ...
 
 

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.judging import new_courses, renumber
-from streamforest.protocols import VERDICT_DTYPE, Detector, Verdicts
+from streamforest.judging import new_courses, renumber, saved_array
+from streamforest.protocols import VERDICT_DTYPE, Detector, State, Verdicts
 from streamforest.rules import NO_RULES, Rules
 
 RECENT = 5000  # points that a new detector is shown before it judges
@@ -114,6 +114,20 @@ class DetectorSwitch:
         renumber(self._courses, self._rules, verdicts)  # a new detector knows nothing of the episodes before it
         self._index += len(verdicts)
         return verdicts
+
+    def state(self) -> State:
+        """A copy of where the stream stands, and of what the detector that judges now remembers."""
+        own = {"switch.courses": self._courses.copy(), "switch.place": np.array([self._index, self._shift])}
+        return own | {f"detector.{name}": array for name, array in self._detector.state().items()}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state in which a detector of the same name judged; raises ValueError where it is none."""
+        courses = saved_array(state, "switch.courses", self._courses)
+        place = saved_array(state, "switch.place", np.zeros(2, np.int64))
+        mark = "detector."
+        self._detector.restore({name.removeprefix(mark): a for name, a in state.items() if name.startswith(mark)})
+        self._courses[:] = courses
+        self._index, self._shift = place.tolist()
 
     def _prepare(self, name: str) -> None:
         """Make a detector and have it compiled, unless another one is wanted by then."""

@@ -74,3 +74,17 @@ def test_one_by_one_gives_the_numbers_of_the_array_with_none_for_nan():
         assert (verdict.index, verdict.time, verdict.value) == (row["index"], row["time"], value)
         assert verdict.score == (None if np.isnan(row["score"]) else row["score"])
         assert verdict.episode == (row["episode"] or None)
+
+
+def test_a_restored_detector_goes_on_with_the_same_bits_and_a_strange_state_is_refused():
+    values = np.random.default_rng(1).normal(size=600)
+    whole, first, second = ZScoreDetector(), ZScoreDetector(), ZScoreDetector()
+    expected = whole.update_many(values)
+    first.update_many(values[:300])
+    state = first.state()
+    first.update_many(values[300:])  # what is saved does not go on changing
+    second.restore(state)
+    assert second.update_many(values[300:]).tobytes() == expected[300:].tobytes()
+    for strange in ({}, {"records": np.zeros(1)}, {"records": np.repeat(state["records"], 2)}):
+        with pytest.raises(ValueError, match="the saved state has no records"):
+            second.restore(strange)

@@ -15,6 +15,7 @@ import pytest
 
 import main
 import model_prod
+from streamforest.detectors import DETECTORS
 from streamforest.forest import save_model
 from streamforest.metrics import RunCounts
 from streamforest.options import OptionError, read_options
@@ -463,3 +464,10 @@ def test_nobody_to_ask_for_a_picture_means_no_thread_and_no_matplotlib(run, tmp_
     )
     code, out, _ = run("--max-points", 20, "--delay", 0, script=script)
     assert (code, len(out.splitlines())) == (0, 20)
+
+
+def test_the_detectors_that_there_are_can_be_listed(capsys):
+    assert main.main(["--detector", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["name", *DETECTORS]
+    assert all(len(line) <= 120 for line in lines)

@@ -190,3 +190,18 @@ def test_its_name_and_warm_up_are_those_of_the_detector(history):
     assert (switch.name, switch.warm_up_points) == ("a", ZScoreDetector.warm_up_points)
     switch._detector = object()
     assert switch.warm_up_points == 0
+
+
+def test_a_restored_switch_goes_on_with_the_same_bits(history):
+    values, times = stream(4000)
+    whole = switch_over(history, [])
+    judge(whole, history, values[:1000], times[:1000])
+    whole.switch("b")
+    judge(whole, history, values[1000:2000], times[1000:2000])
+    state = whole.state()
+    resumed = switch_over(History(500), [])
+    resumed.restore(state)
+    expected = whole.update_many(values[2000:], times[2000:])
+    assert resumed.update_many(values[2000:], times[2000:]).tobytes() == expected.tobytes()
+    with pytest.raises(ValueError, match="the saved state has no"):
+        resumed.restore({name: array for name, array in state.items() if "records" not in name})

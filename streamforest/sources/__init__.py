@@ -13,6 +13,8 @@ class SourceOptions(NamedTuple):
 
     Attributes
     ----------
+    notify : callable
+        Takes a line for people: of lost connections and the like.
     column, time_column, label_column : str or None
         Names of columns, for sources that have columns.
     seed : int
@@ -21,11 +23,12 @@ class SourceOptions(NamedTuple):
         Probability that a simulated point is anomalous, in [0, 1].
     """
 
-    column: str | None
-    time_column: str | None
-    label_column: str | None
-    seed: int
-    outlier_probability: float
+    notify: Callable[[str], None]
+    column: str | None = None
+    time_column: str | None = None
+    label_column: str | None = None
+    seed: int = 1
+    outlier_probability: float = 0.0
 
 
 def _open_simulated(_word: str, options: SourceOptions) -> Source:
@@ -46,29 +49,22 @@ def _open_file(word: str, options: SourceOptions) -> Source:
     return FileSource(word, options.column, options.time_column, options.label_column)
 
 
-#: What opens the source that a word names; any other word is the path of a file. The module of a source is imported
-#: only where it is chosen.
+#: What opens the source that a word names, by the word or what stands before its first colon; any other word is the
+#: path of a file. The module of a source is imported only where it is chosen.
 SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "simulated": _open_simulated,
     "-": _open_stdin,
 }
 
 
-def open_source(
-    word: str,
-    *,
-    column: str | None,
-    time_column: str | None,
-    label_column: str | None,
-    seed: int,
-    outlier_probability: float,
-) -> Source:
+def open_source(word: str, options: SourceOptions) -> Source:
     """The source that a word of the command line names: one of SOURCES, or else a file.
 
     Raises
     ------
     SourceError
         It cannot be opened.
+    MissingPackageError
+        It needs a package that is not installed.
     """
-    options = SourceOptions(column, time_column, label_column, seed, outlier_probability)
-    return SOURCES.get(word, _open_file)(word, options)
+    return SOURCES.get(word.partition(":")[0], _open_file)(word, options)

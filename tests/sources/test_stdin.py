@@ -6,7 +6,7 @@ import time
 import pytest
 
 from streamforest.protocols import Reading, SourceError
-from streamforest.sources import open_source
+from streamforest.sources import SourceOptions, open_source
 from streamforest.sources.file import FileSource
 from streamforest.sources.simulated import SimulatedSource
 from streamforest.sources.stdin import StdinSource
@@ -102,6 +102,6 @@ def test_one_word_names_a_source(word, kind, tmp_path, monkeypatch, ends):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", ends[0])
     (tmp_path / "file").write_text("1\n")
-    source = open_source(word, column=None, time_column=None, label_column=None, seed=1, outlier_probability=0.02)
+    source = open_source(word, SourceOptions(print))
     assert isinstance(source, kind)
     source.close()

@@ -1,0 +1,37 @@
+"""Packages that only some sources and detectors need: imported where they are used, named where they are missing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+class MissingPackageError(Exception):
+    """An optional package is not installed; the message says which and how to install it."""
+
+
+def optional(module: str, group: str) -> Any:
+    """An optional module, imported now.
+
+    Parameters
+    ----------
+    module : str
+        Its full name.
+    group : str
+        What needs it: the name of a file below ``requirements``, without its ending.
+
+    Raises
+    ------
+    MissingPackageError
+        It is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise  # it is there, and lacks something itself
+        raise MissingPackageError(
+            f"{group} needs {package}, which is not installed; "
+            f"run 'python -m pip install -r streamforest/requirements/{group}.txt'"
+        ) from None
