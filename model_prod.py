@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 import settings
 from streamforest.compiled import compiled, is_first_run
-from streamforest.detectors.isolation_forest import VECTOR_NAMES, StreamDetector, describe_stream, isolation
+from streamforest.detectors.isolation_forest import StreamDetector, isolation
 from streamforest.episodes import EPISODE_GAP
 from streamforest.features import new_state
 from streamforest.forest import Forest, Model, flatten, save_model
 from streamforest.options import OptionError, read_options
 from streamforest.protocols import LABELS, NORMAL
 from streamforest.simulation import SimulatedStream, random_profile
+from streamforest.vector import VECTOR_NAMES, describe_stream
 
 TREES = 50
 #: Streams and points of each that the forest is fitted on, with anomalies among them.

@@ -30,12 +30,13 @@ from model_prod import (  # noqa: E402
     streams,
 )
 from streamforest import features, threshold  # noqa: E402
-from streamforest.detectors.isolation_forest import VECTOR_NAMES, isolation, vectorise  # noqa: E402
+from streamforest.detectors.isolation_forest import isolation  # noqa: E402
 from streamforest.evidence import carry_on, new_evidence, weigh  # noqa: E402
 from streamforest.forest import Forest, flatten  # noqa: E402
 from streamforest.novelty import N_SIGNALS, SIGNALS, learn_novelty, novelty  # noqa: E402
 from streamforest.season import hold_against_past  # noqa: E402
 from streamforest.tails import learn_tail, surprise  # noqa: E402
+from streamforest.vector import VECTOR_NAMES, vectorise  # noqa: E402
 
 CALM_STREAMS = 400  # of the training's, enough to compare by
 TIMED = 200_000  # points that a part's time is measured over

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.compiled import compiled
+from streamforest.compiled import Record, compiled
 from streamforest.features import (
     CALM,
     CHANGE,
@@ -110,3 +110,15 @@ def _faint_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], 
     if most in (SHAPE, PHASE) and has_season:
         return _SEASON_BREAK
     return _SPIKE if outlook[OFF_FORECAST] > 0.0 else _DIP
+
+
+@compiled
+def tell_why(record: Record, surprises: NDArray[np.float64], outlook: NDArray[np.float64], verdict: Record) -> None:
+    """Fill in an anomalous verdict's reason and keep it for the rest of its episode.
+
+    ``record`` has the fields ``features``, ``reason`` and ``reason_episode``: of the newest anomalous point.
+    """
+    before = record.reason if verdict.episode == record.reason_episode else 0
+    record.reason = reason_for(surprises, outlook, record.features.season > 0, before)
+    record.reason_episode = verdict.episode
+    verdict.reason = record.reason

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import model_prod
-from streamforest.detectors.isolation_forest import VECTOR_NAMES, StreamDetector
+from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.forest import flatten, load_model, save_model
 from streamforest.protocols import LABELS
+from streamforest.vector import VECTOR_NAMES
 
 PROJECT = Path(model_prod.__file__).parent
 TINY = {

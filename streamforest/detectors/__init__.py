@@ -69,7 +69,7 @@ def _z_score(options: DetectorOptions) -> Detector:
 #: Name on the command line -> the detector.
 DETECTORS = {
     "isolation-forest": Entry(
-        "a forest trained on simulated streams; sees surprise, shape and novelty in any stream",
+        "a pre-trained forest that sees surprise, shape and novelty in any stream",
         "2.5 us",
         "15 KB",
         _isolation_forest,

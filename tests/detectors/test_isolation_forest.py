@@ -9,24 +9,13 @@ from hypothesis import strategies as st
 import streamforest
 from streamforest import features
 from streamforest.compiled import compiled
-from streamforest.detectors.isolation_forest import (
-    HIGHEST,
-    MEAN,
-    RECORD_DTYPE,
-    STRANGENESS,
-    VECTOR_NAMES,
-    Room,
-    StreamDetector,
-    describe_stream,
-    judge_stream,
-    new_records,
-    vectorise,
-)
+from streamforest.detectors.isolation_forest import RECORD_DTYPE, StreamDetector, judge_stream, new_records
 from streamforest.forest import ModelError, save_model
 from streamforest.novelty import N_SIGNALS
 from streamforest.protocols import LABELS, VERDICT_DTYPE, verdict_from_row
 from streamforest.rules import NO_RULES, Rules
 from streamforest.simulation import SimulatedStream, random_profile
+from streamforest.vector import STRANGENESS, VECTOR_NAMES, describe_stream
 from tests.naive import NaiveEvidence
 
 STREAMS = 20
@@ -371,12 +360,6 @@ def test_verdicts_handed_out_are_not_changed_afterwards(model):
 
 
 @compiled
-def _vectors_of(surprises, strangenesses, vectors):
-    for i in range(len(surprises)):
-        vectorise(surprises[i], strangenesses[i], vectors[i])
-
-
-@compiled
 def _observe_all(state, values, times, surprises, novelties, outlooks, known):
     for i in range(values.size):
         known[i] = features.observe(state[0], values[i], times[i], 0.001, surprises[i], novelties[i], outlooks[i])
@@ -389,21 +372,6 @@ def observed(values, times):
     known = np.zeros(n, dtype=bool)
     _observe_all(features.new_state(), values, np.full(n, np.nan) if times is None else times, *parts, known)
     return (*parts, known)
-
-
-def test_the_vector_is_the_logarithm_of_the_surprises_the_strangeness_a_mean_and_the_highest():
-    rng = np.random.default_rng(1)
-    surprises, strangenesses = rng.exponential(5.0, (50, features.N_FEATURES)), rng.exponential(1.0, 50)
-    vectors = np.empty((50, len(VECTOR_NAMES)), dtype=np.float32)
-    _vectors_of(surprises, strangenesses, vectors)
-    logarithms = np.log1p(surprises / 3.0)
-    np.testing.assert_allclose(vectors[:, : features.N_FEATURES], logarithms, rtol=1e-6)
-    np.testing.assert_allclose(vectors[:, STRANGENESS], strangenesses, rtol=1e-6)
-    of = [VECTOR_NAMES.index(name) for name in ("change", "shift", "phase", "shape")]
-    np.testing.assert_allclose(vectors[:, MEAN], logarithms[:, of].mean(axis=1), rtol=1e-6)
-    np.testing.assert_allclose(vectors[:, HIGHEST], logarithms.max(axis=1), rtol=1e-6)
-    assert (*features.FEATURE_NAMES, "strangeness", "mean", "highest") == VECTOR_NAMES
-    assert (len(VECTOR_NAMES), VECTOR_NAMES[HIGHEST], Room._fields[-1]) == (14, "highest", "vector")
 
 
 @pytest.mark.parametrize("seed", range(4))

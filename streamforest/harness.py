@@ -1,0 +1,174 @@
+"""What stands around a score of any kind: features before it; its scale, the limit and the episodes behind it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest import features, threshold
+from streamforest.compiled import Record, compiled
+from streamforest.judging import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.protocols import State, Verdicts
+from streamforest.reasons import tell_why
+from streamforest.rules import NO_RULES, RuleNumbers, Rules
+from streamforest.tails import FAR_WEIGHT, TAIL_START, learn_tail, surprise
+from streamforest.vector import Room, look, new_room
+
+#: Scores that are looked at before one is told: they give the scale.
+LEAST_SCORES = 50
+#: Below this a stream's usual score does not fall: a scorer that says 0 to everything says nothing.
+FINEST_SCORE = 1e-9
+#: Surprise that gives a score of a half, the farthest that the calibration has a knot for, and its knots.
+HALF, FARTHEST, KNOTS = 5.0, 60.0, 601
+
+#: What is remembered of a stream, beside what its scorer remembers.
+HARNESS_DTYPE = np.dtype(
+    [
+        ("course", COURSE_DTYPE),
+        ("features", features.FEATURES_DTYPE),
+        ("scored", "f8"),  # scores seen so far
+        ("tail", "f8", (3,)),  # of the scorer's scores
+        ("threshold", threshold.THRESHOLD_DTYPE),
+        ("reason", "i8"),  # of the newest anomalous point, and its episode
+        ("reason_episode", "i8"),
+    ]
+)
+
+
+def new_harness(n: int = 1) -> NDArray[np.void]:
+    """Fresh records of HARNESS_DTYPE for n streams, shape (n,)."""
+    records = np.zeros(n, dtype=HARNESS_DTYPE)
+    records["course"] = new_courses(n)
+    records["features"] = features.new_state(n)
+    records["threshold"] = threshold.new_thresholds(n)
+    return records
+
+
+def calibration() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Verdict's score and the surprise it stands for, both rising, shape (KNOTS,) each."""
+    surprises = np.linspace(0.0, FARTHEST, KNOTS)
+    return surprises / (surprises + HALF), surprises
+
+
+@compiled
+def begin(record: Record, value: float, time: float, rate: float, room: Room, verdict: Record) -> bool:
+    """Take the next reading: open its verdict, and fill the room's vector; returns whether that is known."""
+    open_verdict(record.course, value, time, verdict)
+    return look(record.features, value, time, rate, room, verdict)
+
+
+@compiled
+def conclude(
+    record: Record,
+    raw: float,
+    scores: NDArray[np.float64],
+    surprises: NDArray[np.float64],
+    rate: float,
+    rules: RuleNumbers,
+    room: Room,
+    verdict: Record,
+) -> None:
+    """Make a verdict of a scorer's score: how rare it is among this stream's own scores decides.
+
+    Parameters
+    ----------
+    record : record of HARNESS_DTYPE
+    raw : float
+        At least 0, of any scale, higher = more anomalous; NaN where the scorer does not know yet.
+    scores, surprises : float64 arrays, shape (KNOTS,)
+        See :func:`calibration`.
+    rate : float
+        Wanted alarm rate.
+    rules : RuleNumbers
+        What else a point needs to be an alarm.
+    room : Room
+        As :func:`begin` left it.
+    verdict : record of VERDICT_DTYPE
+        Output, opened by :func:`begin`.
+    """
+    if raw != raw:
+        return
+    if record.scored == 0.0:
+        for k in range(3):
+            record.tail[k] = max(raw, FINEST_SCORE) * TAIL_START[k]
+    rarity = surprise(raw, record.tail)
+    learn_tail(record.tail, raw, record.scored, FINEST_SCORE, 1.0, 1.0, FAR_WEIGHT)
+    record.scored += 1.0
+    if record.scored <= LEAST_SCORES:
+        return
+    decide(record.course, record.threshold, scores, surprises, rate, rules, rarity / (rarity + HALF), verdict)
+    if verdict.is_anomaly:
+        tell_why(record, room.surprises, room.outlook, verdict)
+
+
+class Scorer(Protocol):
+    """Scores feature vectors, one at a time."""
+
+    def score(self, vector: NDArray[np.float32]) -> float:
+        """Score of a vector of shape (N_VECTOR,), at least 0, of any scale, higher = more anomalous; NaN while unknown.
+
+        Changes nothing of what later scores depend on.
+        """
+        ...
+
+    def learn(self, vector: NDArray[np.float32]) -> None:
+        """Learn a vector; the array is used again by the caller."""
+        ...
+
+    def state(self) -> State:
+        """A copy of all that is remembered."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Go on from a state; raises ValueError where it is none."""
+        ...
+
+
+class HarnessedDetector(CompiledDetector):
+    """A detector around a scorer that is not compiled: it scores each point's vector, then learns it.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Fresh.
+    warm_up_points : int
+        Vectors that the scorer takes before its first score.
+    alarm_rate : float
+        Wanted share of normal points that are flagged, in [1e-6, 0.2].
+    rules : Rules
+        What else a point needs to be an alarm.
+
+    Raises
+    ------
+    ValueError
+        alarm_rate is outside its range.
+    """
+
+    def __init__(self, scorer: Scorer, warm_up_points: int, alarm_rate: float = 0.001, rules: Rules = NO_RULES) -> None:
+        super().__init__(alarm_rate, rules)
+        self.warm_up_points = features.WARM_UP + warm_up_points + LEAST_SCORES
+        self._scorer = scorer
+        self._rate = alarm_rate
+        self._parts = (*calibration(), alarm_rate, self._rules)
+        self._room = new_room()
+        self._records = new_harness()
+
+    def _judge(self, values: NDArray[np.float64], times: NDArray[np.float64], verdicts: Verdicts) -> None:
+        vector = self._room.vector
+        record = self._records[0]
+        for value, time, verdict in zip(values, times, verdicts, strict=True):
+            if begin(record, value, time, self._rate, self._room, verdict):
+                conclude(record, self._scorer.score(vector), *self._parts, self._room, verdict)
+                self._scorer.learn(vector)
+
+    def state(self) -> State:
+        """A copy of all that is remembered of the stream."""
+        return super().state() | {f"scorer.{name}": array for name, array in self._scorer.state().items()}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state; raises ValueError where it is not one of a detector of this kind."""
+        super().restore(state)
+        mark = "scorer."
+        self._scorer.restore({name.removeprefix(mark): a for name, a in state.items() if name.startswith(mark)})

@@ -1,0 +1,109 @@
+"""What forests look at: the surprises of a reading, its shape and what sums them up, as one vector of fixed length."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest import features
+from streamforest.compiled import Record, Records, compiled
+from streamforest.novelty import N_SIGNALS
+
+#: Features whose mean the forest sees too.
+MEAN_OF = (features.CHANGE, features.SHIFT, features.PHASE, features.SHAPE)
+#: What a forest looks at, in this order.
+VECTOR_NAMES = (*features.FEATURE_NAMES, "strangeness", "mean", "highest")
+N_VECTOR = len(VECTOR_NAMES)
+STRANGENESS, MEAN, HIGHEST = range(features.N_FEATURES, features.N_FEATURES + 3)
+LARGEST = float(np.finfo(np.float64).max)
+
+
+@compiled
+def vectorise(surprises: NDArray[np.float64], strangeness: float, vector: NDArray[np.float32]) -> None:
+    """Surprises as the forest sees them: in the logarithm, in which a forest's even cuts reach far out.
+
+    The strangeness of the newest shape, the mean of some and the highest stand beside them: a forest cuts one
+    feature at a time, and would see neither one that is far out among many that are not, nor many that are a
+    little out.
+    """
+    for f in range(surprises.size):
+        vector[f] = np.float32(np.log1p(surprises[f] / 3.0))
+    highest = vector[0]
+    for f in range(1, surprises.size):
+        highest = max(highest, vector[f])
+    total = np.float32(0.0)
+    for f in MEAN_OF:
+        total += vector[f]
+    vector[STRANGENESS] = np.float32(strangeness)
+    vector[MEAN] = total / np.float32(len(MEAN_OF))
+    vector[HIGHEST] = highest
+
+
+@compiled
+def _held(value: float) -> float:
+    """The finite number next to one that may have overflowed."""
+    return min(max(value, -LARGEST), LARGEST)
+
+
+class Room(NamedTuple):
+    """Room to work in, so that no step has to ask for memory."""
+
+    surprises: NDArray[np.float64]
+    novelties: NDArray[np.float64]
+    outlook: NDArray[np.float64]
+    vector: NDArray[np.float32]
+
+
+@compiled
+def new_room() -> Room:
+    """Room for one caller."""
+    return Room(
+        np.empty(features.N_FEATURES),
+        np.empty(N_SIGNALS),
+        np.empty(features.N_OUTLOOK),
+        np.empty(N_VECTOR, dtype=np.float32),
+    )
+
+
+@compiled
+def look(state: Record, value: float, time: float, rate: float, room: Room, verdict: Record) -> bool:
+    """Take the next reading: fill in the room's vector and all it is made of, and what the verdict says of expectation.
+
+    Parameters
+    ----------
+    state : record of features.FEATURES_DTYPE
+    value, time, rate : float
+        As in ``features.observe``.
+    room : Room
+        Output.
+    verdict : record of VERDICT_DTYPE
+        Output: ``expected``, ``lower`` and ``upper``.
+
+    Returns
+    -------
+    bool
+        Whether the outputs are known: False during the warm-up.
+    """
+    if not features.observe(state, value, time, rate, room.surprises, room.novelties, room.outlook):
+        return False
+    expected, half = _held(room.outlook[features.EXPECTED]), _held(room.outlook[features.HALF_WIDTH])
+    verdict.expected = expected
+    verdict.lower = _held(expected - half)
+    verdict.upper = _held(expected + half)
+    vectorise(room.surprises, room.outlook[features.STRANGENESS], room.vector)
+    return True
+
+
+@compiled
+def describe_stream(
+    states: Records, values: NDArray[np.float64], times: NDArray[np.float64], vectors: NDArray[np.float32]
+) -> None:
+    """The vectors that the forest is fitted on, shape (n, len(VECTOR_NAMES)); NaN during the warm-up."""
+    room = new_room()
+    for i in range(values.size):
+        if features.observe(states[0], values[i], times[i], 0.001, room.surprises, room.novelties, room.outlook):
+            vectorise(room.surprises, room.outlook[features.STRANGENESS], vectors[i])
+        else:
+            vectors[i] = np.nan
