@@ -23,7 +23,7 @@ ALARMS_A_DAY = None  # alarms a day at most, 0.001 to 1000, in place of ALARM_RA
 DIRECTION = "both"  # values that alarm: above the expected (up), below it (down), or both
 MINIMUM_DEVIATION = 0  # least distance from the expected value, in the stream's unit, at least 0
 MINIMUM_DEVIATION_PERCENT = 0  # the same in percent of the expected value, at least 0; both must hold
-COOL_DOWN = 5  # normal points in a row that an episode survives, 0 to 100000
+COOL_DOWN = 5  # calm points in a row that an episode survives, 0 to 100000
 
 # Where it goes
 FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), quiet (anomalies only)

@@ -1,16 +1,19 @@
-"""Anomalous points close together as one event with a start, a peak and an end."""
+"""Anomalous points with no calm between them as one event with a start, a peak and an end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-import numpy as np
+from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
 
-from streamforest.protocols import Verdict, Verdicts, verdict_from_row
-
-#: Normal points in a row that an episode survives, where no cool-down is asked for; after one more it is over.
+#: Calm points in a row that an episode survives, where no cool-down is asked for; after one more it is over.
 EPISODE_GAP = 5
+#: A point with a p-value below this is not calm, even where it is no anomaly: an event does not end before its
+#: stream has settled, or one that ebbs away would be told again and again.
+UNUSUAL = 0.02
+
+_INDEX, _IS_ANOMALY = ((VERDICT_DTYPE.names or ()).index(name) for name in ("index", "is_anomaly"))
 
 Happening = Literal["start", "end"]
 
@@ -51,16 +54,17 @@ class EpisodeFold:
     Parameters
     ----------
     gap : int
-        Normal points in a row that an episode survives, at least 0.
+        Calm points in a row that an episode survives, at least 0.
 
     Notes
     -----
-    Only anomalous points cost time; constant memory.
+    Only unusual points cost time; constant memory.
     """
 
     def __init__(self, gap: int = EPISODE_GAP) -> None:
         self._gap = gap
         self._open: Episode | None = None
+        self._alive = 0  # index of the newest point that is not calm
 
     @property
     def open(self) -> Episode | None:
@@ -70,8 +74,8 @@ class EpisodeFold:
     def add(self, verdicts: Verdicts) -> list[tuple[Happening, Episode]]:
         """Take one block of verdicts, shape (n,), n >= 1; returns what started and ended in it, in order."""
         happenings: list[tuple[Happening, Episode]] = []
-        for row in verdicts[np.flatnonzero(verdicts["is_anomaly"])].tolist():
-            self._take(verdict_from_row(row), happenings)
+        for row in verdicts[verdicts["is_anomaly"] | (verdicts["p_value"] < UNUSUAL)].tolist():
+            self._take(row, happenings)
         self._end_if_before(int(verdicts["index"][-1]), happenings)
         return happenings
 
@@ -80,8 +84,13 @@ class EpisodeFold:
         episode, self._open = self._open, None
         return [] if episode is None else [("end", episode)]
 
-    def _take(self, verdict: Verdict, happenings: list[tuple[Happening, Episode]]) -> None:
-        self._end_if_before(verdict.index - 1, happenings)
+    def _take(self, row: tuple[Any, ...], happenings: list[tuple[Happening, Episode]]) -> None:
+        index, is_anomaly = row[_INDEX], row[_IS_ANOMALY]
+        self._end_if_before(index - 1, happenings)
+        self._alive = index
+        if not is_anomaly:
+            return
+        verdict = verdict_from_row(row)
         number = verdict.episode or 0
         if self._open is not None and self._open.number == number:
             self._open = self._open.joined_by(verdict)
@@ -91,6 +100,6 @@ class EpisodeFold:
         happenings.append(("start", self._open))
 
     def _end_if_before(self, index: int, happenings: list[tuple[Happening, Episode]]) -> None:
-        """End the open episode where more than ``gap`` normal points lie behind it up to ``index``."""
-        if self._open is not None and index - self._open.last.index > self._gap:
+        """End the open episode where more than ``gap`` calm points lie behind it up to ``index``."""
+        if self._open is not None and index - self._alive > self._gap:
             happenings += self.finish()

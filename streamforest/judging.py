@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamforest import threshold
 from streamforest.compiled import Record, Records, compiled
+from streamforest.episodes import UNUSUAL
 from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, State, Verdict, Verdicts, verdict_from_row
 from streamforest.rules import (
     DIARY_DTYPE,
@@ -26,17 +27,17 @@ from streamforest.rules import (
     wanted_rate,
 )
 
-#: Where a stream stands, beside what its detector remembers: the next index, the last episode, the last alarm,
-#: and what the alarm rules remember.
-COURSE_DTYPE = np.dtype([("index", "i8"), ("episode", "i8"), ("last_alarm", "i8"), ("diary", DIARY_DTYPE)])
+#: Where a stream stands, beside what its detector remembers: the next index, the last episode, the last point that
+#: kept it alive, and what the alarm rules remember.
+COURSE_DTYPE = np.dtype([("index", "i8"), ("episode", "i8"), ("alive", "i8"), ("diary", DIARY_DTYPE)])
 
-NEVER = -(2**62)  # index of the last alarm where there was none
+NEVER = -(2**62)  # index of that point where there was none
 
 
 def new_courses(n: int = 1) -> NDArray[np.void]:
     """Fresh courses of COURSE_DTYPE for n streams, shape (n,)."""
     courses = np.zeros(n, dtype=COURSE_DTYPE)
-    courses["last_alarm"] = NEVER
+    courses["alive"] = NEVER
     courses["diary"] = new_diaries(n)
     return courses
 
@@ -98,23 +99,30 @@ def decide(
     # rounding on the way between the two units must not make them disagree
     verdict.p_value = min(p, rate * (1.0 - 1e-12)) if verdict.is_anomaly else max(p, rate)
     threshold.learn(tail, surprise, limit, rate, verdict.is_anomaly)
-    if verdict.is_anomaly:
-        if is_held_back(rules, verdict.value, verdict.expected):
-            verdict.is_anomaly = False
-        else:
-            join_episode(course, rules, verdict)
+    if is_held_back(rules, verdict.value, verdict.expected):
+        verdict.is_anomaly = False
+    else:
+        follow_episode(course, rules, verdict)
 
 
 @compiled
-def join_episode(course: Record, rules: RuleNumbers, verdict: Record) -> None:
-    """Number an anomalous point's episode; where it would begin one that may not begin, it is no anomaly."""
-    if verdict.index - course.last_alarm > rules.cool_down + 1:
+def follow_episode(course: Record, rules: RuleNumbers, verdict: Record) -> None:
+    """Number an anomalous point's episode; where it would begin one that may not begin, it is no anomaly.
+
+    A point that is no anomaly and yet unusual begins no episode, and keeps one alive that has not ended.
+    """
+    is_alive = verdict.index - course.alive <= rules.cool_down + 1
+    if not verdict.is_anomaly:
+        if is_alive and verdict.p_value < UNUSUAL:
+            course.alive = verdict.index
+        return
+    if not is_alive:
         if not may_begin(course.diary, rules):
             verdict.is_anomaly = False
             verdict.episode = verdict.reason = 0
             return
         course.episode += 1
-    course.last_alarm = verdict.index
+    course.alive = verdict.index
     verdict.episode = course.episode
 
 
@@ -123,8 +131,7 @@ def renumber(courses: Records, rules: RuleNumbers, verdicts: Records) -> None:
     """Number the episodes of verdicts, shape (n,), that several detectors gave, by the rule that each goes by."""
     for i in range(verdicts.size):
         note_time(courses[0].diary, verdicts[i].index, verdicts[i].time)
-        if verdicts[i].is_anomaly:
-            join_episode(courses[0], rules, verdicts[i])
+        follow_episode(courses[0], rules, verdicts[i])
 
 
 class CompiledDetector(ABC):

@@ -199,7 +199,7 @@ OPTIONS: tuple[Option, ...] = (
         "COOL_DOWN",
         "integer",
         ALARMED,
-        "normal points in a row that an episode survives",
+        "calm points in a row that an episode survives",
         "points",
         0,
         100_000,

@@ -74,7 +74,7 @@ class Rules:
         and never more episodes begin in a day (UTC) than this, rounded down. Below 1, as 0.5 for once in two
         days: never two in ``1 / alarms_a_day`` days. Without times the alarm rate decides.
     cool_down : int
-        Points, in [0, 100000]: anomalous points with no more normal points than this between them are one episode.
+        Points, in [0, 100000]: anomalous points with no more calm points than this between them are one episode.
 
     Raises
     ------

@@ -524,3 +524,30 @@ class NaiveFeatures:
         for r in rs:
             self.fast = [at + gain * (r - at) for at, gain in zip(self.fast, [1.0, 0.3, 0.05], strict=True)]
             self.levels = [at + gain * (r - at) for at, gain in zip(self.levels, [0.1, 0.02, 0.005], strict=True)]
+
+
+def naive_alarms(verdicts, rules, times=None):
+    """Flags and episode numbers that the rules leave of verdicts that were given without any; point by point."""
+    flags, episodes, number, last, starts = [], [], 0, -math.inf, []
+    for row in verdicts:
+        value, expected = float(row["value"]), float(row["expected"])
+        off, is_wanted = value - expected, True
+        if not math.isnan(value):
+            least = max(rules.minimum_deviation, rules.minimum_deviation_percent / 100 * abs(expected))
+            is_wanted = {"both": True, "up": off > 0, "down": off < 0}[rules.direction] and abs(off) >= least
+        is_anomaly = bool(row["score"] > row["threshold"]) and is_wanted
+        is_over = row["index"] - last - 1 > rules.cool_down
+        if is_anomaly and is_over:
+            if rules.alarms_a_day is not None and times is not None:
+                now = float(times[row["index"]])
+                today = sum(start // DAY == now // DAY for start in starts)
+                most = max(1, math.floor(rules.alarms_a_day))
+                is_early = rules.alarms_a_day < 1 and starts and now - starts[-1] < DAY / rules.alarms_a_day
+                is_anomaly = today < most and not is_early
+                starts += [now] if is_anomaly else []
+            number += is_anomaly
+        if is_anomaly or (is_wanted and not is_over and row["p_value"] < 0.02):
+            last = row["index"]
+        flags.append(is_anomaly)
+        episodes.append(number if is_anomaly else 0)
+    return flags, episodes

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforest.episodes import EPISODE_GAP, EpisodeFold
+from streamforest.episodes import EPISODE_GAP, UNUSUAL, EpisodeFold
 from streamforest.protocols import VERDICT_DTYPE
 
 
@@ -12,6 +12,7 @@ def verdicts_of(flags, scores=None, gap=EPISODE_GAP):
     verdicts = np.zeros(len(flags), VERDICT_DTYPE)
     verdicts["index"] = np.arange(len(flags))
     verdicts["is_anomaly"] = flags
+    verdicts["p_value"] = np.where(flags, 0.0001, 0.5)
     verdicts["score"] = 0.5 if scores is None else scores
     number, last = 0, None
     for index in np.flatnonzero(verdicts["is_anomaly"]):
@@ -60,6 +61,15 @@ def test_an_end_is_told_with_the_first_normal_point_beyond_the_gap():
     assert fold.finish() == []
 
 
+def test_an_unusual_point_keeps_an_episode_open_and_opens_none():
+    verdicts = verdicts_of(flags_of("..!" + "." * 30))
+    verdicts["p_value"][[0, 6, 12]] = np.nextafter(UNUSUAL, 0)
+    verdicts["p_value"][18] = UNUSUAL  # calm
+    fold = EpisodeFold()
+    told = [(i, kind) for i in range(len(verdicts)) for kind, _ in fold.add(verdicts[i : i + 1])]
+    assert told == [(2, "start"), (12 + EPISODE_GAP + 1, "end")]
+
+
 def test_another_number_is_another_episode_even_without_a_gap():
     verdicts = verdicts_of(flags_of("!!"))
     verdicts["episode"] = [1, 2]
@@ -76,10 +86,14 @@ def test_an_anomalous_point_without_a_score_is_never_the_peak_of_one_with():
     assert episode.peak.index == 1
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.5, 0.7, 0.9, np.nan])), min_size=1, max_size=60), st.data())
+POINTS = st.tuples(st.booleans(), st.sampled_from([0.5, 0.7, 0.9, np.nan]), st.sampled_from([0.001, 0.3, np.nan]))
+
+
+@given(st.lists(POINTS, min_size=1, max_size=60), st.data())
 def test_any_split_into_blocks_gives_the_same_happenings(points, data):
-    flags, scores = zip(*points, strict=True)
+    flags, scores, p_values = zip(*points, strict=True)
     verdicts = verdicts_of(flags, scores)
+    verdicts["p_value"] = p_values
     cuts = data.draw(st.lists(st.integers(0, len(points))))
     assert happenings_of(verdicts, cuts) == happenings_of(verdicts)
 

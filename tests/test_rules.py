@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 import streamforest
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.detectors.z_score import WARM_UP, ZScoreDetector
-from streamforest.episodes import EPISODE_GAP
+from streamforest.episodes import EPISODE_GAP, UNUSUAL
+from streamforest.judging import follow_episode, new_courses
 from streamforest.options import OPTIONS
-from streamforest.protocols import verdict_from_row
+from streamforest.protocols import VERDICT_DTYPE, verdict_from_row
 from streamforest.rules import (
     DAY,
     DIRECTIONS,
@@ -26,6 +27,7 @@ from streamforest.rules import (
     note_time,
     wanted_rate,
 )
+from tests.naive import naive_alarms
 
 RATE = 0.02
 UNCHANGED = ("index", "time", "value", "score", "threshold", "p_value", "expected", "lower", "upper")
@@ -41,33 +43,6 @@ def stream(seed, n=3000):
         values[start : start + 40 : 4] += 30.0
     values[rng.random(n) < 0.01] = np.nan
     return values
-
-
-def naive_alarms(verdicts, rules, times=None):
-    """Flags and episode numbers that the rules leave of verdicts that were given without any; point by point."""
-    flags, episodes, number, last, starts = [], [], 0, -math.inf, []
-    for row in verdicts:
-        value, expected = float(row["value"]), float(row["expected"])
-        is_anomaly = bool(row["score"] > row["threshold"])
-        if is_anomaly and not math.isnan(value):
-            off = value - expected
-            least = max(rules.minimum_deviation, rules.minimum_deviation_percent / 100 * abs(expected))
-            wanted = {"both": True, "up": off > 0, "down": off < 0}[rules.direction]
-            is_anomaly = wanted and abs(off) >= least
-        if is_anomaly and row["index"] - last - 1 > rules.cool_down:
-            if rules.alarms_a_day is not None and times is not None:
-                now = float(times[row["index"]])
-                today = sum(start // DAY == now // DAY for start in starts)
-                most = max(1, math.floor(rules.alarms_a_day))
-                is_early = rules.alarms_a_day < 1 and starts and now - starts[-1] < DAY / rules.alarms_a_day
-                is_anomaly = today < most and not is_early
-                starts += [now] if is_anomaly else []
-            number += is_anomaly
-        if is_anomaly:
-            last = row["index"]
-        flags.append(is_anomaly)
-        episodes.append(number if is_anomaly else 0)
-    return flags, episodes
 
 
 def held_to(verdicts, free, rules, times=None):
@@ -370,6 +345,19 @@ def test_an_episode_survives_as_many_normal_points_as_the_cool_down(cool_down):
         flagged = verdicts[verdicts["is_anomaly"]]
         assert flagged["index"].tolist() == [first, first + apart]
         assert flagged["episode"].tolist() == [1, episodes]
+
+
+def test_an_unusual_point_keeps_an_episode_alive_and_begins_none():
+    course, verdict = new_courses()[0], np.zeros(1, VERDICT_DTYPE)[0]
+    rules, numbers = Rules(cool_down=2).numbers, []
+    # . calm, ~ unusual, ! anomalous
+    for index, letter in enumerate("~..!..~..~..!...~!"):
+        verdict["index"], verdict["episode"], verdict["is_anomaly"] = index, 0, letter == "!"
+        verdict["p_value"] = {".": UNUSUAL, "~": np.nextafter(UNUSUAL, 0), "!": 1e-5}[letter]
+        follow_episode(course, rules, verdict)
+        numbers.append(int(verdict["episode"]))
+    assert [number for number in numbers if number] == [1, 1, 2]
+    assert [index for index, number in enumerate(numbers) if number] == [3, 12, 17]
 
 
 def test_a_point_that_is_held_back_does_not_keep_an_episode_alive():

@@ -16,7 +16,7 @@ class EpisodeEndSink:
     tell : callable
         Called with the stream index of the episode's peak, in the thread that judges; must return at once.
     cool_down : int
-        Normal points in a row that an episode survives.
+        Calm points in a row that an episode survives.
     """
 
     name = "episode ends"

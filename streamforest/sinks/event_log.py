@@ -24,7 +24,7 @@ class EventLogSink:
     files : int
         Renamed files that are kept, at least 1.
     cool_down : int
-        Normal points in a row that an episode survives.
+        Calm points in a row that an episode survives.
 
     Raises
     ------

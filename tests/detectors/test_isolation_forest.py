@@ -13,7 +13,7 @@ from streamforest.detectors.isolation_forest import RECORD_DTYPE, StreamDetector
 from streamforest.forest import ModelError, save_model
 from streamforest.novelty import N_SIGNALS
 from streamforest.protocols import LABELS, VERDICT_DTYPE, verdict_from_row
-from streamforest.rules import NO_RULES, Rules
+from streamforest.rules import NO_RULES
 from streamforest.simulation import SimulatedStream, random_profile
 from streamforest.vector import STRANGENESS, VECTOR_NAMES, describe_stream
 from tests.naive import NaiveEvidence
@@ -263,20 +263,17 @@ def test_a_second_spike_soon_after_the_first_is_found_too(name, least, apart, mo
 
 @pytest.mark.parametrize("rate", [0.01, 0.001])
 def test_after_a_level_shift_the_new_level_is_normal_within_200_points(rate, model, profiles):
-    """Its start is flagged; from the 150th point on as few are as was asked; with some patience it is one event."""
-    starts, settled, episodes, events, always = [], [], [], [], slice(None)
+    """Its start is flagged; it is one event; from the 150th point on as few are flagged as was asked."""
+    starts, settled, episodes = [], [], []
     for name, profile in profiles.items():
-        taken = [judged(model, profile, seed, always, 12.0, rate) for seed in range(5)]
+        taken = [judged(model, profile, seed, slice(None), 12.0, rate) for seed in range(5)]
         starts += [verdicts["is_anomaly"][:3].any() for verdicts in taken]
         settled += [verdicts["is_anomaly"][150:200].mean() for verdicts in taken]
         episodes += [np.unique(verdicts["episode"][:200]).size - 1 for verdicts in taken]
         assert np.mean([verdicts["is_anomaly"][200:].mean() for verdicts in taken]) <= 3.0 * rate, name
-        patient = [judged(model, profile, seed, always, 12.0, rate, Rules(cool_down=100)) for seed in range(5)]
-        events += [np.unique(verdicts["episode"][:200]).size - 1 for verdicts in patient]
     assert all(starts)
     assert np.mean(settled) <= 4.0 * rate
-    assert np.mean(episodes) <= 5.0
-    assert np.mean(events) <= 1.2
+    assert np.mean(episodes) <= 1.1 + 100 * rate  # in 200 points some begin by chance
 
 
 # Scale

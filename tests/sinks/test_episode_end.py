@@ -11,6 +11,7 @@ def blocks(flags, cuts):
     rows = np.zeros(len(flags), VERDICT_DTYPE)
     rows["index"] = np.arange(len(flags))
     rows["is_anomaly"] = flags
+    rows["p_value"] = np.where(flags, 0.0001, 0.5)
     places = np.flatnonzero(flags)
     rows["episode"][places] = np.cumsum(np.diff(places, prepend=-EPISODE_GAP - 2) > EPISODE_GAP + 1)
     return [part for part in np.split(rows, sorted(cuts)) if len(part)]

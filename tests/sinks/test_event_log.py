@@ -15,9 +15,10 @@ def verdicts_of(text, first=0, episode=1):
     verdicts["label"] = -1
     verdicts["value"] = verdicts["index"] * 10
     verdicts["score"] = 0.5 + verdicts["index"] / 100
-    verdicts["threshold"], verdicts["p_value"] = 0.45, 0.0005
+    verdicts["threshold"] = 0.45
     verdicts["expected"], verdicts["lower"], verdicts["upper"] = 1, 0, 2
     is_anomaly = np.array([letter == "!" for letter in text])
+    verdicts["p_value"] = np.where(is_anomaly, 0.0005, 0.5)
     verdicts["is_anomaly"], verdicts["reason"] = is_anomaly, is_anomaly
     verdicts["episode"] = np.where(is_anomaly, episode, 0)
     return verdicts
