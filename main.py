@@ -137,15 +137,15 @@ def is_same_file(path: Path, other: Path) -> bool:
 def run(options: SimpleNamespace) -> int:
     """Build the parts, watch the stream until the run ends, and sum it up; returns the exit code."""
     from anomaly import anomaly_dect  # noqa: PLC0415 - numpy and more: after the command line was found to be right
-    from streamforest.forest import ModelError  # noqa: PLC0415
     from streamforest.metrics import RunCounts  # noqa: PLC0415
     from streamforest.optional import MissingPackageError  # noqa: PLC0415
-    from streamforest.protocols import SourceError  # noqa: PLC0415
+    from streamforest.protocols import DetectorError, SourceError  # noqa: PLC0415
     from streamforest.stop import StopFlag  # noqa: PLC0415
 
     try:
-        source, detector = make_source(options), make_ready_detector(options)
-    except (SourceError, ModelError, MissingPackageError) as error:
+        source = make_source(options)
+        detector = make_ready_detector(options, source)
+    except (SourceError, DetectorError, MissingPackageError) as error:
         say(f"main.py: {error}")
         return FAILED
     choice = choose_view(options)
@@ -266,9 +266,9 @@ def make_watch(
     """What keeps the user in touch, with the detector and the sinks that it needs."""
     from streamforest.actions import Actions  # noqa: PLC0415 - see run
     from streamforest.detectors import DETECTORS, make_detector  # noqa: PLC0415
-    from streamforest.forest import ModelError  # noqa: PLC0415
     from streamforest.history import History  # noqa: PLC0415
     from streamforest.optional import MissingPackageError  # noqa: PLC0415
+    from streamforest.protocols import DetectorError  # noqa: PLC0415
     from streamforest.sinks.episode_end import EpisodeEndSink  # noqa: PLC0415
     from streamforest.sinks.report import RecentReport  # noqa: PLC0415
     from streamforest.switch import DetectorSwitch  # noqa: PLC0415
@@ -276,8 +276,8 @@ def make_watch(
 
     actions, history, anomalies = Actions(), History(options.history), RecentReport()
     rules = rules_of(options)
-    make = partial(make_detector, options=detector_options(options))
-    faults = (ValueError, ModelError, MissingPackageError)
+    make = partial(make_detector, options=detector_options(options, source))
+    faults = (ValueError, DetectorError, MissingPackageError)
     switch = DetectorSwitch(detector, tuple(DETECTORS), make, history.newest, say, rules, faults)
 
     def status() -> Status:
@@ -370,11 +370,21 @@ def rules_of(options: SimpleNamespace) -> Rules:
     )
 
 
-def detector_options(options: SimpleNamespace) -> DetectorOptions:
+def detector_options(options: SimpleNamespace, source: Source) -> DetectorOptions:
     """What was chosen for whichever detector judges."""
     from streamforest.detectors import DetectorOptions  # noqa: PLC0415 - see run
 
-    return DetectorOptions(options.model, options.alarm_rate, rules_of(options), options.seed)
+    return DetectorOptions(
+        options.model,
+        options.alarm_rate,
+        rules_of(options),
+        options.seed,
+        options.window,
+        options.refit_every,
+        options.refits,
+        waits=not source.live and options.delay == 0,
+        notify=say,
+    )
 
 
 def line_without_times(options: SimpleNamespace) -> str:
@@ -387,7 +397,7 @@ def line_without_times(options: SimpleNamespace) -> str:
     )
 
 
-def make_ready_detector(options: SimpleNamespace) -> Detector:
+def make_ready_detector(options: SimpleNamespace, source: Source) -> Detector:
     """The detector that was chosen, with its model loaded and its functions compiled."""
     import numpy as np  # noqa: PLC0415 - see run
 
@@ -397,7 +407,7 @@ def make_ready_detector(options: SimpleNamespace) -> Detector:
 
     if is_first_run():
         say("compiling, once: the first run takes about half a minute longer")
-    detector = make_detector(options.detector, detector_options(options))
+    detector = make_detector(options.detector, detector_options(options, source))
     none = np.empty(0, POINT_DTYPE)
     detector.update_many(none["value"], none["time"])  # compiles while a signal still ends the program at once
     return detector

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 import settings
 from streamforest.compiled import compiled, is_first_run
-from streamforest.detectors.isolation_forest import StreamDetector, isolation
+from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.episodes import EPISODE_GAP
 from streamforest.features import new_state
-from streamforest.forest import Forest, Model, flatten, save_model
+from streamforest.forest import Forest, Model, flatten, isolation, save_model
 from streamforest.options import OptionError, read_options
 from streamforest.protocols import LABELS, NORMAL
 from streamforest.simulation import SimulatedStream, random_profile

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.compiled import Records, compiled
+from streamforest.protocols import DetectorError
 
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest
@@ -23,7 +24,7 @@ FORMAT = 2
 NODE_DTYPE = np.dtype([("cut", "f4"), ("feature", "i2"), ("child", "u2")])
 
 
-class ModelError(Exception):
+class ModelError(DetectorError):
     """The model file cannot be used; the message says why and what to do."""
 
 
@@ -176,6 +177,12 @@ def score(
     for t in range(together, trees):
         total += depths[leaf(nodes, nan_left, roots[t], levels, vector)]
     return 2.0 ** (-total / normaliser) if normaliser > 0 else 0.5
+
+
+@compiled
+def isolation(forest: Forest, vector: NDArray[np.float32]) -> float:
+    """scikit-learn's own anomaly score of a vector, in (0, 1), higher = more anomalous."""
+    return score(forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vector)
 
 
 class Model(NamedTuple):

@@ -16,10 +16,12 @@ from streamforest.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.tails import FAR_WEIGHT, TAIL_START, learn_tail, surprise
 from streamforest.vector import Room, look, new_room
 
-#: Scores that are looked at before one is told: they give the scale.
+#: Scores that are looked at before one is told: they give the scale's zero and unit.
 LEAST_SCORES = 50
-#: Below this a stream's usual score does not fall: a scorer that says 0 to everything says nothing.
-FINEST_SCORE = 1e-9
+#: Below this the unit does not fall: a scorer that says the same of everything says nothing.
+FINEST_UNIT = 1e-9
+#: Steps of the zero, in units a point: it is the median of some hundred scores.
+ZERO_GAIN = 0.02
 #: Surprise that gives a score of a half, the farthest that the calibration has a knot for, and its knots.
 HALF, FARTHEST, KNOTS = 5.0, 60.0, 601
 
@@ -28,8 +30,10 @@ HARNESS_DTYPE = np.dtype(
     [
         ("course", COURSE_DTYPE),
         ("features", features.FEATURES_DTYPE),
-        ("scored", "f8"),  # scores seen so far
-        ("tail", "f8", (3,)),  # of the scorer's scores
+        ("scored", "i8"),  # scores seen so far
+        ("first", "f8", (LEAST_SCORES,)),
+        ("zero", "f8"),  # median of the scores
+        ("tail", "f8", (3,)),  # of how far above it they are
         ("threshold", threshold.THRESHOLD_DTYPE),
         ("reason", "i8"),  # of the newest anomalous point, and its episode
         ("reason_episode", "i8"),
@@ -60,6 +64,27 @@ def begin(record: Record, value: float, time: float, rate: float, room: Room, ve
 
 
 @compiled
+def _begin_scale(record: Record) -> None:
+    """Zero and unit of the scale from the first scores."""
+    ordered = np.sort(record.first)
+    record.zero = ordered[LEAST_SCORES // 2]
+    unit = max(ordered[4 * LEAST_SCORES // 5] - record.zero, 1e-3 * abs(record.zero), FINEST_UNIT)
+    for k in range(3):
+        record.tail[k] = unit * TAIL_START[k]
+
+
+@compiled
+def _rarity(record: Record, raw: float) -> float:
+    """How rare a score is among the stream's own, as a surprise; learns it."""
+    above = max(raw - record.zero, 0.0)
+    rarity: float = surprise(above, record.tail)
+    unit = record.tail[0]
+    learn_tail(record.tail, above, float(record.scored), FINEST_UNIT, 1.0, 1.0, FAR_WEIGHT)
+    record.zero += ZERO_GAIN * unit * (1.0 if raw > record.zero else (-1.0 if raw < record.zero else 0.0))
+    return rarity
+
+
+@compiled
 def conclude(
     record: Record,
     raw: float,
@@ -76,7 +101,7 @@ def conclude(
     ----------
     record : record of HARNESS_DTYPE
     raw : float
-        At least 0, of any scale, higher = more anomalous; NaN where the scorer does not know yet.
+        Of any scale, higher = more anomalous; NaN where the scorer does not know yet.
     scores, surprises : float64 arrays, shape (KNOTS,)
         See :func:`calibration`.
     rate : float
@@ -90,14 +115,13 @@ def conclude(
     """
     if raw != raw:
         return
-    if record.scored == 0.0:
-        for k in range(3):
-            record.tail[k] = max(raw, FINEST_SCORE) * TAIL_START[k]
-    rarity = surprise(raw, record.tail)
-    learn_tail(record.tail, raw, record.scored, FINEST_SCORE, 1.0, 1.0, FAR_WEIGHT)
-    record.scored += 1.0
+    record.scored += 1
     if record.scored <= LEAST_SCORES:
+        record.first[record.scored - 1] = raw
+        if record.scored == LEAST_SCORES:
+            _begin_scale(record)
         return
+    rarity = _rarity(record, raw)
     decide(record.course, record.threshold, scores, surprises, rate, rules, rarity / (rarity + HALF), verdict)
     if verdict.is_anomaly:
         tell_why(record, room.surprises, room.outlook, verdict)
@@ -107,7 +131,7 @@ class Scorer(Protocol):
     """Scores feature vectors, one at a time."""
 
     def score(self, vector: NDArray[np.float32]) -> float:
-        """Score of a vector of shape (N_VECTOR,), at least 0, of any scale, higher = more anomalous; NaN while unknown.
+        """Score of a vector of shape (N_VECTOR,), of any scale, higher = more anomalous; NaN while unknown.
 
         Changes nothing of what later scores depend on.
         """

@@ -211,6 +211,10 @@ class CompiledDetector(ABC):
         self._judge(values, times, verdicts)
         return verdicts
 
+    def catch_up(self, values: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+        """Learn values of shape (n,) that others have judged; may take its time."""
+        self.update_many(values, times)
+
     def state(self) -> State:
         """A copy of all that is remembered of the stream."""
         return {"records": self._records.copy()}

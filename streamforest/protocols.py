@@ -184,6 +184,10 @@ class SourceError(Exception):
     """The source broke or cannot be opened; the message is for the user."""
 
 
+class DetectorError(Exception):
+    """A detector cannot be made, because a file that it needs cannot be used; the message is for the user."""
+
+
 class ReaderGoneError(Exception):
     """Whoever read the main output went away (a closed pipe): the run ends quietly."""
 
@@ -241,6 +245,10 @@ class Detector(Protocol):
 
     def update_many(self, values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Verdicts:
         """Judge and learn values of shape (n,); returns verdicts of shape (n,), labels UNLABELLED."""
+        ...
+
+    def catch_up(self, values: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+        """Learn values of shape (n,) that others have judged; may take its time, where ``update_many`` must not."""
         ...
 
     def state(self) -> State:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,14 @@ Floats = NDArray[np.float64]
 def in_a_thread(work: Callable[[], None]) -> None:
     """Run a function beside the program, which does not wait for it at its end."""
     threading.Thread(target=work, name="make detector", daemon=True).start()
+
+
+class _Ready(NamedTuple):
+    """A detector that is made and does not judge yet; it knows the ``shown`` points before the index ``end``."""
+
+    detector: Detector
+    end: int
+    shown: int
 
 
 class DetectorSwitch:
@@ -70,7 +79,7 @@ class DetectorSwitch:
         self._faults = faults
         self._start = start
         self._wanted = detector.name  # asked for last
-        self._ready: Detector | None = None  # made, and not yet judging
+        self._ready: _Ready | None = None
         self._index = 0  # of the next point
         self._shift = 0  # from the detector's own indices to the stream's
         self._rules = rules.numbers
@@ -107,13 +116,17 @@ class DetectorSwitch:
     def update_many(self, values: Floats, times: Floats | None = None) -> Verdicts:
         """Judge and learn values of shape (n,) with the detector that is wanted now."""
         ready, self._ready = self._ready, None
-        if ready is not None and ready.name != self.name:
+        if ready is not None and ready.detector.name != self.name:
             self._change(ready)
         verdicts = self._detector.update_many(values, times)
         verdicts["index"] += self._shift
         renumber(self._courses, self._rules, verdicts)  # a new detector knows nothing of the episodes before it
         self._index += len(verdicts)
         return verdicts
+
+    def catch_up(self, values: Floats, times: Floats) -> None:
+        """Learn values of shape (n,) that others have judged."""
+        self.update_many(values, times)
 
     def state(self) -> State:
         """A copy of where the stream stands, and of what the detector that judges now remembers."""
@@ -130,21 +143,24 @@ class DetectorSwitch:
         self._index, self._shift = place.tolist()
 
     def _prepare(self, name: str) -> None:
-        """Make a detector and have it compiled, unless another one is wanted by then."""
+        """Make a detector and show it the recent points, unless another one is wanted by then."""
         try:
             detector = self._make(name)
-            detector.update_many(np.empty(0), np.empty(0))
+            detector.catch_up(np.empty(0), np.empty(0))  # compiled first: points go on meanwhile
+            seen = self._recent(RECENT)
+            detector.catch_up(seen["value"].copy(), seen["time"].copy())
         except self._faults as error:
             self._notify(f"{self.name} goes on judging: {error}")
             self._wanted = self.name
             return
         if name == self._wanted:
-            self._ready = detector
+            self._ready = _Ready(detector, int(seen["index"][-1]) + 1 if len(seen) else 0, len(seen))
 
-    def _change(self, detector: Detector) -> None:
-        seen = self._recent(RECENT)
-        if len(seen):
-            detector.update_many(seen["value"].copy(), seen["time"].copy())
-        self._detector, self._shift = detector, self._index - len(seen)
+    def _change(self, ready: _Ready) -> None:
+        detector, end, shown = ready
+        missed = self._recent(max(self._index - end, 0))
+        if len(missed):
+            detector.catch_up(missed["value"].copy(), missed["time"].copy())
+        self._detector, self._shift = detector, self._index - shown - len(missed)
         self.name = detector.name
         self._notify(f"{self.name} judges from point {self._index:,} on")

@@ -25,12 +25,25 @@ class DetectorOptions(NamedTuple):
         What else a point needs to be an alarm.
     seed : int
         Of detectors that draw random numbers while they judge.
+    window, refit_every : int
+        Points that the sliding forest is fitted on, and between two fits.
+    refits : Path or None
+        File of which forest judged which point.
+    waits : bool
+        Whether a point may wait for a forest to be fitted.
+    notify : callable
+        Takes a line for people.
     """
 
     model: Path
     alarm_rate: float = 0.001
     rules: Rules = NO_RULES
     seed: int = 1
+    window: int = 1000
+    refit_every: int = 250
+    refits: Path | None = None
+    waits: bool = True
+    notify: Callable[[str], None] = print
 
 
 class Entry(NamedTuple):
@@ -60,6 +73,17 @@ def _isolation_forest(options: DetectorOptions) -> Detector:
     return StreamDetector.load(options.model, options.alarm_rate, options.rules)
 
 
+def _sliding_forest(options: DetectorOptions) -> Detector:
+    from streamforest.detectors.sliding_forest import SlidingForestDetector  # noqa: PLC0415
+
+    return SlidingForestDetector(
+        *(options.alarm_rate, options.rules, options.window, options.refit_every, options.seed),
+        waits=options.waits,
+        refits=options.refits,
+        notify=options.notify,
+    )
+
+
 def _z_score(options: DetectorOptions) -> Detector:
     from streamforest.detectors.z_score import ZScoreDetector  # noqa: PLC0415
 
@@ -74,6 +98,9 @@ DETECTORS = {
         "15 KB",
         _isolation_forest,
     ),
+    "sliding-forest": Entry(
+        "a forest fitted again and again on the newest points; no model", "2 us + fits", "75 KB", _sliding_forest
+    ),
     "z-score": Entry(
         "distance from a moving level in moving standard deviations; no model", "0.1 us", "0.3 KB", _z_score
     ),
@@ -85,8 +112,8 @@ def make_detector(name: str, options: DetectorOptions) -> Detector:
 
     Raises
     ------
-    ModelError
-        Its model cannot be used.
+    DetectorError
+        A file that it needs cannot be used: its model, for one.
     MissingPackageError
         It needs a package that is not installed.
     """

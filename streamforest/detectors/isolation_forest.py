@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamforest import features, threshold
 from streamforest.compiled import Record, Records, compiled
 from streamforest.evidence import EVIDENCE_DTYPE, carry_on, new_evidence, weigh
-from streamforest.forest import Forest, Model, ModelError, flatten, load_model, score
+from streamforest.forest import Forest, Model, ModelError, flatten, isolation, load_model
 from streamforest.judging import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
 from streamforest.protocols import Verdicts
 from streamforest.reasons import tell_why
@@ -51,12 +51,6 @@ def new_records(n: int = 1) -> NDArray[np.void]:
     records["evidence"] = new_evidence(n)
     records["threshold"] = threshold.new_thresholds(n)
     return records
-
-
-@compiled
-def isolation(forest: Forest, vector: NDArray[np.float32]) -> float:
-    """scikit-learn's own anomaly score of a vector, in (0, 1), higher = more anomalous."""
-    return score(forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vector)
 
 
 @compiled
