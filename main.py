@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO  # noqa: E402
 from streamforest.options import OptionError, read_options  # noqa: E402
 
 if TYPE_CHECKING:
+    from streamforest.comparison import DetectorComparison
     from streamforest.detectors import DetectorOptions
     from streamforest.metrics import RunCounts
     from streamforest.protocols import Detector, Sink, Source, Status
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         options = read_options(arguments, load_settings(), FOLDER, program="main.py", description=DESCRIPTION)
         check_paths(options)
+        options.compare = names_to_compare(options.compare)
     except OptionError as error:
         say(f"main.py: {error}")
         return WRONG_USE
@@ -108,6 +110,28 @@ def list_of_detectors() -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
+def names_to_compare(text: str | None) -> tuple[str, ...]:
+    """The detectors to compare; none where that is not asked for.
+
+    Raises
+    ------
+    OptionError
+        They are too few, too many, unknown or the same.
+    """
+    if text is None:
+        return ()
+    from streamforest.comparison import LEAST_DETECTORS, MOST_DETECTORS  # noqa: PLC0415 - see run
+    from streamforest.detectors import DETECTORS  # noqa: PLC0415
+
+    names = tuple(name.strip() for name in text.split(","))
+    if not set(names) <= set(DETECTORS) or not LEAST_DETECTORS <= len(set(names)) == len(names) <= MOST_DETECTORS:
+        raise OptionError(
+            f"COMPARE is {text!r}: it must be {LEAST_DETECTORS} to {MOST_DETECTORS} different ones of "
+            f"{', '.join(DETECTORS)}, with commas between"
+        )
+    return names
+
+
 def check_paths(options: SimpleNamespace) -> None:
     """Keep the run from writing over what it reads, or two outputs from sharing a file.
 
@@ -144,22 +168,25 @@ def run(options: SimpleNamespace) -> int:
 
     try:
         source = make_source(options)
-        detector = make_ready_detector(options, source)
+        detector, comparison = make_ready_detectors(options, source)
     except (SourceError, DetectorError, MissingPackageError) as error:
         say(f"main.py: {error}")
         return FAILED
     choice = choose_view(options)
-    sinks = make_sinks(options)
+    sinks = make_sinks(options, comparison)
     stop = StopFlag()
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day)
     watch = None
     if choice.view != "none" or is_interactive(options):
-        watch, detector, sinks = make_watch(options, source, detector, sinks, counts, stop)
+        watch, detector, sinks = make_watch(options, source, detector, comparison, sinks, counts, stop)
         open_view(choice, watch, options)
     on_stop_signals(stop.request)
     listen_to_keys(watch, options)
     if is_terminal(sys.stderr):
         say(f"watching {source.name} with {detector.name}; {key_line(watch, options)}")
+
+    if comparison is not None:
+        sinks = [comparison, *sinks]
 
     def judge() -> None:
         anomaly_dect(
@@ -170,33 +197,36 @@ def run(options: SimpleNamespace) -> int:
             notify=say,
         )
 
+    def summary() -> str:
+        return counts.summary() if comparison is None else f"{counts.summary()}\n{comparison.summary()}"
+
     if watch is None:
-        code = sum_up(judge, counts)
+        code = sum_up(judge, summary)
         on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
     else:
-        code = run_watched(judge, counts, watch, choice)
+        code = run_watched(judge, summary, watch, choice)
     stop.close()
     return code
 
 
-def run_watched(judge: Callable[[], None], counts: RunCounts, watch: Watch, choice: Choice) -> int:
+def run_watched(judge: Callable[[], None], summary: Callable[[], str], watch: Watch, choice: Choice) -> int:
     """Judge in a worker thread while the user watches; returns the exit code."""
 
     def go_on() -> None:
         watch.lose_display()
-        leave(end_with(watch, sum_up(watch.rest, counts)))
+        leave(end_with(watch, sum_up(watch.rest, summary)))
 
     if choice.view == "window":
         from streamforest.views.window import before_exit  # noqa: PLC0415 - matplotlib
 
         before_exit(go_on)
-    code = sum_up(partial(watch.during, judge), counts)
+    code = sum_up(partial(watch.during, judge), summary)
     if is_attended():
         watch.after()
     return end_with(watch, code)
 
 
-def sum_up(judge: Callable[[], None], counts: RunCounts) -> int:
+def sum_up(judge: Callable[[], None], summary: Callable[[], str]) -> int:
     """Judge the stream to its end and say what there was to see; returns the exit code."""
     from streamforest.protocols import ReaderGoneError, SourceError  # noqa: PLC0415 - see run
 
@@ -208,7 +238,7 @@ def sum_up(judge: Callable[[], None], counts: RunCounts) -> int:
     except SourceError as error:
         say(f"main.py: {error}")
         code = FAILED
-    say(counts.summary())
+    say(summary())
     return code
 
 
@@ -259,6 +289,7 @@ def make_watch(
     options: SimpleNamespace,
     source: Source,
     detector: Detector,
+    comparison: DetectorComparison | None,
     sinks: list[Sink],
     counts: RunCounts,
     stop: StopFlag,
@@ -274,14 +305,19 @@ def make_watch(
     from streamforest.switch import DetectorSwitch  # noqa: PLC0415
     from streamforest.watch import Output, Watch  # noqa: PLC0415
 
-    actions, history, anomalies = Actions(), History(options.history), RecentReport()
+    actions, history = Actions(), History(options.history)
+    anomalies = RecentReport(comparison=comparison)
     rules = rules_of(options)
     make = partial(make_detector, options=detector_options(options, source))
     faults = (ValueError, DetectorError, MissingPackageError)
-    switch = DetectorSwitch(detector, tuple(DETECTORS), make, history.newest, say, rules, faults)
+    names = tuple(DETECTORS) if comparison is None else (detector.name,)
+    switch = DetectorSwitch(detector, names, make, history.newest, say, rules, faults)
+    if comparison is not None:
+        history.marks = comparison.marks
 
     def status() -> Status:
-        return counts.status(source.name, switch.name, switch.names, switch.warm_up_points)
+        now = counts.status(source.name, switch.name, switch.names, switch.warm_up_points)
+        return now if comparison is None else now._replace(agreement=comparison.shared())
 
     output = Output(options.images, options.theme, picture_texts(options), options.report, Path())
     watch = Watch(history, anomalies, status, actions, stop, switch, output, say)
@@ -397,23 +433,25 @@ def line_without_times(options: SimpleNamespace) -> str:
     )
 
 
-def make_ready_detector(options: SimpleNamespace, source: Source) -> Detector:
-    """The detector that was chosen, with its model loaded and its functions compiled."""
+def make_ready_detectors(options: SimpleNamespace, source: Source) -> tuple[Detector, DetectorComparison | None]:
+    """The detector that was chosen, and the comparison that it is where several were; models loaded, all compiled."""
     import numpy as np  # noqa: PLC0415 - see run
 
+    from streamforest.comparison import DetectorComparison  # noqa: PLC0415
     from streamforest.compiled import is_first_run  # noqa: PLC0415
     from streamforest.detectors import make_detector  # noqa: PLC0415
-    from streamforest.protocols import POINT_DTYPE  # noqa: PLC0415
 
     if is_first_run():
         say("compiling, once: the first run takes about half a minute longer")
-    detector = make_detector(options.detector, detector_options(options, source))
-    none = np.empty(0, POINT_DTYPE)
-    detector.update_many(none["value"], none["time"])  # compiles while a signal still ends the program at once
-    return detector
+    names = options.compare or (options.detector,)
+    first, *others = (make_detector(name, detector_options(options, source)) for name in names)
+    comparison = DetectorComparison(first, others, options.history) if others else None
+    detector: Detector = first if comparison is None else comparison
+    detector.catch_up(np.empty(0), np.empty(0))  # compiles while a signal still ends the program at once
+    return detector, comparison
 
 
-def make_sinks(options: SimpleNamespace) -> list[Sink]:
+def make_sinks(options: SimpleNamespace, comparison: DetectorComparison | None) -> list[Sink]:
     """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
     from streamforest.sinks.event_log import EventLogSink  # noqa: PLC0415 - see run
     from streamforest.sinks.report import ReportSink  # noqa: PLC0415
@@ -423,7 +461,7 @@ def make_sinks(options: SimpleNamespace) -> list[Sink]:
         return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down)
 
     log = opened("log", options.log, open_log)
-    report = opened("report", options.report, ReportSink)
+    report = opened("report", options.report, partial(ReportSink, comparison=comparison))
     if sys.stdout is None:
         return [*log, *report]
     return [*log, *report, TerminalSink(sys.stdout, options.format, wants_colour(sys.stdout, os.environ))]

@@ -15,6 +15,7 @@ SEED = 1  # start of all random numbers, 0 to 4294967295; the same seed gives th
 
 # How it is judged
 DETECTOR = "isolation-forest"  # name of the detector; --detector list shows what there is
+COMPARE = None  # detectors with commas between: the first decides (in place of DETECTOR), the others judge along; None
 MODEL = "isolation_forest.joblib"  # path of the trained model, made by model_prod.py
 WINDOW = 1000  # newest points that the sliding forest is fitted on, 10 to 100000
 REFIT_EVERY = 250  # points between two fits of it, 1 to 1000000

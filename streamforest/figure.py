@@ -34,6 +34,8 @@ MANY = 60  # episodes or labelled stretches in view: more are drawn with less in
 MOST_MARKS = 2_000  # anomalies marked one by one; more are marked by each column's lowest and highest
 LARGEST = 1e300  # values beyond are drawn there: the range of an axis must stay finite
 REACH = 6  # pixels around a click in which an anomalous point is preferred
+ROW_OF_OTHERS = 2.3  # lines of text: the name of a detector that judges along, and its marks below it
+NAME_LINE, MARK_LINE = 0.3, 0.74  # where in a row they stand
 EARLIEST, LATEST = -62_000_000_000, 253_000_000_000  # seconds: the years 5 to 9987, which a calendar can write
 
 
@@ -410,6 +412,8 @@ class StreamFigure:
         self._lower = self.figure.add_axes((0.1, 0.1, 0.8, 0.2))
         for axes in (self._upper, self._lower):
             self._style(axes)
+        self._build_others()
+        self._panels = [self._upper, self._lower, *([] if self._others is None else [self._others])]
         self._build_stream()
         self._build_scores()
         self._build_x_axis()
@@ -458,7 +462,7 @@ class StreamFigure:
         axes, theme = self._upper, self._theme
         self._shades = [
             self._area(a, 1, facecolor=theme.episode, edgecolor="none", transform=a.get_xaxis_transform())
-            for a in (axes, self._lower)
+            for a in self._panels
         ]
         self._band = self._area(axes, 2, facecolor=theme.band, edgecolor="none")
         self._expected = self._line(axes, 3, color=theme.expected, linewidth=0.9)
@@ -526,13 +530,52 @@ class StreamFigure:
             labelcolor=self._theme.quiet,
             fontsize=self._font * 0.92,
         )
+        self._entitle(axes, title)
+
+    def _entitle(self, axes: Axes, title: str) -> None:
         axes.set_title(title, loc="left", color=self._theme.text, fontweight="bold", fontsize=self._font, pad=7)
+
+    def _build_others(self) -> None:
+        """A strip with a row for each detector that judges along; none where there is none."""
+        self._others: Axes | None = None
+        self._other_marks: list[Line2D] = []
+        self._other_names: list[Text] = []
+        marks = self._history.marks
+        if marks is None:
+            return
+        axes = self._others = self.figure.add_axes((0.1, 0.3, 0.8, 0.1))
+        self._style(axes)
+        axes.set_ylim(len(marks.names), 0)
+        axes.set_yticks([])
+        style: dict[str, Any] = {"linestyle": "", "marker": "|", "markeredgewidth": 1.6, "color": self._theme.anomaly}
+        for row, _ in enumerate(marks.names):
+            axes.axhline(row + MARK_LINE, color=self._theme.grid, linewidth=0.8, zorder=0.5)
+            self._other_marks.append(self._line(axes, 7, **style))
+            place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+            name = self._text(axes, 2, color=self._theme.quiet, **place)
+            name.set_position((0, row + NAME_LINE))
+            self._other_names.append(name)
+
+    def _update_others(self) -> None:
+        marks = self._history.marks
+        if marks is None or self._others is None:
+            return
+        first, last = self.visible
+        flags = marks.view(first, last)
+        for row, line in enumerate(self._other_marks):
+            column = np.unique((first + np.flatnonzero(flags[row])) // self._per_column)
+            line.set_data(column * self._per_column + (self._per_column - 1) / 2, np.full(len(column), row + MARK_LINE))
+
+    def _write_names_of_others(self) -> None:
+        for text, (name, shared, episodes) in zip(self._other_names, self._numbers.agreement, strict=False):
+            content = f"{name}: {shared:,} of {episodes:,} episodes too"
+            if text.get_text() != content:
+                text.set_text(content)
+                self._dirty = min(self._dirty, 2)
 
     def _build_x_axis(self) -> None:
         style: dict[str, Any] = {"color": self._theme.grid, "linewidth": 0.8}
-        self._grids = [
-            self._line(a, 0.6, layer=1, transform=a.get_xaxis_transform(), **style) for a in (self._upper, self._lower)
-        ]
+        self._grids = [self._line(a, 0.6, layer=1, transform=a.get_xaxis_transform(), **style) for a in self._panels]
         self._tick_labels = [
             self._text(self._lower, 1, ha="center", va="top", color=self._theme.quiet, visible=False) for _ in range(12)
         ]
@@ -573,10 +616,14 @@ class StreamFigure:
         line = self._font / 72
         left, right = self._left_margin(line), 1.9 * line
         top, gap, bottom = 7.2 * line, 2.9 * line, 3.3 * line
-        panels = max(height - top - gap - bottom, 0.2)
+        strip = ROW_OF_OTHERS * line * len(self._other_names)
+        between = gap + (strip + gap if strip else 0.0)
+        panels = max(height - top - between - bottom, 0.2)
         upper, lower = panels * 2.2 / 3.2, panels / 3.2
         across = max(width - left - right, 0.2) / width
-        self._upper.set_position((left / width, (bottom + lower + gap) / height, across, upper / height))
+        self._upper.set_position((left / width, (bottom + lower + between) / height, across, upper / height))
+        if self._others is not None:
+            self._others.set_position((left / width, (bottom + lower + gap) / height, across, strip / height))
         self._lower.set_position((left / width, bottom / height, across, lower / height))
         self._header.set_position((left / width, 1 - 4.7 * line / height, across, 4.7 * line / height))
         self._upper.yaxis.set_major_locator(MaxNLocator(max(3, min(7, int(upper / 0.5))), steps=[1, 2, 5, 10]))
@@ -602,6 +649,12 @@ class StreamFigure:
             text.set_fontsize(0.92 * font)
         for text in (self._state, self._note, self._waiting, self._no_score, self._keys):
             text.set_fontsize(font)
+        for text in self._other_names:
+            text.set_fontsize(0.85 * font)
+        if self._others is not None:
+            self._entitle(self._others, "also judging")
+            for marks in self._other_marks:
+                marks.set_markersize(0.75 * font)
         for text in self._counter_values:
             text.set_fontsize(1.2 * font)
         for axes in (self._upper, self._lower):
@@ -622,6 +675,7 @@ class StreamFigure:
         self._update_header()
         self._update_stream()
         self._update_scores()
+        self._update_others()
         self._update_selection()
         self._keys.set_text(HELP if self._help else "")
 
@@ -683,7 +737,7 @@ class StreamFigure:
             return
         self._ticks = (state, tuple(positions))
         self._dirty = min(self._dirty, 1)
-        for axes, grid in zip((self._upper, self._lower), self._grids, strict=True):
+        for axes, grid in zip(self._panels, self._grids, strict=True):
             axes.set_xlim(left, right)
             grid.set_data(np.repeat(positions, 3), np.tile([0.0, 1.0, np.nan], len(positions)))
         self._write_ticks(positions, labels, date)
@@ -729,6 +783,7 @@ class StreamFigure:
             if text.get_text() != content:
                 text.set_text(content)
                 self._dirty = min(self._dirty, 2)
+        self._write_names_of_others()
         self._state.set_color(self._theme.quiet if texts[1].startswith("live") else self._theme.threshold)
 
     def _title(self, status: Status) -> str:

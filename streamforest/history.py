@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,11 @@ class History:
     ------
     ValueError
         capacity is below 1.
+
+    Attributes
+    ----------
+    marks : Marks or None
+        What other detectors flagged, where some judge along.
     """
 
     name = "history"
@@ -41,6 +47,7 @@ class History:
         self._lock = threading.Lock()
         self._base = 0
         self._written = 0
+        self.marks: Marks | None = None  # of other detectors, where some judge along
 
     @property
     def written(self) -> int:
@@ -119,6 +126,43 @@ class History:
         rows[:before_seam] = self._ring[start : start + before_seam]
         rows[before_seam:] = self._ring[: n - before_seam]
         return rows
+
+
+class Marks:
+    """What other detectors flagged at the newest points: written by the thread that judges, read by the one that draws.
+
+    Parameters
+    ----------
+    capacity : int
+        Points kept, at least 1.
+    names : sequence of str
+        Of the detectors.
+    """
+
+    def __init__(self, capacity: int, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self._ring = np.zeros((len(self.names), capacity), dtype=bool)
+        self._lock = threading.Lock()
+        self._end = 0
+
+    def write(self, first: int, flags: NDArray[np.bool_]) -> None:
+        """Keep a block of flags, shape (len(names), n), from the stream index ``first`` on, in place of the oldest."""
+        n, capacity = flags.shape[1], self._ring.shape[1]
+        kept = min(n, capacity)
+        places = (first + np.arange(n - kept, n)) % capacity
+        with self._lock:
+            self._ring[:, places] = flags[:, n - kept :]
+            self._end = first + n
+
+    def view(self, first: int, last: int) -> NDArray[np.bool_]:
+        """Flags at stream indices ``first`` to ``last``, shape (len(names), last + 1 - first); False where not kept."""
+        indices = np.arange(first, last + 1)
+        capacity = self._ring.shape[1]
+        with self._lock:
+            flags: NDArray[np.bool_] = self._ring[:, indices % capacity]
+            end = self._end
+        flags[:, (indices < end - capacity) | (indices >= end)] = False
+        return flags
 
 
 class Columns(NamedTuple):

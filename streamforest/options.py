@@ -148,6 +148,14 @@ OPTIONS: tuple[Option, ...] = (
         choices=("isolation-forest", "sliding-forest", "z-score", "list"),
         placeholder="NAME",
     ),
+    Option(
+        "COMPARE",
+        "text",
+        JUDGED,
+        "detectors that judge along, after the one that decides, with commas between",
+        is_optional=True,
+        placeholder="A,B,C",
+    ),
     Option("MODEL", "path", JUDGED, "trained model, made by model_prod.py", placeholder="PATH"),
     Option(
         "WINDOW",

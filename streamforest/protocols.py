@@ -324,6 +324,8 @@ class Status(NamedTuple):
         Share of the warm-up that is done, in [0, 1].
     alarms_a_day : float or None
         What is asked for in place of the alarm rate, where times make it possible.
+    agreement : tuple of (name, shared, episodes)
+        Of each detector that judges along: how many of the detector's episodes it flags too, and of how many.
     """
 
     source: str
@@ -341,3 +343,4 @@ class Status(NamedTuple):
     recall: float | None
     warm_up: float
     alarms_a_day: float | None = None
+    agreement: tuple[tuple[str, int, int], ...] = ()

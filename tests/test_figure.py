@@ -1,4 +1,5 @@
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ from matplotlib.image import imread
 from streamforest.figure import (
     COMMANDS,
     HELP,
+    MARK_LINE,
     THEMES,
     StreamFigure,
     counters,
     live_view,
 )
-from streamforest.history import History
+from streamforest.history import History, Marks
 from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, Status
 
 SPIKES = (150, 260, 333, 410)
@@ -53,8 +55,9 @@ def status(**changes):
     return known._replace(**changes)
 
 
-def shown(rows, now=None, capacity=50_000, clock=lambda: 0.0, **options):
+def shown(rows, now=None, capacity=50_000, clock=lambda: 0.0, marks=None, **options):
     history = History(capacity)
+    history.marks = marks
     if len(rows):
         history.write(rows)
     view = StreamFigure(history, now or status, clock=clock, **options)
@@ -484,3 +487,49 @@ def test_a_shown_point_is_in_the_middle_with_its_numbers_and_one_that_is_not_kep
 def test_what_was_asked_for_is_a_share_or_a_number_a_day():
     assert dict(counters(status()))["asked for"] == "0.1 %"
     assert dict(counters(status(alarms_a_day=0.5)))["asked for"] == "0.5 a day"
+
+
+AGREEMENT = (("z-score", 3, 4), ("sliding-forest", 4, 4))
+
+
+def marks_at(*places, n=5_000):
+    """Marks of two detectors, the first flags these places, the second none."""
+    marks, flags = Marks(n, ("z-score", "sliding-forest")), np.zeros((2, n), bool)
+    flags[0, list(places)] = True
+    marks.write(0, flags)
+    return marks
+
+
+@pytest.mark.parametrize("span", [500, 4_000])
+def test_detectors_that_judge_along_have_their_marks_and_their_agreement_in_a_strip(span):
+    rows = stream(4_950)
+    now = partial(status, agreement=AGREEMENT)
+    history, view = shown(rows[:4_700], now, marks=marks_at(4_600))
+    widen_to(view, span)
+    history.write(rows[4_700:])
+    view.refresh()
+    assert [text.get_text() for text in view._other_names] == [
+        "z-score: 3 of 4 episodes too",
+        "sliding-forest: 4 of 4 episodes too",
+    ]
+    image = near_colour(pixels(view), THEMES["light"].anomaly)
+    height = image.shape[0]
+    for row, is_flagged in ((0, True), (1, False)):
+        x, y = view._others.transData.transform((4_600, row + MARK_LINE)).round().astype(int)
+        assert image[height - y - 3 : height - y + 4, x - 3 : x + 4].any() == is_flagged
+    blitted = pixels(view)
+    view.figure.canvas.draw()
+    assert np.array_equal(blitted, pixels(view))
+    assert view.picture()._others is not None
+
+
+def test_the_strip_lies_between_the_panels_at_every_size_and_is_not_there_without_other_detectors():
+    assert shown(stream(470))[1]._others is None
+    for size in ((12.8, 8.0), (6.4, 4.0)):
+        _, view = shown(stream(470), partial(status, agreement=AGREEMENT), marks=marks_at(5), size=size)
+        upper, strip, lower = (axes.bbox for axes in (view._upper, view._others, view._lower))
+        assert upper.y0 > strip.y1 > strip.y0 > lower.y1 > lower.y0
+        for text in view._other_names:
+            box = text.get_window_extent()
+            assert strip.y0 <= box.y0 <= box.y1 <= strip.y1
+            assert strip.x0 - 1 <= box.x0 <= box.x1 <= strip.x1

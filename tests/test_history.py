@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforest.history import History, column_starts, columns
+from streamforest.history import History, Marks, column_starts, columns
 from streamforest.protocols import VERDICT_DTYPE
 
 
@@ -115,3 +115,19 @@ def test_columns_hold_the_same_values_wherever_the_view_begins():
     whole, later = columns(values, 0, 7), columns(values[10:], 10, 7)
     assert np.array_equal(whole.high[2:], later.high[1:])
     assert column_starts(10, 5, 7).tolist() == [0, 4]
+
+
+@given(st.integers(1, 30), st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 100))
+def test_marks_are_the_flags_of_the_newest_points_and_none_where_they_are_not_kept(capacity, blocks, first):
+    rng = np.random.default_rng(capacity)
+    marks, kept = Marks(capacity, ("a", "b")), {}
+    for n in blocks:
+        flags = rng.random((2, n)) < 0.5
+        marks.write(first, flags)
+        kept |= {first + i: flags[:, i].tolist() for i in range(n)}
+        first += n
+    newest = set(list(kept)[-capacity:])
+    low = first - sum(blocks) - 3
+    found = marks.view(low, first + 2)
+    expected = [kept[i] if i in newest else [False, False] for i in range(low, first + 3)]
+    assert found.T.tolist() == expected

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from csv import DictReader
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -410,7 +411,7 @@ def test_paths_of_different_files_and_no_paths_are_fine(tmp_path, monkeypatch):
 
 def test_without_a_standard_output_there_is_no_terminal_sink(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
-    assert main.make_sinks(options_of("--log", "none")) == []
+    assert main.make_sinks(options_of("--log", "none"), None) == []
 
 
 def test_without_a_standard_error_nothing_is_said(monkeypatch, capsys):
@@ -421,8 +422,9 @@ def test_without_a_standard_error_nothing_is_said(monkeypatch, capsys):
 
 def test_whatever_may_judge_or_tell_while_somebody_watches_goes_by_the_same_rules():
     options = options_of("--detector", "z-score", "--direction", "up", "--cool-down", "2", "--snapshot-on-anomaly")
-    detector, stop = main.make_ready_detector(options), StopFlag()
-    watch, switch, sinks = main.make_watch(options, None, detector, [], RunCounts(0.001), stop)
+    source, stop = main.make_source(options), StopFlag()
+    detector, comparison = main.make_ready_detectors(options, source)
+    watch, switch, sinks = main.make_watch(options, source, detector, comparison, [], RunCounts(0.001), stop)
     rules = main.rules_of(options)
     assert rules == Rules(direction="up", cool_down=2)
     assert switch._make("z-score")._rules == switch._rules == detector._rules == rules.numbers
@@ -471,3 +473,29 @@ def test_the_detectors_that_there_are_can_be_listed(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["name", *DETECTORS]
     assert all(len(line) <= 120 for line in lines)
+
+
+@pytest.mark.parametrize("names", ["z-score", "z-score,z-score", "z-score,nonsense", "", "list,z-score"])
+def test_detectors_to_compare_must_be_several_known_and_different_ones(names, run):
+    code, out, err = run("--compare", names, "--max-points", 5)
+    assert (code, out) == (2, "")
+    assert "COMPARE" in err.upper()
+    assert len(err.splitlines()) == 1
+
+
+def test_compared_detectors_judge_along_and_the_agreement_is_told_and_reported(run, tmp_path):
+    report = tmp_path / "report.csv"
+    common = ("--max-points", 3000, "--delay", 0, "--format", "json", "--alarm-rate", 0.05)
+    _, alone, _ = run(*common, "--detector", "z-score")
+    code, out, err = run(*common, "--compare", "z-score, isolation-forest", "--report", report)
+    assert code == 0
+    assert out == alone, "the first one decides as it does alone"
+    assert "agreement: [1] decides" in err
+    assert [line.split()[1] for line in err.splitlines()[-2:]] == ["z-score", "isolation-forest"]
+    rows = list(DictReader(report.read_text().splitlines()))
+    assert {row["flagged_by"] for row in rows} == {"z-score", "isolation-forest", "z-score isolation-forest"}
+    assert all((row["is_anomaly"] == "True") == ("z-score" in row["flagged_by"]) for row in rows)
+    table = list(DictReader((tmp_path / "report-agreement.csv").read_text().splitlines()))
+    assert [row["detector"] for row in table] == ["z-score", "isolation-forest"]
+    assert int(table[1]["flagged points"]) == sum("isolation-forest" in row["flagged_by"] for row in rows)
+    assert {"precision", "recall", "F1"} <= set(table[0])

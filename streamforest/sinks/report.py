@@ -9,9 +9,34 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from streamforest.comparison import DetectorComparison
 from streamforest.protocols import Verdict, Verdicts, verdict_from_row
 
 MOST_KEPT = 10_000  # anomalous points kept for a report that is asked for later
+
+
+class _Rows:
+    """Verdicts -> rows of the report."""
+
+    def __init__(self, comparison: DetectorComparison | None) -> None:
+        self._comparison = comparison
+
+    @property
+    def header(self) -> list[str]:
+        """Names of the columns."""
+        return [*Verdict._fields, *([] if self._comparison is None else ["flagged_by"])]
+
+    def of(self, verdicts: Verdicts) -> list[list[Any]]:
+        """The rows of one block of verdicts."""
+        if self._comparison is None:
+            return [[*verdict_from_row(row)] for row in verdicts[verdicts["is_anomaly"]].tolist()]
+        flags = np.vstack((verdicts["is_anomaly"], self._comparison.flags))
+        places = np.flatnonzero(flags.any(axis=0))
+        names = np.array(self._comparison.names)
+        by = [" ".join(names[flags[:, place]]) for place in places]
+        return [[*verdict_from_row(row), who] for row, who in zip(verdicts[places].tolist(), by, strict=True)]
 
 
 class ReportSink:
@@ -21,6 +46,10 @@ class ReportSink:
     ----------
     path : Path
         The file; what is there is overwritten.
+    comparison : DetectorComparison, optional
+        Several detectors judge. Then there is a row for each point that any of them flags, with their names in one
+        more column; and at the end the table of their agreement is written beside the report, see
+        :func:`agreement_path`.
 
     Raises
     ------
@@ -33,22 +62,27 @@ class ReportSink:
     same number back.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, comparison: DetectorComparison | None = None) -> None:
         self.name = f"report {path}"
+        self._path, self._comparison = path, comparison
+        self._rows = _Rows(comparison)
         self._file = path.open("w", encoding="utf-8", newline="")
-        self._rows = csv.writer(self._file, lineterminator="\n")
-        self._rows.writerow(Verdict._fields)
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(self._rows.header)
         self._file.flush()
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        rows = verdicts[verdicts["is_anomaly"]].tolist()
+        rows = self._rows.of(verdicts)
         if rows:
-            self._rows.writerows(verdict_from_row(row) for row in rows)
+            self._writer.writerows(rows)
             self._file.flush()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and write the table of agreement."""
+        if not self._file.closed and self._comparison is not None:
+            with agreement_path(self._path).open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(self._comparison.table())
         self._file.close()
 
 
@@ -59,20 +93,23 @@ class RecentReport:
     ----------
     most : int
         Anomalous points kept, at least 1.
+    comparison : DetectorComparison, optional
+        As in :class:`ReportSink`.
     """
 
     name = "recent anomalous points"
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
-        self._rows: deque[tuple[Any, ...]] = deque(maxlen=most)
+    def __init__(self, most: int = MOST_KEPT, comparison: DetectorComparison | None = None) -> None:
+        self._rows = _Rows(comparison)
+        self._kept: deque[list[Any]] = deque(maxlen=most)
         self._lock = threading.Lock()
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        rows = verdicts[verdicts["is_anomaly"]].tolist()
+        rows = self._rows.of(verdicts)
         if rows:
             with self._lock:
-                self._rows.extend(rows)
+                self._kept.extend(rows)
 
     def close(self) -> None:
         """Nothing is held back; what is kept stays readable."""
@@ -80,9 +117,14 @@ class RecentReport:
     def csv(self) -> bytes:
         """The report as a CSV file, in UTF-8, with the columns and numbers of :class:`ReportSink`."""
         with self._lock:
-            rows = list(self._rows)
+            rows = list(self._kept)
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(Verdict._fields)
-        writer.writerows(verdict_from_row(row) for row in rows)
+        writer.writerow(self._rows.header)
+        writer.writerows(rows)
         return text.getvalue().encode()
+
+
+def agreement_path(report: Path) -> Path:
+    """Where the table of agreement of a report is written: beside it."""
+    return report.with_name(f"{report.stem}-agreement.csv")
