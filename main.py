@@ -61,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         options = read_options(arguments, load_settings(), FOLDER, program="main.py", description=DESCRIPTION)
         check_paths(options)
+        words = words_on_anomaly(options)
     except OptionError as error:
         say(f"main.py: {error}")
         return WRONG_USE
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         print(list_of_detectors())
         return DONE
     try:
-        return run(options)
+        return run(options, words)
     except ModuleNotFoundError as error:
         say(f"main.py: {error.name} is not installed; run 'python -m pip install -r requirements.txt'")
         return FAILED
@@ -117,7 +118,7 @@ def check_paths(options: SimpleNamespace) -> None:
         Two paths are of one file.
     """
     taken = {"SOURCE": Path(options.source), "MODEL": options.model}
-    for name in ("LOG", "REPORT"):
+    for name in ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE"):
         path = getattr(options, name.lower())
         for other, file in taken.items():
             if path is not None and is_same_file(path, file):
@@ -134,7 +135,25 @@ def is_same_file(path: Path, other: Path) -> bool:
         return os.path.abspath(path) == os.path.abspath(other)  # noqa: PTH100 - resolve() may fail where this does not
 
 
-def run(options: SimpleNamespace) -> int:
+def words_on_anomaly(options: SimpleNamespace) -> Sequence[str]:
+    """The program that an episode runs, found, and its arguments; empty where none is wanted.
+
+    Raises
+    ------
+    OptionError
+        It cannot be run.
+    """
+    if options.on_anomaly is None:
+        return ()
+    from streamforest.sinks.hook import words_of  # noqa: PLC0415 - see run
+
+    try:
+        return words_of(options.on_anomaly)
+    except ValueError as error:
+        raise OptionError(f"ON_ANOMALY is {options.on_anomaly!r}: {error}") from None
+
+
+def run(options: SimpleNamespace, words: Sequence[str]) -> int:
     """Build the parts, watch the stream until the run ends, and sum it up; returns the exit code."""
     from anomaly import anomaly_dect  # noqa: PLC0415 - numpy and more: after the command line was found to be right
     from streamforest.forest import ModelError  # noqa: PLC0415
@@ -149,7 +168,7 @@ def run(options: SimpleNamespace) -> int:
         say(f"main.py: {error}")
         return FAILED
     choice = choose_view(options)
-    sinks = make_sinks(options)
+    sinks = make_sinks(options, words)
     stop = StopFlag()
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day)
     watch = None
@@ -403,20 +422,22 @@ def make_ready_detector(options: SimpleNamespace) -> Detector:
     return detector
 
 
-def make_sinks(options: SimpleNamespace) -> list[Sink]:
+def make_sinks(options: SimpleNamespace, words: Sequence[str] = ()) -> list[Sink]:
     """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
     from streamforest.sinks.event_log import EventLogSink  # noqa: PLC0415 - see run
+    from streamforest.sinks.hook import HookSink  # noqa: PLC0415
     from streamforest.sinks.report import ReportSink  # noqa: PLC0415
-    from streamforest.sinks.terminal import TerminalSink, wants_colour  # noqa: PLC0415
+    from streamforest.sinks.terminal import TerminalSink, json_lines, wants_colour  # noqa: PLC0415
 
     def open_log(path: Path) -> EventLogSink:
         return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down)
 
     log = opened("log", options.log, open_log)
     report = opened("report", options.report, ReportSink)
+    hook = [HookSink(words, options.on_anomaly_seconds, json_lines, say, options.cool_down)] if words else []
     if sys.stdout is None:
-        return [*log, *report]
-    return [*log, *report, TerminalSink(sys.stdout, options.format, wants_colour(sys.stdout, os.environ))]
+        return [*hook, *log, *report]
+    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, wants_colour(sys.stdout, os.environ))]
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

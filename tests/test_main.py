@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -471,3 +472,27 @@ def test_the_detectors_that_there_are_can_be_listed(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["name", *DETECTORS]
     assert all(len(line) <= 120 for line in lines)
+
+
+def test_a_command_is_run_once_an_episode_and_standard_output_stays_json(run, csv, tmp_path):
+    command = shlex.join(
+        [sys.executable, "-c", "import sys; open('told', 'a').write(sys.stdin.read()); print('hello')"]
+    )
+    code, out, err = run(*(csv.name, "--delay", 0, "--format", "json", "--alarm-rate", 0.01), "--on-anomaly", command)
+    points = [json.loads(line) for line in out.splitlines()]
+    starts = {point["episode"]: point for point in reversed(points) if point["is_anomaly"]}
+    told = [json.loads(line) for line in (tmp_path / "told").read_text(encoding="utf-8").splitlines()]
+    assert (code, len(points)) == (0, 600)
+    assert told == [starts[number] for number in sorted(starts)]
+    assert err.count("hello\n") == len(told) > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("no-such-program x", "there is no program 'no-such-program'; install it or give its path (no shell is used)"),
+        ("'x", "a quotation mark or backslash is left open (No closing quotation)"),
+    ],
+)
+def test_a_command_that_cannot_be_run_ends_with_2_and_one_line(run, command, message):
+    assert run("--on-anomaly", command) == (2, "", f"main.py: ON_ANOMALY is {command!r}: {message}\n")
