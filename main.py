@@ -332,7 +332,15 @@ def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
     from streamforest.views import ViewError, make_view  # noqa: PLC0415 - see run
 
     try:
-        view = make_view(choice, watch, theme=options.theme, port=options.port, public=options.public, notify=say)
+        view = make_view(
+            choice,
+            watch,
+            theme=options.theme,
+            port=options.port,
+            public=options.public,
+            notify=say,
+            token_file=options.token_file,
+        )
     except ViewError as error:
         say(f"view: none; {error}")
         return

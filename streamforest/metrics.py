@@ -167,6 +167,7 @@ class RunCounts:
 
     def start(self) -> None:
         """Count seconds from now on: what came before was preparation."""
+        self._newest: float | None = None  # when the newest points came
         self._started = self._clock()
         self._marks = deque([(self._started, 0)], maxlen=RATE_MARKS)
 
@@ -190,7 +191,7 @@ class RunCounts:
         self._mark()
 
     def _mark(self) -> None:
-        now = self._clock()
+        self._newest = now = self._clock()
         if now - self._marks[-1][0] >= MARK_SECONDS:
             self._marks.append((now, self.points))
 
@@ -250,6 +251,7 @@ class RunCounts:
             recall=self.match.recall,
             warm_up=1.0 if self.scored or warm_up_points <= 0 else min(1.0, self.points / warm_up_points),
             alarms_a_day=self.alarms_a_day,
+            seconds_since_last_point=None if self._newest is None else self._clock() - self._newest,
         )
 
     def summary(self) -> str:

@@ -316,6 +316,8 @@ class Status(NamedTuple):
         Share of the warm-up that is done, in [0, 1].
     alarms_a_day : float or None
         What is asked for in place of the alarm rate, where times make it possible.
+    seconds_since_last_point : float or None
+        How long ago the newest points were judged; None before the first.
     """
 
     source: str
@@ -333,3 +335,4 @@ class Status(NamedTuple):
     recall: float | None
     warm_up: float
     alarms_a_day: float | None = None
+    seconds_since_last_point: float | None = None

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -496,3 +497,23 @@ def test_a_command_is_run_once_an_episode_and_standard_output_stays_json(run, cs
 )
 def test_a_command_that_cannot_be_run_ends_with_2_and_one_line(run, command, message):
     assert run("--on-anomaly", command) == (2, "", f"main.py: ON_ANOMALY is {command!r}: {message}\n")
+
+
+def test_the_token_of_the_page_is_kept_in_a_file_and_opens_its_numbers(start, tmp_path):
+    process = start("--visualization", "--view", "browser", "--token-file", "token", "--delay", 0.01)
+    page = next(line for line in process.stderr if line.startswith("page: "))
+    token = (tmp_path / "token").read_text(encoding="utf-8").strip()
+    assert page.strip().endswith(f"?token={token}")
+    address = page.removeprefix("page: ").partition("?")[0] + "metrics"
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert b"\nstreamforest_points_total " in answer.read()
+
+
+def test_a_token_file_that_holds_none_is_told_and_the_run_goes_on_without_a_page(run, tmp_path):
+    (tmp_path / "notes").write_text("mine\n", encoding="utf-8")
+    options = ("--visualization", "--view", "browser", "--token-file", "notes", "--max-points", 20, "--delay", 0)
+    code, out, err = run(*options)
+    assert (code, len(out.splitlines())) == (0, 20)
+    assert "view: none; no page for the browser: notes holds no token" in err
+    assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine\n"
