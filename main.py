@@ -29,6 +29,7 @@ if __name__ == "__main__":
 
 import platform  # noqa: E402 - the handlers come first
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
         print(list_of_detectors())
         return DONE
     try:
-        return run(options, words)
+        return run(options, arguments, words)
     except ModuleNotFoundError as error:
         say(f"main.py: {error.name} is not installed; run 'python -m pip install -r requirements.txt'")
         return FAILED
@@ -153,7 +154,7 @@ def words_on_anomaly(options: SimpleNamespace) -> Sequence[str]:
         raise OptionError(f"ON_ANOMALY is {options.on_anomaly!r}: {error}") from None
 
 
-def run(options: SimpleNamespace, words: Sequence[str]) -> int:
+def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]) -> int:
     """Build the parts, watch the stream until the run ends, and sum it up; returns the exit code."""
     from anomaly import anomaly_dect  # noqa: PLC0415 - numpy and more: after the command line was found to be right
     from streamforest.forest import ModelError  # noqa: PLC0415
@@ -175,6 +176,7 @@ def run(options: SimpleNamespace, words: Sequence[str]) -> int:
     if choice.view != "none" or is_interactive(options):
         watch, detector, sinks = make_watch(options, source, detector, sinks, counts, stop)
         open_view(choice, watch, options)
+    summary, sinks = make_summary(options, arguments, source, detector, sinks, counts, stop, watch)
     on_stop_signals(stop.request)
     listen_to_keys(watch, options)
     if is_terminal(sys.stderr):
@@ -190,45 +192,49 @@ def run(options: SimpleNamespace, words: Sequence[str]) -> int:
         )
 
     if watch is None:
-        code = sum_up(judge, counts)
+        code = sum_up(judge, counts, summary)
         on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
     else:
-        code = run_watched(judge, counts, watch, choice)
+        code = run_watched(judge, counts, watch, choice, summary)
     stop.close()
     return code
 
 
-def run_watched(judge: Callable[[], None], counts: RunCounts, watch: Watch, choice: Choice) -> int:
+def run_watched(
+    judge: Callable[[], None], counts: RunCounts, watch: Watch, choice: Choice, summary: Callable[[str], None]
+) -> int:
     """Judge in a worker thread while the user watches; returns the exit code."""
 
     def go_on() -> None:
         watch.lose_display()
-        leave(end_with(watch, sum_up(watch.rest, counts)))
+        leave(end_with(watch, sum_up(watch.rest, counts, summary)))
 
     if choice.view == "window":
         from streamforest.views.window import before_exit  # noqa: PLC0415 - matplotlib
 
         before_exit(go_on)
-    code = sum_up(partial(watch.during, judge), counts)
+    code = sum_up(partial(watch.during, judge), counts, summary)
     if is_attended():
         watch.after()
     return end_with(watch, code)
 
 
-def sum_up(judge: Callable[[], None], counts: RunCounts) -> int:
+def sum_up(judge: Callable[[], None], counts: RunCounts, summary: Callable[[str], None]) -> int:
     """Judge the stream to its end and say what there was to see; returns the exit code."""
     from streamforest.protocols import ReaderGoneError, SourceError  # noqa: PLC0415 - see run
 
-    code = DONE
+    fault = ""
     try:
         judge()
     except ReaderGoneError:
-        return DONE  # nobody is left to read a summary
+        summary(fault)
+        return DONE  # nobody is left to read more
     except SourceError as error:
-        say(f"main.py: {error}")
-        code = FAILED
+        fault = str(error)
+        say(f"main.py: {fault}")
     say(counts.summary())
-    return code
+    summary(fault)
+    return FAILED if fault else DONE
 
 
 def end_with(watch: Watch, code: int) -> int:
@@ -310,19 +316,75 @@ def make_watch(
     return watch, switch, [*kept, *sinks]
 
 
-def picture_texts(options: SimpleNamespace) -> dict[str, str]:
-    """What every saved picture tells of the run: source, seed, settings, versions."""
+def make_summary(
+    options: SimpleNamespace,
+    arguments: Sequence[str],
+    source: Source,
+    detector: Detector,
+    sinks: list[Sink],
+    counts: RunCounts,
+    stop: StopFlag,
+    watch: Watch | None,
+) -> tuple[Callable[[str], None], list[Sink]]:
+    """What writes the page of the run at its end, given what broke it, with the sinks that it needs."""
+    if options.summary is None:
+        return lambda _fault: None, sinks
+    from streamforest.history import History  # noqa: PLC0415 - see run
+    from streamforest.repeat import repeating, shown_settings, without_passwords  # noqa: PLC0415
+    from streamforest.summary import Facts, RecentEpisodes, check_place, summary_page, write_summary  # noqa: PLC0415
+
+    try:
+        check_place(options.summary)
+    except OSError as error:
+        say(f"no summary, the run goes on without it: {options.summary}: {error.strerror or error}")
+        return lambda _fault: None, sinks
+    history = watch.history if watch is not None else History(options.history)
+    episodes = RecentEpisodes(options.cool_down)
+    began = datetime.now(UTC)
+
+    def status() -> Status:
+        return counts.status(source.name, detector.name, (detector.name,), 1)
+
+    def write(fault: str) -> None:
+        ending = f"failed: {fault}" if fault else "stopped by the user" if stop.requested else "all points judged"
+        facts = Facts(
+            source=without_passwords(source.name),
+            detector=detector.name,
+            began=began,
+            ended=datetime.now(UTC),
+            ending=without_passwords(ending),
+            command=repeating("python main.py", arguments),
+            settings=shown_settings(vars(options)),
+            versions=versions(),
+        )
+        try:
+            write_summary(options.summary, summary_page(facts, counts, status, history, episodes))
+        except OSError as error:
+            say(f"no summary: {options.summary}: {error.strerror or error}")
+        else:
+            say(f"summary written: {options.summary}")
+
+    return write, [*([history] if watch is None else []), episodes, *sinks]
+
+
+def versions() -> str:
+    """Of what a run is made with."""
     import numpy as np  # noqa: PLC0415 - see run
 
     import streamforest  # noqa: PLC0415
 
-    chosen = ", ".join(f"{name.upper()}={value}" for name, value in sorted(vars(options).items()))
+    return f"streamforest {streamforest.__version__}, Python {platform.python_version()}, numpy {np.__version__}"
+
+
+def picture_texts(options: SimpleNamespace) -> dict[str, str]:
+    """What every saved picture tells of the run: source, seed, settings, versions."""
+    from streamforest.repeat import shown_settings, without_passwords  # noqa: PLC0415 - see run
+
     texts = {
-        "Source": options.source,
+        "Source": without_passwords(options.source),
         "Seed": str(options.seed) if options.source == "simulated" else "none",
-        "Settings": chosen,
-        "Versions": f"streamforest {streamforest.__version__}, Python {platform.python_version()}, "
-        f"numpy {np.__version__}",
+        "Settings": ", ".join(f"{name}={value}" for name, value in shown_settings(vars(options)).items()),
+        "Versions": versions(),
     }
     return {name: text.encode("utf-8", "backslashreplace").decode() for name, text in texts.items()}
 

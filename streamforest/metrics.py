@@ -168,8 +168,13 @@ class RunCounts:
     def start(self) -> None:
         """Count seconds from now on: what came before was preparation."""
         self._newest: float | None = None  # when the newest points came
+        self._ended: float | None = None
         self._started = self._clock()
         self._marks = deque([(self._started, 0)], maxlen=RATE_MARKS)
+
+    def end(self) -> None:
+        """Count no more seconds: what comes now is clearing up."""
+        self._ended = self._clock()
 
     def add(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1, with the points' labels in them."""
@@ -198,7 +203,7 @@ class RunCounts:
     @property
     def seconds(self) -> float:
         """How long the run has lasted."""
-        return self._clock() - self._started
+        return (self._clock() if self._ended is None else self._ended) - self._started
 
     @property
     def points_per_second(self) -> float:

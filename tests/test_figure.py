@@ -484,3 +484,12 @@ def test_a_shown_point_is_in_the_middle_with_its_numbers_and_one_that_is_not_kep
 def test_what_was_asked_for_is_a_share_or_a_number_a_day():
     assert dict(counters(status()))["asked for"] == "0.1 %"
     assert dict(counters(status(alarms_a_day=0.5)))["asked for"] == "0.5 a day"
+
+
+@pytest.mark.parametrize(("n", "capacity"), [(3, 500), (2000, 50_000), (2000, 700)])
+def test_all_that_is_kept_can_be_shown(n, capacity):
+    _, view = shown(stream(n), capacity=capacity)
+    view.show_all()
+    view.refresh()
+    assert view.visible == (max(0, n - capacity), n - 1)
+    assert view.picture().visible == view.visible

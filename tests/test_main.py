@@ -517,3 +517,49 @@ def test_a_token_file_that_holds_none_is_told_and_the_run_goes_on_without_a_page
     assert (code, len(out.splitlines())) == (0, 20)
     assert "view: none; no page for the browser: notes holds no token" in err
     assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine\n"
+
+
+def test_the_summary_is_written_at_the_end_without_any_view(run, csv, tmp_path):
+    code, out, err = run(
+        *(csv.name, "--delay", 0, "--format", "json", "--alarm-rate", 0.01),
+        *("--summary", "page.html", "--on-anomaly", "true the-secret"),
+    )
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert (code, len(out.splitlines())) == (0, 600)
+    assert err.endswith("summary written: page.html\n")
+    assert "All 600 points" in page
+    assert "all points judged" in page
+    assert "--summary page.html</code>" in page
+    assert "the-secret" not in page
+    assert "<th scope=row>ON_ANOMALY</th><td>true ***</td>" in page
+
+
+@needs_proc
+def test_the_summary_is_written_when_the_user_stops_the_run(start, tmp_path):
+    process = start("--summary", "page.html", "--delay", 0.01, "--format", "json")
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "stopped by the user" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_summary_of_a_run_that_failed_says_so(run, tmp_path):
+    (tmp_path / "words.csv").write_text("value,other\n" + "x,1\n" * 200, encoding="utf-8")
+    code, _, _ = run("words.csv", "--delay", 0, "--summary", "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert code == 1
+    assert "failed: words.csv: the first 100 readings were all refused" in page
+    assert "No point was judged." in page
+
+
+def test_a_summary_that_cannot_be_written_is_told_before_the_run(run):
+    code, _, err = run("--summary", "gone/page.html", "--max-points", 20, "--delay", 0)
+    assert code == 0
+    assert err.startswith("no summary, the run goes on without it: gone/page.html: No such file or directory\n")
+
+
+def test_pictures_tell_no_secrets():
+    texts = main.picture_texts(options_of("x://me:secret@host", "--on-anomaly", "curl the-secret"))
+    assert "secret" not in str(texts)
+    assert "ON_ANOMALY=curl ***" in texts["Settings"]

@@ -20,6 +20,7 @@ from streamforest.protocols import Verdicts
 
 MOST_WAITING = 100  # episodes whose command has not begun; the oldest make room
 FAILURES_TOLD = 10  # further ones are only counted
+SILENT = 1.0  # seconds at the end of the run before the wait for commands is told
 PATIENCE = 5.0  # seconds beyond the time limit for a command that was killed to be gone
 
 
@@ -92,7 +93,6 @@ class HookSink:
         self._waiting: deque[Call] = deque()
         self._changed = threading.Condition()
         self._ends: float | None = None  # when all must be done, once the run is over
-        self._is_busy = False
         self.left_out = 0  # episodes without a command
         self.begun = 0  # commands
         self.failed = 0  # of them
@@ -113,9 +113,9 @@ class HookSink:
             return
         with self._changed:
             self._ends = time.monotonic() + self._seconds
-            waiting = len(self._waiting) + self._is_busy
             self._changed.notify()
-        if waiting:
+        self._worker.join(SILENT)
+        if self._worker.is_alive():
             self._notify(f"the run is over; its last commands have {self._seconds:g} s to end")
         self._worker.join(self._seconds + PATIENCE)
         if self.left_out:
@@ -141,7 +141,6 @@ class HookSink:
     def _next(self) -> Call | None:
         """The next episode to run the command for; None when all is done."""
         with self._changed:
-            self._is_busy = False
             while not self._waiting and self._ends is None:
                 self._changed.wait()
             if self._ends is not None and time.monotonic() >= self._ends:
@@ -149,7 +148,6 @@ class HookSink:
                 self._waiting.clear()
             if not self._waiting:
                 return None
-            self._is_busy = True
             return self._waiting.popleft()
 
     def _run(self, call: Call) -> None:

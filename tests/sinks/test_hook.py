@@ -78,7 +78,7 @@ def test_the_command_reads_the_first_verdict_of_each_episode_as_standard_output_
     sink.close()
     assert out.read_text() == json_lines(rows[3::20])
     assert [json.loads(line)["episode"] for line in out.read_text().splitlines()] == [1, 2, 3]
-    assert said in ([], ["the run is over; its last commands have 30 s to end"])
+    assert said == []
 
 
 @given(cuts=st.sets(st.integers(1, 99)), cool_down=st.sampled_from([0, 5, 30]))
@@ -108,12 +108,19 @@ def test_write_returns_at_once_while_commands_run_and_the_newest_of_those_that_w
     assert f"{sink.left_out:,} episodes had no command: they began faster than it runs" in said
 
 
-def test_at_the_end_of_the_run_what_waits_is_run_within_the_time_limit(make, said, tmp_path):
+def test_at_the_end_of_the_run_what_waits_is_run_within_the_time_limit(make, tmp_path):
     sink = make(program(f"import sys; open({str(tmp_path / 'out')!r}, 'a').write('x')"))
     sink.write(episodes(5))
     sink.close()
     assert (tmp_path / "out").read_text() == "xxxxx"
+
+
+def test_a_wait_at_the_end_of_the_run_is_told(make, said):
+    sink = make(program("import time; time.sleep(1.5)"))
+    sink.write(episodes(1))
+    sink.close()
     assert said == ["the run is over; its last commands have 30 s to end"]
+    assert sink.failed == 0
 
 
 @needs_posix
@@ -184,7 +191,7 @@ def test_a_thousand_commands_leave_no_descriptors_threads_or_children(make, said
     assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208
     tasks = Path("/proc/self/task").iterdir()
     assert not [child for task in tasks for child in (task / "children").read_text().split()]
-    assert len(said) == 1
+    assert len(said) <= 1
 
 
 def test_a_command_is_taken_apart_without_a_shell():
