@@ -101,6 +101,7 @@ def anomaly_dect(
         if not stop.requested:
             intake.end()
     finally:
+        counts.end()
         outlets.close()
         source.close()
 

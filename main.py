@@ -29,6 +29,7 @@ if __name__ == "__main__":
 
 import platform  # noqa: E402 - the handlers come first
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         options = read_options(arguments, load_settings(), FOLDER, program="main.py", description=DESCRIPTION)
         check_paths(options)
         options.compare = names_to_compare(options.compare)
+        words = words_on_anomaly(options)
     except OptionError as error:
         say(f"main.py: {error}")
         return WRONG_USE
@@ -70,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
         print(list_of_detectors())
         return DONE
     try:
-        return run(options)
+        return run(options, arguments, words)
     except ModuleNotFoundError as error:
         say(f"main.py: {error.name} is not installed; run 'python -m pip install -r requirements.txt'")
         return FAILED
@@ -141,7 +143,7 @@ def check_paths(options: SimpleNamespace) -> None:
         Two paths are of one file.
     """
     taken = {"SOURCE": Path(options.source), "MODEL": options.model}
-    for name in ("LOG", "REPORT"):
+    for name in ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE"):
         path = getattr(options, name.lower())
         for other, file in taken.items():
             if path is not None and is_same_file(path, file):
@@ -158,7 +160,25 @@ def is_same_file(path: Path, other: Path) -> bool:
         return os.path.abspath(path) == os.path.abspath(other)  # noqa: PTH100 - resolve() may fail where this does not
 
 
-def run(options: SimpleNamespace) -> int:
+def words_on_anomaly(options: SimpleNamespace) -> Sequence[str]:
+    """The program that an episode runs, found, and its arguments; empty where none is wanted.
+
+    Raises
+    ------
+    OptionError
+        It cannot be run.
+    """
+    if options.on_anomaly is None:
+        return ()
+    from streamforest.sinks.hook import words_of  # noqa: PLC0415 - see run
+
+    try:
+        return words_of(options.on_anomaly)
+    except ValueError as error:
+        raise OptionError(f"ON_ANOMALY is {options.on_anomaly!r}: {error}") from None
+
+
+def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]) -> int:
     """Build the parts, watch the stream until the run ends, and sum it up; returns the exit code."""
     from anomaly import anomaly_dect  # noqa: PLC0415 - numpy and more: after the command line was found to be right
     from streamforest.metrics import RunCounts  # noqa: PLC0415
@@ -173,13 +193,14 @@ def run(options: SimpleNamespace) -> int:
         say(f"main.py: {error}")
         return FAILED
     choice = choose_view(options)
-    sinks = make_sinks(options, comparison)
+    sinks = make_sinks(options, words, comparison)
     stop = StopFlag()
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day)
     watch = None
     if choice.view != "none" or is_interactive(options):
         watch, detector, sinks = make_watch(options, source, detector, comparison, sinks, counts, stop)
         open_view(choice, watch, options)
+    summary, sinks = make_summary(options, arguments, source, detector, comparison, sinks, counts, stop, watch)
     on_stop_signals(stop.request)
     listen_to_keys(watch, options)
     if is_terminal(sys.stderr):
@@ -197,49 +218,53 @@ def run(options: SimpleNamespace) -> int:
             notify=say,
         )
 
-    def summary() -> str:
+    def counted() -> str:
         return counts.summary() if comparison is None else f"{counts.summary()}\n{comparison.summary()}"
 
     if watch is None:
-        code = sum_up(judge, summary)
+        code = sum_up(judge, counted, summary)
         on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
     else:
-        code = run_watched(judge, summary, watch, choice)
+        code = run_watched(judge, counted, watch, choice, summary)
     stop.close()
     return code
 
 
-def run_watched(judge: Callable[[], None], summary: Callable[[], str], watch: Watch, choice: Choice) -> int:
+def run_watched(
+    judge: Callable[[], None], counted: Callable[[], str], watch: Watch, choice: Choice, summary: Callable[[str], None]
+) -> int:
     """Judge in a worker thread while the user watches; returns the exit code."""
 
     def go_on() -> None:
         watch.lose_display()
-        leave(end_with(watch, sum_up(watch.rest, summary)))
+        leave(end_with(watch, sum_up(watch.rest, counted, summary)))
 
     if choice.view == "window":
         from streamforest.views.window import before_exit  # noqa: PLC0415 - matplotlib
 
         before_exit(go_on)
-    code = sum_up(partial(watch.during, judge), summary)
+    code = sum_up(partial(watch.during, judge), counted, summary)
     if is_attended():
         watch.after()
     return end_with(watch, code)
 
 
-def sum_up(judge: Callable[[], None], summary: Callable[[], str]) -> int:
+def sum_up(judge: Callable[[], None], counted: Callable[[], str], summary: Callable[[str], None]) -> int:
     """Judge the stream to its end and say what there was to see; returns the exit code."""
     from streamforest.protocols import ReaderGoneError, SourceError  # noqa: PLC0415 - see run
 
-    code = DONE
+    fault = ""
     try:
         judge()
     except ReaderGoneError:
-        return DONE  # nobody is left to read a summary
+        summary(fault)
+        return DONE  # nobody is left to read more
     except SourceError as error:
-        say(f"main.py: {error}")
-        code = FAILED
-    say(summary())
-    return code
+        fault = str(error)
+        say(f"main.py: {fault}")
+    say(counted())
+    summary(fault)
+    return FAILED if fault else DONE
 
 
 def end_with(watch: Watch, code: int) -> int:
@@ -316,8 +341,7 @@ def make_watch(
         history.marks = comparison.marks
 
     def status() -> Status:
-        now = counts.status(source.name, switch.name, switch.names, switch.warm_up_points)
-        return now if comparison is None else now._replace(agreement=comparison.shared())
+        return status_of(counts, source, switch.name, switch.names, switch.warm_up_points, comparison)
 
     output = Output(options.images, options.theme, picture_texts(options), options.report, Path())
     watch = Watch(history, anomalies, status, actions, stop, switch, output, say)
@@ -327,19 +351,98 @@ def make_watch(
     return watch, switch, [*kept, *sinks]
 
 
-def picture_texts(options: SimpleNamespace) -> dict[str, str]:
-    """What every saved picture tells of the run: source, seed, settings, versions."""
+def make_summary(
+    options: SimpleNamespace,
+    arguments: Sequence[str],
+    source: Source,
+    detector: Detector,
+    comparison: DetectorComparison | None,
+    sinks: list[Sink],
+    counts: RunCounts,
+    stop: StopFlag,
+    watch: Watch | None,
+) -> tuple[Callable[[str], None], list[Sink]]:
+    """What writes the page of the run at its end, given what broke it, with the sinks that it needs."""
+    if options.summary is None:
+        return lambda _fault: None, sinks
+    from streamforest.history import History  # noqa: PLC0415 - see run
+    from streamforest.repeat import repeating, shown_settings, without_passwords  # noqa: PLC0415
+    from streamforest.summary import (  # noqa: PLC0415
+        Facts,
+        RecentEpisodes,
+        agreement,
+        check_place,
+        summary_page,
+        write_summary,
+    )
+
+    try:
+        check_place(options.summary)
+    except OSError as error:
+        say(f"no summary, the run goes on without it: {options.summary}: {error.strerror or error}")
+        return lambda _fault: None, sinks
+    history = watch.history if watch is not None else History(options.history)
+    history.marks = None if comparison is None else comparison.marks
+    episodes = RecentEpisodes(options.cool_down)
+    began = datetime.now(UTC)
+
+    def status() -> Status:
+        return status_of(counts, source, detector.name, (detector.name,), 1, comparison)
+
+    def write(fault: str) -> None:
+        ending = f"failed: {fault}" if fault else "stopped by the user" if stop.requested else "all points judged"
+        facts = Facts(
+            source=without_passwords(source.name),
+            detector=detector.name,
+            began=began,
+            ended=datetime.now(UTC),
+            ending=without_passwords(ending),
+            command=repeating("python main.py", arguments),
+            settings=shown_settings(vars(options)),
+            versions=versions(),
+        )
+        try:
+            further = [] if comparison is None else [agreement(comparison.table())]
+            write_summary(options.summary, summary_page(facts, counts, status, history, episodes, further))
+        except OSError as error:
+            say(f"no summary: {options.summary}: {error.strerror or error}")
+        else:
+            say(f"summary written: {options.summary}")
+
+    return write, [*([history] if watch is None else []), episodes, *sinks]
+
+
+def status_of(
+    counts: RunCounts,
+    source: Source,
+    detector: str,
+    detectors: tuple[str, ...],
+    warm_up_points: int,
+    comparison: DetectorComparison | None,
+) -> Status:
+    """How the run stands now, and how far the detectors agree where several judge."""
+    status = counts.status(source.name, detector, detectors, warm_up_points)
+    return status if comparison is None else status._replace(agreement=comparison.shared())
+
+
+def versions() -> str:
+    """Of what a run is made with."""
     import numpy as np  # noqa: PLC0415 - see run
 
     import streamforest  # noqa: PLC0415
 
-    chosen = ", ".join(f"{name.upper()}={value}" for name, value in sorted(vars(options).items()))
+    return f"streamforest {streamforest.__version__}, Python {platform.python_version()}, numpy {np.__version__}"
+
+
+def picture_texts(options: SimpleNamespace) -> dict[str, str]:
+    """What every saved picture tells of the run: source, seed, settings, versions."""
+    from streamforest.repeat import shown_settings, without_passwords  # noqa: PLC0415 - see run
+
     texts = {
-        "Source": options.source,
+        "Source": without_passwords(options.source),
         "Seed": str(options.seed) if options.source == "simulated" else "none",
-        "Settings": chosen,
-        "Versions": f"streamforest {streamforest.__version__}, Python {platform.python_version()}, "
-        f"numpy {np.__version__}",
+        "Settings": ", ".join(f"{name}={value}" for name, value in shown_settings(vars(options)).items()),
+        "Versions": versions(),
     }
     return {name: text.encode("utf-8", "backslashreplace").decode() for name, text in texts.items()}
 
@@ -349,7 +452,15 @@ def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
     from streamforest.views import ViewError, make_view  # noqa: PLC0415 - see run
 
     try:
-        view = make_view(choice, watch, theme=options.theme, port=options.port, public=options.public, notify=say)
+        view = make_view(
+            choice,
+            watch,
+            theme=options.theme,
+            port=options.port,
+            public=options.public,
+            notify=say,
+            token_file=options.token_file,
+        )
     except ViewError as error:
         say(f"view: none; {error}")
         return
@@ -451,20 +562,24 @@ def make_ready_detectors(options: SimpleNamespace, source: Source) -> tuple[Dete
     return detector, comparison
 
 
-def make_sinks(options: SimpleNamespace, comparison: DetectorComparison | None) -> list[Sink]:
+def make_sinks(
+    options: SimpleNamespace, words: Sequence[str] = (), comparison: DetectorComparison | None = None
+) -> list[Sink]:
     """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
     from streamforest.sinks.event_log import EventLogSink  # noqa: PLC0415 - see run
+    from streamforest.sinks.hook import HookSink  # noqa: PLC0415
     from streamforest.sinks.report import ReportSink  # noqa: PLC0415
-    from streamforest.sinks.terminal import TerminalSink, wants_colour  # noqa: PLC0415
+    from streamforest.sinks.terminal import TerminalSink, json_lines, wants_colour  # noqa: PLC0415
 
     def open_log(path: Path) -> EventLogSink:
         return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down)
 
     log = opened("log", options.log, open_log)
     report = opened("report", options.report, partial(ReportSink, comparison=comparison))
+    hook = [HookSink(words, options.on_anomaly_seconds, json_lines, say, options.cool_down)] if words else []
     if sys.stdout is None:
-        return [*log, *report]
-    return [*log, *report, TerminalSink(sys.stdout, options.format, wants_colour(sys.stdout, os.environ))]
+        return [*hook, *log, *report]
+    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, wants_colour(sys.stdout, os.environ))]
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

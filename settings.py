@@ -35,6 +35,9 @@ LOG = "anomaly.log"  # path of the log of episodes; None: no log
 LOG_BYTES = 1_000_000  # size of one log file, bytes, 1000 to 1000000000; a full one is rotated
 LOG_FILES = 5  # rotated log files that are kept, 1 to 1000
 REPORT = None  # path of a CSV file with one row an anomalous point; None: no report
+SUMMARY = None  # path of an HTML page of the run, written at its end; None: no page
+ON_ANOMALY = None  # command run once an episode, with the verdict as JSON on its standard input; None: no command
+ON_ANOMALY_SECONDS = 30  # how long that command may run, seconds, 0.1 to 3600; then it is killed
 
 # The live view
 VISUALIZATION = True  # whether the stream is drawn while it arrives, True or False
@@ -45,4 +48,5 @@ IMAGES = "detected-image"  # folder of the saved pictures
 SNAPSHOT_ON_ANOMALY = False  # whether a picture is saved at each episode's end, True or False
 PORT = 0  # of the browser's page, 0 to 65535; 0: any free one
 PUBLIC = False  # whether the browser's page may be reached from other machines, True or False
+TOKEN_FILE = None  # path where the page's token is kept from run to run, made if missing; None: a new one each run
 GLOBAL_HOTKEY = False  # whether q saves a picture from any program, True or False; reads every key typed anywhere

@@ -316,6 +316,11 @@ class StreamFigure:
         self._selected = index
         return True
 
+    def show_all(self) -> None:
+        """Hold the view on all that is kept."""
+        self._follow()
+        self._hold(self._kept.first, max(NARROWEST, self._kept.end - self._kept.first), moved=False)
+
     def _go_to_anomaly(self) -> None:
         self._follow()
         here = self._selected if self._frozen else None

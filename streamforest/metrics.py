@@ -167,8 +167,14 @@ class RunCounts:
 
     def start(self) -> None:
         """Count seconds from now on: what came before was preparation."""
+        self._newest: float | None = None  # when the newest points came
+        self._ended: float | None = None
         self._started = self._clock()
         self._marks = deque([(self._started, 0)], maxlen=RATE_MARKS)
+
+    def end(self) -> None:
+        """Count no more seconds: what comes now is clearing up."""
+        self._ended = self._clock()
 
     def add(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1, with the points' labels in them."""
@@ -190,14 +196,14 @@ class RunCounts:
         self._mark()
 
     def _mark(self) -> None:
-        now = self._clock()
+        self._newest = now = self._clock()
         if now - self._marks[-1][0] >= MARK_SECONDS:
             self._marks.append((now, self.points))
 
     @property
     def seconds(self) -> float:
         """How long the run has lasted."""
-        return self._clock() - self._started
+        return (self._clock() if self._ended is None else self._ended) - self._started
 
     @property
     def points_per_second(self) -> float:
@@ -250,6 +256,7 @@ class RunCounts:
             recall=self.match.recall,
             warm_up=1.0 if self.scored or warm_up_points <= 0 else min(1.0, self.points / warm_up_points),
             alarms_a_day=self.alarms_a_day,
+            seconds_since_last_point=None if self._newest is None else self._clock() - self._newest,
         )
 
     def summary(self) -> str:

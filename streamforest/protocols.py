@@ -326,6 +326,8 @@ class Status(NamedTuple):
         What is asked for in place of the alarm rate, where times make it possible.
     agreement : tuple of (name, shared, episodes)
         Of each detector that judges along: how many of the detector's episodes it flags too, and of how many.
+    seconds_since_last_point : float or None
+        How long ago the newest points were judged; None before the first.
     """
 
     source: str
@@ -344,3 +346,4 @@ class Status(NamedTuple):
     warm_up: float
     alarms_a_day: float | None = None
     agreement: tuple[tuple[str, int, int], ...] = ()
+    seconds_since_last_point: float | None = None

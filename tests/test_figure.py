@@ -533,3 +533,12 @@ def test_the_strip_lies_between_the_panels_at_every_size_and_is_not_there_withou
             box = text.get_window_extent()
             assert strip.y0 <= box.y0 <= box.y1 <= strip.y1
             assert strip.x0 - 1 <= box.x0 <= box.x1 <= strip.x1
+
+
+@pytest.mark.parametrize(("n", "capacity"), [(3, 500), (2000, 50_000), (2000, 700)])
+def test_all_that_is_kept_can_be_shown(n, capacity):
+    _, view = shown(stream(n), capacity=capacity)
+    view.show_all()
+    view.refresh()
+    assert view.visible == (max(0, n - capacity), n - 1)
+    assert view.picture().visible == view.visible

@@ -1,11 +1,13 @@
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from csv import DictReader
 from datetime import UTC, datetime
@@ -499,3 +501,93 @@ def test_compared_detectors_judge_along_and_the_agreement_is_told_and_reported(r
     assert [row["detector"] for row in table] == ["z-score", "isolation-forest"]
     assert int(table[1]["flagged points"]) == sum("isolation-forest" in row["flagged_by"] for row in rows)
     assert {"precision", "recall", "F1"} <= set(table[0])
+
+
+def test_a_command_is_run_once_an_episode_and_standard_output_stays_json(run, csv, tmp_path):
+    command = shlex.join(
+        [sys.executable, "-c", "import sys; open('told', 'a').write(sys.stdin.read()); print('hello')"]
+    )
+    code, out, err = run(*(csv.name, "--delay", 0, "--format", "json", "--alarm-rate", 0.01), "--on-anomaly", command)
+    points = [json.loads(line) for line in out.splitlines()]
+    starts = {point["episode"]: point for point in reversed(points) if point["is_anomaly"]}
+    told = [json.loads(line) for line in (tmp_path / "told").read_text(encoding="utf-8").splitlines()]
+    assert (code, len(points)) == (0, 600)
+    assert told == [starts[number] for number in sorted(starts)]
+    assert err.count("hello\n") == len(told) > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("no-such-program x", "there is no program 'no-such-program'; install it or give its path (no shell is used)"),
+        ("'x", "a quotation mark or backslash is left open (No closing quotation)"),
+    ],
+)
+def test_a_command_that_cannot_be_run_ends_with_2_and_one_line(run, command, message):
+    assert run("--on-anomaly", command) == (2, "", f"main.py: ON_ANOMALY is {command!r}: {message}\n")
+
+
+def test_the_token_of_the_page_is_kept_in_a_file_and_opens_its_numbers(start, tmp_path):
+    process = start("--visualization", "--view", "browser", "--token-file", "token", "--delay", 0.01)
+    page = next(line for line in process.stderr if line.startswith("page: "))
+    token = (tmp_path / "token").read_text(encoding="utf-8").strip()
+    assert page.strip().endswith(f"?token={token}")
+    address = page.removeprefix("page: ").partition("?")[0] + "metrics"
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert b"\nstreamforest_points_total " in answer.read()
+
+
+def test_a_token_file_that_holds_none_is_told_and_the_run_goes_on_without_a_page(run, tmp_path):
+    (tmp_path / "notes").write_text("mine\n", encoding="utf-8")
+    options = ("--visualization", "--view", "browser", "--token-file", "notes", "--max-points", 20, "--delay", 0)
+    code, out, err = run(*options)
+    assert (code, len(out.splitlines())) == (0, 20)
+    assert "view: none; no page for the browser: notes holds no token" in err
+    assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine\n"
+
+
+def test_the_summary_is_written_at_the_end_without_any_view(run, csv, tmp_path):
+    code, out, err = run(
+        *(csv.name, "--delay", 0, "--format", "json", "--alarm-rate", 0.01),
+        *("--summary", "page.html", "--on-anomaly", "true the-secret"),
+    )
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert (code, len(out.splitlines())) == (0, 600)
+    assert err.endswith("summary written: page.html\n")
+    assert "All 600 points" in page
+    assert "all points judged" in page
+    assert "--summary page.html</code>" in page
+    assert "the-secret" not in page
+    assert "<th scope=row>ON_ANOMALY</th><td>true ***</td>" in page
+
+
+@needs_proc
+def test_the_summary_is_written_when_the_user_stops_the_run(start, tmp_path):
+    process = start("--summary", "page.html", "--delay", 0.01, "--format", "json")
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "stopped by the user" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_summary_of_a_run_that_failed_says_so(run, tmp_path):
+    (tmp_path / "words.csv").write_text("value,other\n" + "x,1\n" * 200, encoding="utf-8")
+    code, _, _ = run("words.csv", "--delay", 0, "--summary", "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert code == 1
+    assert "failed: words.csv: the first 100 readings were all refused" in page
+    assert "No point was judged." in page
+
+
+def test_a_summary_that_cannot_be_written_is_told_before_the_run(run):
+    code, _, err = run("--summary", "gone/page.html", "--max-points", 20, "--delay", 0)
+    assert code == 0
+    assert err.startswith("no summary, the run goes on without it: gone/page.html: No such file or directory\n")
+
+
+def test_pictures_tell_no_secrets():
+    texts = main.picture_texts(options_of("x://me:secret@host", "--on-anomaly", "curl the-secret"))
+    assert "secret" not in str(texts)
+    assert "ON_ANOMALY=curl ***" in texts["Settings"]

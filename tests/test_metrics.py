@@ -234,3 +234,24 @@ def test_the_summary_tells_the_length_of_the_run(seconds, text):
     counts = RunCounts(0.001, clock)
     clock.now += seconds
     assert f"0 in {text}, 0 a second" in counts.summary()
+
+
+def test_the_run_lasts_from_its_start_to_its_end():
+    now = [100.0]
+    counts = RunCounts(0.001, clock=lambda: now[0])
+    now[0] = 110.0
+    counts.start()
+    now[0] = 115.0
+    assert counts.seconds == 5
+    counts.end()
+    now[0] = 200.0
+    assert counts.seconds == 5
+
+
+def test_the_seconds_since_the_last_point_are_unknown_before_the_first():
+    now = [100.0]
+    counts = RunCounts(0.001, clock=lambda: now[0])
+    assert counts.status("s", "d", ("d",), 1).seconds_since_last_point is None
+    counts.add(np.zeros(1, VERDICT_DTYPE))
+    now[0] = 107.5
+    assert counts.status("s", "d", ("d",), 1).seconds_since_last_point == 7.5

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from streamforest.actions import Actions
 from streamforest.history import History
 from streamforest.protocols import Status, View
+from streamforest.token_file import kept_token
 
 PROBE_SECONDS = 20  # a toolkit that takes longer is taken for broken
 #: Toolkit -> a program that opens a connection to the display; it may abort, which is why it is one of its own.
@@ -134,7 +135,14 @@ def can_open(toolkit: str, seconds: float = PROBE_SECONDS) -> bool:
 
 
 def make_view(
-    choice: Choice, watched: Watched, *, theme: str, port: int, public: bool, notify: Callable[[str], None]
+    choice: Choice,
+    watched: Watched,
+    *,
+    theme: str,
+    port: int,
+    public: bool,
+    notify: Callable[[str], None],
+    token_file: Path | None = None,
 ) -> View | None:
     """Open the view that was chosen; None for none.
 
@@ -146,7 +154,7 @@ def make_view(
     if choice.view == "window":
         return _window(choice.toolkit, watched, theme)
     if choice.view == "browser":
-        return _browser(watched, theme, port, public, notify)
+        return _browser(watched, theme, port, public, notify, token_file)
     return None
 
 
@@ -160,7 +168,9 @@ def _window(toolkit: str, watched: Watched, theme: str) -> View:
         raise ViewError(f"no window by {toolkit}: {error}") from error
 
 
-def _browser(watched: Watched, theme: str, port: int, public: bool, notify: Callable[[str], None]) -> View:
+def _browser(
+    watched: Watched, theme: str, port: int, public: bool, notify: Callable[[str], None], token_file: Path | None
+) -> View:
     try:
         from streamforest.views.browser import BrowserView  # noqa: PLC0415 - tornado, only where it is needed
 
@@ -174,6 +184,7 @@ def _browser(watched: Watched, theme: str, port: int, public: bool, notify: Call
             notify=notify,
             report=watched.report,
             snapshot=watched.snapshot,
+            token="" if token_file is None else kept_token(token_file, notify),
         )
     except (ImportError, OSError) as error:
         raise ViewError(f"no page for the browser: {error}") from error

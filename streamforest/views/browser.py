@@ -22,10 +22,13 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+import streamforest
 from streamforest.actions import DETECTOR, VIEW_COMMANDS, Actions
+from streamforest.exposition import CONTENT_TYPE, exposition
 from streamforest.figure import THEMES, StreamFigure, counters
 from streamforest.history import History
 from streamforest.protocols import Status
+from streamforest.token_file import new_token
 
 PAGE = Path(__file__).with_name("page.html")
 ASKABLE = frozenset({"snapshot", "report", "next-detector", *VIEW_COMMANDS})  # a visitor cannot end the run
@@ -118,6 +121,8 @@ class BrowserView:
         Gives the report so far, as CSV.
     snapshot : callable
         Saves a picture and gives its file.
+    token : str
+        Without which nothing is served; a new one where not given.
 
     Attributes
     ----------
@@ -153,11 +158,12 @@ class BrowserView:
         notify: Callable[[str], None],
         report: Callable[[], bytes],
         snapshot: Callable[[], Path],
+        token: str = "",
     ) -> None:
         self.figure = StreamFigure(history, status, theme=theme)
         self.report, self.snapshot = report, snapshot
         self.public = public
-        self.token = secrets.token_urlsafe(32)
+        self.token = token or new_token()
         self.page = _fill_page(theme)
         self.visitors: list[Visitor] = []
         self.is_open = True
@@ -218,6 +224,10 @@ class BrowserView:
         self._loop.remove_reader(self._actions.fileno())
         self._loop.run_until_complete(self._say_farewell())
         self._loop.close()
+
+    def metrics(self) -> bytes:
+        """The run's numbers, as Prometheus reads them."""
+        return exposition(self._status(), self._history.newest(1), streamforest.__version__)
 
     async def _serve(self, seconds: float) -> None:
         end = self._loop.time() + seconds
@@ -385,6 +395,12 @@ def _fill_page(theme: str) -> str:
     return PAGE.read_text(encoding="utf-8").replace("@colours@", rules).replace("@theme@", theme)
 
 
+def bearer_token(authorization: str) -> bytes:
+    """The token in an Authorization header; empty where there is none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip().encode("utf-8", "replace") if scheme.lower() == "bearer" else b""
+
+
 class Guarded(RequestHandler):
     """A request that is answered only if it has the token and does not come from another site."""
 
@@ -405,7 +421,7 @@ class Guarded(RequestHandler):
         """Refuse whoever has no business here."""
         view, headers = self.view, self.request.headers
         host = headers.get("Host", "")
-        token = self.request.query_arguments.get("token", [b""])[-1]
+        token = self.request.query_arguments.get("token", [bearer_token(headers.get("Authorization", ""))])[-1]
         if not (
             is_own_host(host, view.port, view.public)
             and headers.get("Origin", f"http://{host}") == f"http://{host}"
@@ -466,6 +482,15 @@ class Picture(Guarded):
             return saved[0].read_bytes()
 
         self.send_download("image/png", "anomaly_graph.png", content)
+
+
+class Metrics(Guarded):
+    """The run's numbers for Prometheus."""
+
+    def get(self) -> None:
+        """Send them as text."""
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.finish(self.view.metrics())
 
 
 class Missing(Guarded):
@@ -541,6 +566,7 @@ class Visitor(Guarded, WebSocketHandler):
 ROUTES: dict[str, type[RequestHandler]] = {
     "/": Page,
     "/live": Visitor,
+    "/metrics": Metrics,
     "/picture.png": Picture,
     "/report.csv": Report,
 }

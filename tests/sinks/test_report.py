@@ -1,4 +1,7 @@
 import csv
+import os
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -98,3 +101,81 @@ def some_verdicts(n):
         rows[name] = rng.normal(size=n)
     rows["is_anomaly"] = rng.random(n) < 0.2
     return rows
+
+
+# As its users read it
+
+
+def report_of(verdicts, folder):
+    sink = ReportSink(folder / "report.csv")
+    sink.write(verdicts)
+    sink.close()
+    return folder / "report.csv"
+
+
+def rich_verdicts():
+    """Every reason and label there is, in rows with numbers of every size, some of them unknown."""
+    n = len(REASONS) * len(LABELS)
+    rows = some_verdicts(n)
+    rows["is_anomaly"], rows["episode"] = True, np.arange(1, n + 1)
+    rows["reason"], rows["label"] = np.arange(n) % len(REASONS), np.arange(n) // len(REASONS)
+    rows["time"] = 1.7e9 + 0.25 * np.arange(n)
+    rows["p_value"] = 10.0 ** -np.arange(n)
+    rows["value"][:4] = np.nan, -1.5, 1e300, 123456789.125
+    rows["expected"][5] = np.nan
+    return rows
+
+
+def test_no_cell_of_text_is_a_formula_to_a_spreadsheet_program(tmp_path):
+    rows = rich_verdicts()
+    for name in ("value", "expected"):
+        rows[name][::3] *= -1
+    for row in rows_of(report_of(rows, tmp_path)):
+        for cell in (row["reason"], row["label"], row["is_anomaly"]):
+            assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not [name for name in (*LABELS, *REASONS, *Verdict._fields) if name.startswith(("=", "+", "-", "@"))]
+
+
+def test_pandas_reads_it_without_options(tmp_path):
+    pandas = pytest.importorskip("pandas", reason="needs pandas: tests/optional-requirements.txt")
+    rows = rich_verdicts()
+    frame = pandas.read_csv(report_of(rows, tmp_path))
+    assert list(frame.columns) == list(Verdict._fields)
+    for name in Verdict._fields:
+        wanted = "b" if name == "is_anomaly" else "i" if name in ("index", "episode") else "f"
+        if name not in ("label", "reason"):
+            assert frame[name].dtype.kind == wanted, name
+            np.testing.assert_allclose(frame[name].to_numpy(), rows[name], rtol=1e-15)
+    assert frame["label"].tolist() == [LABELS[k] for k in rows["label"]]
+    assert frame["reason"].fillna("").tolist() == [verdict_from_row(row.item()).reason for row in rows]
+    times = pandas.to_datetime(frame["time"], unit="s", utc=True)
+    assert str(times[1]) == "2023-11-14 22:13:20.250000+00:00"
+
+
+def test_libreoffice_reads_it_without_options(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl: tests/optional-requirements.txt")
+    program = shutil.which("soffice")
+    if program is None:
+        pytest.skip("needs soffice: apt install libreoffice-calc")
+    rows = rich_verdicts()
+    words = [program, f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless"]
+    words += ["--convert-to", "xlsx", "--outdir", str(tmp_path), str(report_of(rows, tmp_path))]
+    plain = {**os.environ, "LC_ALL": "C.UTF-8"}
+    subprocess.run(words, check=True, capture_output=True, timeout=240, env=plain)
+    head, *found = openpyxl.load_workbook(tmp_path / "report.xlsx").active.iter_rows()
+    assert [cell.value for cell in head] == list(Verdict._fields)
+    assert len(found) == len(rows)
+    for cells, row in zip(found, rows, strict=True):
+        verdict = verdict_from_row(row.item())
+        for name, cell in zip(Verdict._fields, cells, strict=True):
+            known = getattr(verdict, name)
+            assert cell.data_type != "f", f"{name} is a formula"
+            if isinstance(known, str):
+                assert (cell.value or "") == known
+            elif known is None:
+                assert cell.value is None
+            elif isinstance(known, bool):
+                assert cell.value == str(known)  # a word to it: it takes only TRUE for what it is
+            else:
+                assert cell.data_type == "n", name
+                assert cell.value == pytest.approx(known, rel=1e-14, abs=0)

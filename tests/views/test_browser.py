@@ -3,8 +3,10 @@ import gc
 import http.client
 import io
 import json
+import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 import weakref
@@ -25,8 +27,10 @@ from streamforest.figure import THEMES
 from streamforest.history import History
 from streamforest.protocols import VERDICT_DTYPE, Status
 from streamforest.snapshot import save_snapshot
+from streamforest.token_file import kept_token
 from streamforest.views.browser import MOST_PIXELS, BrowserView, encode_png, fitting_size, is_own_host
 
+README = Path(__file__).parents[2] / "README.md"
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -59,14 +63,14 @@ def stream(n):
 class Run:
     """A view in a thread of its own, with points that come as long as ``feed`` is set."""
 
-    def __init__(self, folder, points=300, *, theme="light", port=0, public=False, report=lambda: REPORT):
+    def __init__(self, folder, points=300, *, theme="light", port=0, public=False, report=lambda: REPORT, token=""):
         self.history, self.actions = History(5000), Actions()
         self.rows, self.folder, self.report = stream(5000), folder, report
         self.history.write(self.rows[:points])
         self.detector, self.warm_up = DETECTORS[0], 1.0
         self.asked, self.notices, self.frames, self.problem = [], [], 0, None
         self.feed, self.done, self.ready = threading.Event(), threading.Event(), threading.Event()
-        self.options = {"theme": theme, "port": port, "public": public}
+        self.options = {"theme": theme, "port": port, "public": public, "token": token}
         self.thread = threading.Thread(target=self._live)
 
     def status(self):
@@ -183,7 +187,17 @@ def until(condition):
         time.sleep(0.01)
 
 
-PATHS = ("/", "/live", "/picture.png", "/report.csv", "/mpl.js", "/favicon.ico", "/../settings.py", "/%2e%2e/x")
+PATHS = (
+    "/",
+    "/live",
+    "/metrics",
+    "/picture.png",
+    "/report.csv",
+    "/mpl.js",
+    "/favicon.ico",
+    "/../settings.py",
+    "/%2e%2e/x",
+)
 
 
 @pytest.mark.parametrize("token", ["", "?token=", "?token=wrong", "?token=%FF", "?token=\u00e9".encode().hex()])
@@ -443,6 +457,87 @@ def test_poll_returns_at_once_when_an_action_is_asked_for():
     view.poll(SECONDS)
     assert not view.is_open
     actions.close()
+
+
+# For Prometheus
+
+
+def test_the_numbers_are_served_to_whoever_has_the_token_in_either_place(run):
+    for path, headers in (
+        (f"/metrics?token={run.token}", {}),
+        ("/metrics", {"Authorization": f"Bearer {run.token}"}),
+        ("/metrics", {"Authorization": f"bearer {run.token}"}),
+    ):
+        code, answer, body = run.get(path, **headers)
+        assert (code, answer["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        assert b"\nstreamforest_points_total 300\n" in body
+        assert b"\nstreamforest_threshold 0.6\n" in body
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", "Bearer wrong", "Basic {token}", "{token}", "Bearer \xe9", "Bearer {token}x"],
+)
+def test_a_header_without_the_token_is_refused(run, authorization):
+    assert run.get("/metrics", Authorization=authorization.format(token=run.token))[0] == 403
+    assert run.get(f"/metrics?token={run.token}x", Authorization=f"Bearer {run.token}")[0] == 403
+    assert run.get("/metrics", host="evil.example", Authorization=f"Bearer {run.token}")[0] == 403
+
+
+@pytest.fixture
+def prometheus(tmp_path):
+    """Start a real Prometheus with a configuration; gives a function that asks it for a number."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("needs prometheus: apt install prometheus")
+    started = []
+
+    def start(configuration):
+        (tmp_path / "prometheus.yml").write_text(configuration, encoding="utf-8")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        options = {"config.file": tmp_path / "prometheus.yml", "storage.tsdb.path": tmp_path / "tsdb"}
+        options["web.listen-address"] = f"127.0.0.1:{port}"
+        words = [program, *(f"--{name}={value}" for name, value in options.items())]
+        log = (tmp_path / "prometheus.log").open("wb")
+        with log:
+            started.append(subprocess.Popen(words, cwd=tmp_path, stdout=log, stderr=log))
+
+        def ask(name):
+            link = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+            try:
+                link.request("GET", f"/api/v1/query?query={name}")
+                found = json.loads(link.getresponse().read())["data"]["result"]
+            except (OSError, ValueError, KeyError):
+                return None  # not ready yet
+            finally:
+                link.close()
+            return float(found[0]["value"][1]) if found else None
+
+        return ask
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_prometheus_reads_the_numbers_with_the_readmes_configuration(tmp_path, prometheus):
+    token = kept_token(tmp_path / "token", print)
+    with Run(tmp_path, token=token) as run:
+        assert run.token == token
+        text = re.search(r"```yaml\n(scrape_configs:.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[1]
+        for address, other in (
+            ("127.0.0.1:8765", f"127.0.0.1:{run.view.port}"),
+            ("/etc/prometheus/streamforest.token", str(tmp_path / "token")),
+        ):
+            assert address in text
+            text = text.replace(address, other)
+        ask = prometheus("global: {scrape_interval: 1s}\n" + text)
+        until(lambda: ask("streamforest_points_total") is not None)
+        assert ask("streamforest_points_total") == 300
+        assert ask("streamforest_threshold") == 0.6
+        assert ask("up") == 1
 
 
 # In a real browser

@@ -1,0 +1,54 @@
+"""How a run was made, for whoever reads of it later: its command and settings, without passwords."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+
+HIDDEN = "***"
+#: The password in an address, and what is as good as one behind its question mark.
+PASSWORD = re.compile(r"(?P<kept>://[^/\s:@]*:)[^/\s]*(?=@)")
+SECRET = re.compile(
+    r"(?P<kept>[?&;](?:[\w-]*(?:token|key|secret|passw(?:or)?d|pwd|signature)|auth|sig)=)[^&;#\s]+", re.IGNORECASE
+)
+#: Options whose value may hold secrets anywhere, and which a repeated run had better not have.
+COMMANDS = ("on_anomaly",)
+
+
+def without_passwords(text: str) -> str:
+    """A text with what must not be shown in its addresses left out.
+
+    Examples
+    --------
+    >>> without_passwords("mqtt://me:secret@broker/pump?token=abc&qos=1")
+    'mqtt://me:***@broker/pump?token=***&qos=1'
+    """
+    for pattern in (PASSWORD, SECRET):
+        text = pattern.sub(rf"\g<kept>{HIDDEN}", text)
+    return text
+
+
+def repeating(program: str, arguments: Sequence[str]) -> str:
+    """The command line that repeats a run, quoted for a shell; commands that it ran are left out."""
+    flags = tuple("--" + name.replace("_", "-") for name in COMMANDS)
+    kept: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word in flags:
+            next(words, None)
+        elif not word.startswith(tuple(f"{flag}=" for flag in flags)):
+            kept.append(without_passwords(word))
+    return " ".join([program, shlex.join(kept)]).rstrip()
+
+
+def shown_settings(settings: Mapping[str, object]) -> dict[str, str]:
+    """All settings as text, in order of their names; of a command only the program."""
+    shown = {}
+    for name, value in sorted(settings.items()):
+        text = without_passwords(str(value))
+        if name in COMMANDS and value is not None:
+            program, *rest = text.split(maxsplit=1)
+            text = f"{program} {HIDDEN}" if rest else program
+        shown[name.upper()] = text
+    return shown

@@ -1,0 +1,229 @@
+"""A command that is run once an episode, with the verdict on its standard input; it never holds up the run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from streamforest.episodes import EPISODE_GAP, EpisodeFold
+from streamforest.protocols import Verdicts
+
+MOST_WAITING = 100  # episodes whose command has not begun; the oldest make room
+FAILURES_TOLD = 10  # further ones are only counted
+SILENT = 1.0  # seconds at the end of the run before the wait for commands is told
+PATIENCE = 5.0  # seconds beyond the time limit for a command that was killed to be gone
+
+
+class Call(NamedTuple):
+    """One episode that the command is to be run for: its number and what the command reads."""
+
+    episode: int
+    text: str
+
+
+def words_of(command: str) -> list[str]:
+    """The words of a command, without a shell: the program, found, and its arguments.
+
+    Raises
+    ------
+    ValueError
+        The command cannot be taken apart, or there is no such program; the message is for the user.
+    """
+    is_windows = sys.platform == "win32"
+    try:
+        words = shlex.split(command, posix=not is_windows)  # a backslash is part of a path there
+    except ValueError as error:
+        raise ValueError(f"a quotation mark or backslash is left open ({error})") from None
+    if is_windows:
+        words = [word.strip('"') for word in words]
+    if not words or not words[0]:
+        raise ValueError("it names no program")
+    program = shutil.which(words[0])
+    if program is None:
+        raise ValueError(f"there is no program {words[0]!r}; install it or give its path (no shell is used)")
+    return [program, *words[1:]]
+
+
+class HookSink:
+    """Runs a command at the start of each episode, one after the other, in a thread of its own.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Program and arguments; no shell is used.
+    seconds : float
+        How long one run may take, at least 0; then it is killed with all that it started.
+    describe : callable
+        One verdict, as an array of shape (1,) -> the text that the command reads on its standard input.
+    notify : callable
+        Takes a line for people.
+    cool_down : int
+        Calm points in a row that an episode survives.
+
+    Notes
+    -----
+    What the command prints goes to standard error: standard output is the run's own. A command that is slower
+    than episodes begin falls behind: of those that wait the newest MOST_WAITING are kept. At the end of the run
+    what still waits is run, as far as it is done within ``seconds``.
+    """
+
+    name = "command on anomaly"
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        seconds: float,
+        describe: Callable[[Verdicts], str],
+        notify: Callable[[str], None],
+        cool_down: int = EPISODE_GAP,
+    ) -> None:
+        self._words, self._seconds = list(words), seconds
+        self._describe, self._notify = describe, notify
+        self._fold = EpisodeFold(cool_down)
+        self._waiting: deque[Call] = deque()
+        self._changed = threading.Condition()
+        self._ends: float | None = None  # when all must be done, once the run is over
+        self.left_out = 0  # episodes without a command
+        self.begun = 0  # commands
+        self.failed = 0  # of them
+        self._worker = threading.Thread(target=self._work, name="command on anomaly", daemon=True)
+        self._worker.start()
+
+    def write(self, verdicts: Verdicts) -> None:
+        """Take one block of verdicts, shape (n,), n >= 1."""
+        first = int(verdicts["index"][0])
+        for happening, episode in self._fold.add(verdicts):
+            if happening == "start":
+                place = episode.start.index - first
+                self._add(Call(episode.number, self._describe(verdicts[place : place + 1])))
+
+    def close(self) -> None:
+        """Wait for what runs and what waits, no longer than one run may take, and tell what went wrong."""
+        if self._ends is not None:
+            return
+        with self._changed:
+            self._ends = time.monotonic() + self._seconds
+            self._changed.notify()
+        self._worker.join(SILENT)
+        if self._worker.is_alive():
+            self._notify(f"the run is over; its last commands have {self._seconds:g} s to end")
+        self._worker.join(self._seconds + PATIENCE)
+        if self.left_out:
+            self._notify(f"{self.left_out:,} episodes had no command: they began faster than it runs")
+        if self.failed > FAILURES_TOLD:
+            self._notify(f"the command failed {self.failed:,} of {self.begun:,} times")
+
+    def _add(self, call: Call) -> None:
+        with self._changed:
+            is_full = len(self._waiting) == MOST_WAITING
+            if is_full:
+                self._waiting.popleft()
+                self.left_out += 1
+            self._waiting.append(call)
+            self._changed.notify()
+        if is_full and self.left_out == 1:
+            self._notify("episodes begin faster than the command runs: the oldest that wait are left out")
+
+    def _work(self) -> None:
+        while (call := self._next()) is not None:
+            self._run(call)
+
+    def _next(self) -> Call | None:
+        """The next episode to run the command for; None when all is done."""
+        with self._changed:
+            while not self._waiting and self._ends is None:
+                self._changed.wait()
+            if self._ends is not None and time.monotonic() >= self._ends:
+                self.left_out += len(self._waiting)
+                self._waiting.clear()
+            if not self._waiting:
+                return None
+            return self._waiting.popleft()
+
+    def _run(self, call: Call) -> None:
+        limit = self._seconds if self._ends is None else max(0.0, self._ends - time.monotonic())
+        self.begun += 1
+        try:
+            fault = run_once(self._words, call.text, limit)
+        except OSError as error:
+            fault = f"cannot be started: {error.strerror or error}"
+        if not fault:
+            return
+        self.failed += 1
+        if self.failed <= FAILURES_TOLD:
+            more = "; further failures are only counted" if self.failed == FAILURES_TOLD else ""
+            self._notify(f"command on anomaly, episode {call.episode}: {fault}{more}")
+
+
+def run_once(words: Sequence[str], text: str, seconds: float) -> str:
+    """Run a command to its end, with a text on its standard input.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Program and arguments.
+    text : str
+        Shorter than what a pipe takes without a reader: 4 KiB.
+    seconds : float
+        After these it is killed with its children, which never outlive it.
+
+    Returns
+    -------
+    str
+        What went wrong, in words; empty where it ended with exit code 0.
+
+    Raises
+    ------
+    OSError
+        It cannot be started.
+    """
+    output = _error_stream()
+    command = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=output, stderr=output, **_own_group())
+    try:
+        with suppress(OSError):  # it need not read
+            command.stdin.write(text.encode())  # type: ignore[union-attr] # it is a pipe
+        with suppress(OSError):
+            command.stdin.close()  # type: ignore[union-attr]
+        code = command.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return f"not done after {seconds:.3g} s, killed"
+    finally:
+        _end_group(command)
+        command.wait()
+    if code < 0:
+        return f"ended by signal {-code}"
+    return f"exit code {code}" if code else ""
+
+
+def _error_stream() -> int:
+    """Where a command's output goes: standard error, if there is one."""
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        return subprocess.DEVNULL
+
+
+def _own_group() -> dict[str, Any]:
+    """How a command is started so that Ctrl+C does not reach it and all of it can be ended at once."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def _end_group(command: subprocess.Popen[bytes]) -> None:
+    """Kill a command, if it still runs, and whatever it started and left behind."""
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says so in another way
+            os.killpg(command.pid, signal.SIGKILL)
+    elif command.poll() is None:
+        subprocess.run(["taskkill", "/T", "/F", "/PID", str(command.pid)], capture_output=True, check=False)
