@@ -28,6 +28,7 @@ if __name__ == "__main__":
     on_stop_signals(end_at_once)  # before all imports that take time
 
 import platform  # noqa: E402 - the handlers come first
+import re  # noqa: E402
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -116,7 +117,7 @@ def check_paths(options: SimpleNamespace) -> None:
     OptionError
         Two paths are of one file.
     """
-    taken = {"SOURCE": Path(options.source), "MODEL": options.model}
+    taken = {"MODEL": options.model} | ({} if is_address(options.source) else {"SOURCE": Path(options.source)})
     for name in ("LOG", "REPORT"):
         path = getattr(options, name.lower())
         for other, file in taken.items():
@@ -124,6 +125,11 @@ def check_paths(options: SimpleNamespace) -> None:
                 raise OptionError(f"{name} is {str(path)!r}: that is the file of {other}, choose another one")
         if path is not None:
             taken[name] = path
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is named by more than a path: a kind and a colon, and no file has that name."""
+    return re.match("[a-z]{2,}:", source) is not None and not os.path.lexists(source)
 
 
 def is_same_file(path: Path, other: Path) -> bool:
@@ -296,12 +302,13 @@ def picture_texts(options: SimpleNamespace) -> dict[str, str]:
     import numpy as np  # noqa: PLC0415 - see run
 
     import streamforest  # noqa: PLC0415
+    from streamforest.addresses import without_password  # noqa: PLC0415
 
-    chosen = ", ".join(f"{name.upper()}={value}" for name, value in sorted(vars(options).items()))
+    shown = {**vars(options), "source": without_password(options.source)}
     texts = {
-        "Source": options.source,
+        "Source": shown["source"],
         "Seed": str(options.seed) if options.source == "simulated" else "none",
-        "Settings": chosen,
+        "Settings": ", ".join(f"{name.upper()}={value}" for name, value in sorted(shown.items())),
         "Versions": f"streamforest {streamforest.__version__}, Python {platform.python_version()}, "
         f"numpy {np.__version__}",
     }
