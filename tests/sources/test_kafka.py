@@ -263,6 +263,14 @@ def test_a_wrong_address_is_an_error(word, message):
         open_source(word, SourceOptions(print))
 
 
+def test_a_server_that_refuses_user_and_password_ends_the_run_at_once(mock, stop, told):
+    word = f"kafka://ann:secret@{mock[1]}/a?security=sasl_plaintext"  # the cluster knows of no users
+    reader = Reader(open_source(word, SourceOptions(told.append)), stop)
+    reader.ends_within(5)
+    assert "the server refuses user or password" in str(reader.fault)
+    assert "secret" not in str(reader.fault)
+
+
 def test_a_password_is_never_shown(told):
     source = open_source("kafka://ann:secret@127.0.0.1:1/a?security=sasl_plaintext", SourceOptions(told.append))
     assert source.name == "kafka://127.0.0.1:1/a"

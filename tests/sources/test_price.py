@@ -206,6 +206,13 @@ def test_a_minute_is_given_once_it_is_over(yahoo, source):
     assert [(item.value, item.time) for item in source._ask()] == [(2.0, OPEN + 60)]
 
 
+def test_a_price_of_this_very_moment_is_of_no_minute_and_left_out(source):
+    pandas = pytest.importorskip("pandas")
+    moments = pandas.to_datetime([OPEN, OPEN + 60, OPEN + 121], unit="s", utc=True)
+    bars = pandas.DataFrame({"Close": [1.0, 2.0, 3.0]}, index=moments)
+    assert [item.value for item in source._new_bars(bars)] == [1.0, 2.0]
+
+
 def test_the_hours_of_the_market_are_known_and_a_market_without_hours_is_always_open(yahoo, source):
     yahoo.answer = chart([OPEN], [1.0])
     source._ask()
