@@ -6,6 +6,8 @@ import signal
 import socket
 import threading
 import time
+import urllib.request
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -35,6 +37,14 @@ def told():
     return []
 
 
+def series(port):
+    """What the server has of its own requests; nothing while it starts."""
+    url = f"http://127.0.0.1:{port}/api/v1/query?query=prometheus_http_requests_total"
+    with suppress(OSError), urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)["data"]["result"]
+    return []
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A real Prometheus that watches itself, once a second."""
@@ -49,8 +59,11 @@ def server(tmp_path_factory):
         f"--storage.tsdb.path={folder / 'data'}",
         cwd=folder,
     ).start()
-    yield server
-    server.kill()
+    try:
+        wait_until(lambda: len(series(port)) > 1)  # it has watched itself once
+        yield server
+    finally:
+        server.kill()
 
 
 @pytest.fixture
