@@ -28,6 +28,7 @@ if __name__ == "__main__":
     on_stop_signals(end_at_once)  # before all imports that take time
 
 import platform  # noqa: E402 - the handlers come first
+import re  # noqa: E402
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from functools import partial  # noqa: E402
@@ -142,7 +143,7 @@ def check_paths(options: SimpleNamespace) -> None:
     OptionError
         Two paths are of one file.
     """
-    taken = {"SOURCE": Path(options.source), "MODEL": options.model}
+    taken = {"MODEL": options.model} | ({} if is_address(options.source) else {"SOURCE": Path(options.source)})
     for name in ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE"):
         path = getattr(options, name.lower())
         for other, file in taken.items():
@@ -150,6 +151,11 @@ def check_paths(options: SimpleNamespace) -> None:
                 raise OptionError(f"{name} is {str(path)!r}: that is the file of {other}, choose another one")
         if path is not None:
             taken[name] = path
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is named by more than a path: a kind and a colon, and no file has that name."""
+    return re.match("[a-z]{2,}:", source) is not None and not os.path.lexists(source)
 
 
 def is_same_file(path: Path, other: Path) -> bool:
@@ -365,8 +371,9 @@ def make_summary(
     """What writes the page of the run at its end, given what broke it, with the sinks that it needs."""
     if options.summary is None:
         return lambda _fault: None, sinks
+    from streamforest.addresses import without_passwords  # noqa: PLC0415
     from streamforest.history import History  # noqa: PLC0415 - see run
-    from streamforest.repeat import repeating, shown_settings, without_passwords  # noqa: PLC0415
+    from streamforest.repeat import repeating, shown_settings  # noqa: PLC0415
     from streamforest.summary import (  # noqa: PLC0415
         Facts,
         RecentEpisodes,
@@ -436,7 +443,8 @@ def versions() -> str:
 
 def picture_texts(options: SimpleNamespace) -> dict[str, str]:
     """What every saved picture tells of the run: source, seed, settings, versions."""
-    from streamforest.repeat import shown_settings, without_passwords  # noqa: PLC0415 - see run
+    from streamforest.addresses import without_passwords  # noqa: PLC0415 - see run
+    from streamforest.repeat import shown_settings  # noqa: PLC0415
 
     texts = {
         "Source": without_passwords(options.source),

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-HIDDEN = "***"
-#: The password in an address, and what is as good as one behind its question mark.
-PASSWORD = re.compile(r"(?P<kept>://[^/\s:@]*:)[^/\s]*(?=@)")
-SECRET = re.compile(
-    r"(?P<kept>[?&;](?:[\w-]*(?:token|key|secret|passw(?:or)?d|pwd|signature)|auth|sig)=)[^&;#\s]+", re.IGNORECASE
-)
+from streamforest.addresses import HIDDEN, without_passwords
+
 #: Options whose value may hold secrets anywhere, and which a repeated run had better not have.
 COMMANDS = ("on_anomaly",)
-
-
-def without_passwords(text: str) -> str:
-    """A text with what must not be shown in its addresses left out.
-
-    Examples
-    --------
-    >>> without_passwords("mqtt://me:secret@broker/pump?token=abc&qos=1")
-    'mqtt://me:***@broker/pump?token=***&qos=1'
-    """
-    for pattern in (PASSWORD, SECRET):
-        text = pattern.sub(rf"\g<kept>{HIDDEN}", text)
-    return text
 
 
 def repeating(program: str, arguments: Sequence[str]) -> str:

@@ -591,3 +591,24 @@ def test_pictures_tell_no_secrets():
     texts = main.picture_texts(options_of("x://me:secret@host", "--on-anomaly", "curl the-secret"))
     assert "secret" not in str(texts)
     assert "ON_ANOMALY=curl ***" in texts["Settings"]
+
+
+def test_a_password_in_the_source_is_in_no_picture_and_in_no_message(run):
+    word = "mqtt://ann:se:cr%40et@127.0.0.1:1/a"
+    texts = main.picture_texts(options_of(word))
+    assert texts["Source"] == "mqtt://ann:***@127.0.0.1:1/a"
+    assert "SOURCE=mqtt://ann:***@127.0.0.1:1/a" in texts["Settings"]
+    assert "cr%40et" not in "".join(texts.values())
+    code, _, err = run("mqtx" + word[4:])
+    assert code == 1
+    assert err.startswith("main.py: there is no source 'mqtx'")
+    assert "cr" not in err
+
+
+def test_an_address_is_no_path_that_must_not_be_written_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main.check_paths(options_of("price:AAPL", "--log", "price:AAPL"))
+    (tmp_path / "price:AAPL").touch()
+    with pytest.raises(OptionError, match="choose another one"):
+        main.check_paths(options_of("price:AAPL", "--log", "price:AAPL"))
+    assert not main.is_address("C:/readings.csv")

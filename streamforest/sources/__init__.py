@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from streamforest.protocols import Source
+from streamforest.protocols import Source, SourceError
+from streamforest.validation import shown
 
 
 class SourceOptions(NamedTuple):
@@ -21,6 +22,8 @@ class SourceOptions(NamedTuple):
         For the simulated source.
     outlier_probability : float
         Probability that a simulated point is anomalous, in [0, 1].
+    interval : float or None
+        Seconds between two questions, for sources that are asked; None: each source's own.
     """
 
     notify: Callable[[str], None]
@@ -29,6 +32,7 @@ class SourceOptions(NamedTuple):
     label_column: str | None = None
     seed: int = 1
     outlier_probability: float = 0.0
+    interval: float | None = None
 
 
 def _open_simulated(_word: str, options: SourceOptions) -> Source:
@@ -49,11 +53,40 @@ def _open_file(word: str, options: SourceOptions) -> Source:
     return FileSource(word, options.column, options.time_column, options.label_column)
 
 
+def _open_mqtt(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.mqtt import MqttSource  # noqa: PLC0415 - only where chosen
+
+    return MqttSource(word, options.notify, options.column, options.time_column, options.label_column)
+
+
+def _open_kafka(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.kafka import KafkaSource  # noqa: PLC0415 - only where chosen
+
+    return KafkaSource(word, options.notify, options.column, options.time_column, options.label_column)
+
+
+def _open_prometheus(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.prometheus import PrometheusSource  # noqa: PLC0415 - only where chosen
+
+    return PrometheusSource(word, options.notify, options.interval)
+
+
+def _open_price(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.price import PriceSource  # noqa: PLC0415 - only where chosen
+
+    return PriceSource(word, options.notify, options.interval)
+
+
 #: What opens the source that a word names, by the word or what stands before its first colon; any other word is the
 #: path of a file. The module of a source is imported only where it is chosen.
 SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "simulated": _open_simulated,
     "-": _open_stdin,
+    "mqtt": _open_mqtt,
+    "mqtts": _open_mqtt,
+    "kafka": _open_kafka,
+    "prometheus": _open_prometheus,
+    "price": _open_price,
 }
 
 
@@ -67,4 +100,8 @@ def open_source(word: str, options: SourceOptions) -> Source:
     MissingPackageError
         It needs a package that is not installed.
     """
-    return SOURCES.get(word.partition(":")[0], _open_file)(word, options)
+    kind = word.partition(":")[0]
+    if kind not in SOURCES and "://" in word:  # what it says may be secret
+        kinds = ", ".join(name for name in SOURCES if name.isalpha())
+        raise SourceError(f"there is no source {shown(kind)}; there are {kinds}, - and the paths of files")
+    return SOURCES.get(kind, _open_file)(word, options)

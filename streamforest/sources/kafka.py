@@ -1,0 +1,235 @@
+"""A Kafka topic's messages: each a number, a CSV row or a JSON object."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+from uuid import uuid4
+
+from streamforest.addresses import Address, read_address
+from streamforest.optional import optional
+from streamforest.payloads import PayloadReader
+from streamforest.protocols import Reading, Refusal, SourceError, Stop
+from streamforest.reconnecting import FIRST_LIMIT, LONGEST_PAUSE, PATIENCE, Connection, Silence
+
+PORT = 9092
+#: Values of the offset parameter, and what each is to the client.
+OFFSETS = {"latest": "latest", "newest": "latest", "earliest": "earliest", "oldest": "earliest"}
+SECURITY = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
+PARAMETERS = ("offset", "group", "partition", "security", "mechanism")
+#: Seconds that leaving the server may take at the end of the run.
+LEAVING = 0.5
+
+_log = logging.getLogger("streamforest.kafka")
+_log.addHandler(logging.NullHandler())
+_log.propagate = False  # what matters of the client's own log is told in words of our own
+
+
+class KafkaSource:
+    """The messages of a topic, as they come.
+
+    Where messages hold no time, it is the time that Kafka keeps with each.
+
+    Parameters
+    ----------
+    word : str
+        ``kafka://[user[:password]@]host[:port]/topic[?name=value&...]`` with ``offset`` (``latest``, the default, or
+        ``earliest``), ``group`` (goes on where the last run of this group ended; without it the run has a group of
+        its own), ``partition`` (one alone), ``security`` (``plaintext``, ``ssl``, ``sasl_plaintext`` or
+        ``sasl_ssl``; the last where there is a user) and ``mechanism`` (``PLAIN``).
+    notify : callable
+        Takes a line for people.
+    column, time_column, label_column : str, optional
+        As in :class:`~streamforest.rows.RowReader`.
+
+    Raises
+    ------
+    SourceError
+        The address or a parameter is wrong.
+    MissingPackageError
+        confluent-kafka is not installed.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        word: str,
+        notify: Callable[[str], None],
+        column: str | None = None,
+        time_column: str | None = None,
+        label_column: str | None = None,
+    ) -> None:
+        address = read_address(word, PORT)
+        topic, _, query = address.rest.partition("?")
+        self._topic = unquote(topic)
+        self.name = f"kafka://{address.place}/{self._topic}"
+        if not self._topic:
+            raise SourceError("kafka: there is no topic in the address; write kafka://HOST/TOPIC")
+        chosen = _parameters(query)
+        self._partition = int(chosen["partition"]) if "partition" in chosen else None
+        self._client = optional("confluent_kafka", "kafka")
+        self._payloads = PayloadReader(self.name, column, time_column, label_column)
+        self._notify = notify
+        self._connection = Connection(self.name, notify)
+        self._fault = ""  # the newest one of the client
+        self._told: set[str] = set()
+        self._consumer = self._make_consumer(_configuration(address, chosen))
+
+    def describe(self) -> str:
+        """The topic, the value column and the columns there are, in words."""
+        return f"topic {self._topic}: {self._payloads.describe()}"
+
+    def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
+        """Yield what has come, in blocks of at most ``most``, and missing readings where nothing comes for long.
+
+        Raises
+        ------
+        SourceError
+            There was no connection within FIRST_LIMIT, the server refuses user or topic, or the value column
+            cannot be told.
+        """
+        silence = Silence(self.name, self._notify)
+        self._connection = Connection(self.name, self._notify)
+        last = None
+        while not stop.requested:
+            items: list[Reading | Refusal] = []
+            for message in self._take(most):
+                items += self._read_message(message)
+            if items:
+                silence.arrived()
+                last = next((item.time for item in reversed(items) if isinstance(item, Reading)), last)
+            elif self._connection.was_made and silence.is_gap():
+                items.append(Reading(None, last))
+            for start in range(0, len(items), most):
+                yield items[start : start + most]
+
+    def close(self) -> None:
+        """Leave the server, within LEAVING."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            leaving = threading.Thread(target=consumer.close, daemon=True)
+            leaving.start()
+            leaving.join(LEAVING)
+
+    def _make_consumer(self, configuration: dict[str, Any]) -> Any:
+        told = {"error_cb": self._on_error, "stats_cb": self._on_statistics}
+        try:
+            consumer = self._client.Consumer(configuration | told, logger=_log)
+            if self._partition is None:
+                consumer.subscribe([self._topic], on_assign=self._on_assign)
+            else:
+                stored = self._client.OFFSET_STORED  # where the group ended, else as the offset parameter says
+                consumer.assign([self._client.TopicPartition(self._topic, self._partition, stored)])
+        except (self._client.KafkaException, ValueError, TypeError) as error:
+            raise SourceError(f"{self.name}: {_words(error)}") from None
+        return consumer
+
+    def _take(self, most: int) -> Sequence[Any]:
+        """Messages, up to so many: the first may be waited for, the others are there. Runs the callbacks."""
+        first = self._consumer.poll(PATIENCE)
+        if first is None:
+            self._connection.check(self._fault or "the server gave no answer")
+            return ()
+        return [first, *self._consumer.consume(most - 1, 0)] if most > 1 else [first]
+
+    def _read_message(self, message: Any) -> list[Reading | Refusal]:
+        error = message.error()
+        if error is not None:
+            self._judge_error(error)
+            return []
+        self._connection.worked()
+        where = f"offset {message.offset()} of partition {message.partition()}"
+        kind, milliseconds = message.timestamp()
+        moment = time.time() if kind == self._client.TIMESTAMP_NOT_AVAILABLE else milliseconds / 1000
+        return self._payloads.read(message.value() or b"", where, moment)
+
+    def _judge_error(self, error: Any) -> None:
+        """Fail where the server refuses what was asked for; else say it once."""
+        code = self._client.KafkaError
+        if error.code() in {code.TOPIC_AUTHORIZATION_FAILED, code.GROUP_AUTHORIZATION_FAILED}:
+            raise SourceError(f"{self.name}: the server refuses: {error.str()}")
+        if error.code() == code.UNKNOWN_TOPIC_OR_PART:
+            self._tell_once(f"there is no topic {self._topic} so far; waiting for it")
+        elif error.code() != code._PARTITION_EOF:
+            self._tell_once(error.str())
+
+    def _on_error(self, error: Any) -> None:
+        code = self._client.KafkaError
+        if error.code() in {code._AUTHENTICATION, code.SASL_AUTHENTICATION_FAILED} and not self._connection.was_made:
+            raise SourceError(f"{self.name}: the server refuses user or password: {error.str()}")
+        if error.code() != code._ALL_BROKERS_DOWN:
+            self._fault = error.str()
+
+    def _on_statistics(self, text: str) -> None:
+        """Once a second: whether any server is connected."""
+        if any(broker["state"] in {"UP", "UPDATE"} for broker in json.loads(text)["brokers"].values()):
+            self._fault = ""
+            self._connection.worked()
+        elif self._connection.was_made and not self._connection.is_lost:
+            self._connection.failed(self._fault or "the server closed it or does not answer")
+
+    def _on_assign(self, consumer: Any, partitions: Sequence[Any]) -> None:
+        if len(partitions) > 1:
+            self._tell_once(
+                f"the topic has {len(partitions)} partitions, which keep no common order: a reading whose time goes "
+                "back is refused; ?partition=N takes one alone"
+            )
+        consumer.assign(partitions)
+
+    def _tell_once(self, message: str) -> None:
+        if message not in self._told and len(self._told) < 100:
+            self._told.add(message)
+            self._notify(f"{self.name}: {message}")
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """The parameters behind the question mark, each checked."""
+    chosen = dict(parse_qsl(query, keep_blank_values=True))
+    for name in chosen:
+        if name not in PARAMETERS:
+            raise SourceError(f"kafka: there is no parameter {name!r}; there are {', '.join(PARAMETERS)}")
+    allowed = {"offset": tuple(OFFSETS), "security": SECURITY}
+    for name, values in allowed.items():
+        if chosen.get(name, values[0]) not in values:
+            raise SourceError(f"kafka: {name} is {chosen[name]!r}: it must be one of {', '.join(values)}")
+    partition = chosen.get("partition", "0")
+    if not (partition.isascii() and partition.isdigit() and len(partition) < 10):
+        raise SourceError(f"kafka: partition is {partition!r}: it must be a whole number from 0")
+    return chosen
+
+
+def _configuration(address: Address, chosen: dict[str, str]) -> dict[str, Any]:
+    """What the client is told."""
+    configuration: dict[str, Any] = {
+        "bootstrap.servers": address.place,
+        "group.id": chosen.get("group") or f"streamforest-{uuid4().hex[:12]}",
+        "enable.auto.commit": bool(chosen.get("group")),
+        "auto.offset.reset": OFFSETS[chosen.get("offset", "latest")],
+        "security.protocol": chosen.get("security", "plaintext" if address.user is None else "sasl_ssl"),
+        "reconnect.backoff.ms": 1000,
+        "reconnect.backoff.max.ms": int(LONGEST_PAUSE * 1000),
+        "socket.connection.setup.timeout.ms": int(FIRST_LIMIT * 1000),
+        "statistics.interval.ms": 1000,
+        "queued.max.messages.kbytes": 16384,
+        "fetch.message.max.bytes": 262144,
+        "client.id": "streamforest",
+    }
+    if address.user is not None:
+        configuration |= {
+            "sasl.mechanism": chosen.get("mechanism", "PLAIN"),
+            "sasl.username": address.user,
+            "sasl.password": address.password or "",
+        }
+    return configuration
+
+
+def _words(error: Exception) -> str:
+    """What an error of the client says."""
+    inner = error.args[0] if error.args else error
+    return str(inner.str() if hasattr(inner, "str") else inner)

