@@ -34,7 +34,7 @@ from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
 from typing import TYPE_CHECKING, NoReturn, TextIO  # noqa: E402
 
-from streamforest.options import OptionError, read_options  # noqa: E402
+from streamforest.options import OptionError, names_file, read_options  # noqa: E402
 
 if TYPE_CHECKING:
     from streamforest.detectors import DetectorOptions
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     try:
         options = read_options(arguments, load_settings(), FOLDER, program="main.py", description=DESCRIPTION)
+        check_follow(options)
         check_paths(options)
     except OptionError as error:
         say(f"main.py: {error}")
@@ -108,6 +109,18 @@ def list_of_detectors() -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
+def check_follow(options: SimpleNamespace) -> None:
+    """Refuse to follow what is no file.
+
+    Raises
+    ------
+    OptionError
+        It is asked for, and the source is another one.
+    """
+    if options.follow and not names_file(options.source):
+        raise OptionError(f"--follow is for files, and SOURCE is {options.source!r}: leave it away, or say --no-follow")
+
+
 def check_paths(options: SimpleNamespace) -> None:
     """Keep the run from writing over what it reads, or two outputs from sharing a file.
 
@@ -116,7 +129,8 @@ def check_paths(options: SimpleNamespace) -> None:
     OptionError
         Two paths are of one file.
     """
-    taken = {"SOURCE": Path(options.source), "MODEL": options.model}
+    taken = {"SOURCE": Path(options.source)} if names_file(options.source) else {}
+    taken["MODEL"] = options.model
     for name in ("LOG", "REPORT"):
         path = getattr(options, name.lower())
         for other, file in taken.items():
@@ -300,7 +314,7 @@ def picture_texts(options: SimpleNamespace) -> dict[str, str]:
     chosen = ", ".join(f"{name.upper()}={value}" for name, value in sorted(vars(options).items()))
     texts = {
         "Source": options.source,
-        "Seed": str(options.seed) if options.source == "simulated" else "none",
+        "Seed": str(options.seed) if options.source.partition(":")[0] == "simulated" else "none",
         "Settings": chosen,
         "Versions": f"streamforest {streamforest.__version__}, Python {platform.python_version()}, "
         f"numpy {np.__version__}",
@@ -353,6 +367,8 @@ def make_source(options: SimpleNamespace) -> Source:
             label_column=options.label_column,
             seed=options.seed,
             outlier_probability=options.outlier_probability,
+            follow=options.follow,
+            interval=options.interval,
         ),
     )
 
