@@ -300,8 +300,8 @@ class WebStream(TimedStream):
         super().__init__(seed, outlier_probability)
 
     def _combine(self, noise: Floats, pattern: Floats) -> Floats:
-        starts = self._rng.random(BLOCK) < 1 / 40
-        bursts = decaying(np.where(starts, self._rng.exponential(0.12, BLOCK), 0.0), 4.0, self._burst)
+        starts = self._rng.random(BLOCK) < 1 / 60
+        bursts = decaying(np.where(starts, self._rng.exponential(0.2, BLOCK), 0.0), 4.0, self._burst)
         self._burst = float(bursts[-1])
         rate = np.maximum(self.profile.level + pattern, 0.03 * self.profile.level)
         return self._rng.poisson(np.maximum(rate * (1.0 + bursts + 0.03 * noise), 0.0)).astype(np.float64)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from streamforest.profiles import DAY, HOUR, PROFILES, START, WEEK, PaymentStream, week_of
+from streamforest.profiles import DAY, HOUR, PROFILES, START, WEEK, PaymentStream, WebStream, decaying, week_of
 from streamforest.protocols import LABELS, NORMAL
 
 every_profile = pytest.mark.parametrize("kind", PROFILES.values(), ids=PROFILES)
@@ -129,6 +129,28 @@ def test_web_traffic_is_counted_has_its_peak_in_the_evening_and_bursts():
     hours = by_hour(PROFILES["web"], 4 * 2016)
     assert hours.argmax() in (20, 21)
     assert hours[20] > 5 * hours[4]
+
+
+def test_bursts_of_web_traffic_come_at_once_and_die_away():
+    _, values, _ = taken(WebStream, 1, 0.0, [50_000])
+    steps = np.diff(values) / np.sqrt(values[1:])
+    assert np.mean((steps / steps.std()) ** 3) > 0.5
+    stream = WebStream(1)
+    usual = stream.take(1024)[0]
+    stream = WebStream(1)
+    stream._burst = 5.0
+    burst = stream.take(1024)[0]
+    assert burst[0] > 3 * usual[0]
+    assert burst[30:] == pytest.approx(usual[30:], rel=0.5)
+    assert stream._burst < 1
+
+
+def test_what_is_left_of_a_burst_goes_on_in_the_next_block():
+    sizes = np.random.default_rng(1).exponential(size=50)
+    whole = decaying(sizes, 4.0, 0.3)
+    first = decaying(sizes[:20], 4.0, 0.3)
+    assert np.array_equal(whole, np.concatenate([first, decaying(sizes[20:], 4.0, first[-1])]))
+    assert decaying(np.array([1.0, 0, 0, 0, 0]), 4.0, 0.0)[-1] == pytest.approx(np.exp(-1))
 
 
 def test_a_weekly_cycle_follows_its_hours_and_has_mean_0():

@@ -116,6 +116,22 @@ def test_a_rotated_file_is_read_to_its_end_and_then_the_new_one_from_its_start(p
     ]
 
 
+def test_what_is_written_between_the_look_at_the_old_files_end_and_the_look_for_a_new_one_is_read(
+    path, follow, monkeypatch
+):
+    path.write_text("1\n")
+    old, look = path.with_name("app.log.1"), FollowSource._is_replaced
+    acts = [in_order(rotate(path, 1, ""), append(old, "2\n"), append(path, "3\n"))]
+
+    def look_late(source, file):
+        if acts:
+            acts.pop()()
+        return look(source, file)
+
+    monkeypatch.setattr(FollowSource, "_is_replaced", look_late)
+    assert values(follow()) == ["1", "2", "3"]
+
+
 def test_the_last_line_of_a_rotated_file_need_not_be_ended(path, follow):
     path.write_text("1\n2")
     assert values(follow(rotate(path, 1, "3\n"))) == ["1", "2", "3"]
