@@ -58,12 +58,16 @@ class FollowSource:
         self._path = Path(path)
         self._notify = notify
         self._rows = RowReader(self.name, column, time_column, label_column)
+        self._successor: FileIO | None = None
         try:
             self._file = self._open()
         except (OSError, ValueError) as error:
             raise SourceError(f"{str(path)!r} cannot be opened: {getattr(error, 'strerror', None) or error}") from None
         self._is_gone = self._file is None
-        if self._is_gone:
+        if self._file is not None:
+            self._refuse_compressed(self._file.read(len(_GZIP)) or b"")
+            self._file.seek(0)
+        else:
             notify(f"{path} is not there yet: waiting for it")
 
     def describe(self) -> str:
@@ -82,6 +86,7 @@ class FollowSource:
 
     def close(self) -> None:
         """Close the file."""
+        self._leave_successor()
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -113,15 +118,22 @@ class FollowSource:
         chunk = self._read(file)  # what was written between the look at its end and the look at the new file
         if chunk:
             return chunk
-        self.close()
+        file.close()
+        self._file, self._successor, self._mark = self._successor, None, b""
+        self._tell_new()
         return Seam.WHOLE
 
     def _read(self, file: FileIO) -> bytes:
         chunk = file.read(CHUNK) or b""
-        if not self._mark and chunk.startswith(_GZIP):
-            raise SourceError(f"{self._path} is compressed: --follow reads plain text; read it once without --follow")
+        if not self._mark:
+            self._refuse_compressed(chunk)
         self._mark = (self._mark + chunk)[-_MARK:]
         return chunk
+
+    def _refuse_compressed(self, start: bytes) -> None:
+        if start.startswith(_GZIP):
+            self.close()
+            raise SourceError(f"{self._path} is compressed: --follow reads plain text; read it once without --follow")
 
     def _is_rewritten(self, file: FileIO) -> bool:
         """Whether what was read is no longer what stands there; leaves the place where it was if not."""
@@ -132,15 +144,30 @@ class FollowSource:
         return file.read(len(self._mark)) != self._mark
 
     def _is_replaced(self, file: FileIO) -> bool:
-        """Whether another file has the name, and something stands in it: whoever writes has left the old one."""
+        """Whether another file has the name, and something stands in it: whoever writes has left the old one.
+
+        An empty one is held open, for it may be filled and renamed away itself before the next look.
+        """
+        if self._has_successor():
+            return True
         try:
             found = self._path.stat()
+            is_file = os.path.samestat(found, os.fstat(file.fileno()))
+            if is_file or not _is_same(found, self._successor):
+                self._leave_successor()
+                self._successor = None if is_file or not stat.S_ISREG(found.st_mode) else FileIO(self._path)
+            self._is_gone = False
         except OSError as error:
             self._tell_gone(error)
-            return False
-        self._is_gone = False
-        is_other = not os.path.samestat(found, os.fstat(file.fileno()))
-        return is_other and found.st_size > 0 and stat.S_ISREG(found.st_mode)
+        return self._has_successor()
+
+    def _has_successor(self) -> bool:
+        return self._successor is not None and os.fstat(self._successor.fileno()).st_size > 0
+
+    def _leave_successor(self) -> None:
+        if self._successor is not None:
+            self._successor.close()
+            self._successor = None
 
     def _tell_gone(self, error: OSError) -> None:
         if not self._is_gone:
@@ -154,9 +181,12 @@ class FollowSource:
         except PermissionError as error:
             self._tell_gone(error)
         if self._file is not None:
-            self._notify(f"{self.name} is a new file: reading it from its start")
-            self._is_gone = False
+            self._tell_new()
         return self._file
+
+    def _tell_new(self) -> None:
+        self._notify(f"{self.name} is a new file: reading it from its start")
+        self._is_gone = False
 
     def _open(self) -> FileIO | None:
         """The file; None where there is none."""
@@ -167,3 +197,7 @@ class FollowSource:
         except FileNotFoundError:
             return None
         raise SourceError(f"{self._path} is no regular file, so it cannot be followed; leave --follow away")
+
+
+def _is_same(found: os.stat_result, file: FileIO | None) -> bool:
+    return file is not None and os.path.samestat(found, os.fstat(file.fileno()))

@@ -132,6 +132,24 @@ def test_what_is_written_between_the_look_at_the_old_files_end_and_the_look_for_
     assert values(follow()) == ["1", "2", "3"]
 
 
+def test_a_new_file_that_is_filled_and_rotated_between_two_looks_is_read_where_it_was_seen_empty(path, follow):
+    path.write_text("1\n")
+    fill = in_order(append(path, "2\n"), rotate(path, 2, "3\n"))
+    assert values(follow(rotate(path, 1, ""), fill)) == ["1", "2", "3"]
+
+
+def test_empty_files_that_are_rotated_do_not_keep_the_newest_from_being_read(path, follow):
+    path.write_text("1\n")
+    acts = [rotate(path, number, "") for number in range(1, 6)]
+    assert values(follow(*acts, append(path, "2\n"))) == ["1", "2"]
+
+
+def test_a_file_that_is_renamed_away_and_back_is_not_read_again(path, follow):
+    path.write_text("1\n")
+    old = path.with_name("app.log.1")
+    assert values(follow(rotate(path, 1, ""), lambda: old.replace(path), append(path, "2\n"))) == ["1", "2"]
+
+
 def test_the_last_line_of_a_rotated_file_need_not_be_ended(path, follow):
     path.write_text("1\n2")
     assert values(follow(rotate(path, 1, "3\n"))) == ["1", "2", "3"]
@@ -220,7 +238,7 @@ def test_a_compressed_file_is_refused_in_one_line_at_once_or_when_it_comes(path,
     packed = gzip.compress(b"1\n")
     path.write_bytes(packed)
     with pytest.raises(SourceError, match="is compressed: --follow reads plain text"):
-        follow()
+        FollowSource(path, print)
     path.write_text("1\n")
     with pytest.raises(SourceError, match="is compressed: --follow reads plain text"):
         follow(path.unlink, lambda: path.write_bytes(packed))
@@ -240,12 +258,21 @@ def test_a_name_that_no_file_can_have_is_an_error(name, told):
         FollowSource(name, told.append)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_new_file_that_may_not_be_read_yet_is_awaited(path, told, follow):
+@pytest.mark.parametrize("is_renamed", [True, False], ids=["replaced", "gone first"])
+def test_a_new_file_that_may_not_be_read_yet_is_awaited_and_told_once(path, told, follow, monkeypatch, is_renamed):
     path.write_text("1\n")
-    forbidden = in_order(rotate(path, 1, "2\n"), lambda: path.chmod(0))
-    assert values(follow(forbidden, lambda: None, lambda: path.chmod(0o600))) == ["1", "2"]
-    assert "app.log is gone (Permission denied): waiting for a new one" in told
+
+    def forbid():
+        monkeypatch.setattr("streamforest.sources.follow.FileIO", open_nothing)
+
+    def open_nothing(_path):
+        raise PermissionError(13, "Permission denied")
+
+    nothing = [lambda: None] * 3
+    away = [in_order(rotate(path, 1, "2\n"), forbid)] if is_renamed else [path.unlink, rewrite(path, "2\n")]
+    assert values(follow(forbid, *away, *nothing, monkeypatch.undo)) == ["1", "2"]
+    assert len(told) == 2
+    assert told[1] == "app.log is a new file: reading it from its start"
 
 
 def test_a_long_file_is_read_without_a_wait(path, told):
