@@ -153,7 +153,7 @@ class FollowSource:
         try:
             found = self._path.stat()
             is_file = os.path.samestat(found, os.fstat(file.fileno()))
-            if is_file or not _is_same(found, self._successor):
+            if not _is_same(found, self._successor):
                 self._leave_successor()
                 self._successor = None if is_file or not stat.S_ISREG(found.st_mode) else FileIO(self._path)
             self._is_gone = False
