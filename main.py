@@ -28,7 +28,6 @@ if __name__ == "__main__":
     on_stop_signals(end_at_once)  # before all imports that take time
 
 import platform  # noqa: E402 - the handlers come first
-import re  # noqa: E402
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from functools import partial  # noqa: E402
@@ -36,7 +35,7 @@ from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
 from typing import TYPE_CHECKING, NoReturn, TextIO  # noqa: E402
 
-from streamforest.options import OptionError, read_options  # noqa: E402
+from streamforest.options import OptionError, names_file, read_options  # noqa: E402
 
 if TYPE_CHECKING:
     from streamforest.comparison import DetectorComparison
@@ -63,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     try:
         options = read_options(arguments, load_settings(), FOLDER, program="main.py", description=DESCRIPTION)
+        check_follow(options)
         check_paths(options)
         options.compare = names_to_compare(options.compare)
         words = words_on_anomaly(options)
@@ -135,6 +135,18 @@ def names_to_compare(text: str | None) -> tuple[str, ...]:
     return names
 
 
+def check_follow(options: SimpleNamespace) -> None:
+    """Refuse to follow what is no file.
+
+    Raises
+    ------
+    OptionError
+        It is asked for, and the source is another one.
+    """
+    if options.follow and not names_file(options.source):
+        raise OptionError(f"--follow is for files, and SOURCE is {options.source!r}: leave it away, or say --no-follow")
+
+
 def check_paths(options: SimpleNamespace) -> None:
     """Keep the run from writing over what it reads, or two outputs from sharing a file.
 
@@ -143,7 +155,8 @@ def check_paths(options: SimpleNamespace) -> None:
     OptionError
         Two paths are of one file.
     """
-    taken = {"MODEL": options.model} | ({} if is_address(options.source) else {"SOURCE": Path(options.source)})
+    taken = {"SOURCE": Path(options.source)} if names_file(options.source) else {}
+    taken["MODEL"] = options.model
     for name in ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE"):
         path = getattr(options, name.lower())
         for other, file in taken.items():
@@ -151,11 +164,6 @@ def check_paths(options: SimpleNamespace) -> None:
                 raise OptionError(f"{name} is {str(path)!r}: that is the file of {other}, choose another one")
         if path is not None:
             taken[name] = path
-
-
-def is_address(source: str) -> bool:
-    """Whether a source is named by more than a path: a kind and a colon, and no file has that name."""
-    return re.match("[a-z]{2,}:", source) is not None and not os.path.lexists(source)
 
 
 def is_same_file(path: Path, other: Path) -> bool:
@@ -448,7 +456,7 @@ def picture_texts(options: SimpleNamespace) -> dict[str, str]:
 
     texts = {
         "Source": without_passwords(options.source),
-        "Seed": str(options.seed) if options.source == "simulated" else "none",
+        "Seed": str(options.seed) if options.source.partition(":")[0] == "simulated" else "none",
         "Settings": ", ".join(f"{name}={value}" for name, value in shown_settings(vars(options)).items()),
         "Versions": versions(),
     }
@@ -508,6 +516,8 @@ def make_source(options: SimpleNamespace) -> Source:
             label_column=options.label_column,
             seed=options.seed,
             outlier_probability=options.outlier_probability,
+            follow=options.follow,
+            interval=options.interval,
         ),
     )
 

@@ -4,11 +4,13 @@ A relative path here is relative to this file's folder.
 """
 
 # What is watched
-SOURCE = "simulated"  # simulated, the path of a file (CSV or JSON Lines, plain or gzip), or - for standard input
+SOURCE = "simulated"  # simulated[:PROFILE], cpu, memory, network, disk, the path of a file, or - for standard input
 COLUMN = None  # name of the value column in a file; None: `value`, else the only numeric one
 TIME_COLUMN = None  # name of the time column in a file; None: found by its name and content
 LABEL_COLUMN = None  # name of the ground truth's column in a file; None: found by its name
+FOLLOW = False  # whether more is waited for at the end of a file, as tail -F does, True or False
 DELAY = 0.1  # seconds between simulated or replayed points, 0 to 3600; 0: as fast as it goes
+INTERVAL = None  # seconds between two looks at a source that has to be asked, 0.01 to 86400; None: its own usual
 MAX_POINTS = None  # points, at least 1, after which the run ends; None: when the source ends
 OUTLIER_PROBABILITY = 0.02  # probability that a simulated point is anomalous, 0 to 0.5
 SEED = 1  # start of all random numbers, 0 to 4294967295; the same seed gives the same run

@@ -71,7 +71,8 @@ class TimeTicks:
             return
         self._width, self._most = end - begin, most
         self._range = (begin, end + self._width)
-        locator = CALENDAR.AutoDateLocator(tz=UTC, minticks=most, maxticks=2 * most)
+        # one more than twice as many: half an hour may be too fine and an hour too coarse, and matplotlib warns of it
+        locator = CALENDAR.AutoDateLocator(tz=UTC, minticks=most, maxticks=2 * most + 1)
         self._days = np.asarray(
             locator.tick_values(*(CALENDAR.num2date(day, UTC) for day in self._range)), dtype=np.float64
         )

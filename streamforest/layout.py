@@ -63,6 +63,10 @@ class Layout(NamedTuple):
         """The value column and the columns there are, in words."""
         return f"column {shown(self.names[self.value])} of {listed(self.names)}"
 
+    def columns(self) -> Asked:
+        """The columns by their names, as somebody asks for them who wants just these."""
+        return Asked(*("" if at is None else self.names[at] for at in (self.value, self.time, self.label)))
+
 
 def listed(names: Sequence[str]) -> str:
     """Names for a message, shortened where there are many.
@@ -134,6 +138,33 @@ def is_possible(line: str) -> bool:
     if line.lstrip().startswith("{"):
         return bool(read_object(line))
     return _row_score(line) > 0 or (line.replace("\t", "").isprintable() and any(map(str.isalpha, line)))
+
+
+def is_row(line: str) -> bool:
+    """Whether a line holds numbers or times, as no header does.
+
+    Examples
+    --------
+    >>> [is_row(line) for line in ("time,value", "1,2", '{"value": 2}')]
+    [False, True, False]
+    """
+    return read_object(line) is None and _row_score(line) > 0
+
+
+def fits(line: str, layout: Layout) -> bool:
+    """Whether a line is of a layout found before: its header again, or a row where none is expected.
+
+    Examples
+    --------
+    >>> layout = Layout(("time", "value"), 1, 0, None, ",", "time,value")
+    >>> [fits(line, layout) for line in ("time,value", "1,2", "value,time")]
+    [True, True, False]
+    """
+    if layout.is_json:
+        return layout.names[layout.value] in (read_object(line) or {})
+    if line == layout.header:
+        return True
+    return is_row(line) and not _names_asked(line, layout.columns())
 
 
 def find_layout(lines: Sequence[str], asked: Asked, is_last: bool) -> Layout | None:

@@ -16,6 +16,11 @@ from typing import Literal
 Kind = Literal["switch", "integer", "number", "text", "choice", "path", "source"]
 
 SETTINGS_FILE = "settings.py"
+#: Words that name a source, alone or before a colon; any other word is the path of a file.
+SOURCE_WORDS = (
+    *("simulated", "-", "cpu", "memory", "network", "disk"),
+    *("mqtt", "mqtts", "kafka", "prometheus", "price"),
+)
 NO_RENAMING: Mapping[str, str] = MappingProxyType({})
 LONGEST_SHOWN = 80  # characters of a wrong value in a message
 HELP_POSITION = 28  # column where an option's help begins
@@ -113,11 +118,13 @@ OPTIONS: tuple[Option, ...] = (
         "SOURCE",
         "source",
         WATCHED,
-        "simulated, the path of a file (CSV or JSON Lines, plain or gzip), or - for standard input",
+        "simulated[:PROFILE], cpu, memory, network or disk of this machine, the path of a file (CSV or JSON Lines, "
+        "plain or gzip), or - for standard input",
     ),
     Option("COLUMN", "text", WATCHED, "value column of a file", is_optional=True, placeholder="NAME"),
     Option("TIME_COLUMN", "text", WATCHED, "time column of a file", is_optional=True, placeholder="NAME"),
     Option("LABEL_COLUMN", "text", WATCHED, "ground truth column of a file", is_optional=True, placeholder="NAME"),
+    Option("FOLLOW", "switch", WATCHED, "wait for more at the end of a file, as tail -F does"),
     Option(
         "DELAY",
         "number",
@@ -126,6 +133,17 @@ OPTIONS: tuple[Option, ...] = (
         "seconds",
         0,
         3600,
+        placeholder="SECONDS",
+    ),
+    Option(
+        "INTERVAL",
+        "number",
+        WATCHED,
+        "between two looks at a source that has to be asked",
+        "seconds",
+        0.01,
+        86_400,
+        is_optional=True,
         placeholder="SECONDS",
     ),
     Option("MAX_POINTS", "integer", WATCHED, "end after so many points", "", 1, is_optional=True, placeholder="N"),
@@ -439,10 +457,21 @@ def _in_place(option: Option, value: object, folder: Path) -> object:
     """The value with its path, if it is one, made relative to the folder it was meant for."""
     if option.kind == "path" and isinstance(value, str):
         return folder / value
-    if option.kind == "source" and isinstance(value, str) and value != "-":
+    if option.kind == "source" and isinstance(value, str) and names_file(value) and folder != Path():
         with suppress(OSError):  # a word that cannot be the name of a file
             return str(folder / value) if (folder / value).is_file() else value
     return value
+
+
+def names_file(source: str) -> bool:
+    """Whether a source is a file: every word is that names no other source, and ``./cpu`` is no such word.
+
+    Examples
+    --------
+    >>> [names_file(word) for word in ("cpu", "simulated:web", "./cpu", "cpu.csv")]
+    [False, False, True, True]
+    """
+    return source.partition(":")[0] not in SOURCE_WORDS
 
 
 def _parser(

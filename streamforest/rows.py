@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from enum import Enum
 from itertools import repeat
 from typing import Any, cast
 
@@ -14,7 +16,9 @@ from streamforest.layout import (
     Layout,
     cut_line,
     find_layout,
+    fits,
     is_possible,
+    is_row,
     json_text,
     split_line,
 )
@@ -25,6 +29,18 @@ from streamforest.validation import shown
 LIMIT = 65536
 
 Items = list[Reading | Refusal]
+
+
+class Seam(Enum):
+    """Where one text ends and another one of the same rows begins, among chunks of bytes.
+
+    At a ``WHOLE`` one the last line of the old text is complete, ended or not; at a ``CUT`` one, what is left of a
+    line is no line.
+    """
+
+    WHOLE = "whole"
+    CUT = "cut"
+
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
@@ -53,7 +69,9 @@ class RowReader:
         self._name = name
         self._asked = Asked(column, time_column, label_column)
         self._layout: Layout | None = None
+        self._earlier: Layout | None = None
         self._first: list[tuple[int, str]] = []
+        self._pending: list[tuple[int, str]] = []
         self._tail = bytearray()
         self._is_skipping = False
 
@@ -61,8 +79,10 @@ class RowReader:
         """The value column and the columns there are, in words."""
         return "no columns found so far" if self._layout is None else self._layout.describe()
 
-    def blocks(self, chunks: Iterable[bytes], stop: Stop, most: int) -> Iterator[Items]:
+    def blocks(self, chunks: Iterable[bytes | Seam], stop: Stop, most: int) -> Iterator[Items]:
         """Yield the readings of all chunks in blocks of at most ``most``, each as soon as it is there.
+
+        After a seam another text goes on: :meth:`restart`.
 
         Raises
         ------
@@ -70,7 +90,8 @@ class RowReader:
             The value column cannot be told, or the text is UTF-16 or compressed.
         """
         for chunk in chunks:
-            yield from _cut(self.feed(chunk), stop, most)
+            items = self.restart(chunk) if isinstance(chunk, Seam) else self.feed(chunk)
+            yield from _cut(items, stop, most)
             if stop.requested:
                 return
         if not stop.requested:
@@ -94,6 +115,28 @@ class RowReader:
             items.append(self._refuse_long())
             self._tail = bytearray()
             self._is_skipping = True
+        return items
+
+    def restart(self, seam: Seam) -> Items:
+        """Go on with another text: lines are counted anew, and a header at its start is read anew.
+
+        The columns are the ones of the text before, wherever a new header puts them; without a header they are where
+        they were. Returns the readings of what was left of the text before.
+        """
+        items: Items = []
+        if self._tail and seam is Seam.CUT:
+            items = [Refusal(f"line {self.lines + 1}", f"{shown(self._tail.decode(errors='replace'))} was cut off")]
+        elif self._tail:
+            items = self._read_body(bytes(self._tail) + b"\n")
+        if len(self._first) > 1:
+            with suppress(SourceError):  # nothing of it can be told, or the next text will
+                items += self._decide(is_last=True)
+        self._tail = bytearray()
+        self._is_skipping = False
+        self._earlier = self._layout or self._earlier
+        self._layout = None
+        self._pending, self._first = self._first, []
+        self.lines = 0
         return items
 
     def finish(self) -> Items:
@@ -159,21 +202,36 @@ class RowReader:
             return []
         if not is_possible(line):
             return [Refusal(f"line {self.lines}", f"{shown(line)} is neither a row nor a header")]
+        if is_row(line):
+            self._first = self._pending + self._first  # the text before ended behind its header
+        self._pending = []
         self._first.append((self.lines, line))
         return self._decide(is_last=len(self._first) >= MOST_LINES)
 
     def _decide(self, is_last: bool) -> Items:
         try:
-            self._layout = find_layout([line for _, line in self._first], self._asked, is_last)
+            self._layout = self._find_layout([line for _, line in self._first], is_last)
         except SourceError as error:
             raise SourceError(f"{self._name}: {error}") from None
         if self._layout is None:
             return []
         first, self._first = self._first, []
         if self._layout.header is not None:
-            first.remove(next(kept for kept in first if kept[1] == self._layout.header))
+            header = next((kept for kept in first if kept[1] == self._layout.header), None)
+            first = [kept for kept in first if kept is not header]
         items = (self._read_line(line, number, self._layout) for number, line in first)
         return [item for item in items if item is not None]
+
+    def _find_layout(self, lines: list[str], is_last: bool) -> Layout | None:
+        """The layout of these first lines; after a restart the earlier one, or one with the columns of that."""
+        if self._earlier is None:
+            return find_layout(lines, self._asked, is_last)
+        if fits(lines[0], self._earlier):
+            return self._earlier
+        try:
+            return find_layout(lines, self._earlier.columns(), is_last)
+        except SourceError:
+            return find_layout(lines, self._asked, is_last)  # a column has another name now
 
     def _read_lines(self, lines: list[str]) -> Items:
         if not lines or self._layout is None:

@@ -1,6 +1,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,13 @@ def test_round_times_stand_where_their_points_are():
     assert len(labels) == len(positions) >= 3
     assert np.allclose((there + 1.0) % 3600, 1.0, atol=1e-2)
     assert shared
+
+
+@pytest.mark.parametrize("most", range(1, 13))
+def test_there_are_ticks_for_every_width_of_time_without_a_warning(most):
+    for width in np.geomspace(0.5, 3e8, 100):
+        positions, labels, _ = TimeTicks().place(1.718e9 + np.linspace(0, width, 50), 0, most)
+        assert len(positions) == len(labels) <= 2 * most + 1
 
 
 @given(st.lists(st.floats(0, 100), max_size=20).map(sorted), st.floats(0.1, 20))

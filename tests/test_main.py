@@ -411,6 +411,69 @@ def test_paths_of_different_files_and_no_paths_are_fine(tmp_path, monkeypatch):
     main.check_paths(options_of("x" * 10_000, "--log", "none", "--report", "none"))
 
 
+@pytest.mark.parametrize("source", ["simulated:web", "cpu", "network:eth0", "-"])
+def test_a_source_that_is_no_file_shares_no_path(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / source).touch()
+    main.check_paths(options_of(source, "--report", source, "--log", "none"))
+    with pytest.raises(OptionError, match="choose another one"):
+        main.check_paths(options_of(f"./{source}", "--report", source, "--log", "none"))
+
+
+@pytest.mark.parametrize("source", ["-", "simulated", "simulated:web", "cpu", "disk:sda"])
+def test_to_follow_what_is_no_file_ends_with_2_and_one_line(capsys, source):
+    assert main.main([source, "--follow"]) == 2
+    assert capsys.readouterr().err == (
+        f"main.py: --follow is for files, and SOURCE is {source!r}: leave it away, or say --no-follow\n"
+    )
+
+
+def test_an_unknown_profile_ends_with_1_and_names_the_ones_there_are(run):
+    code, out, err = run("simulated:stocks")
+    assert (code, out) == (1, "")
+    assert err == ("main.py: there is no simulated profile 'stocks'; there are sensor, server, payments, energy, web\n")
+
+
+def test_a_profile_has_times_and_labels(run):
+    code, out, _ = run("simulated:energy", "--max-points", 300, "--delay", 0, "--format", "json")
+    points = [json.loads(line) for line in out.splitlines()]
+    assert (code, len(points)) == (0, 300)
+    assert {b["time"] - a["time"] for a, b in pairwise(points)} == {900}
+    assert {"normal", "dip"} <= {point["label"] for point in points}
+
+
+def test_the_machine_is_watched_at_the_interval_asked_for(run):
+    pytest.importorskip("psutil")
+    code, out, _ = run("cpu", "--interval", 0.05, "--max-points", 10, "--format", "json")
+    points = [json.loads(line) for line in out.splitlines()]
+    assert (code, len(points)) == (0, 10)
+    assert points[-1]["time"] - points[0]["time"] > 0.4
+    assert abs(points[-1]["time"] - time.time()) < 60
+
+
+def test_a_file_is_followed_until_ctrl_c(start, tmp_path):
+    path = tmp_path / "growing.csv"
+    process = start("growing.csv", "--follow", "--format", "json", "--delay", 60)
+    assert process.stderr.readline() == "growing.csv is not there yet: waiting for it\n"
+    with path.open("w", encoding="utf-8") as file:
+        for value in (1.5, 2.5):
+            file.write(f"{value}\n")
+            file.flush()
+            assert json.loads(process.stdout.readline())["value"] == value
+    process.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - sent < 1
+    assert process.returncode == 0
+    assert "2 in" in err
+
+
+def test_a_followed_file_is_never_written_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="that is the file of SOURCE"):
+        main.check_paths(options_of("later.csv", "--follow", "--report", "./later.csv"))
+
+
 def test_without_a_standard_output_there_is_no_terminal_sink(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     assert main.make_sinks(options_of("--log", "none"), None) == []
@@ -607,8 +670,7 @@ def test_a_password_in_the_source_is_in_no_picture_and_in_no_message(run):
 
 def test_an_address_is_no_path_that_must_not_be_written_over(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    main.check_paths(options_of("price:AAPL", "--log", "price:AAPL"))
     (tmp_path / "price:AAPL").touch()
+    main.check_paths(options_of("price:AAPL", "--log", "price:AAPL"))
     with pytest.raises(OptionError, match="choose another one"):
-        main.check_paths(options_of("price:AAPL", "--log", "price:AAPL"))
-    assert not main.is_address("C:/readings.csv")
+        main.check_paths(options_of("./price:AAPL", "--log", "price:AAPL"))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import settings
-from streamforest.options import OPTIONS, OptionError, check, check_settings, parse, read_options
+from streamforest.options import OPTIONS, SOURCE_WORDS, OptionError, check, check_settings, parse, read_options
+from streamforest.sources import SOURCES
 
 BY_NAME = {option.name: option for option in OPTIONS}
 NUMBERS = [option for option in OPTIONS if option.kind in {"integer", "number"}]
@@ -112,6 +113,19 @@ def test_the_command_line_overrides_the_settings():
 def test_paths_are_relative_to_the_project_in_settings_and_to_the_user_on_the_command_line(tmp_path):
     options = read("--log", "mine.log", folder=tmp_path, changed={"REPORT": "report.csv"})
     assert (options.log, options.report) == (Path("mine.log"), tmp_path / "report.csv")
+
+
+def test_the_words_that_name_a_source_are_those_of_the_table_of_sources():
+    assert set(SOURCE_WORDS) == set(SOURCES)
+
+
+def test_a_word_that_names_a_source_is_no_file_of_that_name_and_with_its_folder_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cpu").touch()
+    assert read("cpu").source == "cpu"
+    assert read("./cpu").source == "./cpu"
+    assert read(folder=tmp_path, changed={"SOURCE": "cpu"}).source == "cpu"
+    assert read(folder=tmp_path, changed={"SOURCE": "./cpu"}).source == str(tmp_path / "cpu")
 
 
 def test_a_source_file_in_the_settings_is_found_in_the_project_folder(tmp_path):

@@ -22,8 +22,10 @@ class SourceOptions(NamedTuple):
         For the simulated source.
     outlier_probability : float
         Probability that a simulated point is anomalous, in [0, 1].
+    follow : bool
+        Whether a file is read on as it grows.
     interval : float or None
-        Seconds between two questions, for sources that are asked; None: each source's own.
+        Seconds between two looks at a source that has to be asked again and again; None: what is usual for it.
     """
 
     notify: Callable[[str], None]
@@ -32,13 +34,15 @@ class SourceOptions(NamedTuple):
     label_column: str | None = None
     seed: int = 1
     outlier_probability: float = 0.0
+    follow: bool = False
     interval: float | None = None
 
 
-def _open_simulated(_word: str, options: SourceOptions) -> Source:
+def _open_simulated(word: str, options: SourceOptions) -> Source:
     from streamforest.sources.simulated import SimulatedSource  # noqa: PLC0415 - only where chosen
 
-    return SimulatedSource(options.seed, options.outlier_probability)
+    _, colon, profile = word.partition(":")
+    return SimulatedSource(options.seed, options.outlier_probability, profile if colon else None)
 
 
 def _open_stdin(_word: str, options: SourceOptions) -> Source:
@@ -48,6 +52,10 @@ def _open_stdin(_word: str, options: SourceOptions) -> Source:
 
 
 def _open_file(word: str, options: SourceOptions) -> Source:
+    if options.follow:
+        from streamforest.sources.follow import FollowSource  # noqa: PLC0415 - only where chosen
+
+        return FollowSource(word, options.notify, options.column, options.time_column, options.label_column)
     from streamforest.sources.file import FileSource  # noqa: PLC0415 - only where chosen
 
     return FileSource(word, options.column, options.time_column, options.label_column)
@@ -77,11 +85,19 @@ def _open_price(word: str, options: SourceOptions) -> Source:
     return PriceSource(word, options.notify, options.interval)
 
 
+def _open_system(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.system import SystemSource  # noqa: PLC0415 - only where chosen
+
+    what, _, part = word.partition(":")
+    return SystemSource(what, part, options.interval)
+
+
 #: What opens the source that a word names, by the word or what stands before its first colon; any other word is the
 #: path of a file. The module of a source is imported only where it is chosen.
 SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "simulated": _open_simulated,
     "-": _open_stdin,
+    **dict.fromkeys(("cpu", "memory", "network", "disk"), _open_system),
     "mqtt": _open_mqtt,
     "mqtts": _open_mqtt,
     "kafka": _open_kafka,

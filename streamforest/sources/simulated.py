@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamforest.protocols import Reading, Refusal, Stop
+from streamforest.profiles import PROFILES, TimedStream
+from streamforest.protocols import Reading, Refusal, SourceError, Stop
 from streamforest.simulation import SimulatedStream, default_profile
+from streamforest.validation import shown
 
 
 class SimulatedSource:
@@ -17,23 +19,38 @@ class SimulatedSource:
         The same seed and probability give the same points.
     outlier_probability : float
         Probability that a point is anomalous, in [0, 0.5].
+    profile : str, optional
+        One of PROFILES, a stream with times that is like the real thing; without it the default profile, which has
+        no times.
+
+    Raises
+    ------
+    SourceError
+        There is no profile of that name.
     """
 
-    name = "simulated"
     live = False
 
-    def __init__(self, seed: int, outlier_probability: float) -> None:
-        self._stream = SimulatedStream(default_profile(), seed, outlier_probability)
+    def __init__(self, seed: int, outlier_probability: float, profile: str | None = None) -> None:
+        if profile is None:
+            self.name = "simulated"
+            self._stream = SimulatedStream(default_profile(), seed, outlier_probability)
+        elif profile in PROFILES:
+            self.name = f"simulated {PROFILES[profile].title}"
+            self._stream = PROFILES[profile](seed, outlier_probability)
+        else:
+            raise SourceError(f"there is no simulated profile {shown(profile)}; there are {', '.join(PROFILES)}")
 
     def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
         """Yield blocks of ``most`` readings without end."""
         while not stop.requested:
             values, labels = self._stream.take(most)
-            yield [Reading(value, None, label) for value, label in zip(values.tolist(), labels.tolist(), strict=True)]
+            times = self._stream.take_times(most).tolist() if isinstance(self._stream, TimedStream) else [None] * most
+            yield list(map(Reading, values.tolist(), times, labels.tolist()))
 
     def describe(self) -> str:
         """What is looked at, in words."""
-        return "simulated readings"
+        return f"{self.name}: {self._stream.unit}" if isinstance(self._stream, TimedStream) else "simulated readings"
 
     def close(self) -> None:
         """Nothing is held."""

@@ -2,8 +2,10 @@ from itertools import islice
 
 import pytest
 
-from streamforest.protocols import LABELS, Reading
+from streamforest.profiles import PROFILES
+from streamforest.protocols import LABELS, Reading, SourceError
 from streamforest.simulation import SimulatedStream, default_profile
+from streamforest.sources import SourceOptions, open_source
 from streamforest.sources.simulated import SimulatedSource
 from streamforest.stop import StopFlag
 
@@ -60,3 +62,38 @@ def test_it_says_what_it_is_and_may_be_closed_twice():
     assert source.describe()
     source.close()
     source.close()
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_is_read_with_its_times_and_labels(stop, name):
+    source = open_source(f"simulated:{name}", SourceOptions(print, seed=5, outlier_probability=0.1))
+    found = readings(source, stop, 1000, 3)
+    stream = PROFILES[name](5, 0.1)
+    times = stream.take_times(3000)
+    values, labels = stream.take(3000)
+    assert [reading.time for reading in found] == times.tolist()
+    assert repr([reading.value for reading in found]) == repr(values.tolist())
+    assert [reading.label for reading in found] == labels.tolist()
+    assert source.live is False
+    assert source.name.startswith("simulated ")
+    assert source.describe().startswith(f"{source.name}: ")
+    assert len({open_source(f"simulated:{other}", SourceOptions(print)).name for other in PROFILES}) == len(PROFILES)
+
+
+@pytest.mark.parametrize("word", ["simulated:", "simulated:stocks", "simulated:web:1", "simulated:Web"])
+def test_an_unknown_profile_is_an_error_that_names_the_ones_there_are(word):
+    with pytest.raises(SourceError) as caught:
+        open_source(word, SourceOptions(print))
+    name = word.partition(":")[2]
+    assert str(caught.value) == (
+        f"there is no simulated profile {name!r}; there are sensor, server, payments, energy, web"
+    )
+
+
+def test_simulated_alone_gives_what_it_always_gave(stop):
+    found = readings(SimulatedSource(1, 0.02), stop, 3000, 1)
+    assert [reading.value for reading in found[:3]] == pytest.approx(
+        [55.140859788486516, 54.90361786333756, 54.68915235160758], rel=1e-12
+    )
+    assert found[-1].value == pytest.approx(56.03115592579802, rel=1e-12)
+    assert sum(reading.label > 0 for reading in found) == 84

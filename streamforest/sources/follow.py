@@ -1,0 +1,203 @@
+"""A file that grows: its lines as they are written, through rotation and truncation, as with tail -F."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from io import FileIO
+from pathlib import Path
+
+from streamforest.pipes import CHUNK
+from streamforest.protocols import Reading, Refusal, SourceError, Stop
+from streamforest.rows import RowReader, Seam
+
+#: Seconds between two looks at a file that has nothing new.
+PATIENCE = 0.2
+
+_GZIP = b"\x1f\x8b"
+_MARK = 256  # bytes before the place that is read next, which tell whether a file was written anew
+
+
+class FollowSource:
+    """The rows of a file from its start, then each new one soon after it is written; never ends by itself.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, of plain text; it need not be there yet.
+    notify : callable
+        Takes a line for people: of a file that is awaited, gone, replaced or truncated.
+    column, time_column, label_column : str, optional
+        As in :class:`~streamforest.rows.RowReader`.
+
+    Raises
+    ------
+    SourceError
+        What is there is no regular file, is compressed, or may not be read.
+
+    Notes
+    -----
+    The file is looked at every PATIENCE seconds, which works on every platform and file system; inotify is Linux' own
+    and silent on network drives. A file that was renamed away is read to its end, and the new one of its name once
+    something stands in it. A file that became shorter, or has other bytes where it was read, is read from its
+    start. Two rotations between two looks lose the file in between. On Windows a file that is read cannot be renamed.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        path: str | Path,
+        notify: Callable[[str], None],
+        column: str | None = None,
+        time_column: str | None = None,
+        label_column: str | None = None,
+    ) -> None:
+        self.name = Path(path).name
+        self._path = Path(path)
+        self._notify = notify
+        self._rows = RowReader(self.name, column, time_column, label_column)
+        self._successor: FileIO | None = None
+        try:
+            self._file = self._open()
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{str(path)!r} cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+        self._is_gone = self._file is None
+        if self._file is not None:
+            self._refuse_compressed(self._file.read(len(_GZIP)) or b"")
+            self._file.seek(0)
+        else:
+            notify(f"{path} is not there yet: waiting for it")
+
+    def describe(self) -> str:
+        """The value column and the columns there are, in words."""
+        return self._rows.describe()
+
+    def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
+        """Yield the rows that are there, and then new ones, in blocks of at most ``most``.
+
+        Raises
+        ------
+        SourceError
+            The value column cannot be told, the file turns out to be compressed, or reading fails.
+        """
+        return self._rows.blocks(self._chunks(stop), stop, most)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._leave_successor()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _chunks(self, stop: Stop) -> Iterator[bytes | Seam]:
+        while not stop.requested:
+            try:
+                chunk = self._next()
+            except OSError as error:
+                raise SourceError(f"{self._path}: reading failed: {error.strerror or error}") from None
+            if chunk is None:
+                stop.wait(PATIENCE)
+            else:
+                yield chunk
+
+    def _next(self) -> bytes | Seam | None:
+        """What is new: bytes, or that another text begins; None where nothing is."""
+        file = self._file or self._reopened()
+        if file is None:
+            return None
+        if self._is_rewritten(file):
+            self._notify(f"{self.name} was truncated or written anew: reading it from its start")
+            file.seek(0)
+            self._mark = b""
+            return Seam.CUT
+        chunk = self._read(file)
+        if chunk or not self._is_replaced(file):
+            return chunk or None
+        chunk = self._read(file)  # what was written between the look at its end and the look at the new file
+        if chunk:
+            return chunk
+        file.close()
+        self._file, self._successor, self._mark = self._successor, None, b""
+        self._tell_new()
+        return Seam.WHOLE
+
+    def _read(self, file: FileIO) -> bytes:
+        chunk = file.read(CHUNK) or b""
+        if not self._mark:
+            self._refuse_compressed(chunk)
+        self._mark = (self._mark + chunk)[-_MARK:]
+        return chunk
+
+    def _refuse_compressed(self, start: bytes) -> None:
+        if start.startswith(_GZIP):
+            self.close()
+            raise SourceError(f"{self._path} is compressed: --follow reads plain text; read it once without --follow")
+
+    def _is_rewritten(self, file: FileIO) -> bool:
+        """Whether what was read is no longer what stands there; leaves the place where it was if not."""
+        place, size = file.tell(), os.fstat(file.fileno()).st_size
+        if size < place:
+            return True
+        file.seek(place - len(self._mark))
+        return file.read(len(self._mark)) != self._mark
+
+    def _is_replaced(self, file: FileIO) -> bool:
+        """Whether another file has the name, and something stands in it: whoever writes has left the old one.
+
+        An empty one is held open, for it may be filled and renamed away itself before the next look.
+        """
+        if self._has_successor():
+            return True
+        try:
+            found = self._path.stat()
+            is_file = os.path.samestat(found, os.fstat(file.fileno()))
+            if not _is_same(found, self._successor):
+                self._leave_successor()
+                self._successor = None if is_file or not stat.S_ISREG(found.st_mode) else FileIO(self._path)
+            self._is_gone = False
+        except OSError as error:
+            self._tell_gone(error)
+        return self._has_successor()
+
+    def _has_successor(self) -> bool:
+        return self._successor is not None and os.fstat(self._successor.fileno()).st_size > 0
+
+    def _leave_successor(self) -> None:
+        if self._successor is not None:
+            self._successor.close()
+            self._successor = None
+
+    def _tell_gone(self, error: OSError) -> None:
+        if not self._is_gone:
+            self._notify(f"{self.name} is gone ({error.strerror}): waiting for a new one")
+        self._is_gone = True
+
+    def _reopened(self) -> FileIO | None:
+        """The file that has the name now; None where there is none or it may not be read yet."""
+        try:
+            self._file = self._open()
+        except PermissionError as error:
+            self._tell_gone(error)
+        if self._file is not None:
+            self._tell_new()
+        return self._file
+
+    def _tell_new(self) -> None:
+        self._notify(f"{self.name} is a new file: reading it from its start")
+        self._is_gone = False
+
+    def _open(self) -> FileIO | None:
+        """The file; None where there is none."""
+        self._mark = b""
+        try:
+            if stat.S_ISREG(self._path.stat().st_mode):
+                return FileIO(self._path)
+        except FileNotFoundError:
+            return None
+        raise SourceError(f"{self._path} is no regular file, so it cannot be followed; leave --follow away")
+
+
+def _is_same(found: os.stat_result, file: FileIO | None) -> bool:
+    return file is not None and os.path.samestat(found, os.fstat(file.fileno()))
