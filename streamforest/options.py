@@ -145,7 +145,7 @@ OPTIONS: tuple[Option, ...] = (
         "choice",
         JUDGED,
         "what judges the points; list shows what there is",
-        choices=("isolation-forest", "z-score", "list"),
+        choices=("isolation-forest", "z-score", "half-space-trees", "random-cut-forest", "matrix-profile", "list"),
         placeholder="NAME",
     ),
     Option("MODEL", "path", JUDGED, "trained model, made by model_prod.py", placeholder="PATH"),

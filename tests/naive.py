@@ -524,3 +524,19 @@ class NaiveFeatures:
         for r in rs:
             self.fast = [at + gain * (r - at) for at, gain in zip(self.fast, [1.0, 0.3, 0.05], strict=True)]
             self.levels = [at + gain * (r - at) for at, gain in zip(self.levels, [0.1, 0.02, 0.005], strict=True)]
+
+
+# The matrix profile
+
+
+def left_distances(points, windows):
+    """Distance of each newest window from the nearest one before it that overlaps it by less than three quarters."""
+    distances = []
+    for window in windows:
+        newest, nearest = points[-window:], math.inf
+        for end in range(window, len(points) - math.ceil(window / 4)):
+            off = [(a - b) ** 2 for a, b in zip(points[end - window : end], newest, strict=True)]
+            if not math.isnan(sum(off)):
+                nearest = min(nearest, math.sqrt(math.fsum(off)))
+        distances.append(nearest if nearest < math.inf else math.nan)
+    return distances
