@@ -168,9 +168,9 @@ class MatrixProfileDetector(CompiledDetector):
     Examples
     --------
     >>> detector = MatrixProfileDetector(alarm_rate=0.001)
-    >>> values = np.sin(np.arange(400.0))
-    >>> values[300] += 3.0
-    >>> bool(detector.update_many(values)["is_anomaly"][300])
+    >>> values = np.random.default_rng(1).normal(size=2000)
+    >>> values[1900] += 20.0
+    >>> bool(detector.update_many(values)["is_anomaly"][1900])
     True
     """
 
