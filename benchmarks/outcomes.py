@@ -84,7 +84,7 @@ class KeptOutcomes:
 
 
 def _key(task: Task) -> str:
-    packages = peers.PEERS[task.detector].packages if task.detector in peers.PEERS else ()
+    packages = peers.packages_of(task.detector)
     known = {
         "values": hashlib.sha256(task.series.values.tobytes()).hexdigest(),
         "times": hashlib.sha256(task.series.times.tobytes()).hexdigest(),

@@ -173,10 +173,14 @@ def installed(package: str) -> str | None:
         return None
 
 
+def packages_of(name: str) -> tuple[str, ...]:
+    """What a detector needs beside the project's own requirements."""
+    return PEERS[name].packages if name in PEERS else DETECTORS[name].packages
+
+
 def missing_packages(name: str) -> list[str]:
     """What would have to be installed for a detector to run."""
-    packages = PEERS[name].packages if name in PEERS else ()
-    return [package for package in packages if installed(package) is None]
+    return [package for package in packages_of(name) if installed(package) is None]
 
 
 def run(name: str, series: Series, model: Path, alarm_rate: float) -> Outcome:

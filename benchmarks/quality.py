@@ -131,7 +131,7 @@ def print_check(boards: list[Board]) -> int:
 
 def print_head(asked: argparse.Namespace, detectors: list[str]) -> None:
     """Say what runs, in which versions."""
-    needed = {package for name in detectors if name in peers.PEERS for package in peers.PEERS[name].packages}
+    needed = {package for name in detectors for package in peers.packages_of(name)}
     packages = [*BASE_PACKAGES, *sorted(needed - set(BASE_PACKAGES))]
     versions = ", ".join(f"{package} {peers.installed(package)}" for package in packages)
     print(f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {versions}")

@@ -44,20 +44,13 @@ def new_evidence(n: int = 1) -> NDArray[np.void]:
 
 
 @compiled
-def farness(highest: float) -> float:
-    """Factor, at least 1, by which what a forest says of a point is carried on by the point's highest surprise.
+def carry_on(isolation: float, highest: float) -> float:
+    """What the forest says of a point, carried on by the highest surprise, both at least 0.
 
     A forest sees no farther than its training: beyond the last cut all points fall into the same leaves, at 20
     standard deviations as at 2,000.
     """
-    factor: float = np.exp(FAR_SHARE * max(highest - FAR_OUT, 0.0))
-    return factor
-
-
-@compiled
-def carry_on(isolation: float, highest: float) -> float:
-    """What the forest says of a point, carried on by the highest surprise, both at least 0; see :func:`farness`."""
-    carried: float = (isolation + 3.0) * farness(highest) - 3.0
+    carried: float = (isolation + 3.0) * np.exp(FAR_SHARE * max(highest - FAR_OUT, 0.0)) - 3.0
     return carried
 
 

@@ -124,16 +124,17 @@ def _set_unit(state: Record) -> None:
 
 
 @compiled
-def _scaled(state: Record, value: float) -> float:
-    scaled: float = (value - state.zero) / state.unit
-    return min(max(scaled, -FARTHEST), FARTHEST)
+def scaled(state: Record, value: float) -> float:
+    """A value in the stream's own unit from its own zero, known once the warm-up is over; NaN for NaN."""
+    y: float = (value - state.zero) / state.unit
+    return y if y != y else min(max(y, -FARTHEST), FARTHEST)
 
 
 @compiled
 def _begin(state: Record) -> None:
     """Set everything that starts from the first readings, then learn them in their order."""
     _set_unit(state)
-    first = _scaled(state, state.buffer[0])
+    first = scaled(state, state.buffer[0])
     state.last = first
     state.forecasts[:] = first
     state.errors[:] = 1.0
@@ -150,7 +151,7 @@ def _begin(state: Record) -> None:
     distances = np.empty(2)
     signals = np.empty(N_SIGNALS)
     for i in range(WARM_UP):
-        y = _scaled(state, state.buffer[i])
+        y = scaled(state, state.buffer[i])
         _deviate(state, y, 0.0, np.nan, deviations, distances)
         _signal(state, y, np.nan, signals)
         # the readings' times were not kept
@@ -408,7 +409,7 @@ def observe(
         _pass_over(state, 1, distances)
     else:
         state.missing = 0.0
-        _take(state, _scaled(state, value), time, gap, surprises, novelties, outlook, distances)
+        _take(state, scaled(state, value), time, gap, surprises, novelties, outlook, distances)
     return True
 
 

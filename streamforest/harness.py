@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -13,8 +14,9 @@ from streamforest.judging import COURSE_DTYPE, CompiledDetector, decide, new_cou
 from streamforest.protocols import State, Verdicts
 from streamforest.reasons import tell_why
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
+from streamforest.season import LONGEST_SEASON
 from streamforest.tails import FAR_WEIGHT, TAIL_START, learn_tail, surprise
-from streamforest.vector import Room, look, new_room
+from streamforest.vector import N_VECTOR, Room, look, new_room
 
 #: Scores that are looked at before one is told: they give the scale's zero and unit.
 LEAST_SCORES = 50
@@ -22,6 +24,8 @@ LEAST_SCORES = 50
 FINEST_UNIT = 1e-9
 #: Steps of the zero, in units a point: it is the median of some hundred scores.
 ZERO_GAIN = 0.02
+#: A scorer's scores are remembered this much longer than a deviation: few are rare, and they are far apart.
+SCORE_MEMORY = 10.0
 #: Surprise that gives a score of a half, the farthest that the calibration has a knot for, and its knots.
 HALF, FARTHEST, KNOTS = 5.0, 60.0, 601
 
@@ -79,9 +83,27 @@ def _rarity(record: Record, raw: float) -> float:
     above = max(raw - record.zero, 0.0)
     rarity: float = surprise(above, record.tail)
     unit = record.tail[0]
-    learn_tail(record.tail, above, float(record.scored), FINEST_UNIT, 1.0, 1.0, FAR_WEIGHT)
+    learn_tail(record.tail, above, float(record.scored), FINEST_UNIT, SCORE_MEMORY, 1.0, FAR_WEIGHT)
     record.zero += ZERO_GAIN * unit * (1.0 if raw > record.zero else (-1.0 if raw < record.zero else 0.0))
     return rarity
+
+
+@compiled
+def fill_sight(record: Record, room: Room, sight: NDArray[np.float32]) -> None:
+    """What a scorer sees, as :func:`begin` left it: the room's vector, and behind it the newest values.
+
+    Parameters
+    ----------
+    record : record of HARNESS_DTYPE
+    room : Room
+    sight : float32 array, shape (N_VECTOR + n,)
+        Output; n values, at most WARM_UP, in the stream's unit from its zero, the newest last. Where a reading is
+        missing the forecast stands in for it.
+    """
+    n = sight.size - N_VECTOR
+    sight[:N_VECTOR] = room.vector
+    newest = (record.features.count - 1) % LONGEST_SEASON + LONGEST_SEASON
+    sight[N_VECTOR:] = record.features.ring[newest - n + 1 : newest + 1]
 
 
 @compiled
@@ -133,7 +155,8 @@ class Scorer(Protocol):
     def score(self, vector: NDArray[np.float32]) -> float:
         """Score of a vector of shape (N_VECTOR,), of any scale, higher = more anomalous; NaN while unknown.
 
-        Changes nothing of what later scores depend on.
+        Changes nothing of what later scores depend on. Behind the vector stand as many newest values, in the stream's
+        unit, as the detector around the scorer was told to give.
         """
         ...
 
@@ -163,6 +186,8 @@ class HarnessedDetector(CompiledDetector):
         Wanted share of normal points that are flagged, in [1e-6, 0.2].
     rules : Rules
         What else a point needs to be an alarm.
+    newest : int
+        Values that the scorer is given behind each vector, in [0, features.WARM_UP]: see :func:`fill_sight`.
 
     Raises
     ------
@@ -170,22 +195,39 @@ class HarnessedDetector(CompiledDetector):
         alarm_rate is outside its range.
     """
 
-    def __init__(self, scorer: Scorer, warm_up_points: int, alarm_rate: float = 0.001, rules: Rules = NO_RULES) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        warm_up_points: int,
+        alarm_rate: float = 0.001,
+        rules: Rules = NO_RULES,
+        newest: int = 0,
+    ) -> None:
         super().__init__(alarm_rate, rules)
         self.warm_up_points = features.WARM_UP + warm_up_points + LEAST_SCORES
         self._scorer = scorer
         self._rate = alarm_rate
         self._parts = (*calibration(), alarm_rate, self._rules)
         self._room = new_room()
+        self._sight = np.zeros(N_VECTOR + newest, np.float32)
         self._records = new_harness()
+        self._compile()
+
+    def _compile(self) -> None:
+        """Go once through all that is compiled, with a record of its own: no point shall wait for it."""
+        record = new_harness()[0]
+        begin(record, math.nan, math.nan, self._rate, self._room, self._verdict[0])
+        fill_sight(record, self._room, self._sight)
+        conclude(record, math.nan, *self._parts, self._room, self._verdict[0])
 
     def _judge(self, values: NDArray[np.float64], times: NDArray[np.float64], verdicts: Verdicts) -> None:
-        vector = self._room.vector
+        sight = self._sight
         record = self._records[0]
         for value, time, verdict in zip(values, times, verdicts, strict=True):
             if begin(record, value, time, self._rate, self._room, verdict):
-                conclude(record, self._scorer.score(vector), *self._parts, self._room, verdict)
-                self._scorer.learn(vector)
+                fill_sight(record, self._room, sight)
+                conclude(record, self._scorer.score(sight), *self._parts, self._room, verdict)
+                self._scorer.learn(sight)
 
     def state(self) -> State:
         """A copy of all that is remembered of the stream."""

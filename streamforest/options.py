@@ -163,7 +163,10 @@ OPTIONS: tuple[Option, ...] = (
         "choice",
         JUDGED,
         "what judges the points; list shows what there is",
-        choices=("isolation-forest", "sliding-forest", "z-score", "list"),
+        choices=(
+            *("isolation-forest", "sliding-forest", "half-space-trees", "random-cut-forest", "matrix-profile"),
+            *("z-score", "list"),
+        ),
         placeholder="NAME",
     ),
     Option(

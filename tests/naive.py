@@ -551,3 +551,19 @@ def naive_alarms(verdicts, rules, times=None):
         flags.append(is_anomaly)
         episodes.append(number if is_anomaly else 0)
     return flags, episodes
+
+
+# The matrix profile
+
+
+def left_distances(points, windows):
+    """Distance of each newest window from the nearest one before it that overlaps it by less than three quarters."""
+    distances = []
+    for window in windows:
+        newest, nearest = points[-window:], math.inf
+        for end in range(window, len(points) - math.ceil(window / 4)):
+            off = [(a - b) ** 2 for a, b in zip(points[end - window : end], newest, strict=True)]
+            if not math.isnan(sum(off)):
+                nearest = min(nearest, math.sqrt(math.fsum(off)))
+        distances.append(nearest if nearest < math.inf else math.nan)
+    return distances

@@ -3,7 +3,7 @@ import pytest
 
 from streamforest.features import WARM_UP
 from streamforest.harness import KNOTS, LEAST_SCORES, HarnessedDetector, calibration
-from streamforest.vector import HIGHEST
+from streamforest.vector import HIGHEST, N_VECTOR
 
 
 class HighestScorer:
@@ -54,6 +54,22 @@ def test_verdicts_begin_after_the_warm_ups_of_features_scorer_and_scale():
     known = ~np.isnan(verdicts["score"])
     assert known.tolist() == [i >= made.warm_up_points for i in range(1000)]
     assert not np.isnan(verdicts["expected"][WARM_UP:]).any()
+
+
+def test_the_newest_values_stand_behind_the_vector_in_the_streams_unit():
+    class Seen(HighestScorer):
+        def learn(self, vector):
+            super().learn(vector)
+            self.last = vector.copy()
+
+    scorer, values = Seen(), stream(1500)
+    values[1498] = np.nan  # the forecast stands in for it
+    made = HarnessedDetector(scorer, 10, newest=3)
+    expected = made.update_many(values)["expected"]
+    features = made._records[0]["features"]
+    known = np.array([values[1497], expected[1498], values[1499]])
+    assert scorer.last.shape == (N_VECTOR + 3,)
+    np.testing.assert_allclose(scorer.last[N_VECTOR:], (known - features["zero"]) / features["unit"], rtol=1e-5)
 
 
 def test_an_outlier_is_found_and_told_why():

@@ -59,12 +59,15 @@ class Entry(NamedTuple):
         Of one stream, with its unit.
     make : callable
         Makes a fresh one; its module is imported only then.
+    packages : tuple of str
+        What must be installed beside requirements.txt, by the names that pip knows.
     """
 
     line: str
     cost: str
     memory: str
     make: Callable[[DetectorOptions], Detector]
+    packages: tuple[str, ...] = ()
 
 
 def _isolation_forest(options: DetectorOptions) -> Detector:
@@ -84,6 +87,24 @@ def _sliding_forest(options: DetectorOptions) -> Detector:
     )
 
 
+def _half_space_trees(options: DetectorOptions) -> Detector:
+    from streamforest.detectors.half_space_trees import HalfSpaceTreesDetector  # noqa: PLC0415
+
+    return HalfSpaceTreesDetector(options.seed, options.alarm_rate, options.rules)
+
+
+def _random_cut_forest(options: DetectorOptions) -> Detector:
+    from streamforest.detectors.random_cut_forest import RandomCutForestDetector  # noqa: PLC0415
+
+    return RandomCutForestDetector(options.seed, options.alarm_rate, options.rules)
+
+
+def _matrix_profile(options: DetectorOptions) -> Detector:
+    from streamforest.detectors.matrix_profile import MatrixProfileDetector  # noqa: PLC0415
+
+    return MatrixProfileDetector(options.alarm_rate, options.rules)
+
+
 def _z_score(options: DetectorOptions) -> Detector:
     from streamforest.detectors.z_score import ZScoreDetector  # noqa: PLC0415
 
@@ -100,6 +121,26 @@ DETECTORS = {
     ),
     "sliding-forest": Entry(
         "a forest fitted again and again on the newest points; no model", "2 us + fits", "75 KB", _sliding_forest
+    ),
+    "half-space-trees": Entry(
+        "river's half-space trees on the same surprises; no model",
+        "90 us",
+        "3 MB",
+        _half_space_trees,
+        ("river",),
+    ),
+    "random-cut-forest": Entry(
+        "krcf's random cut forest on the same surprises and the values; no model",
+        "90 us",
+        "0.3 MB",
+        _random_cut_forest,
+        ("krcf",),
+    ),
+    "matrix-profile": Entry(
+        "the last points against their nearest likeness in 2,000 before; no model",
+        "9 us",
+        "47 KB",
+        _matrix_profile,
     ),
     "z-score": Entry(
         "distance from a moving level in moving standard deviations; no model", "0.1 us", "0.3 KB", _z_score

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from streamforest import features
 from streamforest.compiled import Records, compiled
-from streamforest.evidence import farness
+from streamforest.evidence import FAR_OUT
 from streamforest.forest import NODE_DTYPE, Forest, flatten, isolation
 from streamforest.harness import LEAST_SCORES, begin, calibration, conclude, new_harness
 from streamforest.judging import CompiledDetector, saved_array
@@ -30,7 +30,10 @@ MOST_BETWEEN = 1_000_000
 #: Vectors that the first forest is fitted on, where the window is not shorter.
 FIRST_FIT = 100
 TREES = 50
+#: What the highest surprise beyond FAR_OUT adds to the forest's score, which sees no farther than its window.
+FAR_GAIN = 0.15
 NEVER = 2**62  # index of a point that does not come
+NONE = -1  # vectors behind a forest that is not there
 
 #: Stands for the forest while there is none: compiled code wants one of the same type.
 NO_FOREST = Forest(np.zeros(1, NODE_DTYPE), np.zeros(1, np.bool_), np.zeros(1), np.zeros(1, np.int64), 0, 1.0)
@@ -170,7 +173,9 @@ def judge_until(
     """
     for i in range(first, values.size):
         if begin(records[0], values[i], times[i], rate, room, verdicts[i]):
-            raw = isolation(forest, room.vector) * farness(room.vector[HIGHEST]) if has_forest else np.nan
+            raw = np.nan
+            if has_forest:
+                raw = isolation(forest, room.vector) + FAR_GAIN * max(room.vector[HIGHEST] - FAR_OUT, 0.0)
             conclude(records[0], raw, scores, surprises, rate, rules, room, verdicts[i])
             window[seen[0] % window.shape[0]] = room.vector
             seen[0] += 1
@@ -325,28 +330,26 @@ class SlidingForestDetector(CompiledDetector):
 
     def state(self) -> State:
         """A copy of all that is remembered of the stream; forests as what they were fitted on."""
-        state = super().state() | {"window": self._window.copy(), "counts": np.array([self._seen[0], self._due])}
-        for name, fit in (("judging", self._judging), ("coming", self._coming)):
-            if fit is not None:
-                state |= {name: fit.rows.copy(), f"{name}_after": np.array([fit.after])}
-        return state
+        fits = {"judging": self._judging, "coming": self._coming}
+        counts = [int(self._seen[0]), self._due, *(NONE if fit is None else fit.after for fit in fits.values())]
+        rows = {name: fit.rows.copy() for name, fit in fits.items() if fit is not None}
+        return super().state() | rows | {"window": self._window.copy(), "counts": np.array(counts)}
 
     def restore(self, state: State) -> None:
         """Go on from a state; raises ValueError where it is not one of a detector with the same options."""
         window = saved_array(state, "window", self._window)
-        counts = saved_array(state, "counts", np.zeros(2, np.int64))
-        judging, coming = self._saved_fit(state, "judging"), self._saved_fit(state, "coming")
+        seen, due, *afters = saved_array(state, "counts", np.zeros(4, np.int64)).tolist()
+        judging, coming = (self._saved_fit(state, *fit) for fit in zip(("judging", "coming"), afters, strict=True))
         super().restore(state)
         self._window[:] = window
-        self._seen[0], self._due = counts.tolist()
+        self._seen[0], self._due = seen, due
         self._judging, self._coming, self._fitter = judging, coming, None
         self._forest = NO_FOREST if judging is None else fit_forest(*judging)
         while self._refits is not None and self._refits.ahead and self._refits.ahead[0][1] < self._index:
             self._refits.ahead.popleft()
 
-    def _saved_fit(self, state: State, name: str) -> Fit | None:
-        if name not in state:
+    def _saved_fit(self, state: State, name: str, after: int) -> Fit | None:
+        if after == NONE:
             return None
-        rows = state[name]
-        saved_array(state, name, self._window[: len(rows)])
-        return Fit(rows.copy(), self._seed, int(saved_array(state, f"{name}_after", np.zeros(1, np.int64))[0]))
+        rows = saved_array(state, name, self._window[:after])
+        return Fit(rows.copy(), self._seed, after)

@@ -18,6 +18,8 @@ WARM_UP = 24
 GAIN = 0.02
 #: Standard deviations beyond which a value pulls no harder.
 REACH = 3.0
+#: Values farther from zero than this are held to it: no difference of two overflows.
+FARTHEST = 1e306
 #: Mean absolute deviation of a normal distribution with standard deviation 1.
 MEAN_DEVIATION = 0.7978845608028654
 
@@ -69,6 +71,8 @@ def judge_stream(
     for i in range(values.size):
         value, verdict = values[i], verdicts[i]
         open_verdict(record.course, value, times[i], verdict)
+        if value == value:
+            value = min(max(value, -FARTHEST), FARTHEST)
         # a stream that never moved has no deviation: a thousandth of its level stands in for it
         sigma = max(record.deviation / MEAN_DEVIATION, 1e-3 * abs(record.level), 1e-300)
         if record.count >= WARM_UP:

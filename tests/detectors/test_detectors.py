@@ -1,9 +1,13 @@
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import main
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
 from streamforest.forest import ModelError, save_model
+from streamforest.optional import MissingPackageError
 from streamforest.options import OPTIONS
 
 
@@ -15,8 +19,19 @@ def test_the_options_offer_what_the_table_has():
 def test_each_detector_bears_the_name_it_is_chosen_by(model, tmp_path):
     path = tmp_path / "forest.joblib"
     save_model(model, path)
-    for name in DETECTORS:
-        assert make_detector(name, DetectorOptions(path, 0.01)).name == name
+    for name, entry in DETECTORS.items():
+        if all(find_spec(package) for package in entry.packages):
+            assert make_detector(name, DetectorOptions(path, 0.01)).name == name
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DETECTORS.items() if entry.packages])
+def test_a_detector_whose_package_is_missing_says_how_to_install_it(name, monkeypatch):
+    for package in DETECTORS[name].packages:
+        monkeypatch.setitem(sys.modules, package, None)
+        monkeypatch.delitem(sys.modules, f"{package}.anomaly", raising=False)
+    with pytest.raises(MissingPackageError, match=f"python -m pip install -r streamforest/requirements/{name}.txt"):
+        make_detector(name, DetectorOptions(Path("missing.joblib"), 0.01))
+    assert (Path(main.__file__).parent / "streamforest" / "requirements" / f"{name}.txt").is_file()
 
 
 def test_only_a_detector_that_needs_the_model_asks_for_it():

@@ -42,8 +42,8 @@ def test_each_point_is_judged_by_a_forest_of_the_window_before_it():
         after = 40 + (i - 40) // 30 * 30
         state = int(np.random.SeedSequence([7, after]).generate_state(1)[0])
         forest = IsolationForest(n_estimators=TREES, random_state=state).fit(vectors[after - 40 : after])
-        far = np.exp(0.75 * max(float(vectors[i, HIGHEST]) - 1.2, 0.0))
-        raws[WARM_UP + i] = -forest.score_samples(vectors[i : i + 1])[0] * far
+        far = 0.15 * max(float(vectors[i, HIGHEST]) - 1.2, 0.0)
+        raws[WARM_UP + i] = -forest.score_samples(vectors[i : i + 1])[0] + far
     found = small(seed=7).update_many(values)
     assert np.isnan(found["score"]).tolist() == [i < WARM_UP + 40 + LEAST_SCORES for i in range(300)]
     record, verdicts = new_harness()[0], np.zeros(300, VERDICT_DTYPE)
