@@ -116,7 +116,7 @@ def check_paths(options: SimpleNamespace) -> None:
     OptionError
         Two paths are of one file.
     """
-    taken = {"SOURCE": Path(options.source), "MODEL": options.model}
+    taken = {"SOURCE": Path(options.source), "MODEL": options.model, "LSTM_MODEL": options.lstm_model}
     for name in ("LOG", "REPORT"):
         path = getattr(options, name.lower())
         for other, file in taken.items():
@@ -374,7 +374,9 @@ def detector_options(options: SimpleNamespace) -> DetectorOptions:
     """What was chosen for whichever detector judges."""
     from streamforest.detectors import DetectorOptions  # noqa: PLC0415 - see run
 
-    return DetectorOptions(options.model, options.alarm_rate, rules_of(options), options.seed)
+    return DetectorOptions(
+        options.model, options.alarm_rate, rules_of(options), options.seed, lstm_model=options.lstm_model
+    )
 
 
 def line_without_times(options: SimpleNamespace) -> str:

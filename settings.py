@@ -16,6 +16,7 @@ SEED = 1  # start of all random numbers, 0 to 4294967295; the same seed gives th
 # How it is judged
 DETECTOR = "isolation-forest"  # name of the detector; --detector list shows what there is
 MODEL = "isolation_forest.joblib"  # path of the trained model, made by model_prod.py
+LSTM_MODEL = "lstm_autoencoder.npz"  # path of the LSTM autoencoder's weights, made by model_prod.py
 
 # When it alarms
 ALARM_RATE = 0.001  # wanted share of normal points that are flagged, 0.000001 to 0.2

@@ -145,10 +145,11 @@ OPTIONS: tuple[Option, ...] = (
         "choice",
         JUDGED,
         "what judges the points; list shows what there is",
-        choices=("isolation-forest", "z-score", "list"),
+        choices=("isolation-forest", "lstm-autoencoder", "z-score", "list"),
         placeholder="NAME",
     ),
     Option("MODEL", "path", JUDGED, "trained model, made by model_prod.py", placeholder="PATH"),
+    Option("LSTM_MODEL", "path", JUDGED, "weights of the LSTM autoencoder, made by model_prod.py", placeholder="PATH"),
     Option(
         "ALARM_RATE",
         "number",

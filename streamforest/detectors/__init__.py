@@ -25,12 +25,15 @@ class DetectorOptions(NamedTuple):
         What else a point needs to be an alarm.
     seed : int
         Of detectors that draw random numbers while they judge.
+    lstm_model : Path
+        The weights of the LSTM autoencoder.
     """
 
     model: Path
     alarm_rate: float = 0.001
     rules: Rules = NO_RULES
     seed: int = 1
+    lstm_model: Path = Path("lstm_autoencoder.npz")
 
 
 class Entry(NamedTuple):
@@ -60,6 +63,12 @@ def _isolation_forest(options: DetectorOptions) -> Detector:
     return StreamDetector.load(options.model, options.alarm_rate, options.rules)
 
 
+def _lstm_autoencoder(options: DetectorOptions) -> Detector:
+    from streamforest.detectors.lstm_autoencoder import LstmAutoencoderDetector  # noqa: PLC0415
+
+    return LstmAutoencoderDetector.load(options.lstm_model, options.alarm_rate, options.rules)
+
+
 def _z_score(options: DetectorOptions) -> Detector:
     from streamforest.detectors.z_score import ZScoreDetector  # noqa: PLC0415
 
@@ -73,6 +82,12 @@ DETECTORS = {
         "2.5 us",
         "15 KB",
         _isolation_forest,
+    ),
+    "lstm-autoencoder": Entry(
+        "distance from what a trained LSTM autoencoder reconstructs, at three scales",
+        "20 us",
+        "17 KB",
+        _lstm_autoencoder,
     ),
     "z-score": Entry(
         "distance from a moving level in moving standard deviations; no model", "0.1 us", "0.3 KB", _z_score
