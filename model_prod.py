@@ -133,12 +133,12 @@ def calibrate(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.column_stack([knots, surprises[first]])
 
 
-def normal_scores(model: Model, stream: Iterable[LabelledStream]) -> NDArray[np.float64]:
-    """The detector's scores of several streams' normal points, shape (n,), without the warm-ups."""
+def normal_scores(model: Model, stream: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The detector's scores of several streams' values, shape (n,), without the warm-ups."""
     parts = []
-    for values, labels, _ in stream:
+    for values in stream:
         scores = StreamDetector(model).update_many(values)["score"]
-        parts.append(scores[~np.isnan(scores) & (labels == NORMAL)])
+        parts.append(scores[~np.isnan(scores)])
     return np.concatenate(parts)
 
 
@@ -202,18 +202,23 @@ def train(seed: int, alarm_rate: float, own: LabelledStream | None = None) -> tu
     if own is None:
         fit = streams([seed, 0], FIT_STREAMS, FIT_OUTLIERS, "simulating streams")
         rows = vectors_of(stream.take(FIT_POINTS)[0] for stream in fit)
-        calm_streams = streams([seed, 1], CALM_STREAMS, 0.0, "simulating calm streams")
-        calm = [LabelledStream(*stream.take(CALM_POINTS)) for stream in calm_streams]
-        calm_rows = vectors_of(stream.values for stream in progress(calm, "describing calm streams"))
+        many = streams([seed, 1], CALM_STREAMS, 0.0, "simulating calm streams")
+        calm = [stream.take(CALM_POINTS)[0] for stream in many]
+        calm_rows = vectors_of(progress(calm, "describing calm streams"))
     else:
-        calm = [fit_part(own)]
-        rows = calm_rows = normal_vectors(calm[0])
+        rows = calm_rows = normal_vectors(fit_part(own))
     forest = IsolationForest(n_estimators=TREES, random_state=seed).fit(rows)
     forest_calibration = calibrate(forest_scores(flatten(forest), calm_rows))
     versions = {"python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__}
     # a score does not depend on its own calibration
     model = Model(forest, VECTOR_NAMES, forest_calibration, forest_calibration, seed, versions, {})
-    model = model._replace(calibration=calibrate(normal_scores(model, progress(calm, "scoring normal points"))))
+    if own is None:
+        scores = normal_scores(model, progress(calm, "scoring normal points"))
+    else:
+        values, labels, _ = fit_part(own)
+        scores = StreamDetector(model).update_many(values)["score"]
+        scores = scores[~np.isnan(scores) & (labels == NORMAL)]
+    model = model._replace(calibration=calibrate(scores))
     held_out = held_out_streams([seed, 2]) if own is None else [own]
     report = check_on(lambda: StreamDetector(model, alarm_rate), held_out)._replace(rows=len(rows))
     return model._replace(report=report.figures()), report
