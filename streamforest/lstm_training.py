@@ -16,14 +16,14 @@ from streamforest.tails import TAIL_SHARES
 from streamforest.windows import N_SCALES, WINDOW, windows_of
 
 GROUP = "lstm-autoencoder"
-#: Units of encoder and decoder, and numbers of the code between them: a quarter of what a window holds.
-UNITS, CODE = 16, 8
+#: Units of encoder and decoder, and numbers of the code between them.
+UNITS, CODE = 24, 12
 #: Windows of a batch; rate of learning that a cosine takes to 0; error beyond which the loss is linear, in spreads.
-BATCH, RATE, ROBUST = 256, 4e-3, 0.5
+BATCH, RATE, ROBUST = 256, 6e-3, 0.5
 #: Newest points that are hidden at most, and the largest share of the others: they are told from the rest.
-HIDDEN_NEWEST, HIDDEN_OTHERS = 4, 0.2
+HIDDEN_NEWEST, HIDDEN_OTHERS = 2, 0.2
 #: Windows that decide how often all are gone through: a short file's are gone through more often, up to a limit.
-USUAL_WINDOWS, EPOCHS, MOST_EPOCHS = 200_000, 5, 100
+USUAL_WINDOWS, EPOCHS, MOST_EPOCHS = 240_000, 8, 100
 
 
 class Samples(NamedTuple):

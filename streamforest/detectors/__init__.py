@@ -85,7 +85,7 @@ DETECTORS = {
     ),
     "lstm-autoencoder": Entry(
         "distance from what a trained LSTM autoencoder reconstructs, at three scales",
-        "20 us",
+        "25 us",
         "17 KB",
         _lstm_autoencoder,
     ),
