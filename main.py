@@ -156,7 +156,7 @@ def check_paths(options: SimpleNamespace) -> None:
         Two paths are of one file.
     """
     taken = {"SOURCE": Path(options.source)} if names_file(options.source) else {}
-    taken["MODEL"] = options.model
+    taken |= {"MODEL": options.model, "LSTM_MODEL": options.lstm_model}
     for name in ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE"):
         path = getattr(options, name.lower())
         for other, file in taken.items():
@@ -547,6 +547,7 @@ def detector_options(options: SimpleNamespace, source: Source) -> DetectorOption
         options.window,
         options.refit_every,
         options.refits,
+        lstm_model=options.lstm_model,
         waits=not source.live and options.delay == 0,
         notify=say,
     )

@@ -19,6 +19,7 @@ SEED = 1  # start of all random numbers, 0 to 4294967295; the same seed gives th
 DETECTOR = "isolation-forest"  # name of the detector; --detector list shows what there is
 COMPARE = None  # detectors with commas between: the first decides (in place of DETECTOR), the others judge along; None
 MODEL = "isolation_forest.joblib"  # path of the trained model, made by model_prod.py
+LSTM_MODEL = "lstm_autoencoder.npz"  # path of the LSTM autoencoder's weights, made by model_prod.py
 WINDOW = 1000  # newest points that the sliding forest is fitted on, 10 to 100000
 REFIT_EVERY = 250  # points between two fits of it, 1 to 1000000
 REFITS = None  # path of the record of which of its forests judged which point, followed if it is there; None: none

@@ -184,7 +184,7 @@ def missing_packages(name: str) -> list[str]:
 
 
 def run(name: str, series: Series, model: Path, alarm_rate: float) -> Outcome:
-    """Run a fresh detector over one series, each point once and in order."""
+    """Run a fresh detector over one series, each point once and in order; ``model`` is its own, if it needs one."""
     warm_up(name, model, alarm_rate)
     if name in PEERS:
         return _run_peer(PEERS[name], series, alarm_rate)
@@ -198,11 +198,13 @@ def warm_up(name: str, model: Path, alarm_rate: float) -> None:
     if name in PEERS:
         list(PEERS[name].score(values, 50))
     else:
-        make_detector(name, DetectorOptions(model, alarm_rate)).update_many(values, 300.0 * np.arange(60.0))
+        make_detector(name, DetectorOptions(model, alarm_rate, lstm_model=model)).update_many(
+            values, 300.0 * np.arange(60.0)
+        )
 
 
 def _run_own(name: str, series: Series, model: Path, alarm_rate: float) -> Outcome:
-    detector = make_detector(name, DetectorOptions(model, alarm_rate))
+    detector = make_detector(name, DetectorOptions(model, alarm_rate, lstm_model=model))
     begun = time.process_time()
     verdicts = detector.update_many(series.values, series.times)
     seconds = time.process_time() - begun

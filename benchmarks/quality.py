@@ -21,7 +21,7 @@ from benchmarks.boards import Board, BoardError, read_board  # noqa: E402
 from benchmarks.marks import Marks, measure  # noqa: E402
 from benchmarks.outcomes import BASE_PACKAGES, Failure, KeptOutcomes, Task, run_all  # noqa: E402
 from benchmarks.peers import Outcome  # noqa: E402
-from settings import ALARM_RATE, MODEL  # noqa: E402
+from settings import ALARM_RATE, LSTM_MODEL, MODEL  # noqa: E402
 from streamforest.judging import LEAST_ALARM_RATE, MOST_ALARM_RATE  # noqa: E402
 
 OUTPUT = PROJECT / "benchmarks" / "results" / "quality"
@@ -60,6 +60,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py (default %(default)s)"
     )
+    parser.add_argument(
+        "--lstm-model", type=Path, default=PROJECT / LSTM_MODEL, help="the LSTM autoencoder's (default %(default)s)"
+    )
     parser.add_argument("--alarm-rate", type=float, default=ALARM_RATE, help="asked of all alike (default %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default one a core)")
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="PREFIX", help="of the files that are written")
@@ -91,7 +94,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     if asked.check_nab:
         return print_check(boards)
-    detectors = usable(asked.detectors, asked.model)
+    detectors = usable(asked.detectors, models(asked))
     if not detectors:
         return 1
     print_head(asked, detectors)
@@ -105,15 +108,21 @@ def main(words: Sequence[str] | None = None) -> int:
     return int(failures > 0)
 
 
-def usable(names: list[str], model: Path) -> list[str]:
+def models(asked: argparse.Namespace) -> dict[str, Path]:
+    """The file of each detector that needs one."""
+    return {"isolation-forest": asked.model, "lstm-autoencoder": asked.lstm_model}
+
+
+def usable(names: list[str], files: Mapping[str, Path]) -> list[str]:
     """The detectors that can be run here; says of the others what they lack."""
     able = []
     for name in names:
         missing = peers.missing_packages(name)
         if missing:
             print(f"{name} left out: pip install {' '.join(missing)}", file=sys.stderr)
-        elif name == "isolation-forest" and not model.is_file():
-            print(f"{name} left out: no model at {model}, make it with python model_prod.py", file=sys.stderr)
+        elif name in files and not files[name].is_file():
+            make_it = f"make it with python model_prod.py --detector {name}"
+            print(f"{name} left out: no model at {files[name]}, {make_it}", file=sys.stderr)
         else:
             able.append(name)
     return able
@@ -140,7 +149,12 @@ def print_head(asked: argparse.Namespace, detectors: list[str]) -> None:
 
 def run_board(board: Board, detectors: list[str], asked: argparse.Namespace) -> int:
     """Run, print and write one board; returns how many tasks failed."""
-    tasks = [Task(name, series, asked.model, asked.alarm_rate) for name in detectors for series in board.series]
+    files = models(asked)
+    tasks = [
+        Task(name, series, files.get(name, asked.model), asked.alarm_rate)
+        for name in detectors
+        for series in board.series
+    ]
     outcomes = run_all(tasks, KeptOutcomes(asked.cache), asked.jobs, progress)
     by_detector: dict[str, dict[str, Outcome]] = {name: {} for name in detectors}
     failures: dict[tuple[str, str], list[str]] = defaultdict(list)

@@ -164,8 +164,8 @@ OPTIONS: tuple[Option, ...] = (
         JUDGED,
         "what judges the points; list shows what there is",
         choices=(
-            *("isolation-forest", "sliding-forest", "half-space-trees", "random-cut-forest", "matrix-profile"),
-            *("z-score", "list"),
+            *("isolation-forest", "sliding-forest", "lstm-autoencoder", "half-space-trees", "random-cut-forest"),
+            *("matrix-profile", "z-score", "list"),
         ),
         placeholder="NAME",
     ),
@@ -178,6 +178,7 @@ OPTIONS: tuple[Option, ...] = (
         placeholder="A,B,C",
     ),
     Option("MODEL", "path", JUDGED, "trained model, made by model_prod.py", placeholder="PATH"),
+    Option("LSTM_MODEL", "path", JUDGED, "weights of the LSTM autoencoder, made by model_prod.py", placeholder="PATH"),
     Option(
         "WINDOW",
         "integer",

@@ -567,3 +567,64 @@ def left_distances(points, windows):
                 nearest = min(nearest, math.sqrt(math.fsum(off)))
         distances.append(nearest if nearest < math.inf else math.nan)
     return distances
+
+
+# The LSTM autoencoder
+
+
+def _sigmoid(x):
+    return 1.0 / (1.0 + math.exp(-x))
+
+
+def lstm_step(inputs, hidden, memory, input_weights, recurrent_weights, bias):
+    """One step of an LSTM, gate by gate: Hochreiter and Schmidhuber 1997, with a forget gate."""
+    units = len(hidden)
+    gates = [
+        float(bias[g])
+        + sum(float(x) * float(input_weights[i][g]) for i, x in enumerate(inputs))
+        + sum(float(h) * float(recurrent_weights[j][g]) for j, h in enumerate(hidden))
+        for g in range(4 * units)
+    ]
+    new_memory = [
+        _sigmoid(gates[units + u]) * memory[u] + _sigmoid(gates[u]) * math.tanh(gates[2 * units + u])
+        for u in range(units)
+    ]
+    return [_sigmoid(gates[3 * units + u]) * math.tanh(new_memory[u]) for u in range(units)], new_memory
+
+
+def lstm_reconstruct(weights, window):
+    """A whole window, the newest point first, from what is known of it; NaN is unknown."""
+    units, size = len(weights.encoder_recurrent), len(weights.code_bias)
+    hidden, memory = [0.0] * units, [0.0] * units
+    for x in window:
+        seen = (0.0, 0.0) if math.isnan(x) else (float(x), 1.0)
+        parts = weights.encoder_input, weights.encoder_recurrent, weights.encoder_bias
+        hidden, memory = lstm_step(seen, hidden, memory, *parts)
+    code = [
+        math.tanh(float(weights.code_bias[c]) + sum(h * float(weights.code[j][c]) for j, h in enumerate(hidden)))
+        for c in range(size)
+    ]
+    hidden, memory, points = [0.0] * units, [0.0] * units, []
+    for _ in window:
+        parts = weights.decoder_input, weights.decoder_recurrent, weights.decoder_bias
+        hidden, memory = lstm_step(code, hidden, memory, *parts)
+        made = sum(h * float(weights.output[j][0]) for j, h in enumerate(hidden))
+        points.append(float(weights.output_bias[0]) + made)
+    return points
+
+
+def window_of(points, memory_gain, reach, reach_after, finest, most):
+    """The last of the points and those before it, in spreads from the level before it; and level and spread."""
+    level = deviation = known = 0.0
+    for y in points[:-1]:
+        if math.isnan(y):
+            continue
+        gain, off = max(memory_gain, 1.0 / (known + 1.0)), y - level
+        if known >= reach_after:
+            pull = reach * max(math.sqrt(math.pi / 2.0) * deviation, finest)
+            off = min(max(off, -pull), pull)
+        level += gain * off
+        deviation += gain * (abs(off) - deviation)
+        known += 1.0
+    spread = max(math.sqrt(math.pi / 2.0) * deviation, finest)
+    return [y if math.isnan(y) else min(max((y - level) / spread, -most), most) for y in points], level, spread

@@ -1,16 +1,22 @@
+import importlib.util
 import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import model_prod
+import settings
 from streamforest.detectors.isolation_forest import StreamDetector
+from streamforest.detectors.lstm_autoencoder import LstmAutoencoderDetector
 from streamforest.forest import flatten, load_model, save_model
-from streamforest.protocols import LABELS
+from streamforest.lstm import load_lstm
+from streamforest.protocols import LABELS, NORMAL, SourceError
+from streamforest.simulation import SimulatedStream, StreamProfile
 from streamforest.vector import VECTOR_NAMES
 
 PROJECT = Path(model_prod.__file__).parent
@@ -255,3 +261,154 @@ def test_a_wrong_command_line_trains_nothing(words, capsys, monkeypatch):
         code = end.code
     assert code == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+# On the user's own stream
+
+
+def options(**more):
+    return SimpleNamespace(**{"column": None, "time_column": None, "label_column": None, **more})
+
+
+def write(path, values, labels=None):
+    rows = ["value" if labels is None else "value,label"]
+    rows += [
+        f"{v!r}" if labels is None else f"{v!r},{int(labels[i])}" for i, v in enumerate(np.asarray(values).tolist())
+    ]
+    path.write_text("\n".join(rows))
+    return path
+
+
+def labelled(points=4000, seed=1, outliers=0.01):
+    profile = StreamProfile(level=20.0, drift=2.0)
+    return SimulatedStream(profile, seed, outliers, ("spike", "dip")).take(points)
+
+
+def test_an_own_stream_is_read_as_it_is_watched(tmp_path):
+    values, labels = labelled()
+    own = model_prod.read_own(write(tmp_path / "own.csv", values, labels != 0), options())
+    np.testing.assert_array_equal(own.values, values)
+    np.testing.assert_array_equal(own.labels != 0, labels != 0)
+    assert own.start == 3200
+    (tmp_path / "two.csv").write_text("a,b\n" + "1,2\n" * 1000)
+    assert set(model_prod.read_own(tmp_path / "two.csv", options(column="b")).values) == {2.0}
+
+
+def test_without_labels_all_is_normal(tmp_path):
+    own = model_prod.read_own(write(tmp_path / "own.csv", labelled()[0]), options())
+    assert not own.labels.any()
+
+
+@pytest.mark.parametrize("detector", ["isolation-forest", "lstm-autoencoder"])
+def test_too_short_a_file_is_told_with_what_is_needed(detector, tmp_path, capsys):
+    path = write(tmp_path / "short.csv", np.arange(999.0))
+    assert model_prod.main(["--detector", detector, "--train-on", str(path)]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "short.csv has 999 normal readings that can be used, 1,000 are needed" in error
+
+
+def test_labelled_anomalies_and_missing_readings_do_not_count(tmp_path):
+    values, labels = np.arange(1005.0), np.zeros(1005)
+    labels[10:13] = 1
+    values[20:23] = np.nan
+    with pytest.raises(SourceError, match="has 999 normal"):
+        model_prod.read_own(write(tmp_path / "own.csv", values, labels), options())
+
+
+@pytest.mark.parametrize("path", ["none.csv", "."])
+def test_a_file_that_cannot_be_read_is_told_in_one_line(path, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert model_prod.main(["--train-on", path]) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert error[-1].startswith("model_prod.py: ")
+
+
+def test_labelled_anomalies_are_not_among_what_a_forest_is_fitted_on():
+    values, labels = labelled()
+    stream = model_prod.LabelledStream(values, labels)
+    every = model_prod.vectors_of([values])
+    found = model_prod.normal_vectors(stream)
+    assert len(found) == np.count_nonzero(labels[StreamDetector.warm_up_points :] == NORMAL) < len(every)
+    assert found.max() < every.max()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_forest_of_an_own_stream_keeps_the_alarm_rate_on_its_continuation(seed):
+    values, labels = labelled(40_000, seed)
+    own = model_prod.LabelledStream(values[:5000], labels[:5000], 4000)
+    model, report = model_prod.train(1, 0.01, own)
+    assert report.rows < 4000
+    assert report.recall["spike"] > 0.5
+    calm = SimulatedStream(StreamProfile(level=20.0, drift=2.0), seed + 10).take(40_000)[0]
+    flagged = StreamDetector(model, 0.01).update_many(calm)["is_anomaly"][2000:].mean()
+    assert 0.005 < flagged < 0.02
+
+
+def test_it_trains_on_a_file_and_says_what_was_held_out(tmp_path, capsys):
+    values, labels = labelled()
+    path, made = write(tmp_path / "own.csv", values, labels != 0), tmp_path / "made.joblib"
+    words = ["--train-on", str(path), "--output", str(made), "--column", "value"]
+    assert model_prod.main(words) == 0
+    shown = capsys.readouterr().out
+    assert "rows of own.csv" in shown
+    assert "checked on the last 20% of it" in shown
+    assert len(StreamDetector(load_model(made)).update_many(values)) == 4000
+
+
+def test_where_there_are_no_labels_nothing_is_said_of_what_was_found():
+    report = model_prod.TrainingReport(12, 0.001, float("nan"), {}, {})
+    assert "found" not in model_prod.describe(report, 1.0, 0.001, "own.csv")
+
+
+# Which detector
+
+
+def test_the_output_is_the_chosen_detectors_model():
+    read = model_prod.read_command
+    values = vars(settings)
+    assert read([], values).model.name == settings.MODEL
+    assert read(["--detector", "lstm-autoencoder"], values).model.name == settings.LSTM_MODEL
+    assert read(["--detector", "lstm-autoencoder", "--output", "x.npz"], values).model == Path("x.npz")
+    assert read([], {**values, "DETECTOR": "lstm-autoencoder"}).model.name == settings.LSTM_MODEL
+    assert read([], {**values, "DETECTOR": "z-score"}).detector == "isolation-forest"
+
+
+def test_a_detector_without_a_model_is_not_trained(capsys):
+    assert model_prod.main(["--detector", "z-score"]) == 2
+    assert "'z-score', which has no model; those are isolation-forest, lstm-autoencoder" in capsys.readouterr().err
+
+
+def test_what_training_needs_and_is_not_there_is_told_in_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    assert model_prod.main(["--detector", "lstm-autoencoder"]) == 1
+    assert "lstm-autoencoder needs jax" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.skipif(not all(map(importlib.util.find_spec, ("keras", "jax"))), reason="Keras or JAX is not installed")
+@pytest.mark.parametrize("on_file", [False, True])
+def test_the_autoencoder_trains_reports_and_saves(on_file, tmp_path):
+    tiny = {
+        "WINDOW_STREAMS": 20,
+        "WINDOW_POINTS": 1500,
+        "CHECK_STREAMS": 5,
+        "CHECK_POINTS": 2000,
+        "CHECK_OUTLIERS": 0.05,
+    }
+    code = "import model_prod, sys\nfrom streamforest import lstm_training\nlstm_training.MOST_EPOCHS = 8\n"
+    code += f"vars(model_prod).update({tiny!r})\nsys.exit(model_prod.main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "--detector", "lstm-autoencoder", "--output", str(tmp_path / "made.npz")]
+    values, labels = labelled()
+    if on_file:
+        words += ["--train-on", str(write(tmp_path / "own.csv", values, labels != 0))]
+    run = subprocess.run(words, capture_output=True, text=True, cwd=PROJECT, check=False, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert set(run.stderr.splitlines()) <= {"compiling, once: the first run takes about half a minute longer"}
+    assert f"saved {tmp_path / 'made.npz'}" in run.stdout
+    assert ("own.csv" in run.stdout) == on_file
+    made = load_lstm(tmp_path / "made.npz")
+    assert set(made.versions) == {"python", "numpy", "keras", "jax"}
+    verdicts = LstmAutoencoderDetector(made, 0.01).update_many(values)
+    events = [(start, end) for _, start, end in model_prod.events_in(labels) if start > 500]
+    found = [verdicts["is_anomaly"][start : end + 2].any() for start, end in events]
+    assert np.mean(found) > 0.6
+    assert verdicts["is_anomaly"][labels == NORMAL].mean() < 0.03

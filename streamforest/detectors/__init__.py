@@ -33,6 +33,8 @@ class DetectorOptions(NamedTuple):
         Whether a point may wait for a forest to be fitted.
     notify : callable
         Takes a line for people.
+    lstm_model : Path
+        The weights of the LSTM autoencoder.
     """
 
     model: Path
@@ -44,6 +46,7 @@ class DetectorOptions(NamedTuple):
     refits: Path | None = None
     waits: bool = True
     notify: Callable[[str], None] = print
+    lstm_model: Path = Path("lstm_autoencoder.npz")
 
 
 class Entry(NamedTuple):
@@ -87,6 +90,12 @@ def _sliding_forest(options: DetectorOptions) -> Detector:
     )
 
 
+def _lstm_autoencoder(options: DetectorOptions) -> Detector:
+    from streamforest.detectors.lstm_autoencoder import LstmAutoencoderDetector  # noqa: PLC0415
+
+    return LstmAutoencoderDetector.load(options.lstm_model, options.alarm_rate, options.rules)
+
+
 def _half_space_trees(options: DetectorOptions) -> Detector:
     from streamforest.detectors.half_space_trees import HalfSpaceTreesDetector  # noqa: PLC0415
 
@@ -121,6 +130,12 @@ DETECTORS = {
     ),
     "sliding-forest": Entry(
         "a forest fitted again and again on the newest points; no model", "2 us + fits", "75 KB", _sliding_forest
+    ),
+    "lstm-autoencoder": Entry(
+        "distance from what a trained LSTM autoencoder reconstructs, at three scales",
+        "25 us",
+        "17 KB",
+        _lstm_autoencoder,
     ),
     "half-space-trees": Entry(
         "river's half-space trees on the same surprises; no model",

@@ -218,7 +218,9 @@ def test_a_wrong_command_line_says_what_is_allowed(words, message, capsys):
 
 def test_what_lacks_a_package_or_the_model_is_left_out_and_told(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(peers, "installed", lambda package: None if package == "krcf" else "1.0")
-    assert quality.usable(["krcf", "isolation-forest", "null"], tmp_path / "none.joblib") == ["null"]
+    assert quality.usable(["krcf", "isolation-forest", "null"], {"isolation-forest": tmp_path / "none.joblib"}) == [
+        "null"
+    ]
     told = capsys.readouterr().err
     assert "krcf left out: pip install krcf" in told
     assert "make it with python model_prod.py" in told
