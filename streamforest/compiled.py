@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,3 +75,21 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     finally:
         config.CACHE_DIR = before  # other programs' functions keep their own place
     return cast("Callable[P, R]", made)
+
+
+def _pointer(_context: Any, address: Any) -> Any:
+    """An address as compiled code takes it for ``numba.carray``; the caller keeps alive what is there."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), generate
+
+
+#: ``pointer(address)``, in compiled code only.
+pointer: Any = intrinsic(_pointer)
+
+
+def address_of(array: NDArray[Any]) -> int:
+    """Where a contiguous array lies in memory: for as long as it is kept alive."""
+    return int(array.ctypes.data)

@@ -31,6 +31,7 @@ from streamforest.rules import (
 #: kept it alive, and what the alarm rules remember.
 COURSE_DTYPE = np.dtype([("index", "i8"), ("episode", "i8"), ("alive", "i8"), ("diary", DIARY_DTYPE)])
 
+INFINITE = "value is {}, allowed are finite numbers and NaN for a missing reading"
 NEVER = -(2**62)  # index of that point where there was none
 
 
@@ -183,7 +184,7 @@ class CompiledDetector(ABC):
             The value is infinite.
         """
         if math.isinf(value):
-            raise ValueError(f"value is {value}, allowed are finite numbers and NaN for a missing reading")
+            raise ValueError(INFINITE.format(value))
         self._value[0] = value
         self._time[0] = math.nan if time is None else time
         self._judge(self._value, self._time, self._verdict)

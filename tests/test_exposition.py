@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from streamforest.exposition import exposition
 from streamforest.protocols import VERDICT_DTYPE, Status
 
-STATUS = Status("pump.csv", "forest", ("forest",), 1234, 5, 6, 7, 2, 9.5, 0.001, 0.0012, 0.5, 0.75, 1.0, 3.0, 0.25)
+STATUS = Status("pump.csv", "forest", ("forest",), 1234, 5, 6, 7, 2, 9.5, 0.001, 0.0012, 0.5, 0.75, 1.0, 3.0)
+STATUS = STATUS._replace(seconds_since_last_point=0.25)
 UNKNOWN = Status("pump.csv", "forest", ("forest",), 0, 0, 0, 0, 0, 0.0, 0.001, None, None, None, 0.0)
 SAMPLE = re.compile(r'(\w+)(?:\{((?:\w+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)')
 

@@ -135,10 +135,11 @@ def test_a_spike_that_comes_back_does_not_become_a_dip_in_a_stream(model):
 
 def test_a_new_episode_has_its_own_reason(model):
     values = calm()
-    values[1400] += 40.0
-    values[1430] -= 40.0
-    reasons = StreamDetector(model, 0.001).update_many(values)["reason"]
-    assert (REASONS[reasons[1400]], REASONS[reasons[1430]]) == ("spike", "dip")
+    values[1350] += 40.0
+    values[1450] -= 40.0
+    verdicts = StreamDetector(model, 0.001).update_many(values)
+    assert verdicts["episode"][1450] > verdicts["episode"][1350] > 0
+    assert (REASONS[verdicts["reason"][1350]], REASONS[verdicts["reason"][1450]]) == ("spike", "dip")
 
 
 # Anything

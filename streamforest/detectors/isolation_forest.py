@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from streamforest import features, threshold
-from streamforest.compiled import Record, Records, compiled
+from streamforest.compiled import Record, Records, address_of, compiled, pointer
 from streamforest.evidence import EVIDENCE_DTYPE, carry_on, new_evidence, weigh
-from streamforest.forest import Forest, Model, ModelError, flatten, isolation, load_model
-from streamforest.judging import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
-from streamforest.protocols import Verdicts
+from streamforest.forest import NODE_DTYPE, Forest, Model, ModelError, flatten, isolation, load_model
+from streamforest.judging import COURSE_DTYPE, INFINITE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.novelty import N_SIGNALS
+from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
 from streamforest.reasons import tell_why
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
-from streamforest.vector import HIGHEST, VECTOR_NAMES, Room, look, new_room
+from streamforest.vector import HIGHEST, N_VECTOR, VECTOR_NAMES, Room, look, new_room
 
 #: All that is remembered of one stream.
 RECORD_DTYPE = np.dtype(
@@ -84,6 +87,74 @@ def judge_stream(
         step(records[which], values[i], times[i], judge, room, verdicts[i])
 
 
+#: Where a step finds all that it needs, for one point at a time: addresses, and lengths of what has no fixed one.
+DESK_DTYPE = np.dtype(
+    [
+        *((name, "i8") for name in ("record", "verdict", "surprises", "novelties", "outlook", "vector")),
+        *((name, "i8") for name in ("nodes", "nan_left", "depths", "n_nodes", "roots", "n_roots", "levels")),
+        ("normaliser", "f8"),
+        *((name, "i8") for name in ("forest_scores", "forest_surprises", "n_forest", "scores", "known", "n_scores")),
+        ("rate", "f8"),
+        ("direction", "i8"),
+        ("minimum_deviation", "f8"),
+        ("minimum_share", "f8"),
+        ("alarms_a_day", "f8"),
+        ("cool_down", "i8"),
+    ]
+)
+
+
+def lay_desk(records: NDArray[np.void], verdicts: Verdicts, room: Room, judge: Judge) -> NDArray[np.void]:
+    """A desk of DESK_DTYPE, shape (1,), for the first of the records and verdicts; all must outlive it."""
+    forest = judge.forest
+    desk = np.zeros(1, dtype=DESK_DTYPE)
+    desk[0] = (
+        *map(address_of, (records, verdicts, *room)),
+        *map(address_of, (forest.nodes, forest.nan_left, forest.depths)),
+        *(len(forest.nodes), address_of(forest.roots), len(forest.roots), forest.levels, forest.normaliser),
+        *(address_of(judge.forest_scores), address_of(judge.forest_surprises), len(judge.forest_scores)),
+        *(address_of(judge.scores), address_of(judge.surprises), len(judge.scores)),
+        judge.rate,
+        *judge.rules,
+    )
+    return desk
+
+
+@compiled
+def judge_point(desk_address: int, value: float, time: float) -> None:
+    """Take one reading of the stream whose desk lies at an address: as :func:`judge_stream` does.
+
+    Handing a compiled function a dozen arrays takes longer than judging a point; handing it one number does not.
+    """
+    desk = carray(pointer(desk_address), 1, DESK_DTYPE)[0]
+    n = desk.n_nodes
+    forest = Forest(
+        carray(pointer(desk.nodes), n, NODE_DTYPE),
+        carray(pointer(desk.nan_left), n, np.bool_),
+        carray(pointer(desk.depths), n, np.float64),
+        carray(pointer(desk.roots), desk.n_roots, np.int64),
+        desk.levels,
+        desk.normaliser,
+    )
+    judge = Judge(
+        forest,
+        carray(pointer(desk.forest_scores), desk.n_forest, np.float64),
+        carray(pointer(desk.forest_surprises), desk.n_forest, np.float64),
+        carray(pointer(desk.scores), desk.n_scores, np.float64),
+        carray(pointer(desk.known), desk.n_scores, np.float64),
+        desk.rate,
+        RuleNumbers(desk.direction, desk.minimum_deviation, desk.minimum_share, desk.alarms_a_day, desk.cool_down),
+    )
+    room = Room(
+        carray(pointer(desk.surprises), features.N_FEATURES, np.float64),
+        carray(pointer(desk.novelties), N_SIGNALS, np.float64),
+        carray(pointer(desk.outlook), features.N_OUTLOOK, np.float64),
+        carray(pointer(desk.vector), N_VECTOR, np.float32),
+    )
+    record = carray(pointer(desk.record), 1, RECORD_DTYPE)[0]
+    step(record, value, time, judge, room, carray(pointer(desk.verdict), 1, VERDICT_DTYPE)[0])
+
+
 class StreamDetector(CompiledDetector):
     """Judges the points of one stream: scores first, then learns.
 
@@ -124,6 +195,23 @@ class StreamDetector(CompiledDetector):
             flatten(model.forest), forest_scores, forest_surprises, scores, surprises, alarm_rate, self._rules
         )
         self._records = new_records()
+        self._lay_desk()
+
+    def _lay_desk(self) -> None:
+        self._room = new_room()
+        self._desk = lay_desk(self._records, self._verdict, self._room, self._parts)
+        self._desk_address = address_of(self._desk)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._lay_desk()  # a copy's arrays lie elsewhere
+
+    def update(self, value: float, time: float | None = None) -> Verdict:
+        """Judge and learn one reading; see :meth:`CompiledDetector.update`."""
+        if math.isinf(value):
+            raise ValueError(INFINITE.format(value))
+        judge_point(self._desk_address, value, math.nan if time is None else time)
+        return verdict_from_row(cast("tuple[Any, ...]", self._verdict.item()))
 
     @classmethod
     def load(cls, path: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES) -> StreamDetector:

@@ -1,4 +1,6 @@
+import copy
 import math
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -149,7 +151,7 @@ READINGS = st.one_of(
 @example([1.0, 2.0] * 20 + [math.nan] * 60, 20, 0.01)
 def test_verdicts_on_any_stream_are_sound(detectors, readings, repeats, rate):
     detector = detectors[rate]
-    detector._records = new_records()
+    detector.restore({"records": new_records()})
     assert_sound(detector.update_many(np.repeat(readings, repeats)), rate)
     assert_sound(detector.update_many(np.random.default_rng(1).normal(size=100)), rate)
 
@@ -453,3 +455,15 @@ def test_shapes_that_do_not_fit_are_named_and_none_at_all_is_fine(model):
         detector.update_many(np.zeros((2, 2)))
     assert detector.update_many(np.empty(0)).shape == (0,)
     assert detector.update_many([1, 2, 3])["index"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda detector: pickle.loads(pickle.dumps(detector))])
+def test_a_copy_is_a_stream_of_its_own(copied, model):
+    values = difficult_stream(3)[0]
+    detector = StreamDetector(model)
+    detector.update_many(values[:500])
+    other = copied(detector)
+    for value in values[500:520]:
+        other.update(1e6)
+        expected = copied(detector).update_many(np.array([value]))[0]
+        assert repr(detector.update(float(value))) == repr(verdict_from_row(expected.item()))
