@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamforest.detectors.isolation_forest import StreamDetector
     from streamforest.rules import Rules
+    from streamforest.streams import StreamDetectors
 
-__all__ = ["Rules", "StreamDetector"]
+__all__ = ["Rules", "StreamDetector", "StreamDetectors"]
 __version__ = "0.1.0"
 
 
@@ -18,6 +19,10 @@ def __getattr__(name: str) -> Any:
         from streamforest.detectors.isolation_forest import StreamDetector  # noqa: PLC0415
 
         return StreamDetector
+    if name == "StreamDetectors":
+        from streamforest.streams import StreamDetectors  # noqa: PLC0415
+
+        return StreamDetectors
     if name == "Rules":
         from streamforest.rules import Rules  # noqa: PLC0415
 

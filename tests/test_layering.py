@@ -54,7 +54,7 @@ def level(name):
     top, *rest = name.split(".")
     if top == "main":
         return 5
-    if top in ("anomaly", "model_prod") or name == "streamforest.watch":
+    if top in ("anomaly", "model_prod") or name in ("streamforest.watch", "streamforest.streams"):
         return 4
     if rest and rest[0] in INTERCHANGEABLE:
         return 3

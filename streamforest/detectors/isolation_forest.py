@@ -197,6 +197,11 @@ class StreamDetector(CompiledDetector):
         self._records = new_records()
         self._lay_desk()
 
+    @property
+    def judge(self) -> Judge:
+        """What a step needs besides the stream's record, for whoever keeps records of many streams."""
+        return self._parts
+
     def _lay_desk(self) -> None:
         self._room = new_room()
         self._desk = lay_desk(self._records, self._verdict, self._room, self._parts)

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from benchmarks import peers, speed
-from benchmarks.speed import Contender, contenders, main, measure, single_calls, table
+from benchmarks.speed import Contender, contenders, main, many_streams, measure, single_calls, table
 from streamforest.forest import save_model
 from streamforest.simulation import SimulatedStream, default_profile
 
@@ -44,6 +44,11 @@ def test_the_own_ones_and_every_peer_that_is_installed_can_be_measured(path, str
 def test_single_calls_have_a_median_and_a_tail(path, stream):
     middle, late = single_calls(path, stream)
     assert 0.0 < middle <= late
+
+
+def test_many_streams_are_judged_by_any_number_of_threads(path):
+    assert many_streams(path, 2_000, 1) > 0.0
+    assert many_streams(path, 2_000, 2) > 0.0
 
 
 def test_too_few_rounds_are_refused(capsys):

@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import streamforest
+from streamforest.detectors.isolation_forest import StreamDetector
+from streamforest.forest import save_model
+from streamforest.rules import Rules
+from streamforest.streams import CHUNK, FEW, StreamDetectors
+
+RULES = Rules(direction="up", cool_down=2)
+
+
+def readings(n_streams, n, seed=1):
+    """A batch of readings of many streams, shuffled, with missing values and times."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(0, n_streams, n)
+    values = rng.normal(size=n) + 10.0 * ids
+    values[rng.random(n) < 0.01] += 50.0
+    values[rng.random(n) < 0.02] = np.nan
+    return ids, values, 1.7e9 + np.arange(n) * 60.0
+
+
+def alone(model, ids, values, times, rate=0.01, rules=RULES):
+    """What a detector a stream says of the same readings, in their order."""
+    parts = {}
+    for stream_id in dict.fromkeys(ids.tolist()):
+        mine = ids == stream_id
+        parts[stream_id] = StreamDetector(model, rate, rules).update_many(values[mine], times[mine])
+    taken = dict.fromkeys(parts, 0)
+    rows = []
+    for stream_id in ids.tolist():
+        rows.append(parts[stream_id][taken[stream_id]])
+        taken[stream_id] += 1
+    return np.array(rows)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 40), st.lists(st.integers(0, 4000), max_size=5), st.sampled_from([1, 2, 3]), st.integers(0, 9))
+def test_many_streams_give_the_bits_of_one_detector_a_stream(model, n_streams, cuts, threads, seed):
+    ids, values, times = readings(n_streams, 4000, seed)
+    many = StreamDetectors(model, 0.01, RULES, threads=threads)
+    cuts = sorted(cuts)
+    parts = zip(*(np.split(column, cuts) for column in (ids, values, times)), strict=True)
+    found = np.concatenate([many.update(*part) for part in parts])
+    assert found.tobytes() == alone(model, ids, values, times).tobytes()
+    assert len(many) == len(set(ids.tolist()))
+
+
+def test_batches_above_and_below_the_threads_limit_give_the_same_bits(model):
+    ids, values, times = readings(700, 4 * FEW)
+    one, two = (StreamDetectors(model, 0.01, threads=threads) for threads in (1, 2))
+    expected = one.update(ids, values, times)
+    assert two.update(ids, values, times).tobytes() == expected.tobytes()
+    assert len(two) > 2 * CHUNK, "several chunks of records"
+
+
+def test_names_may_be_words(model):
+    many = StreamDetectors(model)
+    verdicts = many.update(["pump 1", "pump 2", "pump 1"], [21.5, 3.0, 21.6])
+    assert verdicts["index"].tolist() == [0, 0, 1]
+    assert np.isnan(verdicts["time"]).all()
+    assert list(many) == ["pump 1", "pump 2"]
+    assert "pump 1" in many
+    assert "pump 3" not in many
+
+
+def test_a_silent_stream_is_dropped_and_new_when_it_comes_again(model):
+    many = StreamDetectors(model, silence=100.0)
+    many.update([1, 2, 3], [1.0, 2.0, 3.0], [0.0, 50.0, np.nan])
+    many.update([2], [2.0], [100.0])
+    assert set(many) == {1, 2, 3}, "just 100 seconds are no longer than 100"
+    many.update([2], [2.0], [101.0])
+    assert set(many) == {2, 3}, "without times nobody is silent"
+    assert many.update([1, 2], [1.0, 2.0], [102.0, 102.0])["index"].tolist() == [0, 3]
+
+
+def test_a_slot_that_is_used_again_remembers_nothing(model):
+    values = np.random.default_rng(1).normal(size=300)
+    many = StreamDetectors(model, most=1)
+    many.update(np.zeros(300, int), values * 1000.0)
+    many.drop(0)
+    found = many.update(np.ones(300, int), values)
+    assert found.tobytes() == StreamDetector(model).update_many(values).tobytes()
+    with pytest.raises(KeyError):
+        many.drop(0)
+
+
+def test_a_batch_that_is_refused_teaches_nothing(model):
+    many = StreamDetectors(model, most=2)
+    many.update([1, 2], [1.0, 2.0])
+    for ids, values, words in (
+        ([1, 3], [1.0, 2.0], r"1 new streams with 2 there: no more than 2 are allowed \(most\)"),
+        ([1, 2], [1.0, np.inf], "a value is infinite"),
+        ([1, 2], [1.0], "must have one shape"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            many.update(ids, values)
+    assert many.update([1, 2], [1.0, 2.0])["index"].tolist() == [1, 1]
+    assert many.update([], []).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [({"most": 0}, "most is 0"), ({"threads": 0}, "threads is 0"), ({"silence": 0.0}, "silence is 0")],
+)
+def test_a_number_out_of_its_range_is_named(limits, words, model):
+    with pytest.raises(ValueError, match=words):
+        StreamDetectors(model, **limits)
+
+
+def test_a_stream_goes_on_elsewhere_from_its_state(model):
+    values = np.random.default_rng(2).normal(size=400)
+    many, detector = StreamDetectors(model), StreamDetector(model)
+    expected = detector.update_many(values)
+    many.update(np.full(200, 7), values[:200])
+    other = StreamDetectors(model)
+    other.restore("seven", many.state(7))
+    assert other.update(["seven"] * 200, values[200:]).tobytes() == expected[200:].tobytes()
+    alone = StreamDetector(model)
+    alone.restore(many.state(7))
+    assert alone.update_many(values[200:]).tobytes() == expected[200:].tobytes()
+    with pytest.raises(ValueError, match="saved state"):
+        other.restore("eight", {})
+
+
+def test_a_stream_takes_less_than_16_kib(model):
+    assert StreamDetectors(model).bytes_per_stream < 16_384
+
+
+def test_it_loads_from_a_file_under_its_public_name(model, tmp_path):
+    save_model(model, tmp_path / "forest.joblib")
+    many = streamforest.StreamDetectors.load(tmp_path / "forest.joblib", 0.01, threads=1, silence=5.0)
+    assert many.update([1], [2.0]).shape == (1,)
