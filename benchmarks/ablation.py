@@ -32,10 +32,10 @@ from model_prod import (  # noqa: E402
 from streamforest import features, threshold  # noqa: E402
 from streamforest.evidence import carry_on, new_evidence, weigh  # noqa: E402
 from streamforest.forest import Forest, flatten, isolation  # noqa: E402
-from streamforest.novelty import N_SIGNALS, SIGNALS, learn_novelty, novelty  # noqa: E402
+from streamforest.novelty import N_SIGNALS, SIGNALS, hold_against_centres, learn_novelty, novelty  # noqa: E402
 from streamforest.season import hold_against_past  # noqa: E402
 from streamforest.tails import learn_tail, surprise  # noqa: E402
-from streamforest.vector import VECTOR_NAMES, vectorise  # noqa: E402
+from streamforest.vector import VECTOR_NAMES, new_rooms, vectorise  # noqa: E402
 
 CALM_STREAMS = 400  # of the training's, enough to compare by
 TIMED = 200_000  # points that a part's time is measured over
@@ -58,12 +58,13 @@ def _observe(
     times: NDArray[np.float64],
     parts: Parts,
 ) -> None:
-    outlook = np.empty(features.N_OUTLOOK)
+    rooms = new_rooms()
     for i in range(values.size):
-        parts.known[i] = features.observe(
-            states[0], values[i], times[i], ALARM_RATE, parts.surprises[i], parts.novelties[i], outlook
-        )
-        parts.strangeness[i] = outlook[features.STRANGENESS] if parts.known[i] else 0.0
+        room = rooms[0]
+        parts.known[i] = features.observe(states[0], values[i], times[i], ALARM_RATE, room)
+        if parts.known[i]:
+            parts.surprises[i], parts.novelties[i] = room.surprises, room.novelties
+            parts.strangeness[i] = room.outlook[features.STRANGENESS]
 
 
 def look_at(values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Parts:
@@ -202,10 +203,13 @@ def _time_past(states: NDArray[np.void], values: NDArray[np.float64]) -> float:
 @numba.njit
 def _time_novelty(states: NDArray[np.void], values: NDArray[np.float64]) -> float:
     state, total = states[0], 0.0
+    signals, nearest = np.empty(N_SIGNALS), np.empty(N_SIGNALS)
     for i in range(values.size):
+        signals[:] = values[i]
+        hold_against_centres(state, signals, nearest)
         for k in range(N_SIGNALS):
-            total += novelty(state.centres[k], state.centres_used[k], state.radii[k], values[i])
-            learn_novelty(state, k, values[i])
+            total += novelty(nearest[k], state.radii[k])
+            learn_novelty(state, k, values[i], nearest[k])
     return total
 
 
@@ -214,8 +218,9 @@ def _time_tails(tails: NDArray[np.float64], values: NDArray[np.float64]) -> floa
     total = 0.0
     for i in range(values.size):
         for tail in tails:
-            total += surprise(abs(values[i]), tail)
-            learn_tail(tail, abs(values[i]), 1000.0, 0.01, 1.0, 1.0, 0.1)
+            known = surprise(abs(values[i]), tail)
+            total += known
+            learn_tail(tail, abs(values[i]), known, 1000.0, 0.01, 1.0, 1.0, 0.1)
     return total
 
 

@@ -82,11 +82,13 @@ def weigh(
     local = max(local, STILL_SHARE * stillness)
     state.recent += max(RECENT_GAIN, 1.0 / (state.points + 1.0)) * (local - state.recent)
     local = (1.0 - RECENT_SHARE) * local + RECENT_SHARE * state.recent
-    rarity = SURPRISE_BEND * np.log1p(surprise(local, state.tail) / SURPRISE_BEND)
-    learn_tail(state.tail, local, state.points, TAIL_FINEST, TAIL_MEMORY, TAIL_PRIOR, 1.0)
+    known = surprise(local, state.tail)
+    rarity = SURPRISE_BEND * np.log1p(known / SURPRISE_BEND)
+    learn_tail(state.tail, local, known, state.points, TAIL_FINEST, TAIL_MEMORY, TAIL_PRIOR, 1.0)
     new = 0.0
     for k in range(novelties.size):
-        new += np.log1p(novelties[k])
+        if novelties[k] > 0.0:  # it seldom is
+            new += np.log1p(novelties[k])
     new *= state.points / (state.points + NOVELTY_POINTS) / novelties.size
     state.points += 1.0
     total = new + SURPRISE_WEIGHT * rarity

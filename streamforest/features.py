@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from streamforest import clock, novelty, season
 from streamforest.clock import learn_clock, usual_at
 from streamforest.compiled import Record, compiled
-from streamforest.novelty import N_SIGNALS, learn_novelty
+from streamforest.novelty import N_SIGNALS, hold_against_centres, learn_novelty
 from streamforest.novelty import novelty as novelty_of
 from streamforest.season import LONGEST_SEASON, begin_season, hold_against_past, learn_season, seasonal
 from streamforest.tails import FAR_WEIGHT, TAIL_START, deviation_at, learn_tail, surprise
@@ -71,6 +71,17 @@ EXPECTED, HALF_WIDTH, OFF_FORECAST, OFF_LEVEL, STRANGENESS, RUN, GROWTH, UNREST 
 #: Gain of that share.
 UNREST_GAIN = 0.05
 
+#: Room to work in, so that no step has to ask for memory; the first three are what ``observe`` gives.
+ROOM_FIELDS = [
+    ("surprises", "f8", (N_FEATURES,)),  # how surprising each deviation is, -ln of a share, at least 0
+    ("novelties", "f8", (N_SIGNALS,)),  # how far each signal is from all it was before, in radii, at least 0
+    ("outlook", "f8", (N_OUTLOOK,)),
+    ("deviations", "f8", (N_FEATURES,)),  # how far the reading is off, NaN where unknown
+    ("signals", "f8", (N_SIGNALS,)),  # what novelty is looked for in, NaN where unknown
+    ("nearest", "f8", (N_SIGNALS,)),  # how far from each signal its nearest centre is
+    ("distances", "f8", (2,)),  # of the newest shapes from their nearest likeness
+]
+
 #: What is remembered of a stream. Lengths in points; values in the stream's own unit from its own zero.
 FEATURES_DTYPE = np.dtype(
     [
@@ -131,7 +142,7 @@ def scaled(state: Record, value: float) -> float:
 
 
 @compiled
-def _begin(state: Record) -> None:
+def _begin(state: Record, room: Record) -> None:
     """Set everything that starts from the first readings, then learn them in their order."""
     _set_unit(state)
     first = scaled(state, state.buffer[0])
@@ -147,15 +158,12 @@ def _begin(state: Record) -> None:
     for k in range(3):
         state.run_tail[k] = FIRST_DEVIATIONS[EXTREME] * TAIL_START[k]
     begin_season(state)
-    deviations = np.empty(N_FEATURES)
-    distances = np.empty(2)
-    signals = np.empty(N_SIGNALS)
     for i in range(WARM_UP):
         y = scaled(state, state.buffer[i])
-        _deviate(state, y, 0.0, np.nan, deviations, distances)
-        _signal(state, y, np.nan, signals)
+        _deviate(state, y, 0.0, np.nan, room)
+        _signal(state, y, np.nan, room)
         # the readings' times were not kept
-        _learn(state, y, np.nan, deviations, distances, signals)
+        _learn(state, y, np.nan, room)
 
 
 @compiled
@@ -179,15 +187,12 @@ def _usual(state: Record, time: float) -> float:
 
 
 @compiled
-def _deviate(
-    state: Record,
-    y: float,
-    gap: float,
-    usual: float,
-    deviations: NDArray[np.float64],
-    distances: NDArray[np.float64],
-) -> None:
-    """Fill in how far a value is off, feature by feature, NaN where unknown; takes it into the ring, learns no more."""
+def _deviate(state: Record, y: float, gap: float, usual: float, room: Record) -> None:
+    """Fill in how far a value is off, feature by feature, NaN where unknown, and how surprising that is.
+
+    Takes the value into the ring and learns no more.
+    """
+    deviations = room.deviations
     r = y - seasonal(state)
     residual = abs(y - _forecast(state))
     deviations[RESIDUAL] = residual
@@ -200,9 +205,11 @@ def _deviate(
     deviations[CALM] = 1.0 / (motion + FINEST_CHANGE)
     deviations[REPEAT] = state.repeat + 1.0 if y == state.last else 0.0
     deviations[PHASE] = abs(y - usual)
-    hold_against_past(state, y, 3.0 * state.tails[EXTREME, 1], distances)
-    deviations[SHAPE] = distances[1]
+    hold_against_past(state, y, 3.0 * state.tails[EXTREME, 1], room.distances)
+    deviations[SHAPE] = room.distances[1]
     deviations[GAP] = gap
+    for f in range(N_FEATURES):
+        room.surprises[f] = surprise(deviations[f], state.tails[f]) if deviations[f] == deviations[f] else 0.0
 
 
 @compiled
@@ -212,14 +219,16 @@ def _plain_level(state: Record, k: int, y: float) -> float:
 
 
 @compiled
-def _signal(state: Record, y: float, usual: float, signals: NDArray[np.float64]) -> None:
-    """Fill in what novelty is looked for in; NaN where unknown."""
+def _signal(state: Record, y: float, usual: float, room: Record) -> None:
+    """Fill in what novelty is looked for in, NaN where unknown, and how near that comes to what it was before."""
+    signals = room.signals
     signals[novelty.VALUE] = y
     signals[novelty.LEVEL] = _plain_level(state, 0, y)
     signals[novelty.SHIFT] = signals[novelty.LEVEL] - _plain_level(state, 3, y)
     signals[novelty.TREND] = _plain_level(state, 1, y) - _plain_level(state, 4, y)
     signals[novelty.RESIDUAL] = y - state.plain[2] if state.count else 0.0
     signals[novelty.PHASE] = y - usual
+    hold_against_centres(state, signals, room.nearest)
 
 
 @compiled
@@ -241,7 +250,8 @@ def _follow_run(state: Record, off: float, residual: float) -> None:
     else:
         state.run = 1.0 if off > 0.0 else -1.0
         state.run_start = abs(off)
-    learn_tail(state.run_tail, abs(off), state.run_count, 0.01, 1.0, 1.0, FAR_WEIGHT)
+    known = surprise(abs(off), state.run_tail)
+    learn_tail(state.run_tail, abs(off), known, state.run_count, 0.01, 1.0, 1.0, FAR_WEIGHT)
     state.run_count += 1.0
     is_outside = residual > state.tails[RESIDUAL, 0]
     state.unrest += UNREST_GAIN * ((1.0 if is_outside else 0.0) - state.unrest)
@@ -258,23 +268,18 @@ def _learn_distance(state: Record, distance: float) -> None:
 
 
 @compiled
-def _learn(
-    state: Record,
-    y: float,
-    time: float,
-    deviations: NDArray[np.float64],
-    distances: NDArray[np.float64],
-    signals: NDArray[np.float64],
-) -> None:
+def _learn(state: Record, y: float, time: float, room: Record) -> None:
+    deviations, signals = room.deviations, room.signals
     n = float(state.count)
     for f in range(N_FEATURES):
         if deviations[f] == deviations[f]:
-            learn_tail(state.tails[f], deviations[f], state.tail_counts[f], FINEST[f], 1.0, 1.0, FAR_WEIGHT)
+            known = room.surprises[f]
+            learn_tail(state.tails[f], deviations[f], known, state.tail_counts[f], FINEST[f], 1.0, 1.0, FAR_WEIGHT)
             state.tail_counts[f] += 1.0
     for k in range(N_SIGNALS):
         if signals[k] == signals[k]:
-            learn_novelty(state, k, signals[k])
-    _learn_distance(state, distances[0])
+            learn_novelty(state, k, signals[k], room.nearest[k])
+    _learn_distance(state, room.distances[0])
     r = y - seasonal(state)
     # a value far out pulls no harder than one at the edge of the usual
     reach = state.tails[RESIDUAL, 2]
@@ -351,15 +356,7 @@ def _pass_over(state: Record, readings: int, distances: NDArray[np.float64]) -> 
 
 
 @compiled
-def observe(
-    state: Record,
-    value: float,
-    time: float,
-    rate: float,
-    surprises: NDArray[np.float64],
-    novelties: NDArray[np.float64],
-    outlook: NDArray[np.float64],
-) -> bool:
+def observe(state: Record, value: float, time: float, rate: float, room: Record) -> bool:
     """Take the next reading: fill in how surprising and how new it is and what was expected, then learn it.
 
     Parameters
@@ -370,12 +367,8 @@ def observe(
         The reading, NaN where it is missing; seconds, NaN where unknown.
     rate : float
         Share of normal values that lie outside the band, in (0, 0.5).
-    surprises : float64 array, shape (N_FEATURES,)
-        Output: how surprising each deviation is, ``-ln`` of a share, at least 0.
-    novelties : float64 array, shape (novelty.N_SIGNALS,)
-        Output: how far each signal is from all it was before, in radii, at least 0.
-    outlook : float64 array, shape (N_OUTLOOK,)
-        Output: see EXPECTED and what follows it.
+    room : record with ROOM_FIELDS
+        Output: its surprises, novelties and outlook; for the latter see EXPECTED and what follows it.
 
     Returns
     -------
@@ -389,65 +382,52 @@ def observe(
             state.buffer[state.warm] = value
             state.warm += 1
             if state.warm == WARM_UP:
-                _begin(state)
+                _begin(state, room)
         return False
-    distances = np.empty(2)
+    surprises, outlook = room.surprises, room.outlook
     if late >= 0.5 and state.jitter < 0.2:
-        _pass_over(state, int(min(late + 0.5, 1e6)), distances)
+        _pass_over(state, int(min(late + 0.5, 1e6)), room.distances)
     forecast = _forecast(state)
     gap = state.missing + late + (1.0 if is_missing else 0.0)
     surprises[:] = 0.0
-    novelties[:] = 0.0
+    room.novelties[:] = 0.0
     outlook[EXPECTED] = state.zero + state.unit * forecast
     outlook[HALF_WIDTH] = state.unit * deviation_at(-np.log(rate), state.tails[RESIDUAL])
     outlook[OFF_FORECAST:] = 0.0
     surprises[GAP] = surprise(gap, state.tails[GAP])
     if is_missing:
         state.missing += 1.0
-        learn_tail(state.tails[GAP], gap, state.tail_counts[GAP], FINEST[GAP], 1.0, 1.0, FAR_WEIGHT)
+        learn_tail(state.tails[GAP], gap, surprises[GAP], state.tail_counts[GAP], FINEST[GAP], 1.0, 1.0, FAR_WEIGHT)
         state.tail_counts[GAP] += 1.0
-        _pass_over(state, 1, distances)
+        _pass_over(state, 1, room.distances)
     else:
         state.missing = 0.0
-        _take(state, scaled(state, value), time, gap, surprises, novelties, outlook, distances)
+        _take(state, scaled(state, value), time, gap, room)
     return True
 
 
 @compiled
-def _take(
-    state: Record,
-    y: float,
-    time: float,
-    gap: float,
-    surprises: NDArray[np.float64],
-    novelties: NDArray[np.float64],
-    outlook: NDArray[np.float64],
-    distances: NDArray[np.float64],
-) -> None:
+def _take(state: Record, y: float, time: float, gap: float, room: Record) -> None:
     """The way of a reading that is there: looked at, then learned."""
-    deviations = np.empty(N_FEATURES)
-    signals = np.empty(N_SIGNALS)
+    deviations, outlook = room.deviations, room.outlook
     usual = _usual(state, time)
     outlook[OFF_FORECAST] = y - _forecast(state)
     off = y - seasonal(state) - state.levels[2]
     outlook[OFF_LEVEL] = off
-    _deviate(state, y, gap, usual, deviations, distances)
-    for f in range(N_FEATURES):
-        if deviations[f] == deviations[f]:
-            surprises[f] = surprise(deviations[f], state.tails[f])
-    _signal(state, y, usual, signals)
+    _deviate(state, y, gap, usual, room)
+    _signal(state, y, usual, room)
     for k in range(N_SIGNALS):
-        if signals[k] == signals[k]:
-            new = novelty_of(state.centres[k], state.centres_used[k], state.radii[k], signals[k])
+        if room.signals[k] == room.signals[k]:
+            new = novelty_of(room.nearest[k], state.radii[k])
             # what is on its way back has been told already
-            novelties[k] = new if new >= state.novelties[k] else 0.0
+            room.novelties[k] = new if new >= state.novelties[k] else 0.0
             state.novelties[k] = new
-    outlook[STRANGENESS] = _strangeness(state, distances[0])
+    outlook[STRANGENESS] = _strangeness(state, room.distances[0])
     _follow_run(state, off, deviations[RESIDUAL])
     outlook[RUN] = state.run
     outlook[GROWTH] = abs(off) / state.run_start if state.run else 0.0
     outlook[UNREST] = state.unrest
-    _learn(state, y, time, deviations, distances, signals)
+    _learn(state, y, time, room)
 
 
 def new_state(n: int = 1) -> NDArray[np.void]:
@@ -455,4 +435,5 @@ def new_state(n: int = 1) -> NDArray[np.void]:
     states = np.zeros(n, dtype=FEATURES_DTYPE)
     states["last_time"] = np.nan
     states["slot"] = -1
+    states["centres"] = np.inf
     return states

@@ -16,7 +16,7 @@ from streamforest.reasons import tell_why
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.season import LONGEST_SEASON
 from streamforest.tails import FAR_WEIGHT, TAIL_START, learn_tail, surprise
-from streamforest.vector import N_VECTOR, Room, look, new_room
+from streamforest.vector import N_VECTOR, Room, look, new_rooms
 
 #: Scores that are looked at before one is told: they give the scale's zero and unit.
 LEAST_SCORES = 50
@@ -83,7 +83,7 @@ def _rarity(record: Record, raw: float) -> float:
     above = max(raw - record.zero, 0.0)
     rarity: float = surprise(above, record.tail)
     unit = record.tail[0]
-    learn_tail(record.tail, above, float(record.scored), FINEST_UNIT, SCORE_MEMORY, 1.0, FAR_WEIGHT)
+    learn_tail(record.tail, above, rarity, float(record.scored), FINEST_UNIT, SCORE_MEMORY, 1.0, FAR_WEIGHT)
     record.zero += ZERO_GAIN * unit * (1.0 if raw > record.zero else (-1.0 if raw < record.zero else 0.0))
     return rarity
 
@@ -208,7 +208,7 @@ class HarnessedDetector(CompiledDetector):
         self._scorer = scorer
         self._rate = alarm_rate
         self._parts = (*calibration(), alarm_rate, self._rules)
-        self._room = new_room()
+        self._room = new_rooms()[0]
         self._sight = np.zeros(N_VECTOR + newest, np.float32)
         self._records = new_harness()
         self._compile()

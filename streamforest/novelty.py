@@ -22,8 +22,10 @@ SHRINKING = 3e-5
 #: The radius is never below this share of the stream's unit: a hair's breadth is nothing new.
 FINEST_RADIUS = 0.2
 
+INFINITY_BITS = np.float32(np.inf).view(np.int32)
+
 FIELDS = [
-    ("centres", "f4", (N_SIGNALS, MOST_CENTRES)),
+    ("centres", "f4", (N_SIGNALS, MOST_CENTRES)),  # infinitely far where unused
     ("centres_used", "i8", (N_SIGNALS,)),
     ("radii", "f8", (N_SIGNALS,)),
     ("novelties", "f8", (N_SIGNALS,)),  # of the newest reading
@@ -31,26 +33,28 @@ FIELDS = [
 
 
 @compiled
-def _nearest(centres: NDArray[np.float32], used: int, signal: float) -> float:
-    """How far the nearest centre is."""
-    # as rounded as the centres, or a value far out would be off its own centre for ever
-    here = np.float32(signal)
-    nearest = np.float32(np.inf)
-    for i in range(used):
-        nearest = min(nearest, abs(centres[i] - here))
-    return float(nearest)
+def hold_against_centres(state: Record, signals: NDArray[np.float64], nearest: NDArray[np.float64]) -> None:
+    """How far each signal's nearest centre is, in units; both arrays of shape (N_SIGNALS,), infinite where none is."""
+    for k in range(N_SIGNALS):
+        # as rounded as the centres, or a value far out would be off its own centre for ever
+        here = np.float32(signals[k])
+        bits = INFINITY_BITS
+        for i in range(MOST_CENTRES):
+            # the bits of such numbers, read as integers, are in their order, and eight are compared at a time
+            bits = min(bits, np.float32(abs(state.centres[k, i] - here)).view(np.int32))
+        nearest[k] = np.int32(bits).view(np.float32)
 
 
 @compiled
-def novelty(centres: NDArray[np.float32], used: int, radius: float, signal: float) -> float:
-    """How many radii a signal is beyond the nearest centre's reach; 0 where it is nothing new."""
-    if not used:
+def novelty(nearest: float, radius: float) -> float:
+    """How many radii a signal is beyond the nearest centre's reach; 0 where it is nothing new, or the first."""
+    if nearest == np.inf:
         return 0.0
-    return max(_nearest(centres, used, signal) / max(radius, FINEST_RADIUS) - 1.0, 0.0)
+    return max(nearest / max(radius, FINEST_RADIUS) - 1.0, 0.0)
 
 
 @compiled
-def learn_novelty(state: Record, k: int, signal: float) -> None:
+def learn_novelty(state: Record, k: int, signal: float, nearest: float) -> None:
     """Cover a signal: a new centre where none is near, and a coarser cover where centres have run out.
 
     References
@@ -59,16 +63,15 @@ def learn_novelty(state: Record, k: int, signal: float) -> None:
     Chekuri, Feder and Motwani, "Incremental clustering and dynamic information retrieval", SIAM J. Comput. 33
     (2004), doi 10.1137/S0097539702418498.
     """
-    centres = state.centres[k]
-    used = state.centres_used[k]
     radius = state.radii[k] * (1.0 - SHRINKING)
-    if _nearest(centres, used, signal) > radius:
+    if nearest > radius:
+        centres = state.centres[k]
+        used = state.centres_used[k]
         while used == CENTRES[k]:
             radius, used = _coarsen(centres, used, radius)
         centres[used] = np.float32(signal)
-        used += 1
+        state.centres_used[k] = used + 1
     state.radii[k] = radius
-    state.centres_used[k] = used
 
 
 @compiled
@@ -86,6 +89,7 @@ def _coarsen(centres: NDArray[np.float32], used: int, radius: float) -> tuple[fl
             if abs(centres[i] - centres[j]) <= radius:
                 used -= 1
                 centres[j] = centres[used]
+                centres[used] = np.float32(np.inf)
             else:
                 j += 1
         i += 1

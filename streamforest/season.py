@@ -24,6 +24,8 @@ CYCLE_GAIN = 0.15
 SHAPE_POINTS = (3.0, 16.0)
 SHORTEST_LAG = 10
 
+INFINITY_BITS = np.float32(np.inf).view(np.int32)
+
 FIELDS = [
     ("count", "i8"),  # readings seen since the warm-up, missing ones included
     ("season", "i8"),  # its length, 0 while none is known
@@ -42,31 +44,27 @@ FIELDS = [
 
 
 @compiled
-def _least(values: NDArray[np.float32]) -> np.float32:
-    """The least of values, shape (n,), none NaN: eight side by side, or each would wait for the one before it."""
-    a = b = c = d = e = f = g = h = np.float32(np.inf)
-    whole = values.size - values.size % 8
-    for i in range(0, whole, 8):
-        a = min(a, values[i])
-        b = min(b, values[i + 1])
-        c = min(c, values[i + 2])
-        d = min(d, values[i + 3])
-        e = min(e, values[i + 4])
-        f = min(f, values[i + 5])
-        g = min(g, values[i + 6])
-        h = min(h, values[i + 7])
-    for i in range(whole, values.size):
-        a = min(a, values[i])
-    return min(a, b, c, d, e, f, g, h)
+def least(values: NDArray[np.float32]) -> np.float32:
+    """The least of values, shape (n,), none negative or NaN; infinity where there are none.
+
+    Such numbers are in the order of their bits read as integers, whose least is found eight at a time.
+    """
+    bits = values.view(np.int32)
+    lowest = INFINITY_BITS
+    for i in range(bits.size):
+        lowest = min(lowest, bits[i])
+    return np.int32(lowest).view(np.float32)
 
 
 @compiled
-def _follow(differences: NDArray[np.float32], past: NDArray[np.float32], here: np.float32, gain: float) -> None:
-    """Bring the squared difference of the last points at each lag up to date; both arrays of shape (n,)."""
-    g = np.float32(gain)
-    for i in range(differences.size):
+def _follow(short: NDArray[np.float32], long: NDArray[np.float32], past: NDArray[np.float32], here: np.float32) -> None:
+    """Bring the squared difference at each lag of the last few and the last tens of points up to date, shapes (n,)."""
+    short_gain, long_gain = np.float32(1.0 / SHAPE_POINTS[0]), np.float32(1.0 / SHAPE_POINTS[1])
+    for i in range(past.size):
         off = past[i] - here
-        differences[i] += g * (off * off - differences[i])
+        square = off * off
+        short[i] += short_gain * (square - short[i])
+        long[i] += long_gain * (square - long[i])
 
 
 @compiled
@@ -101,13 +99,13 @@ def hold_against_past(state: Record, y: float, clip: float, distances: NDArray[n
     first = max(LONGEST_SEASON - n, 0)
     here = np.float32(y)
     _learn_lags(state, past, here, first, np.float32(clip))
+    # cut out, so that the loop counts from 0
+    _follow(state.shapes[0][first:], state.shapes[1][first:], past[first:], here)
     for k in range(2):
-        # cut out, so that the loops count from 0
-        _follow(state.shapes[k][first:], past[first:], here, 1.0 / SHAPE_POINTS[k])
         # a lag counts once it has been followed for a whole shape
         start = max(LONGEST_SEASON - n + int(SHAPE_POINTS[k]), 0)
         stop = LONGEST_SEASON - SHORTEST_LAG + 1
-        distances[k] = np.sqrt(_least(state.shapes[k][start:stop])) if start < stop else np.nan
+        distances[k] = np.sqrt(least(state.shapes[k][start:stop])) if start < stop else np.nan
     state.ring[at] = here
     state.ring[at + LONGEST_SEASON] = here
 

@@ -20,7 +20,7 @@ from streamforest.forest import Model, load_model
 from streamforest.judging import saved_array
 from streamforest.protocols import VERDICT_DTYPE, State, Verdicts
 from streamforest.rules import NO_RULES, Rules
-from streamforest.vector import new_room
+from streamforest.vector import new_rooms
 
 #: Records that memory is asked for at once: more streams never move those that are there.
 CHUNK = 256
@@ -52,12 +52,12 @@ def judge_batch(
     order : int64 array, shape (n,)
         Places of the readings; no other caller has readings of the same streams at the same time.
     """
-    room = new_room()
+    rooms = new_rooms()
     for i in range(first, end):
         place = order[i]
         slot = slots[place]
         record = carray(pointer(chunks[slot // CHUNK]), CHUNK, RECORD_DTYPE)[slot % CHUNK]
-        step(record, values[place], times[place], judge, room, verdicts[place])
+        step(record, values[place], times[place], judge, rooms[0], verdicts[place])
 
 
 class StreamDetectors:

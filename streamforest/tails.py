@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ TAIL_SHARES = (0.2, 0.02, 0.002)
 #: Points that each quantile remembers, and points' worth of trust in the values that they start with.
 TAIL_MEMORY = (250.0, 1000.0, 5000.0)
 TAIL_PRIOR = (10.0, 40.0, 400.0)
+#: Density of the deviations' logarithm over each quantile, were they exponential.
+TAIL_DENSITIES = tuple(share * -math.log(share) for share in TAIL_SHARES)
 #: Where the quantiles of a deviation start, in multiples of the first.
 TAIL_START = (1.0, 2.0, 3.2)
 #: A surprise above this is an anomaly's rather than the tail's, and weighs so much in the tail.
@@ -56,6 +60,7 @@ def deviation_at(surprise_wanted: float, tail: NDArray[np.float64]) -> float:
 def learn_tail(
     tail: NDArray[np.float64],
     deviation: float,
+    known: float,
     count: float,
     finest: float,
     memory: float,
@@ -70,6 +75,8 @@ def learn_tail(
         The quantiles, rising; changed in place.
     deviation : float
         At least 0.
+    known : float
+        Its :func:`surprise`.
     count : float
         Deviations learned before.
     finest : float
@@ -89,10 +96,10 @@ def learn_tail(
     Robbins and Monro, "A stochastic approximation method", Ann. Math. Statist. 22 (1951),
     doi 10.1214/aoms/1177729586.
     """
-    is_far = surprise(deviation, tail) > FAR
+    is_far = known > FAR
     for k in range(3):
         share = TAIL_SHARES[k]
-        gain = 1.0 / (share * -np.log(share) * min(count + prior * TAIL_PRIOR[k], memory * TAIL_MEMORY[k]))
+        gain = 1.0 / (TAIL_DENSITIES[k] * min(count + prior * TAIL_PRIOR[k], memory * TAIL_MEMORY[k]))
         # an anomaly tells little of how far normal values go; if it comes to stay, the first quantile follows
         weight = far_weight if is_far and k > 0 else 1.0
         tail[k] *= 1.0 + gain * weight * ((1.0 if deviation > tail[k] else 0.0) - share)

@@ -65,14 +65,13 @@ def interpolate(x: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> f
     at_least: float = ys[0]
     if x <= xs[0]:
         return at_least
-    low, high = 0, xs.size - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if xs[middle] <= x:
-            low = middle
-        else:
-            high = middle
-    y: float = ys[low] + (x - xs[low]) * (ys[high] - ys[low]) / (xs[high] - xs[low])
+    # without branches: which half it is, nobody can foretell
+    low, left = 0, xs.size - 1
+    while left > 1:
+        half = left // 2
+        low += half * (xs[low + half] <= x)
+        left -= half
+    y: float = ys[low] + (x - xs[low]) * (ys[low + 1] - ys[low]) / (xs[low + 1] - xs[low])
     return y
 
 

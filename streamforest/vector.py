@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamforest import features
 from streamforest.compiled import Record, Records, compiled
-from streamforest.novelty import N_SIGNALS
 
 #: Features whose mean the forest sees too.
 MEAN_OF = (features.CHANGE, features.SHIFT, features.PHASE, features.SHAPE)
@@ -18,6 +17,10 @@ VECTOR_NAMES = (*features.FEATURE_NAMES, "strangeness", "mean", "highest")
 N_VECTOR = len(VECTOR_NAMES)
 STRANGENESS, MEAN, HIGHEST = range(features.N_FEATURES, features.N_FEATURES + 3)
 LARGEST = float(np.finfo(np.float64).max)
+
+#: Room to work in, and the vector made there.
+ROOM_DTYPE = np.dtype([*features.ROOM_FIELDS, ("vector", "f4", (N_VECTOR,))])
+Room: TypeAlias = Record
 
 
 @compiled
@@ -29,7 +32,8 @@ def vectorise(surprises: NDArray[np.float64], strangeness: float, vector: NDArra
     little out.
     """
     for f in range(surprises.size):
-        vector[f] = np.float32(np.log1p(surprises[f] / 3.0))
+        # most are nothing at all, and a logarithm takes as long as a tree's walk
+        vector[f] = np.float32(np.log1p(surprises[f] / 3.0)) if surprises[f] > 0.0 else np.float32(0.0)
     highest = vector[0]
     for f in range(1, surprises.size):
         highest = max(highest, vector[f])
@@ -47,24 +51,10 @@ def _held(value: float) -> float:
     return min(max(value, -LARGEST), LARGEST)
 
 
-class Room(NamedTuple):
-    """Room to work in, so that no step has to ask for memory."""
-
-    surprises: NDArray[np.float64]
-    novelties: NDArray[np.float64]
-    outlook: NDArray[np.float64]
-    vector: NDArray[np.float32]
-
-
 @compiled
-def new_room() -> Room:
-    """Room for one caller."""
-    return Room(
-        np.empty(features.N_FEATURES),
-        np.empty(N_SIGNALS),
-        np.empty(features.N_OUTLOOK),
-        np.empty(N_VECTOR, dtype=np.float32),
-    )
+def new_rooms() -> NDArray[np.void]:
+    """Room of ROOM_DTYPE for one caller, shape (1,): a record alone would not keep its memory."""
+    return np.zeros(1, dtype=ROOM_DTYPE)
 
 
 @compiled
@@ -76,7 +66,7 @@ def look(state: Record, value: float, time: float, rate: float, room: Room, verd
     state : record of features.FEATURES_DTYPE
     value, time, rate : float
         As in ``features.observe``.
-    room : Room
+    room : record of ROOM_DTYPE
         Output.
     verdict : record of VERDICT_DTYPE
         Output: ``expected``, ``lower`` and ``upper``.
@@ -86,7 +76,7 @@ def look(state: Record, value: float, time: float, rate: float, room: Room, verd
     bool
         Whether the outputs are known: False during the warm-up.
     """
-    if not features.observe(state, value, time, rate, room.surprises, room.novelties, room.outlook):
+    if not features.observe(state, value, time, rate, room):
         return False
     expected, half = _held(room.outlook[features.EXPECTED]), _held(room.outlook[features.HALF_WIDTH])
     verdict.expected = expected
@@ -101,9 +91,10 @@ def describe_stream(
     states: Records, values: NDArray[np.float64], times: NDArray[np.float64], vectors: NDArray[np.float32]
 ) -> None:
     """The vectors that the forest is fitted on, shape (n, len(VECTOR_NAMES)); NaN during the warm-up."""
-    room = new_room()
+    rooms = new_rooms()
     for i in range(values.size):
-        if features.observe(states[0], values[i], times[i], 0.001, room.surprises, room.novelties, room.outlook):
+        room = rooms[0]
+        if features.observe(states[0], values[i], times[i], 0.001, room):
             vectorise(room.surprises, room.outlook[features.STRANGENESS], vectors[i])
         else:
             vectors[i] = np.nan

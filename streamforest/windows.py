@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest import features
 from streamforest.compiled import Record, Records, compiled
 from streamforest.features import FARTHEST, WARM_UP, new_state, observe
-from streamforest.novelty import N_SIGNALS
+from streamforest.vector import new_rooms
 
 #: Points of a window, the newest among them.
 WINDOW = 32
@@ -143,9 +142,9 @@ def windows_of(values: NDArray[np.float64], k: int) -> NDArray[np.float32]:
         In spreads from the level, both as they were before the newest point; NaN where unknown.
     """
     state = new_state()
-    room = np.empty(features.N_FEATURES), np.empty(N_SIGNALS), np.empty(features.N_OUTLOOK)
+    room = new_rooms()[0]
     for value in values[np.isfinite(values)][:WARM_UP]:
-        observe(state[0], value, np.nan, 0.001, *room)
+        observe(state[0], value, np.nan, 0.001, room)
     out = np.empty((values.size // SCALES[k], WINDOW), dtype=np.float32)
     unit = float(state["unit"][0])
     rows = _windows_of(new_windows(), values, k, float(state["zero"][0]), unit, out) if unit > 0.0 else 0

@@ -6,14 +6,18 @@ from streamforest import features
 from streamforest.compiled import compiled
 from streamforest.novelty import N_SIGNALS
 from streamforest.simulation import SimulatedStream
+from streamforest.vector import new_rooms
 
 RATE = 0.001
 
 
 @compiled
 def _observe_all(states, values, times, rate, surprises, novelties, outlooks):
+    rooms = new_rooms()
     for i in range(values.size):
-        features.observe(states[0], values[i], times[i], rate, surprises[i], novelties[i], outlooks[i])
+        room = rooms[0]
+        if features.observe(states[0], values[i], times[i], rate, room):
+            surprises[i], novelties[i], outlooks[i] = room.surprises, room.novelties, room.outlook
 
 
 def observe(values, times=None, state=None):

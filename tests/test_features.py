@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streamforest import features, novelty
 from streamforest.simulation import StreamProfile
 from streamforest.tails import FAR
+from streamforest.vector import new_rooms
 from tests.naive import NaiveFeatures
 from tests.streams import RATE, observe, sine, stream
 
@@ -440,8 +441,8 @@ def test_memory_does_not_grow_with_the_stream():
 def test_states_of_several_streams_are_apart():
     states = features.new_state(3)
     _, values = sine(40, 500)
-    room = [np.empty(size) for size in (features.N_FEATURES, novelty.N_SIGNALS, features.N_OUTLOOK)]
+    room = new_rooms()[0]
     for value in values:
-        features.observe(states[1], value, math.nan, RATE, *room)
+        features.observe(states[1], value, math.nan, RATE, room)
     assert states[0].tobytes() == states[2].tobytes() == features.new_state().tobytes()
     assert states[1].tobytes() == observe(values)[-1].tobytes()

@@ -15,9 +15,12 @@ ANY = st.floats(-1e15, 1e15) | st.floats(-10.0, 10.0) | st.integers(-3, 3).map(f
 @compiled
 def _learn_all(states, k, signals, found):
     state = states[0]
+    every, nearest = np.full(novelty.N_SIGNALS, np.nan), np.empty(novelty.N_SIGNALS)
     for i in range(signals.size):
-        found[i] = novelty.novelty(state.centres[k], state.centres_used[k], state.radii[k], signals[i])
-        novelty.learn_novelty(state, k, signals[i])
+        every[k] = signals[i]
+        novelty.hold_against_centres(state, every, nearest)
+        found[i] = novelty.novelty(nearest[k], state.radii[k])
+        novelty.learn_novelty(state, k, signals[i], nearest[k])
 
 
 def learn(signals, k=novelty.VALUE, states=None):
@@ -29,9 +32,8 @@ def learn(signals, k=novelty.VALUE, states=None):
 
 
 def novelties(states, signals, k=novelty.VALUE):
-    state = states[0]
-    at = state["centres"][k], int(state["centres_used"][k]), float(state["radii"][k])
-    return np.array([novelty.novelty(*at, float(signal)) for signal in signals])
+    """How new each signal would be as the next one."""
+    return np.array([learn([signal], k, states.copy())[0][0] for signal in signals])
 
 
 def normal(points, seed=1, width=3.0):
@@ -151,7 +153,7 @@ def test_the_cover_never_holds_more_centres_than_it_may(signals, k):
         learn([value], k, states)
         assert states[0]["centres_used"][k] <= novelty.CENTRES[k] <= novelty.MOST_CENTRES
     assert np.isfinite(states[0]["radii"]).all()
-    assert not states[0]["centres"][k][novelty.CENTRES[k] :].any(), "nothing is written beyond"
+    assert np.isinf(states[0]["centres"][k][states[0]["centres_used"][k] :]).all(), "nothing is written beyond"
 
 
 @EVERY

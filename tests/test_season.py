@@ -58,18 +58,18 @@ def test_memory_is_of_fixed_size():
     assert learn(noise(5000))[2].nbytes == new_state().nbytes
 
 
-@given(st.lists(st.floats(width=32, allow_nan=False), max_size=50))
+@given(st.lists(st.floats(0.0, width=32), max_size=50))
 @settings(deadline=None)
 def test_the_least_of_values_is_the_least(values):
-    assert season._least(np.array(values, dtype=f4)) == min(values, default=math.inf)
+    assert season.least(np.array(values, dtype=f4)) == min(values, default=math.inf)
 
 
 @pytest.mark.parametrize("size", range(1, 26))
 def test_the_least_is_found_at_every_place(size):
     for place in range(size):
         values = np.full(size, 5.0, dtype=f4)
-        values[place] = -1.0
-        assert season._least(values) == -1.0
+        values[place] = 1e-30
+        assert season.least(values) == f4(1e-30)
 
 
 # The distance from the nearest likeness

@@ -17,7 +17,8 @@ def _learn_all(tail, deviations, finest, memory, prior, far_weight, above):
     for count in range(deviations.size):
         for k in range(3):
             above[k] += deviations[count] > tail[k]
-        tails.learn_tail(tail, deviations[count], float(count), finest, memory, prior, far_weight)
+        known = tails.surprise(deviations[count], tail)
+        tails.learn_tail(tail, deviations[count], known, float(count), finest, memory, prior, far_weight)
 
 
 def learn(deviations, finest=0.01, memory=1.0, prior=1.0, far_weight=tails.FAR_WEIGHT, start=1.0):

@@ -15,11 +15,10 @@ from streamforest.compiled import Record, Records, address_of, compiled, pointer
 from streamforest.evidence import EVIDENCE_DTYPE, carry_on, new_evidence, weigh
 from streamforest.forest import NODE_DTYPE, Forest, Model, ModelError, flatten, isolation, load_model
 from streamforest.judging import COURSE_DTYPE, INFINITE, CompiledDetector, decide, new_courses, open_verdict
-from streamforest.novelty import N_SIGNALS
 from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
 from streamforest.reasons import tell_why
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
-from streamforest.vector import HIGHEST, N_VECTOR, VECTOR_NAMES, Room, look, new_room
+from streamforest.vector import HIGHEST, ROOM_DTYPE, VECTOR_NAMES, Room, look, new_rooms
 
 #: All that is remembered of one stream.
 RECORD_DTYPE = np.dtype(
@@ -82,15 +81,15 @@ def judge_stream(
     verdicts: Records,
 ) -> None:
     """Take one stream through its readings; ``verdicts`` of shape (n,) is filled in."""
-    room = new_room()
+    rooms = new_rooms()
     for i in range(values.size):
-        step(records[which], values[i], times[i], judge, room, verdicts[i])
+        step(records[which], values[i], times[i], judge, rooms[0], verdicts[i])
 
 
 #: Where a step finds all that it needs, for one point at a time: addresses, and lengths of what has no fixed one.
 DESK_DTYPE = np.dtype(
     [
-        *((name, "i8") for name in ("record", "verdict", "surprises", "novelties", "outlook", "vector")),
+        *((name, "i8") for name in ("record", "verdict", "room")),
         *((name, "i8") for name in ("nodes", "nan_left", "depths", "n_nodes", "roots", "n_roots", "levels")),
         ("normaliser", "f8"),
         *((name, "i8") for name in ("forest_scores", "forest_surprises", "n_forest", "scores", "known", "n_scores")),
@@ -104,12 +103,12 @@ DESK_DTYPE = np.dtype(
 )
 
 
-def lay_desk(records: NDArray[np.void], verdicts: Verdicts, room: Room, judge: Judge) -> NDArray[np.void]:
-    """A desk of DESK_DTYPE, shape (1,), for the first of the records and verdicts; all must outlive it."""
+def lay_desk(records: NDArray[np.void], verdicts: Verdicts, rooms: NDArray[np.void], judge: Judge) -> NDArray[np.void]:
+    """A desk of DESK_DTYPE, shape (1,), for the first of the records, verdicts and rooms; all must outlive it."""
     forest = judge.forest
     desk = np.zeros(1, dtype=DESK_DTYPE)
     desk[0] = (
-        *map(address_of, (records, verdicts, *room)),
+        *map(address_of, (records, verdicts, rooms)),
         *map(address_of, (forest.nodes, forest.nan_left, forest.depths)),
         *(len(forest.nodes), address_of(forest.roots), len(forest.roots), forest.levels, forest.normaliser),
         *(address_of(judge.forest_scores), address_of(judge.forest_surprises), len(judge.forest_scores)),
@@ -145,12 +144,7 @@ def judge_point(desk_address: int, value: float, time: float) -> None:
         desk.rate,
         RuleNumbers(desk.direction, desk.minimum_deviation, desk.minimum_share, desk.alarms_a_day, desk.cool_down),
     )
-    room = Room(
-        carray(pointer(desk.surprises), features.N_FEATURES, np.float64),
-        carray(pointer(desk.novelties), N_SIGNALS, np.float64),
-        carray(pointer(desk.outlook), features.N_OUTLOOK, np.float64),
-        carray(pointer(desk.vector), N_VECTOR, np.float32),
-    )
+    room = carray(pointer(desk.room), 1, ROOM_DTYPE)[0]
     record = carray(pointer(desk.record), 1, RECORD_DTYPE)[0]
     step(record, value, time, judge, room, carray(pointer(desk.verdict), 1, VERDICT_DTYPE)[0])
 
@@ -203,8 +197,8 @@ class StreamDetector(CompiledDetector):
         return self._parts
 
     def _lay_desk(self) -> None:
-        self._room = new_room()
-        self._desk = lay_desk(self._records, self._verdict, self._room, self._parts)
+        self._rooms = new_rooms()
+        self._desk = lay_desk(self._records, self._verdict, self._rooms, self._parts)
         self._desk_address = address_of(self._desk)
 
     def __setstate__(self, state: dict[str, Any]) -> None:

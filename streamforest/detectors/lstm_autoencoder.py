@@ -16,7 +16,7 @@ from streamforest.lstm import LstmModel, LstmRoom, Weights, load_lstm, new_lstm_
 from streamforest.protocols import Verdicts
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.tails import deviation_at, learn_tail, surprise
-from streamforest.vector import Room, new_room
+from streamforest.vector import Room, new_rooms
 from streamforest.windows import (
     N_SCALES,
     SCALES,
@@ -76,7 +76,9 @@ def _held(value: float) -> float:
 
 @compiled
 def _learn_error(record: Record, k: int, error: float) -> None:
-    learn_tail(record.errors[k], error, record.learned[k], FINEST_ERROR, TAIL_MEMORY, TAIL_PRIOR, FAR_WEIGHT)
+    tail = record.errors[k]
+    known = surprise(error, tail)
+    learn_tail(tail, error, known, record.learned[k], FINEST_ERROR, TAIL_MEMORY, TAIL_PRIOR, FAR_WEIGHT)
     record.learned[k] += 1.0
 
 
@@ -169,9 +171,9 @@ def judge_stream(
     records: Records, values: NDArray[np.float64], times: NDArray[np.float64], judge: Judge, verdicts: Records
 ) -> None:
     """Take the stream through its readings; ``verdicts`` of shape (n,) is filled in."""
-    room, lstm_room, newest = new_room(), new_lstm_room(judge.weights), np.empty(1, dtype=np.float32)
+    rooms, lstm_room, newest = new_rooms(), new_lstm_room(judge.weights), np.empty(1, dtype=np.float32)
     for i in range(values.size):
-        step(records[0], values[i], times[i], judge, room, lstm_room, newest, verdicts[i])
+        step(records[0], values[i], times[i], judge, rooms[0], lstm_room, newest, verdicts[i])
 
 
 class LstmAutoencoderDetector(CompiledDetector):

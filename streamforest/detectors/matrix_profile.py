@@ -13,7 +13,7 @@ from streamforest.harness import HARNESS_DTYPE, LEAST_SCORES, begin, calibration
 from streamforest.judging import CompiledDetector
 from streamforest.protocols import Verdicts
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
-from streamforest.vector import new_room
+from streamforest.vector import new_rooms
 
 #: Points in a window, rising, multiples of four: a short one sees at once what a long one sees better, and longer.
 WINDOWS = (8, 48)
@@ -121,9 +121,10 @@ def judge_stream(
     records: Records, values: NDArray[np.float64], times: NDArray[np.float64], judge: Judge, verdicts: Records
 ) -> None:
     """Take the stream through its readings; ``verdicts`` of shape (n,) is filled in."""
-    record, room = records[0], new_room()
+    record, rooms = records[0], new_rooms()
     squares, distances = np.empty(HISTORY), np.empty(N_WINDOWS)
     for i in range(values.size):
+        room = rooms[0]
         if not begin(record.harness, values[i], times[i], judge.rate, room, verdicts[i]):
             continue
         _take(record, features.scaled(record.harness.features, values[i]))

@@ -23,7 +23,7 @@ from streamforest.harness import LEAST_SCORES, begin, calibration, conclude, new
 from streamforest.judging import CompiledDetector, saved_array
 from streamforest.protocols import DetectorError, State, Verdicts
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
-from streamforest.vector import HIGHEST, N_VECTOR, Room, new_room
+from streamforest.vector import HIGHEST, N_VECTOR, Room, new_rooms
 
 LEAST_WINDOW, MOST_WINDOW = 10, 100_000
 MOST_BETWEEN = 1_000_000
@@ -244,7 +244,7 @@ class SlidingForestDetector(CompiledDetector):
         self._refit_every, self._seed, self._waits = refit_every, seed, waits
         settings = {"window": window, "refit_every": refit_every, "seed": seed}
         self._refits = None if refits is None else Refits(refits, settings, notify)
-        self._parts = (*calibration(), alarm_rate, self._rules, new_room())
+        self._parts = (*calibration(), alarm_rate, self._rules, new_rooms()[0])
         self._records = new_harness()
         self._window = np.zeros((window, N_VECTOR), dtype=np.float32)
         self._seen = np.zeros(1, dtype=np.int64)

@@ -17,7 +17,7 @@ from streamforest.novelty import N_SIGNALS
 from streamforest.protocols import LABELS, VERDICT_DTYPE, verdict_from_row
 from streamforest.rules import NO_RULES
 from streamforest.simulation import SimulatedStream, random_profile
-from streamforest.vector import STRANGENESS, VECTOR_NAMES, describe_stream
+from streamforest.vector import STRANGENESS, VECTOR_NAMES, describe_stream, new_rooms
 from tests.naive import NaiveEvidence
 
 STREAMS = 20
@@ -360,8 +360,12 @@ def test_verdicts_handed_out_are_not_changed_afterwards(model):
 
 @compiled
 def _observe_all(state, values, times, surprises, novelties, outlooks, known):
+    rooms = new_rooms()
     for i in range(values.size):
-        known[i] = features.observe(state[0], values[i], times[i], 0.001, surprises[i], novelties[i], outlooks[i])
+        room = rooms[0]
+        known[i] = features.observe(state[0], values[i], times[i], 0.001, room)
+        if known[i]:
+            surprises[i], novelties[i], outlooks[i] = room.surprises, room.novelties, room.outlook
 
 
 def observed(values, times):

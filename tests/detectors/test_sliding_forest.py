@@ -13,7 +13,7 @@ from streamforest.features import WARM_UP, new_state
 from streamforest.harness import LEAST_SCORES, calibration, conclude, new_harness
 from streamforest.protocols import VERDICT_DTYPE, DetectorError
 from streamforest.rules import NO_RULES
-from streamforest.vector import HIGHEST, N_VECTOR, describe_stream, new_room
+from streamforest.vector import HIGHEST, N_VECTOR, describe_stream, new_rooms
 
 
 def stream(n, seed=1):
@@ -47,8 +47,7 @@ def test_each_point_is_judged_by_a_forest_of_the_window_before_it():
     found = small(seed=7).update_many(values)
     assert np.isnan(found["score"]).tolist() == [i < WARM_UP + 40 + LEAST_SCORES for i in range(300)]
     record, verdicts = new_harness()[0], np.zeros(300, VERDICT_DTYPE)
-    room = new_room()
-    room.surprises[:] = room.outlook[:] = 0.0
+    room = new_rooms()[0]
     for raw, verdict in zip(raws, verdicts, strict=True):
         conclude(record, raw, *calibration(), 0.01, NO_RULES.numbers, room, verdict)
     known = ~np.isnan(found["score"])
