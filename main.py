@@ -568,16 +568,15 @@ def make_ready_detectors(options: SimpleNamespace, source: Source) -> tuple[Dete
     import numpy as np  # noqa: PLC0415 - see run
 
     from streamforest.comparison import DetectorComparison  # noqa: PLC0415
-    from streamforest.compiled import is_first_run  # noqa: PLC0415
+    from streamforest.compiled import telling_of_compiling  # noqa: PLC0415
     from streamforest.detectors import make_detector  # noqa: PLC0415
 
-    if is_first_run():
-        say("compiling, once: the first run takes about half a minute longer")
     names = options.compare or (options.detector,)
-    first, *others = (make_detector(name, detector_options(options, source)) for name in names)
-    comparison = DetectorComparison(first, others, options.history) if others else None
-    detector: Detector = first if comparison is None else comparison
-    detector.catch_up(np.empty(0), np.empty(0))  # compiles while a signal still ends the program at once
+    with telling_of_compiling(say):
+        first, *others = (make_detector(name, detector_options(options, source)) for name in names)
+        comparison = DetectorComparison(first, others, options.history) if others else None
+        detector: Detector = first if comparison is None else comparison
+        detector.catch_up(np.empty(0), np.empty(0))  # compiles while a signal still ends the program at once
     return detector, comparison
 
 

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import settings
-from streamforest.compiled import compiled, is_first_run
+from streamforest.compiled import telling_of_compiling
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.detectors.lstm_autoencoder import LstmAutoencoderDetector
 from streamforest.episodes import EPISODE_GAP
 from streamforest.features import new_state
-from streamforest.forest import Forest, Model, flatten, isolation, save_model
+from streamforest.forest import flatten, forest_scores
 from streamforest.lstm import LstmModel, save_lstm
+from streamforest.model_file import Model, save_model
 from streamforest.optional import MissingPackageError
 from streamforest.options import JUDGED, OPTIONS, Option, OptionError, read_options
 from streamforest.protocols import LABELS, NORMAL, Detector, SourceError
@@ -113,19 +114,6 @@ def vectors_of(stream: Iterable[NDArray[np.float64]]) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
-@compiled
-def _isolate_rows(forest: Forest, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> None:
-    for i in range(scores.size):
-        scores[i] = isolation(forest, vectors[i])
-
-
-def forest_scores(forest: Forest, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The forest's score of each row of vectors, shape (n,)."""
-    scores = np.empty(len(vectors))
-    _isolate_rows(forest, vectors, scores)
-    return scores
-
-
 def calibrate(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Score and surprise (``-ln`` of the share of normal points that score as much), both rising, (n, 2)."""
     surprises = np.linspace(0.0, np.log(len(scores) / TAIL_SCORES), KNOTS)
@@ -207,11 +195,12 @@ def train(seed: int, alarm_rate: float, own: LabelledStream | None = None) -> tu
         calm_rows = vectors_of(progress(calm, "describing calm streams"))
     else:
         rows = calm_rows = normal_vectors(fit_part(own))
-    forest = IsolationForest(n_estimators=TREES, random_state=seed).fit(rows)
-    forest_calibration = calibrate(forest_scores(flatten(forest), calm_rows))
+    fitted = IsolationForest(n_estimators=TREES, random_state=seed).fit(rows)
+    forest = flatten(fitted)
+    forest_calibration = calibrate(forest_scores(forest, calm_rows))
     versions = {"python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__}
     # a score does not depend on its own calibration
-    model = Model(forest, VECTOR_NAMES, forest_calibration, forest_calibration, seed, versions, {})
+    model = Model(forest, VECTOR_NAMES, forest_calibration, forest_calibration, seed, versions, {}, fitted)
     if own is None:
         scores = normal_scores(model, progress(calm, "scoring normal points"))
     else:
@@ -363,12 +352,11 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     trained, file = TRAINED[options.detector], options.train_on
-    if is_first_run():
-        print("compiling, once: the first run takes about half a minute longer", file=sys.stderr)
     started = time.monotonic()
     try:
         own = None if file is None else read_own(file, options)
-        save, report = trained.train(options.seed, options.alarm_rate, own)
+        with telling_of_compiling(partial(print, file=sys.stderr)):
+            save, report = trained.train(options.seed, options.alarm_rate, own)
     except (SourceError, MissingPackageError) as error:
         print(f"model_prod.py: {error}", file=sys.stderr)
         return 1

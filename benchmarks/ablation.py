@@ -26,12 +26,11 @@ from model_prod import (  # noqa: E402
     FIT_STREAMS,
     TREES,
     calibrate,
-    forest_scores,
     streams,
 )
 from streamforest import features, threshold  # noqa: E402
 from streamforest.evidence import carry_on, new_evidence, weigh  # noqa: E402
-from streamforest.forest import Forest, flatten, isolation  # noqa: E402
+from streamforest.forest import Forest, flatten, forest_scores, isolation  # noqa: E402
 from streamforest.novelty import N_SIGNALS, SIGNALS, hold_against_centres, learn_novelty, novelty  # noqa: E402
 from streamforest.season import hold_against_past  # noqa: E402
 from streamforest.tails import learn_tail, surprise  # noqa: E402

@@ -16,7 +16,7 @@ sys.path.insert(0, str(PROJECT))
 from model_prod import events_in, progress  # noqa: E402 - the path comes first
 from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402
 from streamforest.episodes import EPISODE_GAP  # noqa: E402
-from streamforest.forest import Model, load_model  # noqa: E402
+from streamforest.model_file import Model, load_model  # noqa: E402
 from streamforest.protocols import LABELS, REASONS  # noqa: E402
 from streamforest.simulation import KINDS, Season, SimulatedStream, StreamProfile, random_profile  # noqa: E402
 

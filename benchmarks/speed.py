@@ -23,7 +23,8 @@ sys.path.insert(0, str(PROJECT))
 from benchmarks import peers  # noqa: E402 - the path comes first
 from streamforest import StreamDetector, StreamDetectors  # noqa: E402
 from streamforest.compiled import compiled  # noqa: E402
-from streamforest.forest import Forest, flatten, isolation, load_model  # noqa: E402
+from streamforest.forest import Forest, isolation  # noqa: E402
+from streamforest.model_file import load_model  # noqa: E402
 from streamforest.simulation import SimulatedStream, default_profile  # noqa: E402
 from streamforest.vector import N_VECTOR  # noqa: E402
 
@@ -96,7 +97,7 @@ def contenders(model: Path) -> list[Contender]:
         return lambda values: void(detector.update_many(np.array(values)))
 
     def forest_alone(_known: list[float]) -> Judge:
-        forest = flatten(load_model(model).forest)
+        forest = load_model(model).forest
         vectors = np.random.default_rng(SEED).exponential(0.5, (100_000, N_VECTOR)).astype(np.float32)
         return lambda values: void(_isolate(forest, vectors[: len(values)]))
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, event
 from numba.extending import intrinsic
+from numba.np import linalg
 from numpy.typing import NDArray
 
 P = ParamSpec("P")
@@ -26,6 +29,22 @@ Records: TypeAlias = Any
 
 #: Folders of the package that no compiled function calls into.
 NOT_COMPILED = ("sources", "sinks", "views")
+
+
+def _import_without_blas() -> None:
+    """Import what numba needs for its first call, without the BLAS of scipy, which it only looks for there.
+
+    That takes a quarter of a second, and nothing here uses it. numba asks again where a function that does is compiled.
+    """
+    ask: Any = getattr(linalg, "ensure_blas", None)
+    linalg.ensure_blas = lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = ask
+
+
+_import_without_blas()
 
 
 @cache
@@ -55,10 +74,26 @@ def cache_folder() -> Path | None:
     return None
 
 
-def is_first_run() -> bool:
-    """Whether nothing has been compiled for this source yet, so that the first points take a while."""
-    folder = cache_folder()
-    return folder is None or not any(folder.rglob("*.nbi"))
+class _CompilingListener(event.Listener):
+    """Has a line said when the first function is compiled; of those that are found on disk it hears nothing."""
+
+    def __init__(self, notify: Callable[[str], None]) -> None:
+        self._notify = notify
+        self._is_told = False
+
+    def on_start(self, _event: object) -> None:
+        if not self._is_told:
+            self._is_told = True
+            kept = "once" if cache_folder() else "and nowhere to keep it for the next run"
+            self._notify(f"compiling, {kept}: this takes up to half a minute")
+
+    def on_end(self, _event: object) -> None:
+        """Nothing is to be said."""
+
+
+def telling_of_compiling(notify: Callable[[str], None]) -> AbstractContextManager[object]:
+    """Within it a line for people is said as soon as a function is compiled that no earlier run has left on disk."""
+    return cast("AbstractContextManager[object]", event.install_listener("numba:compile", _CompilingListener(notify)))
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:

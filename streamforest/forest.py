@@ -1,12 +1,9 @@
-"""A fitted IsolationForest as a compiled, exactly equal scorer, and the model file it comes from."""
+"""A fitted IsolationForest as a compiled, exactly equal scorer."""
 
 from __future__ import annotations
 
-import os
-import pickle
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +14,8 @@ from streamforest.protocols import DetectorError
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest
 
-FORMAT = 2
+#: In one tree: a node's children are told by 16 bits.
+MOST_NODES = int(np.iinfo(np.uint16).max)
 
 #: One node: 8 bytes. Children lie side by side, so that one index serves both: a value at or below the
 #: cut goes to ``child``, one above it to ``child + 1``. A leaf is its own left child under an infinite cut.
@@ -62,28 +60,46 @@ def flatten(model: IsolationForest) -> Forest:
     ------
     ModelError
         A tree has over 65,535 nodes.
+    """
+    trees = [estimator.tree_.__getstate__()["nodes"] for estimator in model.estimators_]
+    return flatten_trees(trees, model.estimators_features_, model._max_samples)
+
+
+def flatten_trees(trees: Sequence[NDArray[np.void]], features: Sequence[NDArray[np.int64]], max_samples: int) -> Forest:
+    """Flatten trees whose nodes are as scikit-learn keeps them.
+
+    Parameters
+    ----------
+    trees : sequence of structured arrays, each of shape (n_nodes,)
+        With the fields left_child, right_child, feature, threshold, n_node_samples and missing_go_to_left.
+    features : sequence of int arrays
+        Of each tree, the features that its own features are.
+    max_samples : int
+        Samples that a tree was fitted on.
+
+    Raises
+    ------
+    ModelError
+        A tree has over 65,535 nodes.
 
     Notes
     -----
     scikit-learn compares a float32 value with a float64 cut. For float32 values that is the same as
     comparing with the largest float32 that is not above the cut.
     """
-    from sklearn.ensemble._iforest import _average_path_length  # noqa: PLC0415 - heavy, needed only here
-
     parts, nan_left, depths, roots, levels, start = [], [], [], [], 0, 0
-    for estimator, features in zip(model.estimators_, model.estimators_features_, strict=True):
-        tree = estimator.tree_
-        if tree.node_count > np.iinfo(np.uint16).max:
-            raise ModelError(f"a tree has {tree.node_count} nodes; at most 65,535 are supported")
-        order, level = _side_by_side(tree.children_left, tree.children_right)
-        nodes, goes_left, depth = _flatten_tree(tree, order, level, features, _average_path_length)
+    for tree, own_features in zip(trees, features, strict=True):
+        if tree.size > MOST_NODES:
+            raise ModelError(f"a tree has {tree.size} nodes; at most {MOST_NODES:,} are supported")
+        order, level = _side_by_side(tree["left_child"].tolist(), tree["right_child"].tolist())
+        nodes, goes_left, depth = _flatten_tree(tree[order], order, level, own_features)
         parts.append(nodes)
         nan_left.append(goes_left)
         depths.append(depth)
         roots.append(start)
-        levels = max(levels, int(level.max()))
-        start += tree.node_count
-    normaliser = float(len(roots) * _average_path_length(np.array([model._max_samples]))[0])
+        levels = max(levels, int(level[-1]))
+        start += tree.size
+    normaliser = float(len(roots) * expected_path_length(np.array([max_samples]))[0])
     return Forest(
         np.concatenate(parts),
         np.concatenate(nan_left),
@@ -94,32 +110,44 @@ def flatten(model: IsolationForest) -> Forest:
     )
 
 
-def _side_by_side(left: NDArray[np.int64], right: NDArray[np.int64]) -> tuple[list[int], NDArray[np.int64]]:
+def expected_path_length(samples: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Expected length of the path to a point of so many samples in a random tree: c(n) of the paper, in its equation 1.
+
+    In scikit-learn's order of operations, so that it gives the same bits.
+    """
+    n = np.maximum(samples, 3).astype(np.float64)
+    many = 2.0 * (np.log(n - 1.0) + np.euler_gamma) - 2.0 * (n - 1.0) / n
+    return np.where(samples > 2, many, np.where(samples == 2, 1.0, 0.0))
+
+
+def _side_by_side(left: list[int], right: list[int]) -> tuple[list[int], NDArray[np.int64]]:
     """Node ids in breadth-first order, which puts the two children of a node side by side; and their levels."""
     order, level = [0], [0]
     for position, node in enumerate(order):  # grows while it is walked
         if left[node] >= 0:
-            order += [int(left[node]), int(right[node])]
+            order += [left[node], right[node]]
             level += [level[position] + 1] * 2
     return order, np.array(level)
 
 
 def _flatten_tree(
-    tree: Any, order: list[int], level: NDArray[np.int64], features: NDArray[np.int64], average_path_length: Any
+    tree: NDArray[np.void], order: list[int], level: NDArray[np.int64], features: NDArray[np.int64]
 ) -> tuple[NDArray[np.void], NDArray[np.bool_], NDArray[np.float64]]:
+    """Nodes, ways of missing values and depths of a tree whose nodes stand in this order already."""
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    is_leaf = tree.children_left[order] < 0
-    cuts = tree.threshold[order]
-    rounded = cuts.astype(np.float32)
+    is_leaf = tree["left_child"] < 0
+    cuts = tree["threshold"]
+    with np.errstate(over="ignore"):  # a cut beyond all float32 numbers
+        rounded = cuts.astype(np.float32)
     above = rounded.astype(np.float64) > cuts
     rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))
     nodes = np.zeros(len(order), dtype=NODE_DTYPE)
     nodes["cut"] = np.where(is_leaf, np.float32(np.inf), rounded)
-    nodes["feature"] = np.where(is_leaf, 0, features[np.maximum(tree.feature[order], 0)])
-    nodes["child"] = np.where(is_leaf, np.arange(len(order)), place[tree.children_left[order]])
-    missing = np.asarray(tree.missing_go_to_left, dtype=bool)[order] | is_leaf
-    samples = average_path_length(tree.n_node_samples[order])
+    nodes["feature"] = np.where(is_leaf, 0, features[np.where(is_leaf, 0, tree["feature"])])
+    nodes["child"] = np.where(is_leaf, np.arange(len(order)), place[tree["left_child"]])
+    missing = tree["missing_go_to_left"].astype(bool) | is_leaf
+    samples = expected_path_length(tree["n_node_samples"])
     depths = np.where(is_leaf, samples + (level + 1.0) - 1.0, 0.0)  # in scikit-learn's order
     return nodes, missing, depths
 
@@ -185,92 +213,14 @@ def isolation(forest: Forest, vector: NDArray[np.float32]) -> float:
     return score(forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vector)
 
 
-class Model(NamedTuple):
-    """All that the production model's file holds.
-
-    Attributes
-    ----------
-    forest : IsolationForest
-        As fitted by scikit-learn.
-    feature_names : tuple of str
-        The features it was fitted on, in their order.
-    forest_calibration, calibration : float64 array, shape (n, 2)
-        Score and surprise, both rising: the surprise of a score is ``-ln`` of the share of normal training
-        points that score at least as much. Of the forest's score, and of the detector's.
-    seed : int
-        What the training was seeded with.
-    versions : dict of str to str
-        Versions of Python and of the packages that fitted it.
-    report : dict of str to float
-        The figures of the training report.
-    """
-
-    forest: IsolationForest
-    feature_names: tuple[str, ...]
-    forest_calibration: NDArray[np.float64]
-    calibration: NDArray[np.float64]
-    seed: int
-    versions: dict[str, str]
-    report: dict[str, float]
+@compiled
+def _isolate_rows(forest: Forest, vectors: NDArray[np.float32], scores: NDArray[np.float64]) -> None:
+    for i in range(scores.size):
+        scores[i] = isolation(forest, vectors[i])
 
 
-def save_model(model: Model, path: Path) -> None:
-    """Write the model's file, whole or not at all; raises OSError."""
-    import joblib  # noqa: PLC0415 - heavy, needed only here
-
-    handle, beside = tempfile.mkstemp(prefix=".", suffix=".joblib", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            joblib.dump({"format": FORMAT, **model._asdict()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-
-
-#: The only names that a model's file may use: what a fitted IsolationForest consists of.
-_ALLOWED = {
-    ("sklearn.ensemble._iforest", "IsolationForest"),
-    ("sklearn.tree._classes", "ExtraTreeRegressor"),
-    ("sklearn.tree._tree", "Tree"),
-    ("joblib.numpy_pickle", "NumpyArrayWrapper"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy.core.multiarray", "scalar"),
-}
-
-
-def load_model(path: Path) -> Model:
-    """Read a model's file without running code from it.
-
-    Raises
-    ------
-    ModelError
-        The file is missing, damaged, of another format, or holds anything that is no part of a forest.
-    """
-    from joblib.numpy_pickle import NumpyUnpickler  # noqa: PLC0415 - heavy, needed only here
-
-    class ForestUnpickler(NumpyUnpickler):  # type: ignore[misc] # joblib ships no types
-        def find_class(self, module: str, name: str) -> Any:
-            if (module, name) not in _ALLOWED:
-                raise pickle.UnpicklingError(f"it holds {module}.{name}, which is no part of a forest")
-            return super().find_class(module, name)
-
-    try:
-        with path.open("rb") as file:
-            content = ForestUnpickler(str(path), file, ensure_native_byte_order=True).load()
-    except FileNotFoundError:
-        raise ModelError(f"there is no model at {path}: make one with 'python model_prod.py'") from None
-    except OSError as error:
-        raise ModelError(f"the model {path} cannot be read: {error.strerror}") from None
-    except Exception as error:
-        # a damaged pickle raises anything
-        raise ModelError(
-            f"{path} is no model of this program ({error}): make one with 'python model_prod.py'"
-        ) from None
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT or set(content) != set(Model._fields):
-        raise ModelError(f"{path} is no model of this version: make one with 'python model_prod.py'")
-    return Model(**content)
+def forest_scores(forest: Forest, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The forest's score of each row of vectors, shape (n,)."""
+    scores = np.empty(len(vectors))
+    _isolate_rows(forest, vectors, scores)
+    return scores

@@ -79,7 +79,7 @@ def decide(
     course, tail : records of COURSE_DTYPE and THRESHOLD_DTYPE
         Of the stream.
     scores, surprises : float64 arrays, shape (n,)
-        What a score says of a normal point: both rising, see ``forest.Model.calibration``.
+        What a score says of a normal point: both rising, see ``model_file.Model.calibration``.
     rate : float
         Wanted alarm rate, where the rules do not give another one.
     rules : RuleNumbers

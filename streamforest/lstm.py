@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import compiled
 from streamforest.forest import ModelError
+from streamforest.inert_pickle import shown
+from streamforest.model_file import bytes_of
 from streamforest.windows import N_SCALES, SCALES, WINDOW
 
 FORMAT = 1
@@ -228,19 +230,15 @@ def load_lstm(path: Path) -> LstmModel:
         The file is missing, damaged or of another format.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it has over {MOST_BYTES:,} bytes")
-        with path.open("rb") as file:
-            return _read(file.read())
+        return _read(bytes_of(path, MOST_BYTES))
     except FileNotFoundError:
         raise ModelError(f"there are no weights at {path}: {MAKE_ONE}") from None
     except OSError as error:
         raise ModelError(f"the weights {path} cannot be read: {error.strerror}") from None
     except Exception as error:
-        # a damaged archive raises anything
-        raise ModelError(
-            f"{path} holds no weights of this program ({error or type(error).__name__}): {MAKE_ONE}"
-        ) from None
+        # a damaged archive raises anything, in more than one line too
+        why = shown(str(error) or type(error).__name__)
+        raise ModelError(f"{path} holds no weights of this program ({why}): {MAKE_ONE}") from None
 
 
 def _read(content: bytes) -> LstmModel:

@@ -1,6 +1,8 @@
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numba
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamforest import compiled as module
-from streamforest.compiled import cache_folder, compiled, is_first_run
+from streamforest.compiled import cache_folder, compiled, telling_of_compiling
 
 
 def package_in(folder):
@@ -76,12 +78,46 @@ def test_the_folder_is_in_the_package_and_of_the_whole_source():
     assert Path(module.__file__).parent in folder.parents or Path.home() in folder.parents
 
 
-def test_the_first_run_is_over_once_something_is_compiled(package):
-    first = load(package / "compiled.py")
-    assert first.is_first_run()
-    assert first.compiled(load(package / "double.py").double)(4.0) == 8.0
-    assert not first.is_first_run()
-    assert not load(package / "compiled.py").is_first_run(), "the next run finds it"
+def double(package, told, value=4.0):
+    """A fresh run that compiles a function, or finds it compiled; what it says of that goes to ``told``."""
+    fresh = load(package / "compiled.py")
+    function = fresh.compiled(load(package / "double.py").double)
+    with fresh.telling_of_compiling(told.append):
+        assert function(value) == 2 * value
+
+
+def test_that_it_compiles_is_told_once_and_never_again_of_what_is_kept(package):
+    told = []
+    double(package, told)
+    assert told == ["compiling, once: this takes up to half a minute"]
+    double(package, told)
+    assert len(told) == 1, "the next run finds it"
+    double(package, told, value=4)
+    assert len(told) == 2, "a type that was never compiled takes time again"
+
+
+def test_of_several_functions_compiled_only_the_first_is_told_and_none_outside():
+    told = []
+    with telling_of_compiling(told.append):
+        compiled(lambda x: x)(1)
+        compiled(lambda x: -x)(1)
+    compiled(lambda x: x)(1.0)
+    assert len(told) == 1
+
+
+BLAS = """
+import sys
+import streamforest.compiled
+import numba, numpy as np
+assert "scipy.linalg" not in sys.modules
+@numba.njit
+def product(rows): return rows @ rows
+assert np.array_equal(product(np.eye(3)), np.eye(3))
+"""
+
+
+def test_scipy_is_not_imported_and_blas_works_where_somebody_else_needs_it():
+    subprocess.run([sys.executable, "-c", BLAS], cwd=Path(module.__file__).parents[1], check=True, timeout=120)
 
 
 def test_a_changed_source_gets_a_new_folder_and_the_old_one_goes(package):
@@ -101,10 +137,11 @@ def test_a_package_that_cannot_be_written_uses_the_home_and_without_that_nothing
     assert tmp_path / "home" / ".cache" in folder.parents
     shutil.rmtree(tmp_path / "home")
     (tmp_path / "home").write_text("a file too")
-    homeless = load(package / "compiled.py")
-    assert homeless.cache_folder() is None
-    assert homeless.is_first_run()
-    assert homeless.compiled(load(package / "double.py").double)(4.0) == 8.0
+    assert load(package / "compiled.py").cache_folder() is None
+    told = []
+    double(package, told)
+    double(package, told)
+    assert told == ["compiling, and nowhere to keep it for the next run: this takes up to half a minute"] * 2
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user who may not write everywhere")
@@ -117,4 +154,4 @@ def test_a_folder_without_permission_is_not_used(package, tmp_path):
 
 
 def test_the_suite_itself_runs_compiled_code():
-    assert not is_first_run() or cache_folder() is None
+    assert cache_folder() is None or any(cache_folder().rglob("*.nbi"))

@@ -1,8 +1,5 @@
-import os
-import pickle
 import warnings
 
-import joblib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest
 
 from streamforest.compiled import compiled
-from streamforest.forest import FORMAT, NODE_DTYPE, ModelError, flatten, leaf, load_model, save_model, score
+from streamforest.forest import NODE_DTYPE, ModelError, flatten, leaf, score
 from tests.naive import forest_score, walk
 
 EXTREMES = [np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1e-45, 1.2e-38, 1e308, -1e308, 3.4028235e38, 1.0, -1.0]
@@ -105,18 +102,18 @@ def fit(rng, features, trees, missing=0.0, **options):
 
 def test_at_every_cut_of_the_production_forest_and_a_step_beside_it_all_is_as_in_scikit_learn(model):
     rng = np.random.default_rng(1)
-    base = np.log1p(rng.exponential(size=(1000, model.forest.n_features_in_)))
-    assert len(cuts_of(model.forest)) > 2000
-    assert_the_same(model.forest, rows_around(model.forest, rng, base))
+    base = np.log1p(rng.exponential(size=(1000, model.fitted.n_features_in_)))
+    assert len(cuts_of(model.fitted)) > 2000
+    assert_the_same(model.fitted, rows_around(model.fitted, rng, base))
 
 
 def test_with_nan_infinities_denormals_and_1e308_the_production_forest_is_as_in_scikit_learn(model):
     rng = np.random.default_rng(2)
-    n = model.forest.n_features_in_
+    n = model.fitted.n_features_in_
     rows = np.log1p(rng.exponential(size=(3000, n)))
     put = rng.random(rows.shape) < rng.choice([0.1, 0.5, 1.0], 3000)[:, None]
     rows[put] = rng.choice(EXTREMES, int(put.sum()))
-    assert_the_same(model.forest, np.vstack([rows, np.repeat(EXTREMES, n).reshape(-1, n)]))
+    assert_the_same(model.fitted, np.vstack([rows, np.repeat(EXTREMES, n).reshape(-1, n)]))
 
 
 @pytest.mark.parametrize("features", range(1, 13))
@@ -192,107 +189,3 @@ def test_a_node_takes_eight_bytes_and_too_large_a_tree_is_refused():
     assert forest.estimators_[0].tree_.node_count > 65_535
     with pytest.raises(ModelError, match="nodes; at most 65,535"):
         flatten(forest)
-
-
-# The file
-
-
-def test_a_saved_model_comes_back_whole(model, tmp_path):
-    save_model(model, tmp_path / "model.joblib")
-    loaded = load_model(tmp_path / "model.joblib")
-    assert loaded.feature_names == model.feature_names
-    assert loaded.seed == model.seed
-    assert loaded.versions == model.versions
-    assert loaded.report == model.report
-    np.testing.assert_array_equal(loaded.calibration, model.calibration)
-    np.testing.assert_array_equal(loaded.forest_calibration, model.forest_calibration)
-    vectors = as_float32(np.random.default_rng(1).exponential(size=(200, model.forest.n_features_in_)))
-    for one, other in zip(ours(flatten(model.forest), vectors), ours(flatten(loaded.forest), vectors), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert [path.name for path in tmp_path.iterdir()] == ["model.joblib"], "nothing else is left"
-
-
-def test_a_save_that_fails_leaves_the_old_file_and_nothing_beside_it(model, tmp_path):
-    path = tmp_path / "model.joblib"
-    path.write_text("the old one")
-    with pytest.raises((pickle.PicklingError, AttributeError, TypeError)):
-        save_model(model._replace(report={"not to be pickled": lambda: None}), path)
-    assert path.read_text() == "the old one"
-    assert [file.name for file in tmp_path.iterdir()] == ["model.joblib"]
-    with pytest.raises(OSError, match=r"."):
-        save_model(model, tmp_path / "no folder" / "model.joblib")
-
-
-class Intruder:
-    """Runs a command when it is unpickled."""
-
-    def __init__(self, mark):
-        self.mark = mark
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.mark),)
-
-
-class ByName(Intruder):
-    def __reduce__(self):
-        return eval, (f"__import__('os').system('mkdir {self.mark}')",)
-
-
-@pytest.mark.parametrize("kind", [Intruder, ByName])
-@pytest.mark.parametrize("place", ["alone", "in a list", "in an array", "in a model"])
-def test_a_file_that_would_run_code_is_refused_and_runs_none(kind, place, model, tmp_path):
-    mark = tmp_path / "mark"
-    evil = kind(mark)
-    content = {
-        "alone": evil,
-        "in a list": [1, [evil]],
-        # an array of objects is a pickle within the pickle: its loader must be as strict
-        "in an array": {"format": FORMAT, **model._replace(calibration=np.array([evil], dtype=object))._asdict()},
-        "in a model": {"format": FORMAT, **model._replace(report=evil)._asdict()},
-    }[place]
-    path = tmp_path / "evil.joblib"
-    joblib.dump(content, path)
-    with pytest.raises(ModelError, match=r"make one with 'python model_prod.py'"):
-        load_model(path)
-    assert not mark.exists()
-    joblib.load(path)
-    assert mark.exists(), "the file must be one that would have run code"
-
-
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.99999])
-def test_a_truncated_file_is_refused_in_one_line(share, model, tmp_path):
-    path = tmp_path / "model.joblib"
-    save_model(model, path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ModelError, match="make one with") as caught:
-        load_model(path)
-    assert "\n" not in str(caught.value)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.binary(max_size=300))
-def test_garbage_is_refused(tmp_path_factory, garbage):
-    path = tmp_path_factory.mktemp("garbage") / "model.joblib"
-    path.write_bytes(garbage)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with pytest.raises(ModelError):
-            load_model(path)
-
-
-@pytest.mark.parametrize(
-    "content", [{}, [], 5, None, {"format": FORMAT}, {"format": FORMAT + 1}, {"format": FORMAT, "forest": 1, "more": 2}]
-)
-def test_a_file_of_another_format_is_refused(content, tmp_path):
-    path = tmp_path / "model.joblib"
-    joblib.dump(content, path)
-    with pytest.raises(ModelError, match="no model of this version"):
-        load_model(path)
-
-
-def test_a_missing_file_and_a_folder_are_named_with_what_to_do(tmp_path):
-    with pytest.raises(ModelError, match=r"there is no model at .*gone.*make one with 'python model_prod.py'"):
-        load_model(tmp_path / "gone.joblib")
-    with pytest.raises(ModelError, match=r"cannot be read|no model"):
-        load_model(tmp_path)

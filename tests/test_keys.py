@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import main
 from streamforest import keys
 from streamforest.actions import NAMES
-from streamforest.forest import save_model
+from streamforest.model_file import save_model
 
 PROJECT = Path(main.__file__).parent
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal: Linux or macOS")

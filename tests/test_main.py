@@ -19,8 +19,8 @@ import pytest
 import main
 import model_prod
 from streamforest.detectors import DETECTORS
-from streamforest.forest import save_model
 from streamforest.metrics import RunCounts
+from streamforest.model_file import save_model
 from streamforest.options import OptionError, read_options
 from streamforest.protocols import Verdict
 from streamforest.rules import Rules
@@ -101,6 +101,20 @@ def test_json_is_one_object_a_point_and_nothing_else(run):
     assert [found["index"] for found in objects] == list(range(500))
     assert {tuple(found) for found in objects} == {Verdict._fields}
     assert "500 in" in err
+
+
+def test_a_run_imports_nothing_heavy_that_it_does_not_need(model):
+    words = [sys.executable, "-X", "importtime", PROJECT / "main.py", "-", "--no-visualization", "--model", model]
+    words += ["--log", "none", "--format", "json"]
+    for _ in range(2):  # the first one may have to compile
+        run = subprocess.run(
+            list(map(str, words)), input="1\n2\n", capture_output=True, text=True, timeout=120, check=True
+        )
+    imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines() if line.startswith("import time:")}
+    assert {"numpy", "numba", "streamforest.rows"} <= imported
+    heavy = ("sklearn", "joblib", "matplotlib", "tornado", "pandas", "multiprocessing", "scipy.linalg")
+    assert not [name for name in imported if name.startswith(heavy)]
+    assert len(run.stdout.splitlines()) == 2
 
 
 def test_a_file_gives_the_same_bytes_from_any_folder_and_through_a_pipe(run, csv, tmp_path):

@@ -13,8 +13,8 @@ import model_prod
 import settings
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.detectors.lstm_autoencoder import LstmAutoencoderDetector
-from streamforest.forest import flatten, load_model, save_model
 from streamforest.lstm import load_lstm
+from streamforest.model_file import load_model, save_model
 from streamforest.protocols import LABELS, NORMAL, SourceError
 from streamforest.simulation import SimulatedStream, StreamProfile
 from streamforest.vector import VECTOR_NAMES
@@ -93,8 +93,8 @@ def test_the_model_holds_what_is_needed_to_trust_it(model):
     assert model.feature_names == VECTOR_NAMES
     assert model.seed == 1
     assert set(model.versions) == {"python", "numpy", "scikit-learn"}
-    assert model.forest.n_features_in_ == len(VECTOR_NAMES)
-    assert len(model.forest.estimators_) == model_prod.TREES == 50
+    assert model.fitted.n_features_in_ == len(VECTOR_NAMES)
+    assert len(model.fitted.estimators_) == model_prod.TREES == 50
     assert {"rows", "false_alarm_rate", "area_under_precision_recall", "recall of spike"} <= set(model.report)
     assert all(isinstance(figure, float) for figure in model.report.values())
 
@@ -122,7 +122,7 @@ def test_a_calibration_rises_and_gives_normal_points_their_share(name, model):
     if name == "calibration":
         found = model_prod.normal_scores(model, calm)
     else:
-        found = model_prod.forest_scores(flatten(model.forest), model_prod.vectors_of(calm))
+        found = model_prod.forest_scores(model.forest, model_prod.vectors_of(calm))
     for share, factor in ((0.5, 1.3), (0.1, 1.5), (0.01, 3.0)):
         there = np.mean(found >= np.interp(-np.log(share), surprises, scores))
         assert share / factor < there < share * factor, "streams differ, and few make the tail"
@@ -152,8 +152,8 @@ def test_calibrate_gives_a_score_that_many_points_have_the_share_of_all_of_them(
 
 def test_the_forests_scores_are_scikit_learns(model):
     vectors = model_prod.vectors_of(calm_streams(3, 300))
-    found = model_prod.forest_scores(flatten(model.forest), vectors)
-    np.testing.assert_allclose(found, -model.forest.score_samples(vectors), rtol=1e-14)
+    found = model_prod.forest_scores(model.forest, vectors)
+    np.testing.assert_allclose(found, -model.fitted.score_samples(vectors), rtol=1e-14)
 
 
 def test_normal_scores_are_the_detectors_without_the_warm_ups_and_whatever_its_calibration(model):
@@ -176,7 +176,7 @@ def test_the_forest_is_fitted_on_anomalies_too_and_calibrated_without_any(monkey
     monkeypatch.setattr(model_prod, "streams", watched)
     model, report = model_prod.train(1, 0.01)
     assert asked == [(0, 10, model_prod.FIT_OUTLIERS), (1, 10, 0.0), (2, 5, TINY["CHECK_OUTLIERS"])]
-    assert len(model.forest.estimators_) == TINY["TREES"]
+    assert len(model.fitted.estimators_) == TINY["TREES"]
     assert report.rows == 10 * (400 - StreamDetector.warm_up_points) == model.report["rows"]
 
 
@@ -402,7 +402,7 @@ def test_the_autoencoder_trains_reports_and_saves(on_file, tmp_path):
         words += ["--train-on", str(write(tmp_path / "own.csv", values, labels != 0))]
     run = subprocess.run(words, capture_output=True, text=True, cwd=PROJECT, check=False, timeout=300)
     assert run.returncode == 0, run.stderr
-    assert set(run.stderr.splitlines()) <= {"compiling, once: the first run takes about half a minute longer"}
+    assert set(run.stderr.splitlines()) <= {"compiling, once: this takes up to half a minute"}
     assert f"saved {tmp_path / 'made.npz'}" in run.stdout
     assert ("own.csv" in run.stdout) == on_file
     made = load_lstm(tmp_path / "made.npz")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 import streamforest
 from streamforest.detectors.isolation_forest import StreamDetector
-from streamforest.forest import save_model
+from streamforest.model_file import save_model
 from streamforest.rules import Rules
 from streamforest.streams import CHUNK, FEW, StreamDetectors
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from streamforest import features, threshold
 from streamforest.compiled import Record, Records, address_of, compiled, pointer
 from streamforest.evidence import EVIDENCE_DTYPE, carry_on, new_evidence, weigh
-from streamforest.forest import NODE_DTYPE, Forest, Model, ModelError, flatten, isolation, load_model
+from streamforest.forest import NODE_DTYPE, Forest, ModelError, isolation
 from streamforest.judging import COURSE_DTYPE, INFINITE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
 from streamforest.reasons import tell_why
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
@@ -185,9 +186,7 @@ class StreamDetector(CompiledDetector):
         forest_scores, forest_surprises, scores, surprises = (
             np.ascontiguousarray(column) for column in (*model.forest_calibration.T, *model.calibration.T)
         )
-        self._parts = Judge(
-            flatten(model.forest), forest_scores, forest_surprises, scores, surprises, alarm_rate, self._rules
-        )
+        self._parts = Judge(model.forest, forest_scores, forest_surprises, scores, surprises, alarm_rate, self._rules)
         self._records = new_records()
         self._lay_desk()
 

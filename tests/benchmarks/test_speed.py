@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import peers, speed
 from benchmarks.speed import Contender, contenders, main, many_streams, measure, single_calls, table
-from streamforest.forest import save_model
+from streamforest.model_file import save_model
 from streamforest.simulation import SimulatedStream, default_profile
 
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
-from streamforest.forest import save_model
 from streamforest.harness import HarnessedDetector
 from streamforest.history import History
 from streamforest.lstm import save_lstm
+from streamforest.model_file import save_model
 from streamforest.protocols import VERDICT_DTYPE
 from streamforest.switch import DetectorSwitch
 from tests.networks import random_model

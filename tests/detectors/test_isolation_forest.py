@@ -12,7 +12,8 @@ import streamforest
 from streamforest import features
 from streamforest.compiled import compiled
 from streamforest.detectors.isolation_forest import RECORD_DTYPE, StreamDetector, judge_stream, new_records
-from streamforest.forest import ModelError, save_model
+from streamforest.forest import ModelError
+from streamforest.model_file import save_model
 from streamforest.novelty import N_SIGNALS
 from streamforest.protocols import LABELS, VERDICT_DTYPE, verdict_from_row
 from streamforest.rules import NO_RULES
@@ -404,7 +405,7 @@ def test_the_score_is_weighed_from_scikit_learns_the_shape_the_stillness_and_the
     vectors = np.empty((POINTS, len(VECTOR_NAMES)), dtype=np.float32)
     describe_stream(features.new_state(), values, np.full(POINTS, np.nan) if times is None else times, vectors)
     vectors = vectors[known]
-    isolations = surprise_of(-model.forest.score_samples(vectors), model.forest_calibration)
+    isolations = surprise_of(-model.fitted.score_samples(vectors), model.forest_calibration)
     # carried on by the highest surprise, where a forest sees no farther
     highest = vectors[:, VECTOR_NAMES.index("highest")].astype(float)
     isolations = (isolations + 3.0) * np.exp(0.75 * np.maximum(highest - 1.2, 0.0)) - 3.0
