@@ -11,10 +11,10 @@ import numpy as np
 
 from streamforest.metrics import RunCounts
 from streamforest.protocols import (
+    Block,
     Detector,
     Points,
     ReaderGoneError,
-    Reading,
     Refusal,
     Sink,
     Source,
@@ -30,7 +30,6 @@ REFUSALS_TOLD = 10  # further ones are only counted
 LATE = 1.0  # seconds behind the schedule after which a new one begins
 
 Notify = Callable[[str], None]
-Block = list[Reading | Refusal]
 
 
 def anomaly_dect(

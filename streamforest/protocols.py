@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -180,6 +180,10 @@ class Refusal(NamedTuple):
     reason: str
 
 
+#: What a source hands out at once: a list, or the rows of a text in the form of :class:`~streamforest.block.Rows`.
+Block = Sequence[Reading | Refusal]
+
+
 class SourceError(Exception):
     """The source broke or cannot be opened; the message is for the user."""
 
@@ -222,7 +226,7 @@ class Source(Protocol):
     name: str
     live: bool
 
-    def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
+    def read(self, stop: Stop, most: int) -> Iterator[Block]:
         """Yield blocks of at most ``most`` readings."""
         ...
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from itertools import repeat
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.block import NOWHERE, ROW_DTYPE, Rows
+from streamforest.cells import ODD, read_rows
 from streamforest.layout import (
     MOST_LINES,
     SEPARATORS,
@@ -22,13 +29,14 @@ from streamforest.layout import (
     json_text,
     split_line,
 )
-from streamforest.protocols import Reading, Refusal, SourceError, Stop
+from streamforest.protocols import UNLABELLED, Reading, Refusal, SourceError, Stop
 from streamforest.validation import shown
 
 #: Bytes of the longest line that is read, without its end; also the most bytes that ``feed`` takes.
 LIMIT = 65536
 
-Items = list[Reading | Refusal]
+#: Where more than one row in so many is not plain, all rows of a chunk are read as text, column by column.
+MANY = 8
 
 
 class Seam(Enum):
@@ -70,16 +78,18 @@ class RowReader:
         self._asked = Asked(column, time_column, label_column)
         self._layout: Layout | None = None
         self._earlier: Layout | None = None
-        self._first: list[tuple[int, str]] = []
-        self._pending: list[tuple[int, str]] = []
+        self._offset = 0  # bytes of the text before the tail
+        self._first: list[_Line] = []
+        self._pending: list[_Line] = []
         self._tail = bytearray()
         self._is_skipping = False
+        read_rows(b"\n", None, (1, 0, None, None), 0, 1)  # compiles while a signal still ends the program at once
 
     def describe(self) -> str:
         """The value column and the columns there are, in words."""
         return "no columns found so far" if self._layout is None else self._layout.describe()
 
-    def blocks(self, chunks: Iterable[bytes | Seam], stop: Stop, most: int) -> Iterator[Items]:
+    def blocks(self, chunks: Iterable[bytes | Seam], stop: Stop, most: int) -> Iterator[Rows]:
         """Yield the readings of all chunks in blocks of at most ``most``, each as soon as it is there.
 
         After a seam another text goes on: :meth:`restart`.
@@ -90,90 +100,90 @@ class RowReader:
             The value column cannot be told, or the text is UTF-16 or compressed.
         """
         for chunk in chunks:
-            items = self.restart(chunk) if isinstance(chunk, Seam) else self.feed(chunk)
-            yield from _cut(items, stop, most)
+            rows = self.restart(chunk) if isinstance(chunk, Seam) else self.feed(chunk)
+            yield from _cut(rows, stop, most)
             if stop.requested:
                 return
         if not stop.requested:
             yield from _cut(self.finish(), stop, most)
 
-    def feed(self, chunk: bytes) -> Items:
+    def feed(self, chunk: bytes) -> Rows:
         """Take the next bytes, at most LIMIT; returns the readings of the lines that they complete."""
+        found = _Found()
         if self._is_skipping:
-            end = chunk.find(b"\n")
-            if end < 0:
-                return []
-            chunk = chunk[end + 1 :]
+            end = chunk.find(b"\n") + 1
+            self._offset += end or len(chunk)
+            if not end:
+                return found.rows(self._layout)
+            chunk = chunk[end:]
             self._is_skipping = False
-        items: Items = []
         end = chunk.rfind(b"\n") + 1
         if end:
-            items = self._read_body(bytes(self._tail) + chunk[:end])
+            self._read_body(bytes(self._tail) + chunk[:end], found)
             self._tail = bytearray()
         self._tail += chunk[end:]
         if len(self._tail) > LIMIT:
-            items.append(self._refuse_long())
+            self._refuse_long(NOWHERE, found)
+            self._offset += len(self._tail)
             self._tail = bytearray()
             self._is_skipping = True
-        return items
+        return found.rows(self._layout)
 
-    def restart(self, seam: Seam) -> Items:
+    def restart(self, seam: Seam) -> Rows:
         """Go on with another text: lines are counted anew, and a header at its start is read anew.
 
         The columns are the ones of the text before, wherever a new header puts them; without a header they are where
         they were. Returns the readings of what was left of the text before.
         """
-        items: Items = []
+        found = _Found()
         if self._tail and seam is Seam.CUT:
-            items = [Refusal(f"line {self.lines + 1}", f"{shown(self._tail.decode(errors='replace'))} was cut off")]
+            cut = _Line(self._tail.decode(errors="replace"), self.lines + 1, self._offset, NOWHERE)
+            found.add(Refusal(f"line {cut.number}", f"{shown(cut.text)} was cut off"), cut)
         elif self._tail:
-            items = self._read_body(bytes(self._tail) + b"\n")
+            self._read_body(bytes(self._tail) + b"\n", found)
         if len(self._first) > 1:
             with suppress(SourceError):  # nothing of it can be told, or the next text will
-                items += self._decide(is_last=True)
+                self._decide(found, is_last=True)
+        rows = found.rows(self._layout)
         self._tail = bytearray()
         self._is_skipping = False
         self._earlier = self._layout or self._earlier
         self._layout = None
         self._pending, self._first = self._first, []
-        self.lines = 0
-        return items
+        self.lines = self._offset = 0
+        return rows
 
-    def finish(self) -> Items:
+    def finish(self) -> Rows:
         """The readings of what is left when no more bytes come: a last line need not be ended."""
-        items: Items = []
+        found = _Found()
         if self._tail:
-            items = self._read_body(bytes(self._tail) + b"\n")
+            self._read_body(bytes(self._tail) + b"\n", found)
             self._tail = bytearray()
         if self._first:
-            items += self._decide(is_last=True)
-        return items
+            self._decide(found, is_last=True)
+        return found.rows(self._layout)
 
-    def _refuse_long(self) -> Refusal:
+    def _refuse_long(self, end: int, found: _Found) -> None:
         self.lines += 1
-        return Refusal(f"line {self.lines}", f"a line of more than {LIMIT} bytes")
+        refusal = Refusal(f"line {self.lines}", f"a line of more than {LIMIT} bytes")
+        found.add(refusal, _Line("", self.lines, self._offset, end))
 
-    def _read_body(self, body: bytes) -> Items:
+    def _read_body(self, body: bytes, found: _Found) -> None:
         """Read whole lines; only the first can be too long, for it alone comes from two chunks."""
-        items: Items = []
         if not self.lines:
             self._check_encoding(body)
-        end = body.find(b"\n")
-        if end > LIMIT:
-            items.append(self._refuse_long())
-            body = body[end + 1 :]
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            return items + [item for line in body[:-1].split(b"\n") for item in self._read_line_bytes(line)]
-        return items + (self._read_text(text) if text else [])
-
-    def _read_line_bytes(self, line: bytes) -> Items:
-        try:
-            return self._read_text(line.decode() + "\n")
-        except UnicodeDecodeError:
-            self.lines += 1
-            return [Refusal(f"line {self.lines}", "bytes that are no UTF-8")]
+        at = 0
+        end = body.find(b"\n") + 1
+        if end > LIMIT + 1:
+            self._refuse_long(self._offset + end, found)
+            at = end
+        while self._layout is None and at < len(body):
+            end = body.find(b"\n", at) + 1
+            self._read_first(body[at : end - 1], self._offset + at, found)
+            at = end
+        self._offset += at
+        if at < len(body):
+            self._read_rows(body[at:], found)
 
     def _check_encoding(self, body: bytes) -> None:
         if body.startswith(_UTF16) and b"\0" in body:
@@ -181,46 +191,38 @@ class RowReader:
         if body.startswith(_GZIP):
             raise SourceError(f"{self._name}: the input is compressed; unpack it first, as with gzip -dc")
 
-    def _read_text(self, text: str) -> Items:
-        """Read text of whole lines."""
-        if "\r" in text:
-            text = text.replace("\r\n", "\n")
-        if "\ufeff" in text:
-            text = text.replace("\ufeff", "")
-        lines = text[:-1].split("\n")
-        at = 0
-        items: Items = []
-        while self._layout is None and at < len(lines):
-            self.lines += 1
-            items += self._read_first(lines[at])
-            at += 1
-        return items + self._read_lines(lines[at:] if at else lines)
+    def _read_first(self, raw: bytes, start: int, found: _Found) -> None:
+        """Keep a line until the layout is known; then find the readings of all that were kept."""
+        self.lines += 1
+        text = _text(raw)
+        line = _Line(text or "", self.lines, start, start + len(raw) + 1)
+        if text is None:
+            found.add(_no_text(line.number), line)
+        elif text.strip(" \r") and not is_possible(text):
+            found.add(Refusal(f"line {line.number}", f"{shown(text)} is neither a row nor a header"), line)
+        elif text.strip(" \r"):
+            if is_row(text):
+                self._first = self._pending + self._first  # the text before ended behind its header
+            self._pending = []
+            self._first.append(line)
+            self._decide(found, is_last=len(self._first) >= MOST_LINES)
 
-    def _read_first(self, line: str) -> Items:
-        """Keep a line until the layout is known; then return the readings of all that were kept."""
-        if not line.strip(" \r"):
-            return []
-        if not is_possible(line):
-            return [Refusal(f"line {self.lines}", f"{shown(line)} is neither a row nor a header")]
-        if is_row(line):
-            self._first = self._pending + self._first  # the text before ended behind its header
-        self._pending = []
-        self._first.append((self.lines, line))
-        return self._decide(is_last=len(self._first) >= MOST_LINES)
-
-    def _decide(self, is_last: bool) -> Items:
+    def _decide(self, found: _Found, is_last: bool) -> None:
         try:
-            self._layout = self._find_layout([line for _, line in self._first], is_last)
+            layout = self._find_layout([line.text for line in self._first], is_last)
         except SourceError as error:
             raise SourceError(f"{self._name}: {error}") from None
-        if self._layout is None:
-            return []
+        self._layout = layout
+        if layout is None:
+            return
         first, self._first = self._first, []
-        if self._layout.header is not None:
-            header = next((kept for kept in first if kept[1] == self._layout.header), None)
+        if layout.header is not None:
+            header = next((kept for kept in first if kept.text == layout.header), None)
             first = [kept for kept in first if kept is not header]
-        items = (self._read_line(line, number, self._layout) for number, line in first)
-        return [item for item in items if item is not None]
+        for line in first:
+            item = _read_line(line.text, line.number, layout)
+            if item is not None:
+                found.add(item, line)
 
     def _find_layout(self, lines: list[str], is_last: bool) -> Layout | None:
         """The layout of these first lines; after a restart the earlier one, or one with the columns of that."""
@@ -233,38 +235,146 @@ class RowReader:
         except SourceError:
             return find_layout(lines, self._asked, is_last)  # a column has another name now
 
-    def _read_lines(self, lines: list[str]) -> Items:
-        if not lines or self._layout is None:
-            return []
-        number = self.lines + 1
-        self.lines += len(lines)
-        items = _read_columns(lines, self._layout)
-        if items is not None:
-            return items
-        each = (self._read_line(line, number + at, self._layout) for at, line in enumerate(lines))
-        return [item for item in each if item is not None]
-
-    def _read_line(self, line: str, number: int, layout: Layout) -> Reading | Refusal | None:
-        """One line; None where it is blank."""
-        if not line.strip(" \r"):
-            return None
-        if layout.is_json:
-            item = _read_json(line, layout)
-        elif line == layout.header:
-            item = "the header again"
+    def _read_rows(self, body: bytes, found: _Found) -> None:
+        """Read whole lines by the layout: plain ones all at once, others by a closer look."""
+        layout = cast(Layout, self._layout)
+        table = _table(body, layout, self._offset, self.lines + 1)
+        read = partial(_read_place, body, self._offset, layout)
+        odd = np.flatnonzero(table["item"] == ODD)
+        if MANY * len(odd) > len(table):
+            odd = np.arange(len(table))
+            items = _read_lines(body, self.lines + 1, layout)
         else:
-            item = _read_row(line, layout)
-        return Refusal(f"line {number}", item) if isinstance(item, str) else item
+            places = (table[name][odd].tolist() for name in ("start", "end", "line"))
+            items = [*map(read, *places)]
+        self.lines += len(table)
+        self._offset += len(body)
+        found.add_rows(table, odd, items, read)
 
 
-def _cut(items: Items, stop: Stop, most: int) -> Iterator[Items]:
-    for start in range(0, len(items), most):
+class _Line(NamedTuple):
+    """A line without its end, its number, and where it begins and ends in its text, in bytes."""
+
+    text: str
+    number: int
+    start: int
+    end: int
+
+
+class _Found:
+    """Collects the rows of a block."""
+
+    def __init__(self) -> None:
+        self._tables: list[NDArray[np.void]] = []
+        self._items: list[Reading | Refusal] = []
+        self._read: Callable[[int, int, int], Reading | Refusal | None] = _no_row
+
+    def add(self, item: Reading | Refusal, line: _Line) -> None:
+        """Add one row that is not plain."""
+        place = (math.nan, math.nan, UNLABELLED, False, len(self._items), line.start, line.end, line.number)
+        self._tables.append(np.array([place], ROW_DTYPE))
+        self._items.append(item)
+
+    def add_rows(
+        self,
+        table: NDArray[np.void],
+        odd: NDArray[np.int64],
+        items: Sequence[Reading | Refusal | None],
+        read: Callable[[int, int, int], Reading | Refusal | None],
+    ) -> None:
+        """Add a table of rows with the items of those that are not plain; None: it is no row. Once a block."""
+        if len(items):
+            is_row = np.array([item is not None for item in items])
+            table["item"][odd] = len(self._items) + np.cumsum(is_row) - 1
+            self._items += [item for item in items if item is not None]
+            table = np.delete(table, odd[~is_row])
+        self._tables.append(table)
+        self._read = read
+
+    def rows(self, layout: Layout | None) -> Rows:
+        """The block."""
+        first, *others = self._tables or (_NO_ROWS,)
+        table = np.concatenate(self._tables) if others else first
+        return Rows(table, self._items, self._read, layout)
+
+
+_NO_ROWS = np.empty(0, ROW_DTYPE)
+
+
+def _no_row(start: int, end: int, line: int) -> None:
+    """No row is plain in a block without a table."""
+
+
+def _cut(rows: Rows, stop: Stop, most: int) -> Iterator[Rows]:
+    for start in range(0, len(rows), most):
         if stop.requested:
             return
-        yield items[start : start + most]
+        yield rows[start : start + most]
 
 
-def _read_columns(lines: list[str], layout: Layout) -> Items | None:
+def _table(body: bytes, layout: Layout, start: int, line: int) -> NDArray[np.void]:
+    """The rows of whole lines that begin at a place of their text with a line of that number; ODD where not plain."""
+    has_header = layout.header is not None and layout.header.encode() in body
+    if not (layout.is_json or has_header) and (layout.separator is None or layout.separator in SEPARATORS):
+        columns = len(layout.names), layout.value, layout.time, layout.label
+        return read_rows(body, layout.separator, columns, start, line)
+    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n")) + 1
+    table = np.empty(len(ends), ROW_DTYPE)
+    table["item"] = ODD
+    table["end"] = start + ends
+    table["start"][0], table["start"][1:] = start, table["end"][:-1]
+    table["line"] = np.arange(line, line + len(ends))
+    return table
+
+
+def _read_lines(body: bytes, number: int, layout: Layout) -> Sequence[Reading | Refusal | None]:
+    """The readings of whole lines, the first of that number; None where one is blank."""
+    text = _text(body[:-1])
+    if text is None:
+        return [_read_bytes(line, number + at, layout) for at, line in enumerate(body[:-1].split(b"\n"))]
+    lines = text.split("\n")
+    return _read_columns(lines, layout) or [_read_line(line, number + at, layout) for at, line in enumerate(lines)]
+
+
+def _text(lines: bytes) -> str | None:
+    """Lines as text, without byte order marks and the first half of Windows line ends; None where it is no UTF-8."""
+    try:
+        text = lines.decode()
+    except UnicodeDecodeError:
+        return None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").removesuffix("\r")
+    return text.replace("\ufeff", "") if "\ufeff" in text else text
+
+
+def _read_place(body: bytes, offset: int, layout: Layout, start: int, end: int, line: int) -> Reading | Refusal | None:
+    """The reading of the row from one place of a text to another; the body is the text from an offset on."""
+    return _read_bytes(body[start - offset : end - offset - 1], line, layout)
+
+
+def _read_bytes(raw: bytes, number: int, layout: Layout) -> Reading | Refusal | None:
+    text = _text(raw)
+    return _no_text(number) if text is None else _read_line(text, number, layout)
+
+
+def _no_text(number: int) -> Refusal:
+    return Refusal(f"line {number}", "bytes that are no UTF-8")
+
+
+def _read_line(line: str, number: int, layout: Layout) -> Reading | Refusal | None:
+    """One line; None where it is blank."""
+    if not line.strip(" \r"):
+        return None
+    if layout.is_json:
+        item = _read_json(line, layout)
+    elif line == layout.header:
+        item = "the header again"
+    else:
+        item = _read_row(line, layout)
+    return Refusal(f"line {number}", item) if isinstance(item, str) else item
+
+
+def _read_columns(lines: list[str], layout: Layout) -> list[Reading] | None:
     """The readings of rows that all have the right number of cells; None where one needs a closer look."""
     if layout.is_json or layout.header in lines:
         return None
@@ -275,7 +385,7 @@ def _read_columns(lines: list[str], layout: Layout) -> Items | None:
     labels = repeat(None) if layout.label is None else columns[layout.label]
     fields = zip(columns[layout.value], times, labels, repeat(layout.separator == ";"), strict=False)
     # Reading(*fields) would take twice as long
-    return cast(Items, list(map(tuple.__new__, repeat(Reading), fields)))
+    return list(map(tuple.__new__, repeat(Reading), fields))
 
 
 def _columns(lines: list[str], separator: str | None) -> Sequence[Sequence[str]] | None:

@@ -36,9 +36,10 @@ from datetime import UTC, datetime
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from streamforest.protocols import ANOMALY, LABELS, NORMAL, POINT_DTYPE, UNLABELLED, Points, Reading, Refusal
+from streamforest.block import Rows
+from streamforest.protocols import ANOMALY, LABELS, NORMAL, POINT_DTYPE, UNLABELLED, Block, Points, Reading, Refusal
 
 Column = Sequence[str | float | None]
 
@@ -51,7 +52,7 @@ BAD_TIME = "a time that cannot be read"
 TIME_BACK = "a time that goes back"
 NO_READING = "a line that holds no reading"
 
-_LABEL_CODES = {
+LABEL_CODES = {
     **{name: code for code, name in enumerate(LABELS)},
     **dict.fromkeys(("true", "yes"), ANOMALY),
     **dict.fromkeys(("false", "no"), NORMAL),
@@ -105,13 +106,13 @@ class Validator:
         """How many readings were refused, those that the source refused among them."""
         return self.reasons.total()
 
-    def check(self, block: Sequence[Reading | Refusal]) -> tuple[Points, list[Refusal]]:
+    def check(self, block: Block) -> tuple[Points, list[Refusal]]:
         """Check one block, which follows the one before in time.
 
         Parameters
         ----------
         block : sequence of Reading or Refusal
-            What the source yielded.
+            What the source yielded; of Rows the array is taken where it says all.
 
         Returns
         -------
@@ -120,13 +121,31 @@ class Validator:
         refusals : list of Refusal
             The others, in order; ``where`` is the source's own or counts the readings from 1.
         """
+        if not isinstance(block, Rows):
+            return self._check_items(block)
+        checked = [self._check_plain(part) if part.is_plain else self._check_items([*part]) for part in block.parts()]
+        if len(checked) == 1:
+            return checked[0]
+        return np.concatenate([points for points, _ in checked]), [refusal for _, some in checked for refusal in some]
+
+    def _check_plain(self, rows: Rows) -> tuple[Points, list[Refusal]]:
+        """Check rows whose numbers are known: only their times may be wrong."""
+        table = rows.table
+        if not self._goes_on(table["time"]):
+            return self._check_each([*rows])
+        self._seen += len(table)
+        self.missing += int(np.isnan(table["value"]).sum())
+        self.repaired += int(table["is_repaired"].sum())
+        return _points(table["time"], table["value"], table["label"]), []
+
+    def _check_items(self, block: Block) -> tuple[Points, list[Refusal]]:
         points = self._check_columns(block) if len(block) >= _FEW else None
         if points is not None:
             self._seen += len(block)
             return points, []
         return self._check_each(block)
 
-    def _check_columns(self, block: Sequence[Reading | Refusal]) -> Points | None:
+    def _check_columns(self, block: Block) -> Points | None:
         """The points of a block that needs no repair and no refusal; None where one may."""
         try:
             values, times, labels, _ = zip(*block, strict=True)
@@ -137,33 +156,28 @@ class Validator:
         if numbers is None or seconds is None or not self._goes_on(seconds):
             return None
         self.missing += int(np.isnan(numbers).sum())
-        return self._points(seconds, numbers, labels)
+        return _points(seconds, numbers, self._codes(labels))
 
     def _goes_on(self, seconds: NDArray[np.float64]) -> bool:
-        """Whether times are all unknown, or all known and none goes back; keeps the last one if so."""
-        if np.isnan(seconds).all():
+        """Whether no known time goes back; keeps the last one if so."""
+        is_unknown = np.isnan(seconds)
+        known = seconds[~is_unknown] if is_unknown.any() else seconds
+        if not len(known):
             return True
-        if not (seconds[0] >= self._last_time and (seconds[1:] >= seconds[:-1]).all()):
+        if not (known[0] >= self._last_time and (known[1:] >= known[:-1]).all()):
             return False
-        self._last_time = float(seconds[-1])
+        self._last_time = float(known[-1])
         return True
 
-    def _points(
-        self, times: Column | NDArray[np.float64], values: Column | NDArray[np.float64], labels: Column
-    ) -> Points:
-        points = np.empty(len(values), POINT_DTYPE)
-        points["time"] = times
-        points["value"] = values
-        points["label"] = UNLABELLED if labels.count(None) == len(labels) else self._codes(labels)
-        return points
-
-    def _codes(self, labels: Column) -> list[int]:
+    def _codes(self, labels: Column) -> list[int] | int:
+        if labels.count(None) == len(labels):
+            return UNLABELLED
         known = {label: _label_code(label) for label in set(labels)}
         codes = [known[label] for label in labels]
         self.repaired += codes.count(None)
         return [UNLABELLED if code is None else code for code in codes]
 
-    def _check_each(self, block: Sequence[Reading | Refusal]) -> tuple[Points, list[Refusal]]:
+    def _check_each(self, block: Block) -> tuple[Points, list[Refusal]]:
         times: list[float] = []
         values: list[float] = []
         labels: list[str | int | None] = []
@@ -185,7 +199,7 @@ class Validator:
             labels.append(item.label)
             self.repaired += is_repaired
             self.missing += value != value
-        return self._points(times, values, labels), refusals
+        return _points(times, values, self._codes(labels)), refusals
 
     def _next_time(self, raw: str | float | None) -> float:
         time = read_time(raw)
@@ -194,6 +208,14 @@ class Validator:
         if time == time:
             self._last_time = time
         return time
+
+
+def _points(times: ArrayLike, values: ArrayLike, labels: ArrayLike) -> Points:
+    points = np.empty(np.shape(values), POINT_DTYPE)
+    points["time"] = times
+    points["value"] = values
+    points["label"] = labels
+    return points
 
 
 def shown(raw: object) -> str:
@@ -355,8 +377,8 @@ def _label_code(label: str | float | None) -> int | None:
     if isinstance(label, int):
         return label if UNLABELLED <= label < len(LABELS) else None
     text = str(label).strip().lower()
-    if text in _LABEL_CODES:
-        return _LABEL_CODES[text]
+    if text in LABEL_CODES:
+        return LABEL_CODES[text]
     try:
         number = _plain_number(text)
     except ValueError:

@@ -18,7 +18,7 @@ def read_all(text, size=LIMIT, **asked):
     reader = RowReader("input", **asked)
     body = text if isinstance(text, bytes) else text.encode()
     items = [item for start in range(0, len(body), size) for item in reader.feed(body[start : start + size])]
-    return items + reader.finish()
+    return [*items, *reader.finish()]
 
 
 def test_rows_become_readings_with_time_and_label():

@@ -10,8 +10,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from streamforest.block import Rows
 from streamforest.pipes import CHUNK, arriving
-from streamforest.protocols import Reading, Refusal, SourceError, Stop
+from streamforest.protocols import SourceError, Stop
 from streamforest.rows import RowReader
 
 _GZIP = b"\x1f\x8b"
@@ -51,7 +52,7 @@ class FileSource:
         """The value column and the columns there are, in words."""
         return self._rows.describe()
 
-    def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
+    def read(self, stop: Stop, most: int) -> Iterator[Rows]:
         """Yield the rows in blocks of at most ``most``.
 
         Raises

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
+from streamforest.block import Rows
 from streamforest.pipes import CHUNK
-from streamforest.protocols import Reading, Refusal, SourceError, Stop
+from streamforest.protocols import SourceError, Stop
 from streamforest.rows import RowReader, Seam
 
 #: Seconds between two looks at a file that has nothing new.
@@ -74,7 +75,7 @@ class FollowSource:
         """The value column and the columns there are, in words."""
         return self._rows.describe()
 
-    def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
+    def read(self, stop: Stop, most: int) -> Iterator[Rows]:
         """Yield the rows that are there, and then new ones, in blocks of at most ``most``.
 
         Raises

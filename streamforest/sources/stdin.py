@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from streamforest.block import Rows
 from streamforest.pipes import arriving
-from streamforest.protocols import Reading, Refusal, SourceError, Stop
+from streamforest.protocols import SourceError, Stop
 from streamforest.rows import RowReader
 
 
@@ -44,7 +45,7 @@ class StdinSource:
         """The value column and the columns there are, in words."""
         return self._rows.describe()
 
-    def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
+    def read(self, stop: Stop, most: int) -> Iterator[Rows]:
         """Yield the lines that are there, in blocks of at most ``most``.
 
         Raises

@@ -1,0 +1,123 @@
+"""A block of rows as a reader hands it out: plain ones as numbers in an array, and all of them one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple, cast, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.protocols import Reading, Refusal
+
+if TYPE_CHECKING:
+    from streamforest.layout import Layout
+
+#: One row: its numbers as in POINT_DTYPE, whether its value was repaired, which of the block's items it is (or PLAIN),
+#: where it begins and ends in its text (bytes, the line's end included), and the number of its line, from 1.
+ROW_DTYPE = np.dtype(
+    [
+        ("time", "f8"),
+        ("value", "f8"),
+        ("label", "i1"),
+        ("is_repaired", "?"),
+        ("item", "i8"),
+        ("start", "i8"),
+        ("end", "i8"),
+        ("line", "i8"),
+    ]
+)
+PLAIN = -1  # the row's numbers stand in the array
+NOWHERE = -1  # end of a line that is too long and was refused before its end came
+
+
+class Position(NamedTuple):
+    """Where a text is to be read on.
+
+    Attributes
+    ----------
+    offset : int
+        Bytes of the text before it (of a compressed file: unpacked).
+    lines : int
+        Lines of the text before it.
+    layout : Layout or None
+        Which column is what, as far as it is known.
+    """
+
+    offset: int
+    lines: int
+    layout: Layout | None
+
+
+class Rows(Sequence[Reading | Refusal]):
+    """Raw readings in order; a slice is another block; equal to any sequence of the same readings.
+
+    Parameters
+    ----------
+    table : array of ROW_DTYPE, shape (n,)
+        The rows.
+    items : sequence of Reading or Refusal
+        Those that are not plain; ``table["item"]`` says which is whose.
+    read : callable
+        Makes the Reading of a plain row from where it begins, where it ends and its line.
+    layout : Layout, optional
+        By which they were read.
+    """
+
+    def __init__(
+        self,
+        table: NDArray[np.void],
+        items: Sequence[Reading | Refusal],
+        read: Callable[[int, int, int], Reading | Refusal | None],
+        layout: Layout | None,
+    ) -> None:
+        self.table = table
+        self._items = items
+        self._read = read
+        self._layout = layout
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the array holds the numbers of all rows."""
+        return not self._items or bool((self.table["item"] == PLAIN).all())
+
+    @property
+    def end(self) -> Position | None:
+        """Where the text goes on behind the last row; None within a line that is too long, or without rows."""
+        if not len(self.table) or self.table["end"][-1] == NOWHERE:
+            return None
+        return Position(int(self.table["end"][-1]), int(self.table["line"][-1]), self._layout)
+
+    def parts(self) -> Iterator[Rows]:
+        """The block in pieces, in order, each either of plain rows only or of others only."""
+        if self.is_plain:
+            yield self
+            return
+        changes = np.flatnonzero(np.diff(self.table["item"] == PLAIN)) + 1
+        for first, last in pairwise((0, *changes.tolist(), len(self))):
+            yield self[first:last]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @overload
+    def __getitem__(self, at: int) -> Reading | Refusal: ...
+    @overload
+    def __getitem__(self, at: slice) -> Rows: ...
+    def __getitem__(self, at: int | slice) -> Reading | Refusal | Rows:
+        if isinstance(at, slice):
+            return Rows(self.table[at], self._items, self._read, self._layout)
+        return self._made(*self.table[["item", "start", "end", "line"]][at].item())
+
+    def __iter__(self) -> Iterator[Reading | Refusal]:
+        columns = (self.table[name].tolist() for name in ("item", "start", "end", "line"))
+        return map(self._made, *columns)
+
+    def __eq__(self, other: object) -> bool:
+        return [*self] == [*other] if isinstance(other, Sequence) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment] # its array can be changed
+
+    def _made(self, item: int, start: int, end: int, line: int) -> Reading | Refusal:
+        return cast(Reading, self._read(start, end, line)) if item == PLAIN else self._items[item]
