@@ -2,56 +2,50 @@ import math
 
 import pytest
 
-from benchmarks import peers, speed
-from benchmarks.speed import Contender, contenders, main, many_streams, measure, single_calls, table
-from streamforest.model_file import save_model
-from streamforest.simulation import SimulatedStream, default_profile
+from benchmarks import speed
+from benchmarks.speed_rounds import Cost
 
 
-@pytest.fixture(scope="module")
-def path(model, tmp_path_factory):
-    file = tmp_path_factory.mktemp("speed") / "forest.joblib"
-    save_model(model, file)
-    return file
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--rounds", "4"], "--rounds is 4: it must be at least 5"),
+        (["--only", "points,speed"], "--only has 'speed', allowed are points, streams, programs, memory, growth"),
+        (["--most-streams", "0"], "--most-streams is 0: it must be at least 1"),
+    ],
+)
+def test_a_wrong_command_line_is_refused(words, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        speed.main(words)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
 
 
-@pytest.fixture(scope="module")
-def stream():
-    return SimulatedStream(default_profile(), 1).take(5_000)[0]
-
-
-def test_everybody_is_given_the_same_known_points_and_judges_as_many_a_round_as_it_says(stream):
+def test_a_run_prints_tables_and_writes_csv_and_picture(model_path, tmp_path, monkeypatch, capsys):
     given = []
 
-    def make(known):
-        given.append(len(known))
-        return lambda values: given.append(len(values))
+    def part(run):
+        given.append(run)
+        return [Cost("one by one", "StreamDetector.update", math.nan, "us", 4.0, 3.0, 5.0)]
 
-    costs = measure([Contender("a", make, 7), Contender("b", make, 11)], stream, 5)
-    assert given == [speed.KNOWN, speed.KNOWN, *[7, 11] * 6], "one round to warm up, then five, alternating"
-    assert [cost.name for cost in costs] == ["a", "b"]
-    assert all(0.0 <= cost.lowest <= cost.median <= cost.highest < math.inf for cost in costs)
-
-
-def test_the_own_ones_and_every_peer_that_is_installed_can_be_measured(path, stream):
-    there = [one._replace(points=3) for one in contenders(path) if all(map(peers.installed, one.packages))]
-    rows = table(measure(there, stream, 5))
-    assert rows[1][0] == "StreamDetector.update"
-    assert len(rows) == len(there) + 1
-    assert rows[1][-1] == "1.00"
+    monkeypatch.setitem(speed.PARTS, "points", part)
+    words = ["--model", str(model_path), "--only", "points", "--rows", "1234", "--output", str(tmp_path / "made" / "s")]
+    assert speed.main(words) == 0
+    assert (given[0].model, given[0].rounds, given[0].rows) == (model_path, 5, 1234)
+    said = capsys.readouterr().out
+    assert "numpy " in said
+    assert "### one by one, us" in said
+    assert "### asked and got" in said
+    assert "StreamDetector.update,,us,4,3,5" in (tmp_path / "made" / "s.csv").read_text(encoding="utf-8")
+    assert (tmp_path / "made" / "s.png").exists()
 
 
-def test_single_calls_have_a_median_and_a_tail(path, stream):
-    middle, late = single_calls(path, stream)
-    assert 0.0 < middle <= late
+def test_a_model_that_is_not_there_is_told_in_one_line(tmp_path, capsys):
+    assert speed.main(["--model", str(tmp_path / "none.joblib")]) == 1
+    assert "there is no model at" in capsys.readouterr().err
 
 
-def test_many_streams_are_judged_by_any_number_of_threads(path):
-    assert many_streams(path, 2_000, 1) > 0.0
-    assert many_streams(path, 2_000, 2) > 0.0
-
-
-def test_too_few_rounds_are_refused(capsys):
-    with pytest.raises(SystemExit):
-        main(["--rounds", "4"])
-    assert "--rounds is 4: it must be at least 5" in capsys.readouterr().err
+def test_only_those_are_measured_whose_packages_are_installed(model_path):
+    everybody = speed.one_by_one(model_path)
+    assert speed.usable([one._replace(packages=("no-such-package",)) for one in everybody]) == []
+    assert speed.usable(everybody)[0].name == "StreamDetector.update"
