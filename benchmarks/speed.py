@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -17,8 +18,8 @@ sys.path.insert(0, str(PROJECT))
 
 from benchmarks import speed_chart, speed_growth, speed_memory, speed_processes, speed_report  # noqa: E402
 from benchmarks.peers import installed  # noqa: E402 - the path comes first
-from benchmarks.speed_contenders import SEED, Contender, in_arrays, one_by_one, side_by_side  # noqa: E402
-from benchmarks.speed_rounds import KNOWN, LEAST_ROUNDS, Cost, Values, measure, single_calls  # noqa: E402
+from benchmarks.speed_contenders import SEED, in_arrays, one_by_one, side_by_side  # noqa: E402
+from benchmarks.speed_rounds import KNOWN, LEAST_ROUNDS, Contender, Cost, Values, measure, single_calls  # noqa: E402
 from settings import MODEL  # noqa: E402
 from streamforest.forest import ModelError, load_model  # noqa: E402
 from streamforest.simulation import SimulatedStream, default_profile  # noqa: E402
@@ -58,58 +59,53 @@ class Run(NamedTuple):
     folder: Path
 
 
-def points(run: Run) -> list[Cost]:
+def points(run: Run) -> Iterator[list[Cost]]:
     """One by one, single calls, in arrays."""
     everybody = usable(one_by_one(run.model))
     quick = [one for one in everybody if one.points >= 1000]
-    return [
-        *measure("one by one", everybody, run.stream, run.rounds),
-        *single_calls("single calls", quick, run.stream, run.rounds),
-        *measure("in arrays", usable(in_arrays(run.model)), run.stream, run.rounds),
-    ]
+    yield measure("one by one", everybody, run.stream, run.rounds)
+    yield single_calls("single calls", quick, run.stream, run.rounds)
+    yield measure("in arrays", usable(in_arrays(run.model)), run.stream, run.rounds)
 
 
-def streams(run: Run) -> list[Cost]:
+def streams(run: Run) -> Iterator[list[Cost]]:
     """Many streams side by side."""
     everybody = side_by_side(run.model, STREAMS, (1, 2, os.cpu_count() or 1), PEER_STREAMS)
-    return measure(f"{STREAMS:,} streams", usable(everybody), run.stream, run.rounds)
+    yield measure(f"{STREAMS:,} streams", usable(everybody), run.stream, run.rounds, time.perf_counter)
 
 
-def programs(run: Run) -> list[Cost]:
-    """Whole processes: first verdict, lines, rows, memory."""
+def programs(run: Run) -> Iterator[list[Cost]]:
+    """Whole processes: first verdict, lines, rows."""
     everybody = usable(speed_processes.programs(run.model, run.stream[:KNOWN], run.folder))
-    return [
-        *speed_processes.first_verdicts(everybody, run.rounds),
-        *speed_processes.lines(everybody, run.stream, run.rounds),
-        *speed_processes.files(run.model, run.stream, run.rows, run.rounds, run.folder),
-    ]
+    yield speed_processes.first_verdicts(everybody, run.rounds)
+    yield speed_processes.lines(everybody, run.stream, run.rounds)
+    yield speed_processes.files(run.model, run.stream, run.rows, run.rounds, run.folder)
 
 
-def memory(run: Run) -> list[Cost]:
+def memory(run: Run) -> Iterator[list[Cost]]:
     """Resident memory of contenders and programs; models on disk."""
     kept = run.folder / "stream.npy"
     np.save(kept, run.stream)
     alone = usable([*one_by_one(run.model), *side_by_side(run.model, STREAMS, (1,), PEER_STREAMS)])
     everybody = usable(speed_processes.programs(run.model, run.stream[:KNOWN], run.folder))
     names = [one.name for one in alone]
-    return [
+    yield [
         *speed_memory.memories(names, run.model, kept, run.rounds, STREAMS, PEER_STREAMS),
         *speed_processes.memories(everybody, run.rounds),
-        *speed_memory.models(run.model, run.stream[:KNOWN], run.rounds, run.folder, has_river=has_river()),
     ]
+    yield speed_memory.models(run.model, run.stream[:KNOWN], run.rounds, run.folder, has_river=has_river())
 
 
-def growth(run: Run) -> list[Cost]:
+def growth(run: Run) -> Iterator[list[Cost]]:
     """How the cost grows with trees, features, window, length and number of streams."""
-    costs = []
     for what, make in speed_growth.IN_ROUNDS.items():
-        costs += measure(f"growth: {what}", usable(make(run.model)), run.stream, run.rounds)
-    costs += speed_growth.lengths(run.model, run.longest, run.stream, run.rounds, has_river=has_river())
-    costs += speed_growth.streams(run.model, run.most_streams, run.stream, run.rounds, has_river=has_river())
-    return costs
+        yield measure(f"growth: {what}", usable(make(run.model)), run.stream, run.rounds)
+    yield speed_growth.lengths(run.model, run.longest, run.stream, run.rounds, has_river=has_river())
+    yield speed_growth.streams(run.model, run.most_streams, run.stream, run.rounds, has_river=has_river())
 
 
-PARTS: dict[str, Callable[[Run], list[Cost]]] = {
+#: What is measured, a topic or two at a time.
+PARTS: dict[str, Callable[[Run], Iterator[list[Cost]]]] = {
     "points": points,
     "streams": streams,
     "programs": programs,
@@ -145,10 +141,10 @@ def main(words: Sequence[str] | None = None) -> int:
             run = Run(asked.model.resolve(), *limits, stream, Path(folder))
             for name in asked.only:
                 print(f"measuring {name} ...", file=sys.stderr, flush=True)
-                found = PARTS[name](run)
-                print_tables(found)
-                costs += found
-                write(asked.output, head, costs)
+                for found in PARTS[name](run):
+                    print_tables(found)
+                    costs += found
+                    write(asked.output, head, costs)
     except (ModelError, speed_memory.ProcessError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -183,7 +179,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def print_tables(costs: Sequence[Cost]) -> None:
-    """Print what a part found as soon as it is known."""
+    """Print what was found as soon as it is known."""
     for title, rows in speed_report.tables(costs).items():
         print(f"\n### {title}\n\n{speed_report.markdown(rows)}", flush=True)
 

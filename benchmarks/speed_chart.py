@@ -22,12 +22,12 @@ _FIGURES = {
     "memory": "resident memory, MiB",
 }
 _GROWTH = {
-    "growth: trees": "trees",
-    "growth: features": "features",
-    "growth: window": "window, points",
-    "growth: length of the stream": "points before",
-    "growth: number of streams": "streams",
-    "growth: memory of the streams": "streams (MiB of the process)",
+    "growth: trees": "us a point by trees",
+    "growth: features": "us a point by features",
+    "growth: window": "us a point by the window's points",
+    "growth: length of the stream": "us a point by points seen before",
+    "growth: number of streams": "us a point by streams side by side",
+    "growth: memory of the streams": "MiB of the process by streams side by side",
 }
 _MARKERS = "osD^v"
 
@@ -100,8 +100,7 @@ def _draw_figures(axes: Axes, title: str, costs: Sequence[Cost]) -> None:
 
 def _draw_growth(axes: Axes, title: str, costs: Sequence[Cost]) -> None:
     """A line a contender on two logarithmic scales."""
-    unit = "" if costs[0].unit == "MiB" else "us a point by "
-    axes.set_title(f"{unit}{title}", fontsize=9, color=FAINT, loc="left")
+    axes.set_title(title, fontsize=9, color=FAINT, loc="left")
     axes.set_xscale("log")
     axes.set_yscale("log")
     for at, who in enumerate(dict.fromkeys(one.who for one in costs)):

@@ -221,18 +221,22 @@ def side_by_side(model: Path, streams: int, threads: tuple[int, ...], peers: int
         return sweep
 
     points = streams * max(1, min(200_000 // streams, 200))
-    made = [Contender(threads_name(n), points, sweep=partial(detectors, n=n)) for n in dict.fromkeys(threads)]
+    made = [Contender(threads_name(streams, n), points, sweep=partial(detectors, n=n)) for n in dict.fromkeys(threads)]
     return [*made, Contender(trees_name(peers), max(5000 // peers, 1) * peers, sweep=trees, packages=("river",))]
 
 
-def threads_name(n: int) -> str:
+def threads_name(streams: int, threads: int) -> str:
     """Many streams, as tables have them."""
-    return f"StreamDetectors, {n} thread" + "s" * (n > 1)
+    return f"StreamDetectors, {_some(streams, 'stream')}, {_some(threads, 'thread')}"
 
 
 def trees_name(streams: int) -> str:
     """The peer of many streams, as tables have it."""
-    return f"river HalfSpaceTrees, {streams:,} stream" + "s" * (streams > 1)
+    return f"river HalfSpaceTrees, {_some(streams, 'stream')}"
+
+
+def _some(n: int, what: str) -> str:
+    return f"{n:,} {what}" + "s" * (n > 1)
 
 
 def is_own(name: str) -> bool:

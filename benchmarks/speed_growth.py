@@ -166,7 +166,7 @@ def streams(model: Path, most: int, stream: Values, rounds: int, *, has_river: b
             if (lacking := _lacking(n)) is not None:
                 print(f"left out: {n:,} streams; {lacking}")
                 break
-            asked = {"StreamDetectors": threads_name(cores)}
+            asked = {"StreamDetectors": threads_name(n, cores)}
             if has_river and n <= PEER_STREAMS:
                 asked["river HalfSpaceTrees"] = trees_name(n)
             for who, name in asked.items():

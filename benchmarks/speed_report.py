@@ -134,7 +134,7 @@ def promises(costs: Sequence[Cost]) -> list[Promise]:
     update = of(point, "StreamDetector.update")
     median, late = (of("single calls", f"StreamDetector.update, {word}") for word in ("median", "99 % within"))
     many = of(arrays, "StreamDetector.update_many")
-    cores = of(side, threads_name(1)) / of(side, threads_name(2))
+    cores = of(side, threads_name(10_000, 1)) / of(side, threads_name(10_000, 2))
     most, each = _bytes_per_stream(costs)
     million = of(MEMORY, "StreamDetectors", 1e6) * MIB / 1e9
     at_least, at_most = True, False

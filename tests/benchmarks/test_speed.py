@@ -26,7 +26,7 @@ def test_a_run_prints_tables_and_writes_csv_and_picture(model_path, tmp_path, mo
 
     def part(run):
         given.append(run)
-        return [Cost("one by one", "StreamDetector.update", math.nan, "us", 4.0, 3.0, 5.0)]
+        yield [Cost("one by one", "StreamDetector.update", math.nan, "us", 4.0, 3.0, 5.0)]
 
     monkeypatch.setitem(speed.PARTS, "points", part)
     words = ["--model", str(model_path), "--only", "points", "--rows", "1234", "--output", str(tmp_path / "made" / "s")]

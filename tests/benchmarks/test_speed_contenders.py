@@ -25,8 +25,8 @@ def test_the_own_ones_and_every_peer_that_is_installed_can_be_measured(model_pat
         "StreamDetector.update",
         "StreamDetector.update_many",
         "its forest alone",
-        "StreamDetectors, 1 thread",
-        "StreamDetectors, 2 threads",
+        "StreamDetectors, 2 streams, 1 thread",
+        "StreamDetectors, 2 streams, 2 threads",
     ]
 
 

@@ -17,7 +17,7 @@ def kept(stream, tmp_path):
 
 @linux
 def test_a_contender_in_a_process_of_its_own_has_a_cost_and_more_memory_than_nobody(model_path, kept):
-    cost, mib = alone("StreamDetectors, 1 thread", model_path, kept, 1, 300, 1)
+    cost, mib = alone("StreamDetectors, 300 streams, 1 thread", model_path, kept, 1, 300, 1)
     assert cost.median > 0.0
     nobody, least = alone(NOBODY, model_path, kept, 1, 300, 1)
     assert nobody.median == 0.0
