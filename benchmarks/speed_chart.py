@@ -95,7 +95,7 @@ def _draw_figures(axes: Axes, title: str, costs: Sequence[Cost]) -> None:
     axes.set_yticks(range(len(costs)), [one.who for one in reversed(costs)], fontsize=8, color=INK)
     axes.tick_params(left=False)
     axes.set_ylim(-0.6, len(costs) - 0.4)
-    axes.set_xlim(0.5 * min(one.lowest for one in costs), 6.0 * max(one.highest for one in costs))
+    axes.set_xlim(0.5 * min(one.lowest for one in costs), 20.0 * max(one.highest for one in costs))
 
 
 def _draw_growth(axes: Axes, title: str, costs: Sequence[Cost]) -> None:

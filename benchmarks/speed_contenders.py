@@ -157,17 +157,19 @@ def in_arrays(model: Path) -> list[Contender]:
         return detector.update_many
 
     def forest_alone(known: Values) -> Sweep:
-        from model_prod import forest_scores, vectors_of
-        from streamforest.forest import flatten, load_model
+        from model_prod import vectors_of
+        from streamforest.forest import forest_scores
+        from streamforest.model_file import load_model
 
-        forest = flatten(load_model(model).forest)
+        forest = load_model(model).forest
         return on_rows(lambda rows: forest_scores(forest, rows), vectors_of([known]))
 
     def same_forest(known: Values) -> Sweep:
-        from model_prod import vectors_of
-        from streamforest.forest import load_model
+        import joblib
 
-        return on_rows(load_model(model).forest.score_samples, vectors_of([known]))
+        from model_prod import vectors_of
+
+        return on_rows(joblib.load(model)["forest"].score_samples, vectors_of([known]))
 
     def frozen(known: Values) -> Sweep:
         forest = fit(known)

@@ -46,10 +46,11 @@ def trees(model: Path, numbers: Sequence[int]) -> list[Contender]:
 
     def detector(known: Values, n: int) -> Sweep:
         from streamforest import StreamDetector  # noqa: PLC0415
-        from streamforest.forest import load_model  # noqa: PLC0415
+        from streamforest.forest import flatten  # noqa: PLC0415
+        from streamforest.model_file import load_model  # noqa: PLC0415
 
         # the calibration is another forest's: the verdicts mean nothing, their cost is the same
-        made = StreamDetector(load_model(model)._replace(forest=forest(known, n)))
+        made = StreamDetector(load_model(model)._replace(forest=flatten(forest(known, n))))
         made.update_many(known)
         return made.update_many
 
@@ -78,8 +79,7 @@ def features(numbers: Sequence[int]) -> list[Contender]:
         return np.random.default_rng(SEED).exponential(0.5, (ROWS, n)).astype(np.float32)
 
     def own(_known: Values, n: int) -> Sweep:
-        from model_prod import forest_scores  # noqa: PLC0415
-        from streamforest.forest import flatten  # noqa: PLC0415
+        from streamforest.forest import flatten, forest_scores  # noqa: PLC0415
 
         forest = flatten(_fit(rows(n)))
         return on_rows(lambda some: forest_scores(forest, some), rows(n))

@@ -1,6 +1,6 @@
 import pytest
 
-from streamforest.forest import save_model
+from streamforest.model_file import save_model
 from streamforest.simulation import SimulatedStream, default_profile
 
 
