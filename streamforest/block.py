@@ -1,10 +1,10 @@
-"""A block of rows as a reader hands it out: plain ones as numbers in an array, and all of them one by one."""
+"""A block of rows as a reader of text hands it out: readings that know where they stand, plain ones as an array."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, NamedTuple, SupportsIndex, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,41 @@ class Position(NamedTuple):
     layout: Layout | None
 
 
+class Lines(list[Reading | Refusal]):
+    """Raw readings in order, of which none is plain; a slice is another block.
+
+    Parameters
+    ----------
+    items : list of Reading or Refusal
+        The readings.
+    places : list of tuple of int
+        Of each its line and where it begins and ends, as in ROW_DTYPE.
+    layout : Layout, optional
+        By which they were read.
+    """
+
+    def __init__(
+        self, items: list[Reading | Refusal], places: list[tuple[int, int, int]], layout: Layout | None
+    ) -> None:
+        super().__init__(items)
+        self._places = places
+        self._layout = layout
+
+    @property
+    def end(self) -> Position | None:
+        """Where the text goes on behind the last row; None within a line that is too long, or without rows."""
+        return _position([(line, end) for line, _, end in self._places[-1:]], self._layout)
+
+    @overload
+    def __getitem__(self, at: SupportsIndex) -> Reading | Refusal: ...
+    @overload
+    def __getitem__(self, at: slice) -> Lines: ...
+    def __getitem__(self, at: SupportsIndex | slice) -> Reading | Refusal | Lines:
+        if isinstance(at, slice):
+            return Lines(super().__getitem__(at), self._places[at], self._layout)
+        return super().__getitem__(at)
+
+
 class Rows(Sequence[Reading | Refusal]):
     """Raw readings in order; a slice is another block; equal to any sequence of the same readings.
 
@@ -60,7 +95,7 @@ class Rows(Sequence[Reading | Refusal]):
     items : sequence of Reading or Refusal
         Those that are not plain; ``table["item"]`` says which is whose.
     read : callable
-        Makes the Reading of a plain row from where it begins, where it ends and its line.
+        Makes the Reading of a plain row from its line and where it begins and ends.
     layout : Layout, optional
         By which they were read.
     """
@@ -85,9 +120,7 @@ class Rows(Sequence[Reading | Refusal]):
     @property
     def end(self) -> Position | None:
         """Where the text goes on behind the last row; None within a line that is too long, or without rows."""
-        if not len(self.table) or self.table["end"][-1] == NOWHERE:
-            return None
-        return Position(int(self.table["end"][-1]), int(self.table["line"][-1]), self._layout)
+        return _position(self.table[["line", "end"]][-1:].tolist(), self._layout)
 
     def parts(self) -> Iterator[Rows]:
         """The block in pieces, in order, each either of plain rows only or of others only."""
@@ -108,10 +141,10 @@ class Rows(Sequence[Reading | Refusal]):
     def __getitem__(self, at: int | slice) -> Reading | Refusal | Rows:
         if isinstance(at, slice):
             return Rows(self.table[at], self._items, self._read, self._layout)
-        return self._made(*self.table[["item", "start", "end", "line"]][at].item())
+        return self._made(*self.table[["item", "line", "start", "end"]][at].item())
 
     def __iter__(self) -> Iterator[Reading | Refusal]:
-        columns = (self.table[name].tolist() for name in ("item", "start", "end", "line"))
+        columns = (self.table[name].tolist() for name in ("item", "line", "start", "end"))
         return map(self._made, *columns)
 
     def __eq__(self, other: object) -> bool:
@@ -119,5 +152,14 @@ class Rows(Sequence[Reading | Refusal]):
 
     __hash__ = None  # type: ignore[assignment] # its array can be changed
 
-    def _made(self, item: int, start: int, end: int, line: int) -> Reading | Refusal:
-        return cast(Reading, self._read(start, end, line)) if item == PLAIN else self._items[item]
+    def _made(self, item: int, line: int, start: int, end: int) -> Reading | Refusal:
+        return cast(Reading, self._read(line, start, end)) if item == PLAIN else self._items[item]
+
+
+def _position(last: list[tuple[int, int]], layout: Layout | None) -> Position | None:
+    """The place behind a row, if there is one, given as its line and its end."""
+    return next((Position(end, line, layout) for line, end in last if end != NOWHERE), None)
+
+
+#: What a reader of text hands out: Lines where it looked at each line, else Rows. Both know their ``end``.
+TextBlock: TypeAlias = Lines | Rows

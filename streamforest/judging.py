@@ -206,7 +206,7 @@ class CompiledDetector(ABC):
         times = np.full(values.shape, np.nan) if times is None else np.ascontiguousarray(times, dtype=np.float64)
         if values.ndim != 1 or values.shape != times.shape:
             raise ValueError(f"values {values.shape} and times {times.shape} must have the same shape (n,)")
-        if np.isinf(values).any():
+        if np.count_nonzero(np.isinf(values)):  # where there is one, many times as fast as any()
             raise ValueError("a value is infinite; allowed are finite numbers and NaN for a missing reading")
         verdicts = np.empty(values.size, dtype=VERDICT_DTYPE)
         self._judge(values, times, verdicts)

@@ -57,7 +57,7 @@ class EventMatch:
     def add(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
         labels = verdicts["label"]
-        if not self.is_labelled and labels.max() == UNLABELLED:
+        if not self.is_labelled and not np.count_nonzero(labels != UNLABELLED):
             return
         self.is_labelled = True
         is_inside = labels > NORMAL
@@ -180,15 +180,16 @@ class RunCounts:
         """Take one block of verdicts, shape (n,), n >= 1, with the points' labels in them."""
         is_anomaly = verdicts["is_anomaly"]
         is_scored = ~np.isnan(verdicts["score"])
-        self.points += len(verdicts)
-        self.missing += int(np.isnan(verdicts["value"]).sum())
-        self._has_times = self._has_times or bool(np.isfinite(verdicts["time"]).any())
-        self.scored += int(is_scored.sum())
         is_normal = is_scored & (verdicts["label"] == NORMAL)
-        self._normal += int(is_normal.sum())
-        if is_anomaly.any():
-            self.anomalies += int(is_anomaly.sum())
-            self._false += int((is_normal & is_anomaly).sum())
+        anomalies = np.count_nonzero(is_anomaly)  # many times as fast as a sum where there are few points
+        self.points += len(verdicts)
+        self.missing += int(np.count_nonzero(np.isnan(verdicts["value"])))
+        self._has_times = self._has_times or bool(np.count_nonzero(np.isfinite(verdicts["time"])))
+        self.scored += int(np.count_nonzero(is_scored))
+        self._normal += int(np.count_nonzero(is_normal))
+        if anomalies:
+            self.anomalies += int(anomalies)
+            self._false += int(np.count_nonzero(is_normal & is_anomaly))
             numbers = np.concatenate(([self._episode], verdicts["episode"][is_anomaly]))
             self.episodes += int(np.count_nonzero(np.diff(numbers)))
             self._episode = int(numbers[-1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.block import NOWHERE, ROW_DTYPE, Rows
+from streamforest.block import NOWHERE, ROW_DTYPE, Lines, Rows, TextBlock
 from streamforest.cells import ODD, read_rows
 from streamforest.layout import (
     MOST_LINES,
@@ -29,7 +28,7 @@ from streamforest.layout import (
     json_text,
     split_line,
 )
-from streamforest.protocols import UNLABELLED, Reading, Refusal, SourceError, Stop
+from streamforest.protocols import Reading, Refusal, SourceError, Stop
 from streamforest.validation import shown
 
 #: Bytes of the longest line that is read, without its end; also the most bytes that ``feed`` takes.
@@ -37,6 +36,9 @@ LIMIT = 65536
 
 #: Where more than one row in so many is not plain, all rows of a chunk are read as text, column by column.
 MANY = 8
+
+# Of fewer lines each is read by itself: a call of the compiled reader takes longer.
+FEW = 8
 
 
 class Seam(Enum):
@@ -89,7 +91,7 @@ class RowReader:
         """The value column and the columns there are, in words."""
         return "no columns found so far" if self._layout is None else self._layout.describe()
 
-    def blocks(self, chunks: Iterable[bytes | Seam], stop: Stop, most: int) -> Iterator[Rows]:
+    def blocks(self, chunks: Iterable[bytes | Seam], stop: Stop, most: int) -> Iterator[TextBlock]:
         """Yield the readings of all chunks in blocks of at most ``most``, each as soon as it is there.
 
         After a seam another text goes on: :meth:`restart`.
@@ -107,14 +109,17 @@ class RowReader:
         if not stop.requested:
             yield from _cut(self.finish(), stop, most)
 
-    def feed(self, chunk: bytes) -> Rows:
+    def feed(self, chunk: bytes) -> TextBlock:
         """Take the next bytes, at most LIMIT; returns the readings of the lines that they complete."""
+        if b"\n" not in chunk and not self._is_skipping and len(self._tail) + len(chunk) <= LIMIT:
+            self._tail += chunk
+            return Lines([], [], self._layout)
         found = _Found()
         if self._is_skipping:
             end = chunk.find(b"\n") + 1
             self._offset += end or len(chunk)
             if not end:
-                return found.rows(self._layout)
+                return found.block(self._layout)
             chunk = chunk[end:]
             self._is_skipping = False
         end = chunk.rfind(b"\n") + 1
@@ -127,9 +132,9 @@ class RowReader:
             self._offset += len(self._tail)
             self._tail = bytearray()
             self._is_skipping = True
-        return found.rows(self._layout)
+        return found.block(self._layout)
 
-    def restart(self, seam: Seam) -> Rows:
+    def restart(self, seam: Seam) -> TextBlock:
         """Go on with another text: lines are counted anew, and a header at its start is read anew.
 
         The columns are the ones of the text before, wherever a new header puts them; without a header they are where
@@ -137,14 +142,14 @@ class RowReader:
         """
         found = _Found()
         if self._tail and seam is Seam.CUT:
-            cut = _Line(self._tail.decode(errors="replace"), self.lines + 1, self._offset, NOWHERE)
-            found.add(Refusal(f"line {cut.number}", f"{shown(cut.text)} was cut off"), cut)
+            cut = Refusal(f"line {self.lines + 1}", f"{shown(self._tail.decode(errors='replace'))} was cut off")
+            found.add(cut, self.lines + 1, self._offset, NOWHERE)
         elif self._tail:
             self._read_body(bytes(self._tail) + b"\n", found)
         if len(self._first) > 1:
             with suppress(SourceError):  # nothing of it can be told, or the next text will
                 self._decide(found, is_last=True)
-        rows = found.rows(self._layout)
+        rows = found.block(self._layout)
         self._tail = bytearray()
         self._is_skipping = False
         self._earlier = self._layout or self._earlier
@@ -153,7 +158,7 @@ class RowReader:
         self.lines = self._offset = 0
         return rows
 
-    def finish(self) -> Rows:
+    def finish(self) -> TextBlock:
         """The readings of what is left when no more bytes come: a last line need not be ended."""
         found = _Found()
         if self._tail:
@@ -161,12 +166,12 @@ class RowReader:
             self._tail = bytearray()
         if self._first:
             self._decide(found, is_last=True)
-        return found.rows(self._layout)
+        return found.block(self._layout)
 
     def _refuse_long(self, end: int, found: _Found) -> None:
         self.lines += 1
         refusal = Refusal(f"line {self.lines}", f"a line of more than {LIMIT} bytes")
-        found.add(refusal, _Line("", self.lines, self._offset, end))
+        found.add(refusal, self.lines, self._offset, end)
 
     def _read_body(self, body: bytes, found: _Found) -> None:
         """Read whole lines; only the first can be too long, for it alone comes from two chunks."""
@@ -195,16 +200,16 @@ class RowReader:
         """Keep a line until the layout is known; then find the readings of all that were kept."""
         self.lines += 1
         text = _text(raw)
-        line = _Line(text or "", self.lines, start, start + len(raw) + 1)
+        place = self.lines, start, start + len(raw) + 1
         if text is None:
-            found.add(_no_text(line.number), line)
+            found.add(_no_text(self.lines), *place)
         elif text.strip(" \r") and not is_possible(text):
-            found.add(Refusal(f"line {line.number}", f"{shown(text)} is neither a row nor a header"), line)
+            found.add(Refusal(f"line {self.lines}", f"{shown(text)} is neither a row nor a header"), *place)
         elif text.strip(" \r"):
             if is_row(text):
                 self._first = self._pending + self._first  # the text before ended behind its header
             self._pending = []
-            self._first.append(line)
+            self._first.append(_Line(text, *place))
             self._decide(found, is_last=len(self._first) >= MOST_LINES)
 
     def _decide(self, found: _Found, is_last: bool) -> None:
@@ -219,10 +224,8 @@ class RowReader:
         if layout.header is not None:
             header = next((kept for kept in first if kept.text == layout.header), None)
             first = [kept for kept in first if kept is not header]
-        for line in first:
-            item = _read_line(line.text, line.number, layout)
-            if item is not None:
-                found.add(item, line)
+        for text, *place in first:
+            found.add(_read_line(text, place[0], layout), *place)
 
     def _find_layout(self, lines: list[str], is_last: bool) -> Layout | None:
         """The layout of these first lines; after a restart the earlier one, or one with the columns of that."""
@@ -238,18 +241,26 @@ class RowReader:
     def _read_rows(self, body: bytes, found: _Found) -> None:
         """Read whole lines by the layout: plain ones all at once, others by a closer look."""
         layout = cast(Layout, self._layout)
+        if body.count(b"\n") < FEW:
+            self._read_each(body, layout, found)
+            return
         table = _table(body, layout, self._offset, self.lines + 1)
-        read = partial(_read_place, body, self._offset, layout)
         odd = np.flatnonzero(table["item"] == ODD)
         if MANY * len(odd) > len(table):
-            odd = np.arange(len(table))
-            items = _read_lines(body, self.lines + 1, layout)
+            places = (table[name].tolist() for name in ("line", "start", "end"))
+            for item, *place in zip(_read_lines(body, self.lines + 1, layout), *places, strict=True):
+                found.add(item, *place)
         else:
-            places = (table[name][odd].tolist() for name in ("start", "end", "line"))
-            items = [*map(read, *places)]
+            found.add_rows(table, odd, partial(_read_place, body, self._offset, layout))
         self.lines += len(table)
         self._offset += len(body)
-        found.add_rows(table, odd, items, read)
+
+    def _read_each(self, body: bytes, layout: Layout, found: _Found) -> None:
+        for raw in body[:-1].split(b"\n"):
+            self.lines += 1
+            start = self._offset
+            self._offset += len(raw) + 1
+            found.add(_read_bytes(raw, self.lines, layout), self.lines, start, self._offset)
 
 
 class _Line(NamedTuple):
@@ -265,47 +276,50 @@ class _Found:
     """Collects the rows of a block."""
 
     def __init__(self) -> None:
-        self._tables: list[NDArray[np.void]] = []
         self._items: list[Reading | Refusal] = []
-        self._read: Callable[[int, int, int], Reading | Refusal | None] = _no_row
+        self._places: list[tuple[int, int, int]] = []  # of the newest items, which are in no table yet
+        self._tables: list[NDArray[np.void]] = []
+        self._read: Callable[[int, int, int], Reading | Refusal | None]
 
-    def add(self, item: Reading | Refusal, line: _Line) -> None:
-        """Add one row that is not plain."""
-        place = (math.nan, math.nan, UNLABELLED, False, len(self._items), line.start, line.end, line.number)
-        self._tables.append(np.array([place], ROW_DTYPE))
-        self._items.append(item)
+    def add(self, item: Reading | Refusal | None, line: int, start: int, end: int) -> None:
+        """Add one row that is not plain; None: it is no row."""
+        if item is not None:
+            self._items.append(item)
+            self._places.append((line, start, end))
 
     def add_rows(
         self,
         table: NDArray[np.void],
         odd: NDArray[np.int64],
-        items: Sequence[Reading | Refusal | None],
         read: Callable[[int, int, int], Reading | Refusal | None],
     ) -> None:
-        """Add a table of rows with the items of those that are not plain; None: it is no row. Once a block."""
-        if len(items):
-            is_row = np.array([item is not None for item in items])
-            table["item"][odd] = len(self._items) + np.cumsum(is_row) - 1
-            self._items += [item for item in items if item is not None]
-            table = np.delete(table, odd[~is_row])
-        self._tables.append(table)
+        """Add rows of which some are not plain; once a block."""
         self._read = read
+        self._give_table()
+        for row in odd.tolist():
+            item = read(*table[["line", "start", "end"]][row].item())
+            table["item"][row] = len(self._items) if item is not None else ODD
+            self._items += [] if item is None else [item]
+        self._tables.append(table[table["item"] != ODD] if len(odd) else table)
 
-    def rows(self, layout: Layout | None) -> Rows:
-        """The block."""
-        first, *others = self._tables or (_NO_ROWS,)
-        table = np.concatenate(self._tables) if others else first
-        return Rows(table, self._items, self._read, layout)
+    def block(self, layout: Layout | None) -> TextBlock:
+        """What was found."""
+        if not self._tables:
+            return Lines(self._items, self._places, layout)
+        self._give_table()
+        first, *others = self._tables
+        return Rows(np.concatenate(self._tables) if others else first, self._items, self._read, layout)
+
+    def _give_table(self) -> None:
+        if self._places:
+            table = np.zeros(len(self._places), ROW_DTYPE)
+            table["item"] = np.arange(len(self._items) - len(table), len(self._items))
+            table["line"], table["start"], table["end"] = np.transpose(self._places)
+            self._tables.append(table)
+            self._places = []
 
 
-_NO_ROWS = np.empty(0, ROW_DTYPE)
-
-
-def _no_row(start: int, end: int, line: int) -> None:
-    """No row is plain in a block without a table."""
-
-
-def _cut(rows: Rows, stop: Stop, most: int) -> Iterator[Rows]:
+def _cut(rows: TextBlock, stop: Stop, most: int) -> Iterator[TextBlock]:
     for start in range(0, len(rows), most):
         if stop.requested:
             return
@@ -347,7 +361,7 @@ def _text(lines: bytes) -> str | None:
     return text.replace("\ufeff", "") if "\ufeff" in text else text
 
 
-def _read_place(body: bytes, offset: int, layout: Layout, start: int, end: int, line: int) -> Reading | Refusal | None:
+def _read_place(body: bytes, offset: int, layout: Layout, line: int, start: int, end: int) -> Reading | Refusal | None:
     """The reading of the row from one place of a text to another; the body is the text from an offset on."""
     return _read_bytes(body[start - offset : end - offset - 1], line, layout)
 

@@ -134,8 +134,8 @@ class Validator:
         if not self._goes_on(table["time"]):
             return self._check_each([*rows])
         self._seen += len(table)
-        self.missing += int(np.isnan(table["value"]).sum())
-        self.repaired += int(table["is_repaired"].sum())
+        self.missing += int(np.count_nonzero(np.isnan(table["value"])))
+        self.repaired += int(np.count_nonzero(table["is_repaired"]))
         return _points(table["time"], table["value"], table["label"]), []
 
     def _check_items(self, block: Block) -> tuple[Points, list[Refusal]]:
@@ -155,7 +155,7 @@ class Validator:
         seconds = None if numbers is None else _seconds(times)
         if numbers is None or seconds is None or not self._goes_on(seconds):
             return None
-        self.missing += int(np.isnan(numbers).sum())
+        self.missing += int(np.count_nonzero(np.isnan(numbers)))
         return _points(seconds, numbers, self._codes(labels))
 
     def _goes_on(self, seconds: NDArray[np.float64]) -> bool:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from streamforest.block import PLAIN, ROW_DTYPE, Position, Rows
+from streamforest.block import PLAIN, ROW_DTYPE, Lines, Position, Rows
 from streamforest.protocols import Reading, Refusal
 from streamforest.rows import LIMIT, RowReader, Seam
 
@@ -66,8 +66,18 @@ def test_places_are_counted_anew_in_another_text():
 def test_places_do_not_depend_on_how_the_bytes_are_cut(size):
     reader = RowReader("text")
     blocks = [reader.feed(TEXT[at : at + size]) for at in range(0, len(TEXT), size)]
-    table = np.concatenate([block.table for block in blocks])
-    assert np.array_equal(table[["start", "end", "line"]], read().table[["start", "end", "line"]])
+    rows = read()
+    ends = [block[: k + 1].end for block in blocks for k in range(len(block))]
+    assert [end[:2] for end in ends] == [rows[: k + 1].end[:2] for k in range(len(rows))]
+
+
+def test_a_few_lines_are_looked_at_one_by_one_and_know_their_places_too():
+    lines = read(TEXT[:26])
+    assert isinstance(lines, Lines)
+    assert lines[:1].end[:2] == (15, 2)
+    assert [lines[k : k + 1] for k in range(3)] == [[lines[k]] for k in range(3)]
+    assert lines.end[:2] == lines[1:].end[:2] == (26, 5)
+    assert lines[:0].end is None
 
 
 def test_items_are_told_by_their_number():

@@ -237,7 +237,4 @@ def json_lines(verdicts: Verdicts) -> str:
 
 
 def _json_numbers(numbers: NDArray[np.float64]) -> list[str]:
-    texts = [repr(number) for number in numbers.tolist()]
-    for row in np.flatnonzero(~np.isfinite(numbers)).tolist():
-        texts[row] = "null"
-    return texts
+    return [repr(number) if number - number == 0.0 else "null" for number in numbers.tolist()]

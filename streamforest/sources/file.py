@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamforest.block import Rows
+from streamforest.block import TextBlock
 from streamforest.pipes import CHUNK, arriving
 from streamforest.protocols import SourceError, Stop
 from streamforest.rows import RowReader
@@ -52,7 +52,7 @@ class FileSource:
         """The value column and the columns there are, in words."""
         return self._rows.describe()
 
-    def read(self, stop: Stop, most: int) -> Iterator[Rows]:
+    def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
         """Yield the rows in blocks of at most ``most``.
 
         Raises

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
-from streamforest.block import Rows
+from streamforest.block import TextBlock
 from streamforest.pipes import CHUNK
 from streamforest.protocols import SourceError, Stop
 from streamforest.rows import RowReader, Seam
@@ -75,7 +75,7 @@ class FollowSource:
         """The value column and the columns there are, in words."""
         return self._rows.describe()
 
-    def read(self, stop: Stop, most: int) -> Iterator[Rows]:
+    def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
         """Yield the rows that are there, and then new ones, in blocks of at most ``most``.
 
         Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from streamforest.block import Rows
+from streamforest.block import TextBlock
 from streamforest.pipes import arriving
 from streamforest.protocols import SourceError, Stop
 from streamforest.rows import RowReader
@@ -45,7 +45,7 @@ class StdinSource:
         """The value column and the columns there are, in words."""
         return self._rows.describe()
 
-    def read(self, stop: Stop, most: int) -> Iterator[Rows]:
+    def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
         """Yield the lines that are there, in blocks of at most ``most``.
 
         Raises
