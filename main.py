@@ -587,7 +587,7 @@ def make_sinks(
     from streamforest.sinks.event_log import EventLogSink  # noqa: PLC0415 - see run
     from streamforest.sinks.hook import HookSink  # noqa: PLC0415
     from streamforest.sinks.report import ReportSink  # noqa: PLC0415
-    from streamforest.sinks.terminal import TerminalSink, json_lines, wants_colour  # noqa: PLC0415
+    from streamforest.sinks.terminal import TerminalSink, has_reader, json_lines, wants_colour  # noqa: PLC0415
 
     def open_log(path: Path) -> EventLogSink:
         return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down)
@@ -595,7 +595,7 @@ def make_sinks(
     log = opened("log", options.log, open_log)
     report = opened("report", options.report, partial(ReportSink, comparison=comparison))
     hook = [HookSink(words, options.on_anomaly_seconds, json_lines, say, options.cool_down)] if words else []
-    if sys.stdout is None:
+    if sys.stdout is None or not has_reader(sys.stdout):
         return [*hook, *log, *report]
     return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, wants_colour(sys.stdout, os.environ))]
 

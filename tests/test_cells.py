@@ -50,7 +50,7 @@ def test_a_float_as_python_writes_it_is_read_to_the_bit_or_left(number):
         assert found is None or bits(found) == bits(float(text))
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(st.integers(0, 2**62 - 1), st.integers(0, 22), st.sampled_from(["", "-", "+"]))
 @example(2**53 + 1, 0, "")
 @example(9007199254740993, 3, "-")
@@ -213,7 +213,7 @@ def outcome(body, size, check):
     return b"".join(points), refusals, counts
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(st.one_of(texts(), st.tuples(st.binary(max_size=200), st.sampled_from([5, LIMIT]))))
 def test_any_bytes_give_the_same_points_refusals_and_counts_as_the_line_reader(case):
     body, size = case
@@ -230,6 +230,7 @@ def with_nothing_plain(body, layout, start, line, table=rows._table):
     return found
 
 
+@settings(max_examples=50, deadline=None)
 @given(texts(), st.data())
 def test_a_block_ends_where_its_last_row_does(case, data):
     """From there on the text gives what is still to come."""

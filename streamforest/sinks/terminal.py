@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import shutil
+import stat
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import numpy as np
@@ -47,6 +50,15 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
     if environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
         return False
     return stream.isatty()
+
+
+def has_reader(stream: TextIO) -> bool:
+    """Whether anybody can read what is written to a stream: nobody can where it is the null device."""
+    try:
+        written, null = os.fstat(stream.fileno()), Path(os.devnull).stat()
+    except (OSError, ValueError):  # no file at all, or Windows, which has no null device to look at
+        return True
+    return stream.isatty() or not (stat.S_ISCHR(written.st_mode) and os.path.samestat(written, null))
 
 
 class TerminalSink:

@@ -2,6 +2,7 @@ import io
 import json
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamforest.protocols import LABELS, REASONS, VERDICT_DTYPE, ReaderGoneError, verdict_from_row
-from streamforest.sinks.terminal import HEADER_EVERY, TerminalSink, wants_colour
+from streamforest.sinks.terminal import HEADER_EVERY, TerminalSink, has_reader, json_lines, wants_colour
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
 
@@ -219,3 +220,37 @@ def test_a_full_disk_is_an_error_of_the_operating_system():
 )
 def test_colour_is_for_terminals_unless_the_environment_decides(environment, is_terminal, expected):
     assert wants_colour(Screen() if is_terminal else io.StringIO(), environment) is expected
+
+
+def test_nobody_reads_what_goes_to_the_null_device(tmp_path):
+    with Path(os.devnull).open("w") as nothing, (tmp_path / "file").open("w") as file:
+        assert not has_reader(nothing) or os.name == "nt"
+        assert has_reader(file)
+    assert has_reader(io.StringIO())
+    assert has_reader(Screen())
+
+
+def slow_line(row):
+    """A verdict as the standard library writes it."""
+    numbers = verdict_from_row(row)._asdict()
+    known = {
+        name: None if isinstance(number, float) and not math.isfinite(number) else number
+        for name, number in numbers.items()
+    }
+    return json.dumps(known) + "\n"
+
+
+@given(st.lists(st.tuples(st.floats(), st.floats(), st.floats(), st.booleans()), min_size=1, max_size=20))
+def test_lines_of_json_are_those_of_the_standard_library_however_they_are_cut(rows):
+    value, score, expected, is_anomaly = zip(*rows, strict=True)
+    verdicts = judged(
+        len(rows),
+        value=value,
+        score=score,
+        expected=expected,
+        is_anomaly=is_anomaly,
+        label=np.arange(len(rows)) % 11 - 1,
+    )
+    wanted = [slow_line(row) for row in verdicts.tolist()]
+    assert json_lines(verdicts) == "".join(wanted)
+    assert [json_lines(verdicts[k : k + 1]) for k in range(len(rows))] == wanted
