@@ -68,14 +68,21 @@ class RowReader:
     column, time_column, label_column : str, optional
         Names of columns, or positions from 1 where there is no header; found by name and content where
         not given. An empty name of a time or label column: there is none.
+    key_column : str, optional
+        The column that says which stream a row is of; without it all are of one.
     """
 
     def __init__(
-        self, name: str, column: str | None = None, time_column: str | None = None, label_column: str | None = None
+        self,
+        name: str,
+        column: str | None = None,
+        time_column: str | None = None,
+        label_column: str | None = None,
+        key_column: str | None = None,
     ) -> None:
         self.lines = 0
         self._name = name
-        self._asked = Asked(column, time_column, label_column)
+        self._asked = Asked(column, time_column, label_column, key_column)
         self._layout: Layout | None = None
         self._earlier: Layout | None = None
         self._offset = 0  # bytes of the text before the tail
@@ -381,9 +388,10 @@ def _read_columns(lines: list[str], layout: Layout) -> list[Reading] | None:
     columns = _columns(lines, layout.separator)
     if columns is None or len(columns) != len(layout.names):
         return None
-    times = repeat(None) if layout.time is None else columns[layout.time]
-    labels = repeat(None) if layout.label is None else columns[layout.label]
-    fields = zip(columns[layout.value], times, labels, repeat(layout.separator == ";"), strict=False)
+    times, labels, keys = (
+        repeat(None) if at is None else columns[at] for at in (layout.time, layout.label, layout.key)
+    )
+    fields = zip(columns[layout.value], times, labels, repeat(layout.separator == ";"), keys, strict=False)
     # Reading(*fields) would take twice as long
     return list(map(tuple.__new__, repeat(Reading), fields))
 
@@ -406,8 +414,10 @@ def _read_row(line: str, layout: Layout) -> Reading | str:
     cells = cut_line(line, layout.separator, len(layout.names))
     if len(cells) <= layout.value:
         return f"{shown(line)} has too few cells: {len(cells)} of {len(layout.names)}"
-    time, label = (None if at is None or at >= len(cells) else cells[at] for at in (layout.time, layout.label))
-    return Reading(cells[layout.value], time, label, layout.separator == ";")
+    time, label, key = (
+        None if at is None or at >= len(cells) else cells[at] for at in (layout.time, layout.label, layout.key)
+    )
+    return Reading(cells[layout.value], time, label, layout.separator == ";", key)
 
 
 def _read_json(line: str, layout: Layout) -> Reading | str:
@@ -418,11 +428,14 @@ def _read_json(line: str, layout: Layout) -> Reading | str:
         return f"{shown(line)} is no JSON object"
     if not isinstance(found, dict):
         return Reading(_json_cell(found))
-    key = layout.names[layout.value]
-    if key not in found:
-        return f"the object has no {shown(key)}: {shown(line)}"
-    time, label = (None if at is None else found.get(layout.names[at]) for at in (layout.time, layout.label))
-    return Reading(_json_cell(found[key]), _json_cell(time), None if label is None else json_text(label))
+    name = layout.names[layout.value]
+    if name not in found:
+        return f"the object has no {shown(name)}: {shown(line)}"
+    time, label, key = (
+        None if at is None else found.get(layout.names[at]) for at in (layout.time, layout.label, layout.key)
+    )
+    label, key = (None if cell is None else json_text(cell) for cell in (label, key))
+    return Reading(_json_cell(found[name]), _json_cell(time), label, key=key)
 
 
 def _json_cell(found: Any) -> str | float | None:
