@@ -63,6 +63,9 @@ class Rows(Sequence[Reading | Refusal]):
         Makes the Reading of a plain row from where it begins, where it ends and its line.
     layout : Layout, optional
         By which they were read.
+    key : callable, optional
+        Makes the key of a plain row from where it begins and where it ends, sooner than ``read`` does; None: rows have
+        no keys.
     """
 
     def __init__(
@@ -71,11 +74,13 @@ class Rows(Sequence[Reading | Refusal]):
         items: Sequence[Reading | Refusal],
         read: Callable[[int, int, int], Reading | Refusal | None],
         layout: Layout | None,
+        key: Callable[[int, int], str] | None = None,
     ) -> None:
         self.table = table
         self._items = items
         self._read = read
         self._layout = layout
+        self._key = key
 
     @property
     def is_plain(self) -> bool:
@@ -88,6 +93,12 @@ class Rows(Sequence[Reading | Refusal]):
         if not len(self.table) or self.table["end"][-1] == NOWHERE:
             return None
         return Position(int(self.table["end"][-1]), int(self.table["line"][-1]), self._layout)
+
+    def row_keys(self) -> list[str] | None:
+        """Keys of the rows, which must be plain; None where they have none."""
+        if self._key is None:
+            return None
+        return [*map(self._key, self.table["start"].tolist(), self.table["end"].tolist())]
 
     def parts(self) -> Iterator[Rows]:
         """The block in pieces, in order, each either of plain rows only or of others only."""
@@ -107,7 +118,7 @@ class Rows(Sequence[Reading | Refusal]):
     def __getitem__(self, at: slice) -> Rows: ...
     def __getitem__(self, at: int | slice) -> Reading | Refusal | Rows:
         if isinstance(at, slice):
-            return Rows(self.table[at], self._items, self._read, self._layout)
+            return Rows(self.table[at], self._items, self._read, self._layout, self._key)
         return self._made(*self.table[["item", "start", "end", "line"]][at].item())
 
     def __iter__(self) -> Iterator[Reading | Refusal]:

@@ -247,6 +247,7 @@ class RowReader:
         layout = cast(Layout, self._layout)
         table = _table(body, layout, self._offset, self.lines + 1)
         read = partial(_read_place, body, self._offset, layout)
+        key = None if layout.key is None else partial(_key_at, body, self._offset, layout.key, layout.separator)
         odd = np.flatnonzero(table["item"] == ODD)
         if MANY * len(odd) > len(table):
             odd = np.arange(len(table))
@@ -256,7 +257,7 @@ class RowReader:
             items = [*map(read, *places)]
         self.lines += len(table)
         self._offset += len(body)
-        found.add_rows(table, odd, items, read)
+        found.add_rows(table, odd, items, read, key)
 
 
 class _Line(NamedTuple):
@@ -275,6 +276,7 @@ class _Found:
         self._tables: list[NDArray[np.void]] = []
         self._items: list[Reading | Refusal] = []
         self._read: Callable[[int, int, int], Reading | Refusal | None] = _no_row
+        self._key: Callable[[int, int], str] | None = None
 
     def add(self, item: Reading | Refusal, line: _Line) -> None:
         """Add one row that is not plain."""
@@ -288,6 +290,7 @@ class _Found:
         odd: NDArray[np.int64],
         items: Sequence[Reading | Refusal | None],
         read: Callable[[int, int, int], Reading | Refusal | None],
+        key: Callable[[int, int], str] | None,
     ) -> None:
         """Add a table of rows with the items of those that are not plain; None: it is no row. Once a block."""
         if len(items):
@@ -296,13 +299,13 @@ class _Found:
             self._items += [item for item in items if item is not None]
             table = np.delete(table, odd[~is_row])
         self._tables.append(table)
-        self._read = read
+        self._read, self._key = read, key
 
     def rows(self, layout: Layout | None) -> Rows:
         """The block."""
         first, *others = self._tables or (_NO_ROWS,)
         table = np.concatenate(self._tables) if others else first
-        return Rows(table, self._items, self._read, layout)
+        return Rows(table, self._items, self._read, layout, self._key)
 
 
 _NO_ROWS = np.empty(0, ROW_DTYPE)
@@ -357,6 +360,13 @@ def _text(lines: bytes) -> str | None:
 def _read_place(body: bytes, offset: int, layout: Layout, start: int, end: int, line: int) -> Reading | Refusal | None:
     """The reading of the row from one place of a text to another; the body is the text from an offset on."""
     return _read_bytes(body[start - offset : end - offset - 1], line, layout)
+
+
+def _key_at(body: bytes, offset: int, column: int, separator: str | None, start: int, end: int) -> str:
+    """The key of a plain row, which has the right number of cells and no quotes."""
+    line = body[start - offset : end - offset]
+    cells = [line] if separator is None else line.split(separator.encode())
+    return cells[column].decode()
 
 
 def _read_bytes(raw: bytes, number: int, layout: Layout) -> Reading | Refusal | None:

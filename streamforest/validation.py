@@ -155,7 +155,7 @@ class Validator:
     def _check_plain(self, rows: Rows) -> tuple[Points, list[Refusal]]:
         """Check rows whose numbers are known: only their times may be wrong."""
         table = rows.table
-        keys = () if self._names is None else [cast(Reading, row).key for row in rows]  # the array has none
+        keys: Sequence[str | None] = () if self._names is None else rows.row_keys() or [None] * len(table)
         is_right, streams = self._streams_of(keys, table["time"])
         if not is_right:
             return self._check_each([*rows])
