@@ -6,11 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from streamforest.metrics import RunCounts
 from streamforest.protocols import (
+    STREAM_VERDICT_DTYPE,
+    VERDICT_DTYPE,
     Block,
     Detector,
     Points,
@@ -22,7 +25,11 @@ from streamforest.protocols import (
     Stop,
     Verdicts,
 )
+from streamforest.stream_names import StreamNames
 from streamforest.validation import Validator
+
+if TYPE_CHECKING:
+    from streamforest.streams import StreamDetectors
 
 BLOCK = 4096  # readings that are judged in one go where points need not wait for one another
 FIRST_READINGS = 100  # if all of these are refused, the run has failed
@@ -34,7 +41,7 @@ Notify = Callable[[str], None]
 
 def anomaly_dect(
     source: Source,
-    detector: Detector,
+    detector: Detector | StreamDetectors,
     sinks: Sequence[Sink],
     counts: RunCounts,
     stop: Stop,
@@ -42,6 +49,7 @@ def anomaly_dect(
     delay: float = 0.0,
     max_points: int | None = None,
     without_times: str = "",
+    names: StreamNames | None = None,
     notify: Notify,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
@@ -53,9 +61,9 @@ def anomaly_dect(
     ----------
     source : Source
         Where readings come from; a live one sets its own pace.
-    detector : Detector
+    detector : Detector or StreamDetectors
         Ready to judge: nothing is loaded or fitted here. It is asked block by block, so one that passes each
-        block on to another detector can change it while the run goes on.
+        block on to another detector can change it while the run goes on. Where there are ``names``, StreamDetectors.
     sinks : sequence of Sink
         Told of every verdict, in this order. One that fails is reported, dropped and closed.
     counts : RunCounts
@@ -68,6 +76,8 @@ def anomaly_dect(
         Points after which the run ends, at least 1.
     without_times : str
         Line for people, told once where the first point has no time; empty: nothing depends on times.
+    names : StreamNames, optional
+        Of the streams, where the source holds many and its readings have keys.
     notify : callable
         Takes a line for people.
     clock : callable
@@ -81,7 +91,8 @@ def anomaly_dect(
         Whoever read the main output went away.
     """
     outlets = _Outlets(sinks, notify)
-    intake = _Intake(source, counts, notify, sys.maxsize if max_points is None else max_points)
+    intake = _Intake(source, counts, notify, sys.maxsize if max_points is None else max_points, names)
+    one, many = cast("Detector", detector), cast("StreamDetectors", detector)  # one of them is what it is
     pause = 0.0 if source.live else delay
     is_first = True
     counts.start()
@@ -91,10 +102,12 @@ def anomaly_dect(
                 if is_first and without_times and np.isnan(points["time"][0]):
                     notify(without_times)
                 is_first = False
-                verdicts = detector.update_many(points["value"], points["time"])
-                verdicts["label"] = points["label"]
-                counts.add(verdicts)
-                outlets.write(verdicts)
+                blocks = [_judge_one(one, points)] if names is None else _judge_many(many, points)
+                for verdicts in blocks:
+                    counts.add(verdicts)
+                    outlets.write(verdicts)
+                if names is not None:  # not before the sinks have asked for the keys
+                    names.drop(cast("list[int]", many.dropped))
             if intake.is_full:
                 return
         if not stop.requested:
@@ -103,6 +116,28 @@ def anomaly_dect(
         counts.end()
         outlets.close()
         source.close()
+
+
+def _judge_one(detector: Detector, points: Points) -> Verdicts:
+    """Verdicts of the points of one stream, with their labels."""
+    verdicts = detector.update_many(points["value"], points["time"])
+    verdicts["label"] = points["label"]
+    return verdicts
+
+
+def _judge_many(detectors: StreamDetectors, points: Points) -> list[Verdicts]:
+    """Verdicts of the points of many streams, with their labels and streams, in blocks in which none begins anew."""
+    judged = detectors.update(points["stream"], points["value"], points["time"])
+    verdicts = np.empty(len(points), STREAM_VERDICT_DTYPE)
+    for name in VERDICT_DTYPE.names or ():
+        verdicts[name] = judged[name]
+    verdicts["label"], verdicts["stream"] = points["label"], points["stream"]
+    begins = np.flatnonzero(verdicts["index"] == 0)
+    if not len(begins):
+        return [verdicts]
+    streams, firsts = np.unique(points["stream"], return_index=True)
+    is_anew = begins > firsts[np.searchsorted(streams, points["stream"][begins])]
+    return np.split(verdicts, begins[is_anew])
 
 
 def _paced(blocks: Iterator[Block], delay: float, stop: Stop, clock: Callable[[], float]) -> Iterator[Block]:
@@ -121,12 +156,12 @@ def _paced(blocks: Iterator[Block], delay: float, stop: Stop, clock: Callable[[]
 class _Intake:
     """Readings -> points that may be judged; tells of refusals and ends a run in which nothing else comes."""
 
-    def __init__(self, source: Source, counts: RunCounts, notify: Notify, most: int) -> None:
+    def __init__(self, source: Source, counts: RunCounts, notify: Notify, most: int, names: StreamNames | None) -> None:
         self._source = source
         self._counts = counts
         self._notify = notify
         self._most = most
-        self._validator = Validator()
+        self._validator = Validator(names)
         self._points = 0
         self._refused = 0
 

@@ -33,17 +33,21 @@ from datetime import UTC, datetime  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
-from typing import TYPE_CHECKING, NoReturn, TextIO  # noqa: E402
+from typing import TYPE_CHECKING, NoReturn, TextIO, cast  # noqa: E402
 
 from streamforest.options import OptionError, names_file, read_options  # noqa: E402
 
 if TYPE_CHECKING:
     from streamforest.comparison import DetectorComparison
     from streamforest.detectors import DetectorOptions
+    from streamforest.history import History
     from streamforest.metrics import RunCounts
     from streamforest.protocols import Detector, Sink, Source, Status
+    from streamforest.ranking import StreamRanking
     from streamforest.rules import Rules
     from streamforest.stop import StopFlag
+    from streamforest.stream_names import StreamNames
+    from streamforest.streams import StreamDetectors
     from streamforest.views import Choice
     from streamforest.watch import Watch
 
@@ -63,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         options = read_options(arguments, load_settings(), FOLDER, program="main.py", description=DESCRIPTION)
         check_follow(options)
+        check_keys(options)
         check_paths(options)
         options.compare = names_to_compare(options.compare)
         words = words_on_anomaly(options)
@@ -147,6 +152,36 @@ def check_follow(options: SimpleNamespace) -> None:
         raise OptionError(f"--follow is for files, and SOURCE is {options.source!r}: leave it away, or say --no-follow")
 
 
+def check_keys(options: SimpleNamespace) -> None:
+    """Refuse what does not go together with many streams side by side.
+
+    Raises
+    ------
+    OptionError
+        Something does not.
+    """
+    if options.key_column is None:
+        if options.drop_after is not None:
+            raise OptionError(
+                f"DROP_AFTER is {options.drop_after:g}: it is for many streams, so give --key-column too, or none"
+            )
+        return
+    kind = options.source.partition(":")[0]
+    faults = {
+        f"SOURCE is {options.source!r}, which has no columns: name a file, -, mqtt:, kafka: or prometheus:": (
+            not names_file(options.source) and kind not in {"-", "mqtt", "mqtts", "kafka", "prometheus"}
+        ),
+        f"DETECTOR is {options.detector!r}: many streams are judged by isolation-forest": (
+            options.detector not in {"isolation-forest", "list"}
+        ),
+        f"COMPARE is {options.compare!r}: several detectors are compared on one stream": options.compare is not None,
+        "SNAPSHOT_ON_ANOMALY is on: that is for one stream, say --no-snapshot-on-anomaly": options.snapshot_on_anomaly,
+    }
+    for fault, is_there in faults.items():
+        if is_there:
+            raise OptionError(f"--key-column {options.key_column}: {fault}")
+
+
 def check_paths(options: SimpleNamespace) -> None:
     """Keep the run from writing over what it reads, or two outputs from sharing a file.
 
@@ -199,7 +234,9 @@ def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]
     from streamforest.optional import MissingPackageError  # noqa: PLC0415
     from streamforest.protocols import DetectorError, SourceError  # noqa: PLC0415
     from streamforest.stop import StopFlag  # noqa: PLC0415
+    from streamforest.stream_names import StreamNames  # noqa: PLC0415
 
+    names = None if options.key_column is None else StreamNames()
     try:
         source = make_source(options)
         detector, comparison = make_ready_detectors(options, source)
@@ -207,14 +244,14 @@ def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]
         say(f"main.py: {error}")
         return FAILED
     choice = choose_view(options)
-    sinks = make_sinks(options, words, comparison)
+    sinks = make_sinks(options, words, comparison, names)
     stop = StopFlag()
-    counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day)
+    counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day, names=names)
     watch = None
     if choice.view != "none" or is_interactive(options):
-        watch, detector, sinks = make_watch(options, source, detector, comparison, sinks, counts, stop)
+        watch, detector, sinks = make_watch(options, source, detector, comparison, sinks, counts, stop, names)
         open_view(choice, watch, options)
-    summary, sinks = make_summary(options, arguments, source, detector, comparison, sinks, counts, stop, watch)
+    summary, sinks = make_summary(options, arguments, source, detector, comparison, sinks, counts, stop, watch, names)
     on_stop_signals(stop.request)
     listen_to_keys(watch, options)
     if is_terminal(sys.stderr):
@@ -229,6 +266,7 @@ def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]
             delay=options.delay,
             max_points=options.max_points,
             without_times=line_without_times(options),
+            names=names,
             notify=say,
         )
 
@@ -327,12 +365,13 @@ def choose_view(options: SimpleNamespace) -> Choice:
 def make_watch(
     options: SimpleNamespace,
     source: Source,
-    detector: Detector,
+    detector: Detector | StreamDetectors,
     comparison: DetectorComparison | None,
     sinks: list[Sink],
     counts: RunCounts,
     stop: StopFlag,
-) -> tuple[Watch, Detector, list[Sink]]:
+    names: StreamNames | None = None,
+) -> tuple[Watch, Detector | StreamDetectors, list[Sink]]:
     """What keeps the user in touch, with the detector and the sinks that it needs."""
     from streamforest.actions import Actions  # noqa: PLC0415 - see run
     from streamforest.detectors import DETECTORS, make_detector  # noqa: PLC0415
@@ -344,43 +383,58 @@ def make_watch(
     from streamforest.switch import DetectorSwitch  # noqa: PLC0415
     from streamforest.watch import Output, Watch  # noqa: PLC0415
 
-    actions, history = Actions(), History(options.history)
-    anomalies = RecentReport(comparison=comparison)
-    rules = rules_of(options)
-    make = partial(make_detector, options=detector_options(options, source))
-    faults = (ValueError, DetectorError, MissingPackageError)
-    names = tuple(DETECTORS) if comparison is None else (detector.name,)
-    switch = DetectorSwitch(detector, names, make, history.newest, say, rules, faults)
-    if comparison is not None:
-        history.marks = comparison.marks
+    actions, anomalies = Actions(), RecentReport(comparison=comparison, names=names)
+    known = new_memory(options, comparison, names)
+    switch = None
+    if isinstance(known, History):  # of one stream
+        others = tuple(DETECTORS) if comparison is None else (detector.name,)
+        make = partial(make_detector, options=detector_options(options, source))
+        faults = (ValueError, DetectorError, MissingPackageError)
+        switch = DetectorSwitch(cast("Detector", detector), others, make, known.newest, say, rules_of(options), faults)
+        detector = switch
 
     def status() -> Status:
-        return status_of(counts, source, switch.name, switch.names, switch.warm_up_points, comparison)
+        all_names = (detector.name,) if switch is None else switch.names
+        return status_of(counts, source, detector.name, all_names, getattr(detector, "warm_up_points", 0), comparison)
 
     output = Output(options.images, options.theme, picture_texts(options), options.report, Path())
-    watch = Watch(history, anomalies, status, actions, stop, switch, output, say)
-    kept: list[Sink] = [history, anomalies]
+    watch = Watch(known, anomalies, status, actions, stop, switch, output, say)
+    kept: list[Sink] = [known, anomalies]
     if options.snapshot_on_anomaly:
         kept.append(EpisodeEndSink(watch.end_episode, options.cool_down))
-    return watch, switch, [*kept, *sinks]
+    return watch, detector, [*kept, *sinks]
+
+
+def new_memory(
+    options: SimpleNamespace, comparison: DetectorComparison | None, names: StreamNames | None
+) -> History | StreamRanking:
+    """What keeps the points that are drawn: of one stream or of many."""
+    from streamforest.history import History  # noqa: PLC0415 - see run
+    from streamforest.ranking import StreamRanking  # noqa: PLC0415
+
+    if names is not None:
+        return StreamRanking(names, options.cool_down)
+    history = History(options.history)
+    history.marks = None if comparison is None else comparison.marks
+    return history
 
 
 def make_summary(
     options: SimpleNamespace,
     arguments: Sequence[str],
     source: Source,
-    detector: Detector,
+    detector: Detector | StreamDetectors,
     comparison: DetectorComparison | None,
     sinks: list[Sink],
     counts: RunCounts,
     stop: StopFlag,
     watch: Watch | None,
+    names: StreamNames | None,
 ) -> tuple[Callable[[str], None], list[Sink]]:
     """What writes the page of the run at its end, given what broke it, with the sinks that it needs."""
     if options.summary is None:
         return lambda _fault: None, sinks
-    from streamforest.addresses import without_passwords  # noqa: PLC0415
-    from streamforest.history import History  # noqa: PLC0415 - see run
+    from streamforest.addresses import without_passwords  # noqa: PLC0415 - see run
     from streamforest.repeat import repeating, shown_settings  # noqa: PLC0415
     from streamforest.summary import (  # noqa: PLC0415
         Facts,
@@ -396,9 +450,8 @@ def make_summary(
     except OSError as error:
         say(f"no summary, the run goes on without it: {options.summary}: {error.strerror or error}")
         return lambda _fault: None, sinks
-    history = watch.history if watch is not None else History(options.history)
-    history.marks = None if comparison is None else comparison.marks
-    episodes = RecentEpisodes(options.cool_down)
+    known = watch.history if watch is not None else new_memory(options, comparison, names)
+    episodes = RecentEpisodes(options.cool_down, names=names)
     began = datetime.now(UTC)
 
     def status() -> Status:
@@ -418,13 +471,13 @@ def make_summary(
         )
         try:
             further = [] if comparison is None else [agreement(comparison.table())]
-            write_summary(options.summary, summary_page(facts, counts, status, history, episodes, further))
+            write_summary(options.summary, summary_page(facts, counts, status, known, episodes, further))
         except OSError as error:
             say(f"no summary: {options.summary}: {error.strerror or error}")
         else:
             say(f"summary written: {options.summary}")
 
-    return write, [*([history] if watch is None else []), episodes, *sinks]
+    return write, [*([known] if watch is None else []), episodes, *sinks]
 
 
 def status_of(
@@ -514,6 +567,7 @@ def make_source(options: SimpleNamespace) -> Source:
             column=options.column,
             time_column=options.time_column,
             label_column=options.label_column,
+            key_column=options.key_column,
             seed=options.seed,
             outlier_probability=options.outlier_probability,
             follow=options.follow,
@@ -563,7 +617,9 @@ def line_without_times(options: SimpleNamespace) -> str:
     )
 
 
-def make_ready_detectors(options: SimpleNamespace, source: Source) -> tuple[Detector, DetectorComparison | None]:
+def make_ready_detectors(
+    options: SimpleNamespace, source: Source
+) -> tuple[Detector | StreamDetectors, DetectorComparison | None]:
     """The detector that was chosen, and the comparison that it is where several were; models loaded, all compiled."""
     import numpy as np  # noqa: PLC0415 - see run
 
@@ -571,6 +627,9 @@ def make_ready_detectors(options: SimpleNamespace, source: Source) -> tuple[Dete
     from streamforest.compiled import telling_of_compiling  # noqa: PLC0415
     from streamforest.detectors import make_detector  # noqa: PLC0415
 
+    if options.key_column is not None:
+        with telling_of_compiling(say):
+            return make_ready_streams(options), None
     names = options.compare or (options.detector,)
     with telling_of_compiling(say):
         first, *others = (make_detector(name, detector_options(options, source)) for name in names)
@@ -580,8 +639,20 @@ def make_ready_detectors(options: SimpleNamespace, source: Source) -> tuple[Dete
     return detector, comparison
 
 
+def make_ready_streams(options: SimpleNamespace) -> StreamDetectors:
+    """What judges many streams side by side; model loaded, all compiled."""
+    from streamforest.streams import StreamDetectors  # noqa: PLC0415 - see run
+
+    detectors = StreamDetectors.load(options.model, options.alarm_rate, rules_of(options), silence=options.drop_after)
+    detectors.update([], [])
+    return detectors
+
+
 def make_sinks(
-    options: SimpleNamespace, words: Sequence[str] = (), comparison: DetectorComparison | None = None
+    options: SimpleNamespace,
+    words: Sequence[str] = (),
+    comparison: DetectorComparison | None = None,
+    names: StreamNames | None = None,
 ) -> list[Sink]:
     """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
     from streamforest.sinks.event_log import EventLogSink  # noqa: PLC0415 - see run
@@ -590,14 +661,16 @@ def make_sinks(
     from streamforest.sinks.terminal import TerminalSink, has_reader, json_lines, wants_colour  # noqa: PLC0415
 
     def open_log(path: Path) -> EventLogSink:
-        return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down)
+        return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down, names)
 
     log = opened("log", options.log, open_log)
-    report = opened("report", options.report, partial(ReportSink, comparison=comparison))
-    hook = [HookSink(words, options.on_anomaly_seconds, json_lines, say, options.cool_down)] if words else []
+    report = opened("report", options.report, partial(ReportSink, comparison=comparison, names=names))
+    describe = partial(json_lines, names=names)
+    hook = [HookSink(words, options.on_anomaly_seconds, describe, say, options.cool_down, names)] if words else []
     if sys.stdout is None or not has_reader(sys.stdout):
         return [*hook, *log, *report]
-    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, wants_colour(sys.stdout, os.environ))]
+    colour = wants_colour(sys.stdout, os.environ)
+    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=names)]
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

@@ -98,6 +98,9 @@ class Rows(Sequence[Reading | Refusal]):
         Makes the Reading of a plain row from its line and where it begins and ends.
     layout : Layout, optional
         By which they were read.
+    key : callable, optional
+        Makes the key of a plain row from where it begins and where it ends, sooner than ``read`` does; None: rows have
+        no keys.
     """
 
     def __init__(
@@ -106,11 +109,13 @@ class Rows(Sequence[Reading | Refusal]):
         items: Sequence[Reading | Refusal],
         read: Callable[[int, int, int], Reading | Refusal | None],
         layout: Layout | None,
+        key: Callable[[int, int], str] | None = None,
     ) -> None:
         self.table = table
         self._items = items
         self._read = read
         self._layout = layout
+        self._key = key
 
     @property
     def is_plain(self) -> bool:
@@ -121,6 +126,12 @@ class Rows(Sequence[Reading | Refusal]):
     def end(self) -> Position | None:
         """Where the text goes on behind the last row; None within a line that is too long, or without rows."""
         return _position(self.table[["line", "end"]][-1:].tolist(), self._layout)
+
+    def row_keys(self) -> list[str] | None:
+        """Keys of the rows, which must be plain; None where they have none."""
+        if self._key is None:
+            return None
+        return [*map(self._key, self.table["start"].tolist(), self.table["end"].tolist())]
 
     def parts(self) -> Iterator[Rows]:
         """The block in pieces, in order, each either of plain rows only or of others only."""
@@ -140,7 +151,7 @@ class Rows(Sequence[Reading | Refusal]):
     def __getitem__(self, at: slice) -> Rows: ...
     def __getitem__(self, at: int | slice) -> Reading | Refusal | Rows:
         if isinstance(at, slice):
-            return Rows(self.table[at], self._items, self._read, self._layout)
+            return Rows(self.table[at], self._items, self._read, self._layout, self._key)
         return self._made(*self.table[["item", "line", "start", "end"]][at].item())
 
     def __iter__(self) -> Iterator[Reading | Refusal]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
+import numpy as np
+
+from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, plain, verdict_from_row
+from streamforest.stream_names import StreamNames
 
 #: Calm points in a row that an episode survives, where no cool-down is asked for; after one more it is over.
 EPISODE_GAP = 5
@@ -30,6 +33,10 @@ class Episode:
         Its first point, the (first) point with the highest score, and its newest anomalous point.
     points : int
         Anomalous points in it.
+    stream : int
+        Number of its stream; 0 where there is one.
+    key : str or None
+        Of its stream as it came from outside, where there are many.
     """
 
     number: int
@@ -37,6 +44,8 @@ class Episode:
     peak: Verdict
     last: Verdict
     points: int
+    stream: int = 0
+    key: str | None = None
 
     def joined_by(self, verdict: Verdict) -> Episode:
         """The episode with one more anomalous point."""
@@ -49,20 +58,24 @@ def _height(verdict: Verdict) -> float:
 
 
 class EpisodeFold:
-    """Verdicts -> the starts and ends of episodes; the same ones however the stream is cut into blocks.
+    """Verdicts of one stream -> the starts and ends of episodes; the same ones however the stream is cut into blocks.
 
     Parameters
     ----------
     gap : int
         Calm points in a row that an episode survives, at least 0.
+    stream : int
+        Number of the stream; 0 where there is one.
+    key : str, optional
+        Of the stream, where there are many.
 
     Notes
     -----
     Only unusual points cost time; constant memory.
     """
 
-    def __init__(self, gap: int = EPISODE_GAP) -> None:
-        self._gap = gap
+    def __init__(self, gap: int = EPISODE_GAP, stream: int = 0, key: str | None = None) -> None:
+        self._gap, self._stream, self._key = gap, stream, key
         self._open: Episode | None = None
         self._alive = 0  # index of the newest point that is not calm
 
@@ -96,10 +109,76 @@ class EpisodeFold:
             self._open = self._open.joined_by(verdict)
             return
         happenings += self.finish()
-        self._open = Episode(number, verdict, verdict, verdict, 1)
+        self._open = Episode(number, verdict, verdict, verdict, 1, self._stream, self._key)
         happenings.append(("start", self._open))
 
     def _end_if_before(self, index: int, happenings: list[tuple[Happening, Episode]]) -> None:
         """End the open episode where more than ``gap`` calm points lie behind it up to ``index``."""
         if self._open is not None and index - self._alive > self._gap:
             happenings += self.finish()
+
+
+class EpisodeFolds:
+    """Verdicts of one stream or of many -> the starts and ends of each stream's episodes.
+
+    Parameters
+    ----------
+    gap : int
+        Calm points in a row of its stream that an episode survives, at least 0.
+    names : StreamNames, optional
+        Of the streams, where there are many.
+
+    Notes
+    -----
+    Of many streams only those with an anomalous point or an open episode cost time and memory. An episode of a stream
+    that was dropped ends when its number goes to another stream, or with the run.
+    """
+
+    def __init__(self, gap: int = EPISODE_GAP, names: StreamNames | None = None) -> None:
+        self._gap, self._names = gap, names
+        self._folds: dict[int, EpisodeFold] = {} if names is not None else {0: EpisodeFold(gap)}
+
+    @property
+    def open(self) -> list[Episode]:
+        """The episodes that are not over yet."""
+        return [fold.open for fold in self._folds.values() if fold.open is not None]
+
+    def add(self, verdicts: Verdicts) -> list[tuple[Happening, Episode]]:
+        """Take one block of verdicts, shape (n,), n >= 1; returns what started and ended in it, in order."""
+        if self._names is None:
+            return self._folds[0].add(verdicts)
+        streams = verdicts["stream"]
+        touched = {*streams[verdicts["is_anomaly"]].tolist(), *self._folds}
+        if not touched:
+            return []
+        order = np.argsort(streams, kind="stable")
+        wanted = np.array(sorted(touched))
+        firsts, ends = (np.searchsorted(streams[order], wanted, side) for side in ("left", "right"))
+        found: list[tuple[int, Happening, Episode]] = []
+        for stream, first, end in zip(wanted.tolist(), firsts.tolist(), ends.tolist(), strict=True):
+            if first < end:
+                places = order[first:end]
+                found += self._add_of_one(stream, places.tolist(), plain(verdicts[places]))
+        found.sort(key=lambda one: one[0])
+        return [(happening, episode) for _, happening, episode in found]
+
+    def _add_of_one(self, stream: int, places: list[int], verdicts: Verdicts) -> list[tuple[int, Happening, Episode]]:
+        """What started and ended in a stream's part of a block, each with its place in the block."""
+        first = int(verdicts["index"][0])
+        fold = self._folds.pop(stream, None)
+        found: list[tuple[int, Happening, Episode]] = []
+        if fold is not None and not first:  # the number was another stream's before
+            found = [(places[0], *happening) for happening in fold.finish()]
+            fold = None
+        if fold is None:
+            fold = EpisodeFold(self._gap, stream, None if self._names is None else self._names.key_of(stream))
+        for happening, episode in fold.add(verdicts):
+            at = episode.start.index if happening == "start" else episode.last.index + self._gap + 1
+            found.append((places[min(max(at - first, 0), len(places) - 1)], happening, episode))
+        if fold.open is not None:
+            self._folds[stream] = fold
+        return found
+
+    def finish(self) -> list[tuple[Happening, Episode]]:
+        """End the open episodes, because the run has ended."""
+        return [happening for fold in self._folds.values() for happening in fold.finish()]

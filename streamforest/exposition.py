@@ -48,6 +48,7 @@ def _samples(status: Status, newest: Verdicts, version: str) -> Iterator[Sample]
     yield Sample("missing_readings_total", "counter", "Points with no value.", status.missing)
     yield Sample("anomalous_points_total", "counter", "Points flagged as anomalous.", status.anomalies)
     yield Sample("episodes_total", "counter", "Events that the anomalous points belong to.", status.episodes)
+    yield Sample("streams", "gauge", "Streams that there are now, where the source holds many.", status.streams)
     yield Sample("alarm_rate_asked", "gauge", "Wanted share of normal points that are flagged.", status.alarm_rate)
     rate = "Share of scored points that were flagged; with labels, of the normal ones."
     yield Sample("alarm_rate_got", "gauge", rate, status.realised_rate)

@@ -141,7 +141,9 @@ def percent(share: float | None) -> str:
 
 def counters(status: Status) -> list[tuple[str, str]]:
     """Names and values of the line of numbers above the panels."""
+    streams = [] if status.streams is None else [("streams", f"{status.streams:,}")]
     found = [
+        *streams,
         ("points", f"{status.points:,}"),
         ("points/s", f"{status.points_per_second:,.{0 if status.points_per_second >= 100 else 1}f}"),
         ("anomalous", f"{status.anomalies:,}"),

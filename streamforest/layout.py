@@ -30,6 +30,7 @@ class Asked(NamedTuple):
     column: str | None = None
     time_column: str | None = None
     label_column: str | None = None
+    key_column: str | None = None
 
 
 class Layout(NamedTuple):
@@ -49,6 +50,8 @@ class Layout(NamedTuple):
         The line that holds the names; None where no line does.
     is_json : bool
         Whether a line is a JSON object.
+    key : int or None
+        Position of the column that says which stream a row is of; None where all are of one.
     """
 
     names: tuple[str, ...]
@@ -58,6 +61,7 @@ class Layout(NamedTuple):
     separator: str | None = None
     header: str | None = None
     is_json: bool = False
+    key: int | None = None
 
     def describe(self) -> str:
         """The value column and the columns there are, in words."""
@@ -65,7 +69,7 @@ class Layout(NamedTuple):
 
     def columns(self) -> Asked:
         """The columns by their names, as somebody asks for them who wants just these."""
-        return Asked(*("" if at is None else self.names[at] for at in (self.value, self.time, self.label)))
+        return Asked(*("" if at is None else self.names[at] for at in (self.value, self.time, self.label, self.key)))
 
 
 def listed(names: Sequence[str]) -> str:
@@ -192,11 +196,12 @@ def find_layout(lines: Sequence[str], asked: Asked, is_last: bool) -> Layout | N
 def _object_layout(lines: Sequence[str], asked: Asked, is_last: bool) -> Layout | None:
     objects = [found for line in lines if (found := read_object(line)) is not None]
     names = tuple(dict.fromkeys(name for found in objects for name in found))
-    if asked.column and asked.column not in names and not is_last:
+    if not is_last and any(name and name not in names for name in (asked.column, asked.key_column)):
         return None
     rows = [[json_text(found.get(name)) for name in names] for found in objects]
-    roles = _Roles(names, rows, asked, has_names=True).choose(is_last)
-    return roles and Layout(names, *roles, is_json=True)
+    roles = _Roles(names, rows, asked, has_names=True)
+    chosen = roles.choose(is_last)
+    return chosen and Layout(names, *chosen, is_json=True, key=roles.key)
 
 
 def _row_layout(lines: Sequence[str], asked: Asked, is_last: bool) -> Layout | None:
@@ -238,8 +243,9 @@ def _rows_layout(
     names = _column_names(cells) if header is not None else tuple(str(at + 1) for at in range(len(cells)))
     rows = [cut_line(line, separator, len(names)) for line in lines]
     rows = [row for row in rows if len(row) >= len(names)]
-    roles = _Roles(names, rows, asked, has_names=header is not None, has_comma=separator == ";").choose(is_last)
-    return roles and Layout(names, *roles, separator, header)
+    roles = _Roles(names, rows, asked, has_names=header is not None, has_comma=separator == ";")
+    chosen = roles.choose(is_last)
+    return chosen and Layout(names, *chosen, separator, header, key=roles.key)
 
 
 def _column_names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -313,7 +319,7 @@ def _is_time(cell: str) -> bool:
 
 
 class _Roles:
-    """The choice of the value, time and label column among the columns there are."""
+    """The choice of the value, time and label column among the columns there are; a key column has to be asked for."""
 
     def __init__(
         self,
@@ -330,6 +336,7 @@ class _Roles:
         self._asked = asked
         self._has_names = has_names
         self._has_comma = has_comma
+        self.key = self._position(asked.key_column)
 
     def choose(self, is_last: bool) -> tuple[int, int | None, int | None] | None:
         """Positions of value, time and label; None where one more row is needed to tell."""
@@ -337,7 +344,7 @@ class _Roles:
         time = self._time(value)
         label = self._label(value, time)
         if value is None:
-            value = self._value([at for at in range(len(self._names)) if at not in {time, label}], is_last)
+            value = self._value([at for at in range(len(self._names)) if at not in {time, label, self.key}], is_last)
             if value is None:
                 return None
         return value, time, label
@@ -356,9 +363,9 @@ class _Roles:
     def _time(self, value: int | None) -> int | None:
         if self._asked.time_column is not None or len(self._names) == 1:
             return self._position(self._asked.time_column)
-        named = [at for at in self._named(TIME_NAMES) if at != value] if self._has_names else []
+        named = [at for at in self._named(TIME_NAMES) if at not in {value, self.key}] if self._has_names else []
         readable = [at for at in named if all(_is_time(cell) for cell in self._cells(at))]
-        return next(iter(readable + named), None if value == 0 else self._first_column_time())
+        return next(iter(readable + named), None if 0 in {value, self.key} else self._first_column_time())
 
     def _first_column_time(self) -> int | None:
         """The first column where it holds times though no name says so, and a value may stand beside it."""
@@ -373,7 +380,7 @@ class _Roles:
     def _label(self, value: int | None, time: int | None) -> int | None:
         if self._asked.label_column is not None:
             return self._position(self._asked.label_column)
-        free = [at for at in range(len(self._names)) if at not in {value, time}]
+        free = [at for at in range(len(self._names)) if at not in {value, time, self.key}]
         if value is None and len(free) == 1:
             return None  # the only column that can be the value, whatever its name
         return next((at for at in self._named(LABEL_NAMES) if at in free), None)

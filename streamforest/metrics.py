@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from streamforest.protocols import LABELS, NORMAL, UNLABELLED, Status, Verdicts
+from streamforest.protocols import LABELS, NORMAL, UNLABELLED, Status, Verdicts, streams_of
+from streamforest.stream_names import StreamNames
 
 #: Points after a labelled event in which an anomalous point still counts as its discovery.
 GRACE = 3
@@ -20,8 +21,22 @@ RATE_MARKS = 9  # the recent rate looks back over so many marks
 MARK_SECONDS = 0.25  # between two marks, at least
 
 
+class _Labelled:
+    """Where one stream stands among its labelled events and its episodes."""
+
+    __slots__ = ("episode", "inside", "is_found", "is_right", "kind", "start")
+
+    def __init__(self) -> None:
+        self.inside = NEVER  # index of the newest point in an event
+        self.kind = NORMAL  # of the newest event
+        self.start = 0  # its index
+        self.is_found = True
+        self.episode = 0  # number of the newest episode that was judged
+        self.is_right = False
+
+
 class EventMatch:
-    """Labelled events against the detector's episodes, block by block, in constant memory.
+    """Labelled events against the detector's episodes, block by block, in constant memory a stream.
 
     Attributes
     ----------
@@ -34,7 +49,7 @@ class EventMatch:
 
     Notes
     -----
-    An event is a run of points with one anomalous label; another kind starts another event. It is found by
+    An event is a run of a stream's points with one anomalous label; another kind starts another event. It is found by
     the first anomalous point in it, or up to GRACE points after its end while no other event has begun. An
     episode is right if one of its anomalous points lies in an event or its grace.
     """
@@ -46,13 +61,7 @@ class EventMatch:
         self.episodes = 0
         self.right_episodes = 0
         self._delays = np.zeros(LONGEST_DELAY + 1, dtype=np.int64)
-        self._label = UNLABELLED  # of the newest point
-        self._inside = NEVER  # index of the newest point in an event
-        self._kind = NORMAL  # of the newest event
-        self._start = 0  # its index
-        self._is_found = True
-        self._episode = 0  # number of the newest episode that was judged
-        self._is_right = False
+        self._streams: dict[int, _Labelled] = {}
 
     def add(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
@@ -60,37 +69,40 @@ class EventMatch:
         if not self.is_labelled and not np.count_nonzero(labels != UNLABELLED):
             return
         self.is_labelled = True
-        is_inside = labels > NORMAL
-        is_start = is_inside & (labels != np.concatenate(([self._label], labels[:-1])))
-        rows = np.flatnonzero(is_start | verdicts["is_anomaly"])
-        indices = verdicts["index"]
-        inside = np.maximum.accumulate(np.where(is_inside, indices, self._inside))
-        columns = (indices, labels, is_start, verdicts["is_anomaly"], inside, verdicts["episode"])
-        for index, label, starts, is_anomaly, newest, episode in zip(*(c[rows].tolist() for c in columns), strict=True):
-            if starts:
-                self._begin(label, index)
+        indices, streams = verdicts["index"], streams_of(verdicts)
+        for stream in streams[indices == 0].tolist():
+            self._streams.pop(stream, None)  # the number was another stream's before
+        changes = (labels[1:] != labels[:-1]) | (streams[1:] != streams[:-1])
+        begins, ends = np.concatenate(([True], changes)), np.concatenate((changes, [True]))
+        # of a stretch of one label its ends are enough
+        rows = np.flatnonzero(((labels > NORMAL) & (begins | ends)) | verdicts["is_anomaly"])
+        fields = (streams, indices, labels, begins, verdicts["is_anomaly"], verdicts["episode"])
+        for stream, index, label, begin, is_anomaly, episode in zip(*(f[rows].tolist() for f in fields), strict=True):
+            known = self._streams.get(stream)
+            if known is None:
+                known = self._streams[stream] = _Labelled()
+            if label > NORMAL:
+                if begin and not (known.inside == index - 1 and known.kind == label):
+                    self.events[label] += 1
+                    known.kind, known.start, known.is_found = label, index, False
+                known.inside = index
             if is_anomaly:
-                self._judge(index, label, index - newest <= GRACE, episode)
-        self._label = int(labels[-1])
-        self._inside = int(inside[-1])
+                self._judge(known, index, label, episode)
 
-    def _begin(self, kind: int, index: int) -> None:
-        self.events[kind] += 1
-        self._kind, self._start, self._is_found = kind, index, False
-
-    def _judge(self, index: int, label: int, is_hit: bool, episode: int) -> None:
-        """Take one anomalous point; ``is_hit``: it lies in the newest event or its grace."""
-        if is_hit and not self._is_found:
-            self._is_found = True
-            self.found[self._kind] += 1
-            self._delays[min(index - self._start, LONGEST_DELAY)] += 1
+    def _judge(self, known: _Labelled, index: int, label: int, episode: int) -> None:
+        """Take one anomalous point."""
+        is_hit = index - known.inside <= GRACE
+        if is_hit and not known.is_found:
+            known.is_found = True
+            self.found[known.kind] += 1
+            self._delays[min(index - known.start, LONGEST_DELAY)] += 1
         if label == UNLABELLED and not is_hit:
             return
-        if episode != self._episode:
-            self._episode, self._is_right = episode, False
+        if episode != known.episode:
+            known.episode, known.is_right = episode, False
             self.episodes += 1
-        if is_hit and not self._is_right:
-            self._is_right = True
+        if is_hit and not known.is_right:
+            known.is_right = True
             self.right_episodes += 1
 
     @property
@@ -124,7 +136,7 @@ class EventMatch:
 
 
 class RunCounts:
-    """What a run has seen and done so far, fed block by block; constant memory.
+    """What a run has seen and done so far, fed block by block; constant memory a stream.
 
     Parameters
     ----------
@@ -134,6 +146,8 @@ class RunCounts:
         Seconds that only go forward.
     alarms_a_day : float, optional
         Wanted in place of the alarm rate, where the stream has times.
+    names : StreamNames, optional
+        Of the streams, where the source holds many.
 
     Attributes
     ----------
@@ -146,9 +160,14 @@ class RunCounts:
     """
 
     def __init__(
-        self, alarm_rate: float, clock: Callable[[], float] = time.monotonic, alarms_a_day: float | None = None
+        self,
+        alarm_rate: float,
+        clock: Callable[[], float] = time.monotonic,
+        alarms_a_day: float | None = None,
+        names: StreamNames | None = None,
     ) -> None:
         self.alarm_rate = alarm_rate
+        self._names = names
         self._alarms_a_day = alarms_a_day
         self._has_times = False
         self.points = 0
@@ -161,7 +180,7 @@ class RunCounts:
         self.match = EventMatch()
         self._normal = 0  # scored points labelled normal
         self._false = 0  # those of them that were flagged
-        self._episode = 0  # number of the newest episode
+        self._newest_episode: dict[int, int] = {}  # its number, by stream
         self._clock = clock
         self.start()
 
@@ -187,12 +206,16 @@ class RunCounts:
         self._has_times = self._has_times or bool(np.count_nonzero(np.isfinite(verdicts["time"])))
         self.scored += int(np.count_nonzero(is_scored))
         self._normal += int(np.count_nonzero(is_normal))
+        for stream in streams_of(verdicts)[verdicts["index"] == 0].tolist():
+            self._newest_episode.pop(stream, None)  # the number was another stream's before
         if anomalies:
             self.anomalies += int(anomalies)
             self._false += int(np.count_nonzero(is_normal & is_anomaly))
-            numbers = np.concatenate(([self._episode], verdicts["episode"][is_anomaly]))
-            self.episodes += int(np.count_nonzero(np.diff(numbers)))
-            self._episode = int(numbers[-1])
+            streams, numbers = streams_of(verdicts)[is_anomaly], verdicts["episode"][is_anomaly]
+            for stream, episode in zip(streams.tolist(), numbers.tolist(), strict=True):
+                if self._newest_episode.get(stream) != episode:
+                    self._newest_episode[stream] = episode
+                    self.episodes += 1
         self.match.add(verdicts)
         self._mark()
 
@@ -200,6 +223,11 @@ class RunCounts:
         self._newest = now = self._clock()
         if now - self._marks[-1][0] >= MARK_SECONDS:
             self._marks.append((now, self.points))
+
+    @property
+    def streams(self) -> int | None:
+        """Streams that there are now; None where the source holds one."""
+        return None if self._names is None else len(self._names)
 
     @property
     def seconds(self) -> float:
@@ -258,6 +286,7 @@ class RunCounts:
             warm_up=1.0 if self.scored or warm_up_points <= 0 else min(1.0, self.points / warm_up_points),
             alarms_a_day=self.alarms_a_day,
             seconds_since_last_point=None if self._newest is None else self._clock() - self._newest,
+            streams=self.streams,
         )
 
     def summary(self) -> str:
@@ -268,6 +297,9 @@ class RunCounts:
             ("anomalous", f"{_many(self.anomalies, 'point')} in {_many(self.episodes, 'episode')}"),
             ("alarm rate", self._rate_line()),
         ]
+        if self._names is not None:
+            dropped = f", {self._names.dropped:,} dropped after their silence" if self._names.dropped else ""
+            lines.insert(1, ("streams", f"{len(self._names):,}{dropped}"))
         if self.match.is_labelled:
             lines += _match_lines(self.match)
         return "\n".join(f"{name:>10}  {text}" for name, text in lines)

@@ -15,7 +15,7 @@ class PayloadReader:
     ----------
     name : str
         Name of the source, for messages.
-    column, time_column, label_column : str, optional
+    column, time_column, label_column, key_column : str, optional
         As in :class:`~streamforest.rows.RowReader`.
 
     Attributes
@@ -25,10 +25,15 @@ class PayloadReader:
     """
 
     def __init__(
-        self, name: str, column: str | None = None, time_column: str | None = None, label_column: str | None = None
+        self,
+        name: str,
+        column: str | None = None,
+        time_column: str | None = None,
+        label_column: str | None = None,
+        key_column: str | None = None,
     ) -> None:
         self.last_time: str | float | None = None
-        self._rows = RowReader(name, column, time_column, label_column)
+        self._rows = RowReader(name, column, time_column, label_column, key_column)
 
     def describe(self) -> str:
         """The value column and the columns there are, in words."""

@@ -66,12 +66,29 @@ VERDICT_DTYPE = np.dtype(
     ]
 )
 
+#: The same of many streams side by side: each with the number of its stream, whose key StreamNames knows. ``index`` and
+#: ``episode`` count within the stream; an index of 0 begins a new one, also where its number was another's before.
+STREAM_POINT_DTYPE = np.dtype([*POINT_DTYPE.descr, ("stream", "i8")])
+STREAM_VERDICT_DTYPE = np.dtype([*VERDICT_DTYPE.descr, ("stream", "i8")])
+
 Points = NDArray[np.void]
 Verdicts = NDArray[np.void]
 
 #: What a detector remembers of its stream: arrays by name, of plain or structured types, never of objects, so that it
 #: can be written to disk without code in it.
 State = dict[str, NDArray[Any]]
+
+
+def streams_of(verdicts: Verdicts) -> NDArray[np.int64]:
+    """Number of the stream of each verdict, shape (n,); 0 where there is only one stream."""
+    if "stream" in (verdicts.dtype.names or ()):
+        return verdicts["stream"]
+    return np.zeros(len(verdicts), dtype=np.int64)
+
+
+def plain(verdicts: Verdicts) -> Verdicts:
+    """The verdicts with the fields of VERDICT_DTYPE alone, whatever stream they are of."""
+    return verdicts[list(VERDICT_DTYPE.names or ())] if "stream" in (verdicts.dtype.names or ()) else verdicts
 
 
 class Verdict(NamedTuple):
@@ -165,12 +182,15 @@ class Reading(NamedTuple):
         Ground truth as the source writes it, or an index into LABELS, or None.
     decimal_comma : bool
         Whether a comma in ``value`` is a decimal point (the separator is a semicolon).
+    key : str or None
+        Which stream it is of, where the source holds many; None where it holds one, or where the key is missing.
     """
 
     value: str | float | None
     time: str | float | None = None
     label: str | int | None = None
     decimal_comma: bool = False
+    key: str | None = None
 
 
 class Refusal(NamedTuple):
@@ -332,6 +352,8 @@ class Status(NamedTuple):
         Of each detector that judges along: how many of the detector's episodes it flags too, and of how many.
     seconds_since_last_point : float or None
         How long ago the newest points were judged; None before the first.
+    streams : int or None
+        Streams that there are now, where the source holds many.
     """
 
     source: str
@@ -351,3 +373,4 @@ class Status(NamedTuple):
     alarms_a_day: float | None = None
     agreement: tuple[tuple[str, int, int], ...] = ()
     seconds_since_last_point: float | None = None
+    streams: int | None = None

@@ -153,6 +153,8 @@ class Silence:
         Seconds between readings, where it is known beforehand.
     clock : callable
         Seconds that only go forward.
+    is_judged : bool
+        Whether there are missing readings; else a silence is told and no more.
     """
 
     def __init__(
@@ -161,9 +163,11 @@ class Silence:
         notify: Callable[[str], None],
         usual: float | None = None,
         clock: Callable[[], float] = time.monotonic,
+        is_judged: bool = True,
     ) -> None:
         self._name = name
         self._notify = notify
+        self._is_judged = is_judged
         self._clock = clock
         self._intervals: deque[float] = deque([] if usual is None else [usual] * _LEAST, maxlen=_KEPT)
         self._last = self._counted = clock()
@@ -200,10 +204,11 @@ class Silence:
         if passed <= (self._span or limit):
             return False
         if not self._span:
-            self._notify(f"{self._name}: nothing has come for {span(passed)}, which is judged as a missing reading")
+            judged = ", which is judged as a missing reading" if self._is_judged else ""
+            self._notify(f"{self._name}: nothing has come for {span(passed)}{judged}")
             self._span = limit
         self._span = min(2 * self._span, self._span + _MOST_DOUBLINGS * limit)
-        return True
+        return self._is_judged
 
 
 class Inbox:

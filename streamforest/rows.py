@@ -70,14 +70,21 @@ class RowReader:
     column, time_column, label_column : str, optional
         Names of columns, or positions from 1 where there is no header; found by name and content where
         not given. An empty name of a time or label column: there is none.
+    key_column : str, optional
+        The column that says which stream a row is of; without it all are of one.
     """
 
     def __init__(
-        self, name: str, column: str | None = None, time_column: str | None = None, label_column: str | None = None
+        self,
+        name: str,
+        column: str | None = None,
+        time_column: str | None = None,
+        label_column: str | None = None,
+        key_column: str | None = None,
     ) -> None:
         self.lines = 0
         self._name = name
-        self._asked = Asked(column, time_column, label_column)
+        self._asked = Asked(column, time_column, label_column, key_column)
         self._layout: Layout | None = None
         self._earlier: Layout | None = None
         self._offset = 0  # bytes of the text before the tail
@@ -251,7 +258,9 @@ class RowReader:
             for item, *place in zip(_read_lines(body, self.lines + 1, layout), *places, strict=True):
                 found.add(item, *place)
         else:
-            found.add_rows(table, odd, partial(_read_place, body, self._offset, layout))
+            read = partial(_read_place, body, self._offset, layout)
+            key = None if layout.key is None else partial(_key_at, body, self._offset, layout.key, layout.separator)
+            found.add_rows(table, odd, read, key)
         self.lines += len(table)
         self._offset += len(body)
 
@@ -280,6 +289,7 @@ class _Found:
         self._places: list[tuple[int, int, int]] = []  # of the newest items, which are in no table yet
         self._tables: list[NDArray[np.void]] = []
         self._read: Callable[[int, int, int], Reading | Refusal | None]
+        self._key: Callable[[int, int], str] | None = None
 
     def add(self, item: Reading | Refusal | None, line: int, start: int, end: int) -> None:
         """Add one row that is not plain; None: it is no row."""
@@ -292,9 +302,10 @@ class _Found:
         table: NDArray[np.void],
         odd: NDArray[np.int64],
         read: Callable[[int, int, int], Reading | Refusal | None],
+        key: Callable[[int, int], str] | None,
     ) -> None:
         """Add rows of which some are not plain; once a block."""
-        self._read = read
+        self._read, self._key = read, key
         self._give_table()
         for row in odd.tolist():
             item = read(*table[["line", "start", "end"]][row].item())
@@ -308,7 +319,8 @@ class _Found:
             return Lines(self._items, self._places, layout)
         self._give_table()
         first, *others = self._tables
-        return Rows(np.concatenate(self._tables) if others else first, self._items, self._read, layout)
+        table = np.concatenate(self._tables) if others else first
+        return Rows(table, self._items, self._read, layout, self._key)
 
     def _give_table(self) -> None:
         if self._places:
@@ -366,6 +378,13 @@ def _read_place(body: bytes, offset: int, layout: Layout, line: int, start: int,
     return _read_bytes(body[start - offset : end - offset - 1], line, layout)
 
 
+def _key_at(body: bytes, offset: int, column: int, separator: str | None, start: int, end: int) -> str:
+    """The key of a plain row, which has the right number of cells and no quotes."""
+    line = body[start - offset : end - offset]
+    cells = [line] if separator is None else line.split(separator.encode())
+    return cells[column].decode()
+
+
 def _read_bytes(raw: bytes, number: int, layout: Layout) -> Reading | Refusal | None:
     text = _text(raw)
     return _no_text(number) if text is None else _read_line(text, number, layout)
@@ -395,9 +414,10 @@ def _read_columns(lines: list[str], layout: Layout) -> list[Reading] | None:
     columns = _columns(lines, layout.separator)
     if columns is None or len(columns) != len(layout.names):
         return None
-    times = repeat(None) if layout.time is None else columns[layout.time]
-    labels = repeat(None) if layout.label is None else columns[layout.label]
-    fields = zip(columns[layout.value], times, labels, repeat(layout.separator == ";"), strict=False)
+    times, labels, keys = (
+        repeat(None) if at is None else columns[at] for at in (layout.time, layout.label, layout.key)
+    )
+    fields = zip(columns[layout.value], times, labels, repeat(layout.separator == ";"), keys, strict=False)
     # Reading(*fields) would take twice as long
     return list(map(tuple.__new__, repeat(Reading), fields))
 
@@ -420,8 +440,10 @@ def _read_row(line: str, layout: Layout) -> Reading | str:
     cells = cut_line(line, layout.separator, len(layout.names))
     if len(cells) <= layout.value:
         return f"{shown(line)} has too few cells: {len(cells)} of {len(layout.names)}"
-    time, label = (None if at is None or at >= len(cells) else cells[at] for at in (layout.time, layout.label))
-    return Reading(cells[layout.value], time, label, layout.separator == ";")
+    time, label, key = (
+        None if at is None or at >= len(cells) else cells[at] for at in (layout.time, layout.label, layout.key)
+    )
+    return Reading(cells[layout.value], time, label, layout.separator == ";", key)
 
 
 def _read_json(line: str, layout: Layout) -> Reading | str:
@@ -432,11 +454,14 @@ def _read_json(line: str, layout: Layout) -> Reading | str:
         return f"{shown(line)} is no JSON object"
     if not isinstance(found, dict):
         return Reading(_json_cell(found))
-    key = layout.names[layout.value]
-    if key not in found:
-        return f"the object has no {shown(key)}: {shown(line)}"
-    time, label = (None if at is None else found.get(layout.names[at]) for at in (layout.time, layout.label))
-    return Reading(_json_cell(found[key]), _json_cell(time), None if label is None else json_text(label))
+    name = layout.names[layout.value]
+    if name not in found:
+        return f"the object has no {shown(name)}: {shown(line)}"
+    time, label, key = (
+        None if at is None else found.get(layout.names[at]) for at in (layout.time, layout.label, layout.key)
+    )
+    label, key = (None if cell is None else json_text(cell) for cell in (label, key))
+    return Reading(_json_cell(found[name]), _json_cell(time), label, key=key)
 
 
 def _json_cell(found: Any) -> str | float | None:

@@ -12,22 +12,25 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from streamforest.figure import StreamFigure
+from streamforest.ranking_figure import RankingFigure
 
 
-def save_snapshot(figure: Figure | StreamFigure, folder: Path, now: datetime, metadata: Mapping[str, str]) -> Path:
+def save_snapshot(
+    figure: Figure | StreamFigure | RankingFigure, folder: Path, now: datetime, metadata: Mapping[str, str]
+) -> Path:
     """Save a picture as ``anomaly_graph_YYYY-MM-DD-HH-MM-SS.png``, with -2, -3 ... where the name is taken.
 
     Parameters
     ----------
-    figure : Figure or StreamFigure
-        A StreamFigure is drawn anew off screen, as it stands: its canvas is not touched. A bare Figure
+    figure : Figure, StreamFigure or RankingFigure
+        Of the live view: it is drawn anew off screen, as it stands, and its canvas is not touched. A bare Figure
         must not be shown in a window.
     folder : Path
         Made where it does not exist.
     now : datetime
         Names the file.
     metadata : mapping of str to str
-        Goes into the PNG's text chunks, beside the range of points of a StreamFigure.
+        Goes into the PNG's text chunks, beside the range of points of the live view.
 
     Returns
     -------
@@ -40,7 +43,7 @@ def save_snapshot(figure: Figure | StreamFigure, folder: Path, now: datetime, me
         The picture cannot be written; the message is for the user, and nothing is left behind.
     """
     texts = dict(metadata)
-    if isinstance(figure, StreamFigure):
+    if not isinstance(figure, Figure):
         picture = figure.picture()
         first, last = picture.visible
         texts.setdefault("Range of points", f"{first} to {last}" if first <= last else "none")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Hashable, Iterator, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -20,13 +21,15 @@ from streamforest.judging import saved_array
 from streamforest.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, State, Verdicts
 from streamforest.rules import NO_RULES, Rules
+from streamforest.stream_names import MOST_STREAMS
 from streamforest.vector import new_rooms
 
 #: Records that memory is asked for at once: more streams never move those that are there.
 CHUNK = 256
 #: Readings below which a batch is judged by one thread: starting others takes longer.
 FEW = 1000
-MOST_STREAMS = 1_000_000
+#: Share of the silence that passes between two looks for silent streams: each looks at every stream there is.
+LOOKS = 0.01
 
 
 @compiled
@@ -38,6 +41,9 @@ def judge_batch(
     end: int,
     values: NDArray[np.float64],
     times: NDArray[np.float64],
+    newest: NDArray[np.float64],
+    silence: float,
+    fresh: Records,
     judge: Judge,
     verdicts: Records,
 ) -> None:
@@ -51,13 +57,24 @@ def judge_batch(
         Of each reading's stream.
     order : int64 array, shape (n,)
         Places of the readings; no other caller has readings of the same streams at the same time.
+    newest : float64 array
+        Newest time by slot, NaN where there is none; kept here.
+    silence : float
+        Seconds from its newest time after which a stream begins anew.
+    fresh : records of RECORD_DTYPE, shape (1,)
+        With which it begins.
     """
     rooms = new_rooms()
     for i in range(first, end):
         place = order[i]
         slot = slots[place]
-        record = carray(pointer(chunks[slot // CHUNK]), CHUNK, RECORD_DTYPE)[slot % CHUNK]
-        step(record, values[place], times[place], judge, rooms[0], verdicts[place])
+        records = carray(pointer(chunks[slot // CHUNK]), CHUNK, RECORD_DTYPE)
+        time = times[place]
+        if time - newest[slot] > silence:
+            records[slot % CHUNK] = fresh[0]
+        if time == time and not newest[slot] >= time:
+            newest[slot] = time
+        step(records[slot % CHUNK], values[place], time, judge, rooms[0], verdicts[place])
 
 
 class StreamDetectors:
@@ -74,13 +91,17 @@ class StreamDetectors:
     most : int
         Streams at the same time, at least 1.
     silence : float, optional
-        Seconds: a stream whose newest time is so long before the newest of all is dropped, and new if it comes again.
-        One without times is never dropped.
+        Seconds: a stream that says nothing for longer begins anew when it comes again, and is dropped once the newest
+        time of all is that much later. For one without times the clock counts.
     threads : int, optional
         At least 1; one a core without it.
+    clock : callable
+        Seconds that only go forward.
 
     Attributes
     ----------
+    dropped : list
+        Names of the streams that were dropped at the end of the newest batch.
     bytes_per_stream : int
         Memory of one stream's record; its name comes on top.
 
@@ -95,6 +116,8 @@ class StreamDetectors:
     >>> verdicts = detectors.update(["pump 1", "pump 2", "pump 1"], [21.5, 3.0, 21.6])  # doctest: +SKIP
     """
 
+    name = StreamDetector.name
+    warm_up_points = StreamDetector.warm_up_points
     bytes_per_stream = RECORD_DTYPE.itemsize
 
     def __init__(
@@ -106,6 +129,7 @@ class StreamDetectors:
         most: int = MOST_STREAMS,
         silence: float | None = None,
         threads: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         for name, number in (("most", most), ("threads", threads)):
             if number is not None and number < 1:
@@ -122,6 +146,11 @@ class StreamDetectors:
         self._addresses = np.empty(0, dtype=np.int64)
         self._names: list[Hashable] = []  # by slot
         self._newest = np.empty(0)  # time by slot, NaN where there is none
+        self._heard = np.empty(0)  # when, by the clock
+        self._clock = clock
+        self._fresh = new_records()
+        self._looked = (-math.inf, -math.inf)  # newest time and clock at the last look for silent streams
+        self.dropped: list[Hashable] = []
 
     @classmethod
     def load(
@@ -173,10 +202,12 @@ class StreamDetectors:
         found, which = np.unique(ids, return_inverse=True)
         slots = self._slots_of(found.tolist())[which]
         order = np.argsort(slots, kind="stable")
+        now = self._clock()
+        self._begin_anew(slots, now)
         verdicts = np.empty(values.size, dtype=VERDICT_DTYPE)
         self._judge_all(slots, order, values, times, verdicts)
-        np.fmax.at(self._newest, slots, times)
-        self._drop_silent()
+        if self._silence < math.inf:
+            self._drop_silent(float(np.fmax.reduce(times, initial=self._looked[0])), now)
         return verdicts
 
     def _judge_all(
@@ -188,17 +219,15 @@ class StreamDetectors:
         verdicts: Verdicts,
     ) -> None:
         n = values.size
+        what = values, times, self._newest, self._silence, self._fresh, self._judge, verdicts
         if self._pool is None or n < FEW:
-            judge_batch(self._addresses, slots, order, 0, n, values, times, self._judge, verdicts)
+            judge_batch(self._addresses, slots, order, 0, n, *what)
             return
         ordered = slots[order]
         # a part begins where a stream begins
         cuts = [0, *np.searchsorted(ordered, ordered[[n * k // self._threads for k in range(1, self._threads)]]), n]
         parts = [(int(a), int(b)) for a, b in pairwise(cuts) if a < b]
-        work = [
-            self._pool.submit(judge_batch, self._addresses, slots, order, a, b, values, times, self._judge, verdicts)
-            for a, b in parts
-        ]
+        work = [self._pool.submit(judge_batch, self._addresses, slots, order, a, b, *what) for a, b in parts]
         for part in work:
             part.result()
 
@@ -227,19 +256,37 @@ class StreamDetectors:
         self._addresses = np.append(self._addresses, [address_of(chunk) for chunk in chunks])
         self._names += [None] * (n * CHUNK)
         self._newest = np.append(self._newest, np.full(n * CHUNK, np.nan))
+        self._heard = np.append(self._heard, np.full(n * CHUNK, math.inf))
         self._free += range(first + n * CHUNK - 1, first - 1, -1)
 
-    def _drop_silent(self) -> None:
-        if self._silence < math.inf and self._slots:
-            horizon = np.fmax.reduce(self._newest) - self._silence
-            for slot in np.flatnonzero(self._newest < horizon).tolist():
-                self.drop(self._names[slot])
+    def _begin_anew(self, slots: NDArray[np.int64], now: float) -> None:
+        """Let streams without times know nothing where they said nothing for too long, by the clock."""
+        if self._silence < math.inf:
+            is_late = np.isnan(self._newest[slots]) & (self._heard[slots] < now - self._silence)
+            for slot in set(slots[is_late].tolist()):
+                self._record(slot)[:] = self._fresh
+            self._heard[slots] = now
+
+    def _drop_silent(self, newest: float, now: float) -> None:
+        """Drop the streams that are silent for too long, by the newest time of all or by the clock."""
+        self.dropped = []
+        passed = now - self._looked[1]
+        if newest > -math.inf:  # there are times
+            passed = max(passed, newest - self._looked[0])
+        if passed < LOOKS * self._silence:
+            return
+        self._looked = newest, now
+        times = self._newest
+        is_silent = np.where(np.isnan(times), self._heard < now - self._silence, times < newest - self._silence)
+        self.dropped = [self._names[slot] for slot in np.flatnonzero(is_silent).tolist()]
+        for stream_id in self.dropped:
+            self.drop(stream_id)
 
     def drop(self, stream_id: Hashable) -> None:
         """Forget a stream; raises KeyError where there is none."""
         slot = self._slots.pop(stream_id)
-        self._names[slot], self._newest[slot] = None, np.nan
-        self._record(slot)[:] = new_records()
+        self._names[slot], self._newest[slot], self._heard[slot] = None, np.nan, math.inf
+        self._record(slot)[:] = self._fresh
         self._free.append(slot)
 
     def state(self, stream_id: Hashable) -> State:

@@ -19,16 +19,20 @@ import numpy as np
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFold
-from streamforest.figure import THEMES, StreamFigure, percent
+from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFolds
+from streamforest.figure import THEMES, percent
 from streamforest.history import Floats, History
 from streamforest.metrics import RunCounts
 from streamforest.moments import iso_time
 from streamforest.protocols import LABELS, Status, Verdict, Verdicts
+from streamforest.ranking import HALF_LIFE, PAST, StreamRanking
+from streamforest.ranking_figure import figure_of
 from streamforest.shapes import runs
+from streamforest.stream_names import StreamNames, shown_key
 
 PAGE = Path(__file__).with_name("summary.html")
 MOST_EPISODES = 1_000  # in the table, the newest
+MOST_RANKS = 50  # streams in the ranking, where there are many
 MOST_CARDS = 6  # episodes with a picture of their own
 BEFORE, AFTER, LONGEST = 60, 40, 300  # points around an episode, and in all, in its picture
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
@@ -85,12 +89,16 @@ class RecentEpisodes:
         Calm points in a row that an episode survives.
     most : int
         Episodes kept, at least 1.
+    names : StreamNames, optional
+        Of the streams, where there are many.
     """
 
     name = "recent episodes"
 
-    def __init__(self, cool_down: int = EPISODE_GAP, most: int = MOST_EPISODES) -> None:
-        self._fold = EpisodeFold(cool_down)
+    def __init__(
+        self, cool_down: int = EPISODE_GAP, most: int = MOST_EPISODES, names: StreamNames | None = None
+    ) -> None:
+        self._fold = EpisodeFolds(cool_down, names)
         self._kept: deque[Episode] = deque(maxlen=most)
         self.ended = 0
 
@@ -105,7 +113,7 @@ class RecentEpisodes:
     @property
     def kept(self) -> list[Episode]:
         """The episodes that are kept, in order, the open one among them."""
-        return [*self._kept, *([] if self._fold.open is None else [self._fold.open])]
+        return [*self._kept, *self._fold.open]
 
     def _keep(self, episodes: Iterable[Episode]) -> None:
         for episode in episodes:
@@ -147,7 +155,7 @@ def summary_page(
     facts: Facts,
     counts: RunCounts,
     status: Callable[[], Status],
-    history: History,
+    history: History | StreamRanking,
     episodes: RecentEpisodes,
     further: Sequence[Section] = (),
 ) -> str:
@@ -161,17 +169,20 @@ def summary_page(
         The numbers.
     status : callable
         Gives the run's Status.
-    history : History
-        The points that are kept, for the pictures.
+    history : History or StreamRanking
+        The points that are kept, for the pictures: of one stream or of many.
     episodes : RecentEpisodes
         For the table.
     further : sequence of Section
         Stand behind the episodes.
     """
     kept = episodes.kept
+    if isinstance(history, StreamRanking):
+        pictures = [_ranking_pictures(history, status), _ranking(history)]
+    else:
+        pictures = [_pictures(history, status, counts.points), _cards(history, kept)]
     sections = [
-        _pictures(history, status, counts.points),
-        _cards(history, kept),
+        *pictures,
         _table(kept, episodes.ended),
         *(_section(section) for section in further),
         _labels(counts),
@@ -218,6 +229,7 @@ def tiles(counts: RunCounts) -> list[tuple[str, str]]:
     asked = percent(counts.alarm_rate) if counts.alarms_a_day is None else f"{counts.alarms_a_day:g} a day"
     match = counts.match
     found = [
+        *([] if counts.streams is None else [("streams", f"{counts.streams:,}")]),
         ("points", f"{counts.points:,}"),
         ("duration", _duration(counts.seconds)),
         ("points/s", f"{counts.points_per_second:,.{0 if counts.points_per_second >= 100 else 1}f}"),
@@ -271,20 +283,31 @@ def _pictures(history: History, status: Callable[[], Status], points: int) -> st
     )
 
 
-def _picture(history: History, status: Callable[[], Status], theme: str) -> str:
-    """The stream in one theme, in two sizes."""
+def _picture(
+    history: History | StreamRanking,
+    status: Callable[[], Status],
+    theme: str,
+    what: str = "The stream with its expected band and anomalies above, score and threshold below",
+) -> str:
+    """What is kept, in one theme, in two sizes; ``what``: in words."""
     wide, narrow = (_png(history, status, theme, *SIZES[size]) for size in ("wide", "narrow"))
     width, height, _ = SIZES["wide"]
     return (
         f'<picture class="{theme}">\n<source media="screen and (max-width: 640px)" srcset="{narrow}">\n'
-        f'<img src="{wide}" width="{100 * width:.0f}" height="{100 * height:.0f}"'
-        ' alt="The stream with its expected band and anomalies above, score and threshold below">\n</picture>\n'
+        f'<img src="{wide}" width="{100 * width:.0f}" height="{100 * height:.0f}" alt="{what}">\n</picture>\n'
     )
 
 
-def _png(history: History, status: Callable[[], Status], theme: str, width: float, height: float, dpi: float) -> str:
+def _png(
+    history: History | StreamRanking,
+    status: Callable[[], Status],
+    theme: str,
+    width: float,
+    height: float,
+    dpi: float,
+) -> str:
     """The picture without its line of numbers, which the page has itself, as an address that holds it."""
-    stream = StreamFigure(history, status, theme=theme, size=(width, height), dpi=dpi)
+    stream = figure_of(history, status, theme=theme, size=(width, height), dpi=dpi)
     stream.show_all()
     figure = stream.picture().figure
     header = figure.axes[0]
@@ -293,6 +316,51 @@ def _png(history: History, status: Callable[[], Status], theme: str, width: floa
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi="figure", facecolor=figure.get_facecolor(), bbox_inches=box)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _ranking_pictures(ranking: StreamRanking, status: Callable[[], Status]) -> str:
+    """The worst of many streams at the end of the run."""
+    if not ranking.end:
+        return '<p class="note">No point was judged.</p>'
+    what = "The worst streams with their expected band and anomalies, and a ranking beside them"
+    return (
+        f"<figure>\n{''.join(_picture(ranking, status, theme, what) for theme in THEMES)}"
+        f"<figcaption>The worst streams at the end of the run, the newest {PAST} points of each.</figcaption>\n"
+        "</figure>"
+    )
+
+
+def _ranking(ranking: StreamRanking) -> str:
+    """The worst of many streams, in a table."""
+    heads = (
+        *(("", True), ("stream", False), ("points", True), ("anomalous", True), ("episodes", True)),
+        *(("rarest p-value", True), ("newest state", False)),
+    )
+    rows = [
+        (
+            *(f"{place}", shown_key(rank.key), f"{rank.points:,}", f"{rank.anomalies:,}", f"{rank.episodes:,}"),
+            *(_number(rank.worst_p, ".2g"), rank.state),
+        )
+        for place, rank in enumerate(ranking.ranks(0, MOST_RANKS), 1)
+        if rank.anomalies
+    ]
+    if not rows:
+        return ""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        marked = zip(cells, heads, strict=True)
+        return "".join(f"<{tag}{' class=n' if is_n else ''}>{_text(cell)}</{tag}>" for cell, (_, is_n) in marked)
+
+    table = (
+        f'<div class="scroll"><table><thead><tr>{line([head for head, _ in heads], "th")}</tr></thead>\n<tbody>\n'
+        + "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+        + "\n</tbody></table></div>"
+    )
+    note = (
+        f'<p class="note">By the rarest of its anomalies, which weighs half after {HALF_LIFE:g} further points of the '
+        "stream; those in an episode first.</p>"
+    )
+    return _section(Section("The worst streams", note + table))
 
 
 def _cards(history: History, episodes: Sequence[Episode]) -> str:
@@ -389,8 +457,9 @@ def _number(number: float | None, form: str = ".6g") -> str:
 def _table(episodes: Sequence[Episode], ended: int) -> str:
     if not episodes:
         return _section(Section("Episodes", '<p class="note">None: nothing was unusual enough for an alarm.</p>'))
-    heads = ("no.", "start", "end", "points", "value at peak", "expected", "score", "p-value", "reason")
-    cells = [(_text(head), head not in ("start", "end", "reason")) for head in heads]
+    stream = [] if episodes[0].key is None else ["stream"]
+    heads = [*stream, "no.", "start", "end", "points", "value at peak", "expected", "score", "p-value", "reason"]
+    cells = [(_text(head), head not in ("stream", "start", "end", "reason")) for head in heads]
     head = "".join(f'<th scope="col"{" class=n" if right else ""}>{text}</th>' for text, right in cells)
     rows = "\n".join(_row(episode) for episode in episodes)
     left_out = ended - len(episodes)
@@ -402,6 +471,7 @@ def _table(episodes: Sequence[Episode], ended: int) -> str:
 def _row(episode: Episode) -> str:
     peak = episode.peak
     cells = [
+        *([] if episode.key is None else [(_text(shown_key(episode.key)), False)]),
         (f"{episode.number:,}", True),
         (_moment(episode.start), False),
         (_moment(episode.last), False),

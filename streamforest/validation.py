@@ -16,7 +16,10 @@ Refused, and counted, each with its reason:
 - a value that is infinite, as written or because it is too large (``1e999``);
 - a time that cannot be read;
 - a time that goes back (an equal one is fine);
+- where a key says which stream a reading is of: no key, one that is too long, or that of a stream too many;
 - whatever the source itself refused.
+
+Where there are many streams, a time goes back if it is before the last one of its own stream.
 
 Times are ISO 8601 (``2024-05-01``, ``2024-05``, ``2024-05-01T12:00:00.5Z``, ``2024-05-01 12:00:00+02:00``; UTC where no
 zone stands; ``/`` between the parts of the date as well) or unix time in seconds, milli-, micro- or nanoseconds, told
@@ -39,7 +42,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from streamforest.block import Rows
-from streamforest.protocols import ANOMALY, LABELS, NORMAL, POINT_DTYPE, UNLABELLED, Block, Points, Reading, Refusal
+from streamforest.protocols import (
+    ANOMALY,
+    LABELS,
+    NORMAL,
+    POINT_DTYPE,
+    STREAM_POINT_DTYPE,
+    UNLABELLED,
+    Block,
+    Points,
+    Reading,
+    Refusal,
+)
+from streamforest.stream_names import LONGEST_KEY, StreamNames
 
 Column = Sequence[str | float | None]
 
@@ -51,6 +66,9 @@ INFINITE = "an infinite value"
 BAD_TIME = "a time that cannot be read"
 TIME_BACK = "a time that goes back"
 NO_READING = "a line that holds no reading"
+NO_KEY = "a reading without a key"
+LONG_KEY = "a key that is too long"
+STREAM_TOO_MANY = "a stream too many"
 
 LABEL_CODES = {
     **{name: code for code, name in enumerate(LABELS)},
@@ -79,6 +97,11 @@ class RefusedError(ValueError):
 class Validator:
     """Turns blocks of raw readings into points and keeps count of what was wrong with them.
 
+    Parameters
+    ----------
+    names : StreamNames, optional
+        Gives each reading the number of its stream, by its key; without it all are of one stream.
+
     Attributes
     ----------
     missing : int
@@ -94,7 +117,8 @@ class Validator:
     again one reading at a time. Both give the same points, bit for bit. Memory is constant.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: StreamNames | None = None) -> None:
+        self._names = names
         self.missing = 0
         self.repaired = 0
         self.reasons: Counter[str] = Counter()
@@ -116,7 +140,7 @@ class Validator:
 
         Returns
         -------
-        points : array of POINT_DTYPE, shape (n,)
+        points : array of POINT_DTYPE, or STREAM_POINT_DTYPE where there are names, shape (n,)
             The readings that were not refused, in order.
         refusals : list of Refusal
             The others, in order; ``where`` is the source's own or counts the readings from 1.
@@ -131,12 +155,14 @@ class Validator:
     def _check_plain(self, rows: Rows) -> tuple[Points, list[Refusal]]:
         """Check rows whose numbers are known: only their times may be wrong."""
         table = rows.table
-        if not self._goes_on(table["time"]):
+        keys: Sequence[str | None] = () if self._names is None else rows.row_keys() or [None] * len(table)
+        is_right, streams = self._streams_of(keys, table["time"])
+        if not is_right:
             return self._check_each([*rows])
         self._seen += len(table)
         self.missing += int(np.count_nonzero(np.isnan(table["value"])))
         self.repaired += int(np.count_nonzero(table["is_repaired"]))
-        return _points(table["time"], table["value"], table["label"]), []
+        return _points(table["time"], table["value"], table["label"], streams), []
 
     def _check_items(self, block: Block) -> tuple[Points, list[Refusal]]:
         points = self._check_columns(block) if len(block) >= _FEW else None
@@ -148,15 +174,30 @@ class Validator:
     def _check_columns(self, block: Block) -> Points | None:
         """The points of a block that needs no repair and no refusal; None where one may."""
         try:
-            values, times, labels, _ = zip(*block, strict=True)
+            values, times, labels, _, keys = zip(*block, strict=True)
         except ValueError:
             return None  # a Refusal, which has two fields, stands among the readings
         numbers = _numbers(values)
         seconds = None if numbers is None else _seconds(times)
-        if numbers is None or seconds is None or not self._goes_on(seconds):
+        if numbers is None or seconds is None:
+            return None
+        is_right, streams = self._streams_of(keys, seconds)
+        if not is_right:
             return None
         self.missing += int(np.count_nonzero(np.isnan(numbers)))
-        return _points(seconds, numbers, self._codes(labels))
+        return _points(seconds, numbers, self._codes(labels), streams)
+
+    def _streams_of(
+        self, keys: Sequence[str | None], seconds: NDArray[np.float64]
+    ) -> tuple[bool, NDArray[np.int64] | None]:
+        """Whether all keys are clean and no time goes back in its stream; the streams' numbers where there are many."""
+        if self._names is None:
+            return self._goes_on(seconds), None
+        numbers = _numbers_of(keys, self._names)
+        if numbers is None:
+            return False, None
+        streams = np.array(numbers, dtype=np.int64)
+        return _each_goes_on(seconds, streams, self._names), streams
 
     def _goes_on(self, seconds: NDArray[np.float64]) -> bool:
         """Whether no known time goes back; keeps the last one if so."""
@@ -181,6 +222,7 @@ class Validator:
         times: list[float] = []
         values: list[float] = []
         labels: list[str | int | None] = []
+        streams: list[int] = []
         refusals: list[Refusal] = []
         for item in block:
             self._seen += 1
@@ -190,28 +232,81 @@ class Validator:
                 continue
             try:
                 value, is_repaired = _read_value(item)
-                times.append(self._next_time(item.time))
+                time = read_time(item.time)
+                stream = self._stream(item.key)  # last of what may be refused for itself: it may make a stream
+                self._follow(time, stream, item.time)
             except RefusedError as error:
                 self.reasons[error.kind] += 1
                 refusals.append(Refusal(f"reading {self._seen}", error.reason))
                 continue
             values.append(value)
+            times.append(time)
             labels.append(item.label)
+            streams.append(stream)
             self.repaired += is_repaired
             self.missing += value != value
-        return _points(times, values, self._codes(labels)), refusals
+        return _points(times, values, self._codes(labels), None if self._names is None else streams), refusals
 
-    def _next_time(self, raw: str | float | None) -> float:
-        time = read_time(raw)
-        if time < self._last_time:
+    def _stream(self, key: str | None) -> int:
+        """Number of the stream of a key; 0 where there is only one."""
+        if self._names is None:
+            return 0
+        text = (key or "").strip()
+        if not text:
+            raise RefusedError(NO_KEY, "it has no key, which would say what stream it is of")
+        if len(text) > LONGEST_KEY:
+            raise RefusedError(LONG_KEY, f"key {shown(text)} is longer than {LONGEST_KEY} characters")
+        numbers = self._names.numbers_of([text])
+        if numbers is None:
+            most = f"{self._names.most:,}"
+            raise RefusedError(STREAM_TOO_MANY, f"key {shown(text)} is new, and there are {most} streams, the most")
+        return numbers[0]
+
+    def _follow(self, time: float, stream: int, raw: str | float | None) -> None:
+        """Keep a time as the last one of its stream; raises RefusedError where it goes back."""
+        last = self._last_time if self._names is None else self._names.last_times[stream]
+        if time < last:
             raise RefusedError(TIME_BACK, f"time {shown(raw)} goes back, it is before that of an earlier reading")
         if time == time:
-            self._last_time = time
-        return time
+            if self._names is None:
+                self._last_time = time
+            else:
+                self._names.last_times[stream] = time
 
 
-def _points(times: ArrayLike, values: ArrayLike, labels: ArrayLike) -> Points:
-    points = np.empty(np.shape(values), POINT_DTYPE)
+def _numbers_of(keys: Sequence[str | None], names: StreamNames) -> list[int] | None:
+    """Numbers of the streams of clean keys; None where one needs a closer look."""
+    try:
+        tidy = [key.strip() for key in cast(Sequence[str], keys)]
+    except AttributeError:
+        return None  # a reading without a key
+    if not all(tidy) or max(map(len, tidy)) > LONGEST_KEY:
+        return None
+    return names.numbers_of(tidy)
+
+
+def _each_goes_on(seconds: NDArray[np.float64], streams: NDArray[np.int64], names: StreamNames) -> bool:
+    """Whether no known time goes back in its stream; keeps the last ones if so."""
+    is_known = ~np.isnan(seconds)
+    if not is_known.all():
+        seconds, streams = seconds[is_known], streams[is_known]
+    if not len(seconds):
+        return True
+    order = np.argsort(streams, kind="stable")
+    sorted_streams, after = streams[order], seconds[order]
+    before = np.concatenate(([-math.inf], after[:-1]))
+    is_first = np.concatenate(([True], sorted_streams[1:] != sorted_streams[:-1]))
+    before[is_first] = names.last_times[sorted_streams[is_first]]
+    if not (after >= before).all():
+        return False
+    names.last_times[streams] = seconds  # of several readings of a stream the last one stays
+    return True
+
+
+def _points(times: ArrayLike, values: ArrayLike, labels: ArrayLike, streams: ArrayLike | None) -> Points:
+    points = np.empty(np.shape(values), POINT_DTYPE if streams is None else STREAM_POINT_DTYPE)
+    if streams is not None:
+        points["stream"] = streams
     points["time"] = times
     points["value"] = values
     points["label"] = labels

@@ -15,6 +15,7 @@ from streamforest.actions import DETECTOR, VIEW_COMMANDS, Actions
 from streamforest.history import History
 from streamforest.keys import FOREGROUND_CHECK, TerminalKeys
 from streamforest.protocols import Status, View
+from streamforest.ranking import StreamRanking
 from streamforest.sinks.report import RecentReport
 from streamforest.stop import StopFlag
 from streamforest.switch import DetectorSwitch
@@ -55,16 +56,18 @@ class Watch:
 
     Parameters
     ----------
-    history, anomalies : History, RecentReport
-        Sinks of the run.
+    history : History or StreamRanking
+        A sink of the run, and what is drawn: of one stream or of many.
+    anomalies : RecentReport
+        Another sink.
     status : callable
         Gives the run's Status.
     actions : Actions
         What the user asks for.
     stop : StopFlag
         Ends the run.
-    switch : DetectorSwitch
-        The run's detector.
+    switch : DetectorSwitch or None
+        The run's detector; None where it cannot be changed.
     output : Output
         Where pictures and reports go.
     say : callable
@@ -73,12 +76,12 @@ class Watch:
 
     def __init__(
         self,
-        history: History,
+        history: History | StreamRanking,
         anomalies: RecentReport,
         status: Callable[[], Status],
         actions: Actions,
         stop: StopFlag,
-        switch: DetectorSwitch,
+        switch: DetectorSwitch | None,
         output: Output,
         say: Callable[[str], None],
     ) -> None:
@@ -185,10 +188,8 @@ class Watch:
             self._write_report()
         elif name == "stop":
             self._stop.request()
-        elif name == "next-detector":
-            self._switch.switch_to_next()
-        elif name.startswith(DETECTOR):
-            self._switch_to(name.removeprefix(DETECTOR))
+        elif name == "next-detector" or name.startswith(DETECTOR):
+            self._switch_to(name)
         elif name in VIEW_COMMANDS:
             self._view.command(name)
         elif self._has_picture:  # "unwatch"
@@ -203,9 +204,15 @@ class Watch:
         self._show_nothing()
         self._say("the picture is closed, the run goes on; Ctrl+C ends it")
 
-    def _switch_to(self, detector: str) -> None:
+    def _switch_to(self, action: str) -> None:
+        if self._switch is None:
+            self._say("many streams are judged by one detector, which stays")
+            return
         try:
-            self._switch.switch(detector)
+            if action == "next-detector":
+                self._switch.switch_to_next()
+            else:
+                self._switch.switch(action.removeprefix(DETECTOR))
         except ValueError as error:
             self._say(str(error))
 
@@ -219,13 +226,14 @@ class Watch:
 
     def _save(self, peak: int | None = None) -> Path:
         from streamforest.figure import StreamFigure  # noqa: PLC0415 - a second, for the first picture only
+        from streamforest.ranking_figure import figure_of  # noqa: PLC0415
         from streamforest.snapshot import save_snapshot  # noqa: PLC0415
 
         shown = getattr(self._view, "figure", None)
-        if peak is not None or not isinstance(shown, StreamFigure):
-            shown = StreamFigure(self.history, self.status, theme=self.output.theme)
+        if peak is not None or shown is None:
+            shown = figure_of(self.history, self.status, theme=self.output.theme)
             shown.refresh()
-        if peak is not None and not shown.show(peak):
+        if peak is not None and not (isinstance(shown, StreamFigure) and shown.show(peak)):
             raise OSError(f"no picture of the episode at point {peak:,}: it is not kept any more")
         path = save_snapshot(shown, self.output.images, datetime.now(), self.output.metadata)
         self._say(f"picture saved: {path}")
@@ -233,7 +241,7 @@ class Watch:
 
     def _picture_an_episode(self) -> None:
         peak = self._episodes.popleft()
-        if peak < self.history.first:
+        if isinstance(self.history, History) and peak < self.history.first:
             self._left_out += 1  # dropped from the history by now
         else:
             self._try_to_save(peak)

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamforest.episodes import EPISODE_GAP, UNUSUAL, EpisodeFold
-from streamforest.protocols import VERDICT_DTYPE
+from streamforest.episodes import EPISODE_GAP, UNUSUAL, EpisodeFold, EpisodeFolds
+from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
+from streamforest.stream_names import StreamNames
 
 
 def verdicts_of(flags, scores=None, gap=EPISODE_GAP):
@@ -20,6 +23,24 @@ def verdicts_of(flags, scores=None, gap=EPISODE_GAP):
         verdicts["episode"][index] = number
         last = index
     return verdicts
+
+
+def in_stream(verdicts, number):
+    """The same verdicts as those of one of many streams."""
+    rows = np.zeros(len(verdicts), STREAM_VERDICT_DTYPE)
+    for name in VERDICT_DTYPE.names:
+        rows[name] = verdicts[name]
+    rows["stream"] = number
+    return rows
+
+
+def interleaved(parts, seed):
+    """The rows of several streams mixed at random, each stream's in order."""
+    whose = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
+    rows = np.zeros(len(whose), STREAM_VERDICT_DTYPE)
+    for number, part in enumerate(parts):
+        rows[whose == number] = part
+    return rows
 
 
 def happenings_of(verdicts, cuts=()):
@@ -104,3 +125,50 @@ def test_starts_and_ends_alternate_and_hold_every_anomalous_point(flags):
     assert [kind for kind, _ in happenings] == ["start", "end"] * (len(happenings) // 2)
     assert sum(episode.points for kind, episode in happenings if kind == "end") == sum(flags)
     assert [episode.number for kind, episode in happenings if kind == "end"] == list(range(1, len(happenings) // 2 + 1))
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.booleans(), max_size=40), min_size=1, max_size=4), st.integers(0, 99), st.data())
+def test_of_many_streams_each_has_the_episodes_that_it_has_alone(streams, seed, data):
+    names = StreamNames()
+    numbers = names.numbers_of([f"key {k}" for k in range(len(streams))])
+    parts = [in_stream(verdicts_of(flags), number) for flags, number in zip(streams, numbers, strict=True)]
+    block = interleaved(parts, seed)
+    folds = EpisodeFolds(names=names)
+    cuts = data.draw(st.lists(st.integers(0, len(block)), max_size=4))
+    told = [one for piece in np.split(block, sorted(cuts)) if len(piece) for one in folds.add(piece)] + folds.finish()
+    assert folds.open == []
+    for flags, number in zip(streams, numbers, strict=True):
+        mine = [(kind, episode) for kind, episode in told if episode.stream == number]
+        assert {episode.key for _, episode in mine} <= {names.key_of(number)}
+        alone = [
+            (kind, replace(episode, stream=number, key=names.key_of(number)))
+            for kind, episode in happenings_of(verdicts_of(flags))
+        ]
+        assert mine == alone
+
+
+def test_happenings_of_one_block_stand_in_the_order_of_its_points():
+    names = StreamNames()
+    one, two = names.numbers_of(["one", "two"])
+    block = np.concatenate(
+        [
+            in_stream(verdicts_of(flags_of("!..........!.......")), one),
+            in_stream(verdicts_of(flags_of(".!...............")), two),
+        ]
+    )
+    block = block[np.argsort(block["index"], kind="stable")]
+    told = [(kind, episode.key, episode.number) for kind, episode in EpisodeFolds(names=names).add(block)]
+    first = [("start", "one", 1), ("start", "two", 1), ("end", "one", 1), ("end", "two", 1)]
+    assert told == [*first, ("start", "one", 2), ("end", "one", 2)]
+
+
+def test_an_episode_of_a_dropped_stream_ends_when_another_takes_its_number():
+    names = StreamNames()
+    (number,) = names.numbers_of(["old"])
+    folds = EpisodeFolds(names=names)
+    assert [kind for kind, _ in folds.add(in_stream(verdicts_of(flags_of("..!")), number))] == ["start"]
+    names.drop([number])
+    names.numbers_of(["new"])
+    told = folds.add(in_stream(verdicts_of(flags_of("!......")), number))
+    assert [(kind, episode.key) for kind, episode in told] == [("end", "old"), ("start", "new"), ("end", "new")]

@@ -90,3 +90,8 @@ def test_prometheus_own_tool_finds_no_fault(status):
         text = exposition(status._replace(source='a "b"\\\n{c}'), rows, "1.2")
         done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_streams_are_told_where_there_are_many():
+    assert read(exposition(STATUS._replace(streams=7), NOTHING, "1"))["streams"] == 7
+    assert "streams" not in read(exposition(STATUS, NOTHING, "1"))

@@ -143,3 +143,27 @@ def test_a_row_with_another_separator_is_cut_there_if_that_gives_all_columns():
 def test_many_and_strange_names_make_a_short_message():
     assert listed(["a", "\x1b[31m", "", "x" * 50]) == rf"a, '\x1b[31m', '', '{'x' * 40}'..."
     assert listed([str(at) for at in range(30)]).endswith("18, 19 and 10 more")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "roles"),
+    [
+        ("time,pump,value\n2024-05-01,a,5", "pump", (",", 2, 0, None)),
+        ("id,temp\n1714564800,5", "id", (",", 1, None, None)),
+        ("class;temp\n7;5", "CLASS", (";", 1, None, None)),
+        ("1714564800,5,3", "3", (",", 1, 0, None)),
+        ("1714564800,5", "1", (",", 1, None, None)),
+    ],
+)
+def test_the_key_column_is_no_other_one(text, key, roles):
+    assert roles_of(text, key_column=key) == roles
+    layout = layout_of(text, key_column=key)
+    assert layout.names[layout.key].lower() == key.lower()
+    assert layout.columns().key_column == layout.names[layout.key]
+
+
+def test_a_key_column_that_is_not_there_is_refused_and_in_json_lines_waited_for():
+    with pytest.raises(SourceError, match="there is no column 'pump'; the columns are: time, value"):
+        layout_of("time,value\n1714564800,5", key_column="pump")
+    assert layout_of('{"value": 1}', key_column="pump") is None
+    assert layout_of('{"value": 1}\n{"value": 1, "pump": "a"}', key_column="pump").key == 1

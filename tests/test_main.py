@@ -14,17 +14,20 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import main
 import model_prod
 from streamforest.detectors import DETECTORS
+from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.metrics import RunCounts
 from streamforest.model_file import save_model
 from streamforest.options import OptionError, read_options
 from streamforest.protocols import Verdict
 from streamforest.rules import Rules
 from streamforest.sinks.episode_end import EpisodeEndSink
+from streamforest.sinks.terminal import json_lines
 from streamforest.stop import StopFlag
 
 PROJECT = Path(main.__file__).parent
@@ -688,3 +691,94 @@ def test_an_address_is_no_path_that_must_not_be_written_over(tmp_path, monkeypat
     main.check_paths(options_of("price:AAPL", "--log", "price:AAPL"))
     with pytest.raises(OptionError, match="choose another one"):
         main.check_paths(options_of("./price:AAPL", "--log", "price:AAPL"))
+
+
+@pytest.fixture
+def pumps(tmp_path):
+    """Rows of streams of different size and pace, mixed at random, each with its spikes; what each has alone."""
+    rng, alone, whose = random.Random(3), {}, []
+    for k, key in enumerate(("pump 1", "=2+3", "Gerät", "slow")):
+        n = 60 if key == "slow" else 400
+        rows = [
+            (1.7e9 + 60 * i + 7 * k, 10.0**k * (3 + rng.gauss(0, 0.1) + 2 * (rng.random() < 0.02))) for i in range(n)
+        ]
+        alone[key] = rows
+        whose += [key] * n
+    rng.shuffle(whose)
+    left = {key: iter(rows) for key, rows in alone.items()}
+    mixed = [(key, *next(left[key])) for key in whose]
+    path = tmp_path / "pumps.csv"
+    path.write_text("".join(["pump,time,value\n", *(f"{k},{t:.0f},{v!r}\n" for k, t, v in mixed)]), encoding="utf-8")
+    return path, alone
+
+
+def test_of_many_streams_each_is_judged_to_the_bits_of_a_run_of_its_own(run, pumps, model, tmp_path):
+    path, alone = pumps
+    common = ("--delay", 0, "--format", "json", "--alarm-rate", 0.01)
+    outputs = ("--log", "events.log", "--report", "report.csv", "--summary", "page.html")
+    code, out, err = run(path, "--key-column", "pump", *common, *outputs)
+    assert code == 0
+    assert "   streams  4\n" in err
+    found = {key: [] for key in alone}
+    for line in out.splitlines():
+        point = json.loads(line)
+        found[point.pop("key")].append(point)
+    for key, rows in alone.items():
+        (tmp_path / "one.csv").write_text(
+            "time,value\n" + "".join(f"{t:.0f},{v!r}\n" for t, v in rows), encoding="utf-8"
+        )
+        if key == "Gerät":  # through the command line
+            text = run("one.csv", *common)[1]
+        else:
+            times, values = np.array([(round(time), value) for time, value in rows], dtype=float).T
+            text = json_lines(StreamDetector.load(model, 0.01).update_many(values, times))
+        assert found[key] == [json.loads(line) for line in text.splitlines()]
+    flagged = {key: [point["index"] for point in points if point["is_anomaly"]] for key, points in found.items()}
+    assert sum(map(len, flagged.values())) > 10
+    rows = list(DictReader((tmp_path / "report.csv").read_text(encoding="utf-8").splitlines()))
+    for key, indices in flagged.items():
+        shown = "'=2+3" if key == "=2+3" else key
+        assert [int(row["index"]) for row in rows if row["key"] == shown] == indices
+    log = (tmp_path / "events.log").read_text(encoding="utf-8").splitlines()
+    for key, points in found.items():
+        starts = [line for line in log if f" start key={key!r} " in line]
+        assert len(starts) == len({point["episode"] for point in points if point["is_anomaly"]})
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "The worst streams" in page
+    assert "=2+3" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["simulated"], "SOURCE is 'simulated', which has no columns"),
+        (["cpu:0"], "SOURCE is 'cpu:0', which has no columns"),
+        (["a.csv", "--detector", "z-score"], "DETECTOR is 'z-score': many streams are judged by isolation-forest"),
+        (["a.csv", "--compare", "isolation-forest,z-score"], "COMPARE is 'isolation-forest,z-score'"),
+        (["a.csv", "--snapshot-on-anomaly"], "SNAPSHOT_ON_ANOMALY is on"),
+    ],
+)
+def test_what_does_not_go_with_many_streams_is_refused_in_one_line(arguments, words, capsys):
+    assert main.main([*arguments, "--key-column", "pump"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"main.py: --key-column pump: {words}")
+    assert len(err.splitlines()) == 1
+
+
+def test_dropping_needs_many_streams(capsys):
+    assert main.main(["a.csv", "--drop-after", "60"]) == 2
+    assert "give --key-column too" in capsys.readouterr().err
+
+
+def test_a_silent_stream_begins_anew_and_refusals_have_reasons(run, tmp_path):
+    rows = ["time,id,value", "0,a,1", "0,b,1", "5,,1", "50,b,2", "140,b,3", "141,a,4", "90,b,5", "300,c,1", ""]
+    (tmp_path / "ids.csv").write_text("\n".join(rows), encoding="utf-8")
+    options = ("--key-column", "id", "--column", "value", "--drop-after", 100, "--delay", 0, "--format", "json")
+    code, out, err = run("ids.csv", *options)
+    points = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [f"{point['key']}{point['index']}" for point in points] == ["a0", "b0", "b1", "b2", "a0", "c0"]
+    assert "refused reading 3: it has no key" in err
+    assert "refused reading 7: time '90' goes back" in err
+    assert "   streams  1, 2 dropped after their silence\n" in err

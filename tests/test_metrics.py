@@ -2,11 +2,12 @@ from statistics import median
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamforest.metrics import GRACE, LONGEST_DELAY, RunCounts
-from streamforest.protocols import LABELS, UNLABELLED, VERDICT_DTYPE
+from streamforest.protocols import LABELS, STREAM_VERDICT_DTYPE, UNLABELLED, VERDICT_DTYPE, plain
+from streamforest.stream_names import StreamNames
 
 SPIKE, DIP, RAMP = LABELS.index("spike"), LABELS.index("dip"), LABELS.index("ramp")
 
@@ -255,3 +256,49 @@ def test_the_seconds_since_the_last_point_are_unknown_before_the_first():
     counts.add(np.zeros(1, VERDICT_DTYPE))
     now[0] = 107.5
     assert counts.status("s", "d", ("d",), 1).seconds_since_last_point == 7.5
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from([UNLABELLED, 0, SPIKE, DIP]), st.booleans(), st.booleans()),
+        min_size=1,
+        max_size=60,
+    ),
+    st.lists(st.integers(0, 60), max_size=4),
+)
+def test_of_many_streams_each_is_counted_as_alone(points, cuts):
+    streams, labels, flags, steps = (np.array(column) for column in zip(*points, strict=True))
+    rows = np.zeros(len(points), STREAM_VERDICT_DTYPE)
+    rows["stream"], rows["label"], rows["is_anomaly"], rows["score"] = streams, labels, flags, 0.5
+    alone = []
+    for stream in range(3):
+        mine = streams == stream
+        rows["index"][mine] = np.arange(mine.sum())
+        rows["episode"][mine] = np.where(flags[mine], 1 + np.cumsum(steps[mine]), 0)
+        if mine.any():
+            alone.append(counts_of(plain(rows[mine])))
+    together = counts_of(*(block for block in np.split(rows, sorted(cuts)) if len(block)))
+    assert together.episodes == sum(counts.episodes for counts in alone)
+    assert together.anomalies == sum(counts.anomalies for counts in alone)
+    if all(counts.match.is_labelled for counts in alone):
+        for name in ("events", "found"):
+            assert getattr(together.match, name).sum() == sum(getattr(counts.match, name).sum() for counts in alone)
+        for name in ("episodes", "right_episodes"):
+            assert getattr(together.match, name) == sum(getattr(counts.match, name) for counts in alone)
+
+
+def test_a_stream_with_a_number_that_was_anothers_is_counted_for_itself():
+    rows = np.zeros(2, STREAM_VERDICT_DTYPE)
+    rows["is_anomaly"], rows["episode"], rows["label"], rows["score"] = True, 1, SPIKE, 0.5
+    counts = counts_of(rows[:1], rows[1:])
+    assert (counts.episodes, counts.match.events[SPIKE], counts.match.episodes) == (2, 2, 2)
+
+
+def test_streams_are_counted_where_there_are_many():
+    names = StreamNames()
+    names.drop(names.numbers_of(["a", "b", "c"])[:1])
+    counts = RunCounts(0.01, Clock(), names=names)
+    assert "   streams  2, 1 dropped after their silence\n" in counts.summary()
+    assert counts.status("s", "d", ("d",), 1).streams == 2
+    assert RunCounts(0.01).status("s", "d", ("d",), 1).streams is None

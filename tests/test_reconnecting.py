@@ -286,3 +286,11 @@ def test_questions_are_a_fixed_time_apart_and_come_after_growing_pauses_while_th
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (3600, "60 min")])
 def test_a_time_for_people(seconds, words):
     assert span(seconds) == words
+
+
+def test_a_silence_that_is_not_judged_is_told_and_gives_no_missing_reading(clock, told):
+    silence = Silence("server", told.append, 60, clock, is_judged=False)
+    silence.arrived()
+    clock.now += 301
+    assert not silence.is_gap()
+    assert told == ["server: nothing has come for 5 min"]

@@ -259,3 +259,30 @@ def test_damage_to_one_line_leaves_the_readings_of_all_other_lines(damage, data)
     items = read_all(b"\n".join(lines))
     good = [Reading(str(day), f"2024-05-{day:02}") for day in range(1, 29) if day != at]
     assert [item for item in items if item in good and item.value != str(at)] == good
+
+
+def test_rows_and_objects_have_their_key():
+    assert read_all('time,pump,value\n1,a,2\n3,b,4\n5,"b,c",6\n', key_column="pump") == [
+        Reading("2", "1", key="a"),
+        Reading("4", "3", key="b"),
+        Reading("6", "5", key="b,c"),
+    ]
+    lines = ['{"v": 1, "id": "a"}', '{"v": 2, "id": 7}', '{"v": 3, "id": null}', '{"v": 4}']
+    keys = ["a", "7", None, None]
+    found = read_all("\n".join(lines), column="v", key_column="id")
+    assert found == [Reading(k + 1, key=key) for k, key in enumerate(keys)]
+
+
+def test_a_block_of_plain_rows_gives_their_keys_at_once():
+    reader = RowReader("input", key_column="pump")
+    reader.feed(b"pump,value\na,1\n")
+    rows = reader.feed("b,2\n Gerät ,3\r\nc,4\r\n".encode())
+    assert rows.is_plain
+    assert [key.strip() for key in rows.row_keys()] == [row.key.strip() for row in rows] == ["b", "Gerät", "c"]
+    assert [key.strip() for key in rows[1:].row_keys()] == ["Gerät", "c"]
+    reader = RowReader("input", column="value", key_column="pump")
+    reader.feed(b"value,pump\n1,a\n")
+    assert [key.strip() for key in reader.feed(b"2,b\r\n3,c\n").row_keys()] == ["b", "c"]
+    without = RowReader("input")
+    without.feed(b"pump,value\n")
+    assert without.feed(b"x,1\ny,2\n").row_keys() is None

@@ -133,3 +133,35 @@ def test_it_loads_from_a_file_under_its_public_name(model, tmp_path):
     save_model(model, tmp_path / "forest.joblib")
     many = streamforest.StreamDetectors.load(tmp_path / "forest.joblib", 0.01, threads=1, silence=5.0)
     assert many.update([1], [2.0]).shape == (1,)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.integers(0, 300), max_size=4), st.integers(0, 9))
+def test_a_stream_begins_anew_after_its_silence_wherever_batches_are_cut(model, cuts, seed):
+    rng = np.random.default_rng(seed)
+    ids, values = rng.integers(0, 3, 300), rng.normal(size=300)
+    times = np.cumsum(rng.choice([1.0, 40.0, 120.0], 300, p=[0.8, 0.17, 0.03]))
+    many = StreamDetectors(model, silence=100.0)
+    parts = zip(*(np.split(column, sorted(cuts)) for column in (ids, values, times)), strict=True)
+    found = np.concatenate([many.update(*part) for part in parts])
+    for stream_id in range(3):
+        mine = ids == stream_id
+        pieces = np.split(np.flatnonzero(mine), np.flatnonzero(np.diff(times[mine]) > 100.0) + 1)
+        expected = [StreamDetector(model).update_many(values[piece], times[piece]) for piece in pieces]
+        assert found[mine].tobytes() == np.concatenate(expected).tobytes()
+
+
+def test_streams_without_times_are_dropped_by_the_clock(model):
+    now = [0.0]
+    many = StreamDetectors(model, silence=100.0, clock=lambda: now[0])
+    many.update([1, 2], [1.0, 2.0])
+    now[0] = 60.0
+    many.update([2], [2.0])
+    assert many.dropped == []
+    now[0] = 102.0
+    many.update([2], [2.0])
+    assert (set(many), many.dropped) == ({2}, [1])
+    assert many.update([2], [2.0])["index"].tolist() == [3]
+    assert many.dropped == []
+    now[0] = 300.0
+    assert many.update([2], [2.0])["index"].tolist() == [0]

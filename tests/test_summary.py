@@ -13,7 +13,9 @@ from streamforest import summary
 from streamforest.episodes import EpisodeFold
 from streamforest.history import History
 from streamforest.metrics import RunCounts
-from streamforest.protocols import VERDICT_DTYPE
+from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
+from streamforest.ranking import StreamRanking
+from streamforest.stream_names import StreamNames, shown_key
 from streamforest.summary import (
     Facts,
     RecentEpisodes,
@@ -21,6 +23,7 @@ from streamforest.summary import (
     _drawing,
     check_place,
     summary_page,
+    tiles,
     write_summary,
 )
 
@@ -267,3 +270,38 @@ def test_it_fits_a_phone_and_a_desktop_in_both_themes_and_asks_for_nothing(tmp_p
         assert summary.THEMES[scheme].page == {"light": "#ffffff", "dark": "#12161c"}[scheme]
     assert faults == []
     assert set(loaded) <= {"file", "data"}
+
+
+def test_of_many_streams_the_page_has_the_ranking_the_keys_and_their_number():
+    names = StreamNames()
+    evil, calm = names.numbers_of([EVIL, "calm one"])
+    ranking, counts, episodes = StreamRanking(names), RunCounts(0.001, names=names), RecentEpisodes(names=names)
+    for number, anomalies in ((evil, (20, 35)), (calm, ())):
+        alone = stream(40, anomalies)
+        rows = np.zeros(40, STREAM_VERDICT_DTYPE)
+        for name in VERDICT_DTYPE.names:
+            rows[name] = alone[name]
+        rows["stream"] = number
+        for sink in (counts.add, ranking.write, episodes.write):
+            sink(rows)
+    episodes.close()
+    facts = Facts("pumps.csv", "forest", MOMENT, MOMENT, "all points judged", "python main.py", {}, "streamforest 1")
+    page = summary_page(facts, counts, lambda: counts.status("pumps.csv", "forest", ("forest",), 1), ranking, episodes)
+    reader = Reader(page)
+    assert reader.open == []
+    assert "script" not in reader.tags
+    words = " ".join(reader.words)
+    assert "The worst streams" in words
+    assert words.count(shown_key(EVIL)) == 3, "once in the ranking, once at each of its episodes"
+    assert "calm one" not in words
+    assert {("streams", "2"), ("episodes", "2")} <= set(tiles(counts))
+    assert all(load.startswith("data:") for load in reader.loads)
+
+
+def test_of_many_streams_without_a_point_there_is_no_picture():
+    names = StreamNames()
+    counts = RunCounts(0.001, names=names)
+    facts = Facts("pumps.csv", "forest", MOMENT, MOMENT, "failed", "python main.py", {}, "streamforest 1")
+    status = lambda: counts.status("pumps.csv", "forest", ("forest",), 1)  # noqa: E731
+    page = summary_page(facts, counts, status, StreamRanking(names), RecentEpisodes(names=names))
+    assert "No point was judged" in page

@@ -1,17 +1,22 @@
 import math
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamforest.protocols import ANOMALY, LABELS, NORMAL, UNLABELLED, Reading, Refusal
+from streamforest.stream_names import StreamNames
 from streamforest.validation import (
     BAD_TIME,
     INFINITE,
+    LONG_KEY,
+    NO_KEY,
     NO_NUMBER,
     NO_READING,
+    STREAM_TOO_MANY,
     TIME_BACK,
     RefusedError,
     Validator,
@@ -298,3 +303,59 @@ def test_times_of_points_never_go_back_and_values_are_never_infinite(block):
     times = points["time"][~np.isnan(points["time"])]
     assert (np.diff(times) >= 0).all()
     assert not np.isinf(points["value"]).any()
+
+
+@st.composite
+def keyed_readings(draw):
+    """Readings of three streams and of none, with times that go on, go back and are unknown, and some rubbish."""
+    times, found = dict.fromkeys("abc", 1000), []
+    for _ in range(draw(st.integers(1, 40))):
+        key = draw(st.sampled_from("abc"))
+        times[key] += draw(st.sampled_from([0, 1, 1, 5, -3]))
+        value = draw(st.sampled_from(["1", "2.5", "2.5", "x", "nan"]))
+        time = draw(st.sampled_from([str(times[key]), str(times[key]), str(times[key]), ""]))
+        found.append(Reading(value, time, None, False, draw(st.sampled_from([key, key, key, f" {key} ", "", None]))))
+    return found
+
+
+@settings(deadline=None)
+@given(keyed_readings(), st.lists(st.integers(0, 40), max_size=3))
+def test_of_many_streams_each_has_the_points_and_refusals_that_it_has_alone(readings, cuts):
+    names = StreamNames()
+    together = Validator(names)
+    cuts = [0, *sorted(min(cut, len(readings)) for cut in cuts), len(readings)]
+    blocks = [together.check(readings[a:b]) for a, b in pairwise(cuts) if a < b]
+    points = np.concatenate([points for points, _ in blocks])
+    refused = 0
+    for key in "abc":
+        alone = Validator()
+        expected, refusals = alone.check([reading for reading in readings if (reading.key or "").strip() == key])
+        refused += len(refusals)
+        mine = points[points["stream"] == names.numbers_of([key])[0]]
+        for name in ("time", "value"):
+            np.testing.assert_array_equal(mine[name], expected[name])
+    without = sum(not (reading.key or "").strip() and reading.value != "x" for reading in readings)
+    assert together.reasons[NO_KEY] == without
+    assert together.refused == refused + sum(not (reading.key or "").strip() for reading in readings)
+
+
+@pytest.mark.parametrize("fillers", [0, FILLERS])
+def test_a_key_that_is_too_long_and_a_stream_too_many_are_refused_with_a_reason(fillers):
+    validator = Validator(StreamNames(most=1))
+    block = [Reading("1", key="a")] * (fillers + 1)
+    points, refusals = validator.check(
+        [*block, Reading("1", key="\x1b" * 201), Reading("1", key="b"), Reading("1", key="a")]
+    )
+    assert points["stream"].tolist() == [0] * (fillers + 2)
+    assert [refusal.reason for refusal in refusals] == [
+        f"key {shown(chr(27) * 201)} is longer than 200 characters",
+        "key 'b' is new, and there are 1 streams, the most",
+    ]
+    assert (validator.reasons[LONG_KEY], validator.reasons[STREAM_TOO_MANY]) == (1, 1)
+    assert "\x1b" not in refusals[0].reason
+
+
+def test_a_reading_that_is_refused_makes_no_stream():
+    names = StreamNames()
+    Validator(names).check([Reading("x", key="a"), Reading("1", "no time", key="b"), Reading("1", key="c")])
+    assert len(names) == 1

@@ -7,9 +7,10 @@ import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFold, Happening
+from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
 from streamforest.moments import iso_time
 from streamforest.protocols import Verdict, Verdicts
+from streamforest.stream_names import StreamNames
 
 
 class EventLogSink:
@@ -25,6 +26,8 @@ class EventLogSink:
         Renamed files that are kept, at least 1.
     cool_down : int
         Calm points in a row that an episode survives.
+    names : StreamNames, optional
+        Of the streams, where there are many: each line has the key of its own.
 
     Raises
     ------
@@ -32,10 +35,17 @@ class EventLogSink:
         The file cannot be opened; from ``write`` and ``close``, that it cannot be written.
     """
 
-    def __init__(self, path: Path, max_bytes: int, files: int, cool_down: int = EPISODE_GAP) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int,
+        files: int,
+        cool_down: int = EPISODE_GAP,
+        names: StreamNames | None = None,
+    ) -> None:
         self.name = f"log {path}"
         self._handler = _RaisingHandler(path, maxBytes=max_bytes, backupCount=files, encoding="utf-8")
-        self._fold = EpisodeFold(cool_down)
+        self._fold = EpisodeFolds(cool_down, names)
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
@@ -64,12 +74,18 @@ class _RaisingHandler(RotatingFileHandler):
 
 
 def _start_line(episode: Episode) -> str:
-    return f"{_moment(episode.start)} start episode={episode.number} {_facts(episode.start)}"
+    return f"{_moment(episode.start)} start {_key(episode)}episode={episode.number} {_facts(episode.start)}"
 
 
 def _end_line(episode: Episode) -> str:
     peak = f"peak_time={_moment(episode.peak)} {_facts(episode.peak, 'peak_')}"
-    return f"{_moment(episode.last)} end episode={episode.number} {_facts(episode.last)} points={episode.points} {peak}"
+    facts = f"episode={episode.number} {_facts(episode.last)} points={episode.points} {peak}"
+    return f"{_moment(episode.last)} end {_key(episode)}{facts}"
+
+
+def _key(episode: Episode) -> str:
+    """The key of an episode's stream, quoted, with what does not print escaped; nothing where there is one stream."""
+    return "" if episode.key is None else f"key={episode.key!r} "
 
 
 def _moment(verdict: Verdict) -> str:

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from streamforest.episodes import EPISODE_GAP, EpisodeFold
-from streamforest.protocols import Verdicts
+from streamforest.episodes import EPISODE_GAP, EpisodeFolds
+from streamforest.protocols import Verdicts, streams_of
+from streamforest.stream_names import StreamNames, shown_key
 
 MOST_WAITING = 100  # episodes whose command has not begun; the oldest make room
 FAILURES_TOLD = 10  # further ones are only counted
@@ -25,10 +26,11 @@ PATIENCE = 5.0  # seconds beyond the time limit for a command that was killed to
 
 
 class Call(NamedTuple):
-    """One episode that the command is to be run for: its number and what the command reads."""
+    """One episode that the command is to be run for: its number, what the command reads, and the key of its stream."""
 
     episode: int
     text: str
+    key: str | None = None
 
 
 def words_of(command: str) -> list[str]:
@@ -69,6 +71,8 @@ class HookSink:
         Takes a line for people.
     cool_down : int
         Calm points in a row that an episode survives.
+    names : StreamNames, optional
+        Of the streams, where there are many.
 
     Notes
     -----
@@ -86,10 +90,11 @@ class HookSink:
         describe: Callable[[Verdicts], str],
         notify: Callable[[str], None],
         cool_down: int = EPISODE_GAP,
+        names: StreamNames | None = None,
     ) -> None:
         self._words, self._seconds = list(words), seconds
         self._describe, self._notify = describe, notify
-        self._fold = EpisodeFold(cool_down)
+        self._fold = EpisodeFolds(cool_down, names)
         self._waiting: deque[Call] = deque()
         self._changed = threading.Condition()
         self._ends: float | None = None  # when all must be done, once the run is over
@@ -101,11 +106,10 @@ class HookSink:
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        first = int(verdicts["index"][0])
         for happening, episode in self._fold.add(verdicts):
             if happening == "start":
-                place = episode.start.index - first
-                self._add(Call(episode.number, self._describe(verdicts[place : place + 1])))
+                is_start = (verdicts["index"] == episode.start.index) & (streams_of(verdicts) == episode.stream)
+                self._add(Call(episode.number, self._describe(verdicts[is_start]), episode.key))
 
     def close(self) -> None:
         """Wait for what runs and what waits, no longer than one run may take, and tell what went wrong."""
@@ -162,7 +166,8 @@ class HookSink:
         self.failed += 1
         if self.failed <= FAILURES_TOLD:
             more = "; further failures are only counted" if self.failed == FAILURES_TOLD else ""
-            self._notify(f"command on anomaly, episode {call.episode}: {fault}{more}")
+            of = "" if call.key is None else f" of {shown_key(call.key)}"
+            self._notify(f"command on anomaly, episode {call.episode}{of}: {fault}{more}")
 
 
 def run_once(words: Sequence[str], text: str, seconds: float) -> str:

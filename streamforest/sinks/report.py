@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from streamforest.comparison import DetectorComparison
-from streamforest.protocols import Verdict, Verdicts, verdict_from_row
+from streamforest.protocols import Verdict, Verdicts, plain, verdict_from_row
+from streamforest.stream_names import StreamNames, csv_cell
 
 MOST_KEPT = 10_000  # anomalous points kept for a report that is asked for later
 
@@ -20,18 +21,24 @@ MOST_KEPT = 10_000  # anomalous points kept for a report that is asked for later
 class _Rows:
     """Verdicts -> rows of the report."""
 
-    def __init__(self, comparison: DetectorComparison | None) -> None:
-        self._comparison = comparison
+    def __init__(self, comparison: DetectorComparison | None, names: StreamNames | None) -> None:
+        self._comparison, self._names = comparison, names
 
     @property
     def header(self) -> list[str]:
         """Names of the columns."""
-        return [*Verdict._fields, *([] if self._comparison is None else ["flagged_by"])]
+        key = [] if self._names is None else ["key"]
+        return [*key, *Verdict._fields, *([] if self._comparison is None else ["flagged_by"])]
 
     def of(self, verdicts: Verdicts) -> list[list[Any]]:
         """The rows of one block of verdicts."""
         if self._comparison is None:
-            return [[*verdict_from_row(row)] for row in verdicts[verdicts["is_anomaly"]].tolist()]
+            found = verdicts[verdicts["is_anomaly"]]
+            rows = [[*verdict_from_row(row)] for row in plain(found).tolist()]
+            if self._names is None:
+                return rows
+            keys = (csv_cell(self._names.key_of(stream)) for stream in found["stream"].tolist())
+            return [[key, *row] for key, row in zip(keys, rows, strict=True)]
         flags = np.vstack((verdicts["is_anomaly"], self._comparison.flags))
         places = np.flatnonzero(flags.any(axis=0))
         names = np.array(self._comparison.names)
@@ -50,6 +57,8 @@ class ReportSink:
         Several detectors judge. Then there is a row for each point that any of them flags, with their names in one
         more column; and at the end the table of their agreement is written beside the report, see
         :func:`agreement_path`.
+    names : StreamNames, optional
+        Of the streams, where there are many. Then the first column is the key; see :func:`stream_names.csv_cell`.
 
     Raises
     ------
@@ -62,10 +71,12 @@ class ReportSink:
     same number back.
     """
 
-    def __init__(self, path: Path, comparison: DetectorComparison | None = None) -> None:
+    def __init__(
+        self, path: Path, comparison: DetectorComparison | None = None, names: StreamNames | None = None
+    ) -> None:
         self.name = f"report {path}"
         self._path, self._comparison = path, comparison
-        self._rows = _Rows(comparison)
+        self._rows = _Rows(comparison, names)
         self._file = path.open("w", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(self._rows.header)
@@ -95,12 +106,19 @@ class RecentReport:
         Anomalous points kept, at least 1.
     comparison : DetectorComparison, optional
         As in :class:`ReportSink`.
+    names : StreamNames, optional
+        As in :class:`ReportSink`.
     """
 
     name = "recent anomalous points"
 
-    def __init__(self, most: int = MOST_KEPT, comparison: DetectorComparison | None = None) -> None:
-        self._rows = _Rows(comparison)
+    def __init__(
+        self,
+        most: int = MOST_KEPT,
+        comparison: DetectorComparison | None = None,
+        names: StreamNames | None = None,
+    ) -> None:
+        self._rows = _Rows(comparison, names)
         self._kept: deque[list[Any]] = deque(maxlen=most)
         self._lock = threading.Lock()
 

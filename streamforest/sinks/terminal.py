@@ -9,7 +9,8 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -24,12 +25,15 @@ from streamforest.protocols import (
     VERDICT_DTYPE,
     ReaderGoneError,
     Verdicts,
+    plain,
     verdict_from_row,
 )
+from streamforest.stream_names import StreamNames
 
 Form = Literal["text", "json", "quiet"]
 
 WIDE = 95  # columns that a line needs at most with the date in full
+KEY_WIDTH = 16  # columns of a key; a longer one is cut in its middle
 HEADER_EVERY = 40  # lines, on a terminal
 RED, DIM, PLAIN = "\x1b[1;31m", "\x1b[2m", "\x1b[0m"
 UNKNOWN = "-"
@@ -75,6 +79,8 @@ class TerminalSink:
         Whether anomalous lines are coloured; json never is.
     width : int, optional
         Columns of the terminal; asked for when not given, and taken as enough where the stream is none.
+    names : StreamNames, optional
+        Of the streams, where there are many: each line begins with the key of its own, each object with ``key``.
 
     Raises
     ------
@@ -86,13 +92,18 @@ class TerminalSink:
 
     name = "standard output"
 
-    def __init__(self, stream: TextIO, form: Form, colour: bool, width: int | None = None) -> None:
+    def __init__(
+        self, stream: TextIO, form: Form, colour: bool, width: int | None = None, names: StreamNames | None = None
+    ) -> None:
         self._stream = stream
         self._is_json = form == "json"
         self._is_quiet = form == "quiet"
         is_terminal = stream.isatty()
-        columns = shutil.get_terminal_size().columns if is_terminal else WIDE
-        self._lines = _Lines(colour, _sign(stream), is_terminal, (columns if width is None else width) >= WIDE)
+        self._names = names
+        wide = WIDE if names is None else WIDE + KEY_WIDTH + 2
+        columns = shutil.get_terminal_size().columns if is_terminal else wide
+        is_wide = (columns if width is None else width) >= wide
+        self._lines = _Lines(colour, _sign(stream), is_terminal, is_wide, names)
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
@@ -100,7 +111,10 @@ class TerminalSink:
             verdicts = verdicts[verdicts["is_anomaly"]]
         if not len(verdicts):
             return
-        text = json_lines(verdicts) if self._is_json else self._lines.format(verdicts)
+        text = json_lines(verdicts, self._names) if self._is_json else self._lines.format(verdicts)
+        if self._names is not None:  # keys may have signs that the stream cannot show
+            encoding = self._stream.encoding or "utf-8"
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
         try:
             self._stream.write(text)
             self._stream.flush()
@@ -130,7 +144,10 @@ def _sign(stream: TextIO) -> str:
 class _Lines:
     """Verdicts -> aligned lines of text."""
 
-    def __init__(self, colour: bool, sign: str, has_headers: bool, is_wide: bool) -> None:
+    def __init__(
+        self, colour: bool, sign: str, has_headers: bool, is_wide: bool, names: StreamNames | None = None
+    ) -> None:
+        self._names = names
         self._colour = colour
         self._sign = sign
         self._has_headers = has_headers
@@ -143,17 +160,22 @@ class _Lines:
     def format(self, verdicts: Verdicts) -> str:
         """The lines of one block, each with its end."""
         lines: list[str] = []
-        for row in verdicts.tolist():
+        keys: Iterable[str | None] = (
+            repeat(None) if self._names is None else map(self._names.shown, verdicts["stream"].tolist())
+        )
+        for row, key in zip(plain(verdicts).tolist(), keys, strict=False):
             self._learn(row)
             if self._has_headers:
                 self._add_header(lines)
-            lines.append(self._line(row))
+            lines.append(self._line(row, key))
         return "".join(lines)
 
     def _learn(self, row: tuple[Any, ...]) -> None:
         """Choose the columns' notation by what has come so far, anomalous values left out."""
         _, time, value, _, _, _, _, is_anomaly, _, lower, upper, _, _ = row
         self._has_fractions = self._has_fractions or time % 1 > 0
+        if self._names is not None:
+            return  # each stream is of its own size
         for number in (lower, upper) if is_anomaly else (value, lower, upper):
             if abs(number) > self._scale:
                 self._scale = abs(number)
@@ -162,15 +184,17 @@ class _Lines:
     def _add_header(self, lines: list[str]) -> None:
         if self._since_header >= HEADER_EVERY:
             self._since_header = 0
-            header = self._joined(" ", "time", "value", "at least", "at most", "score", "limit", "")
+            key = None if self._names is None else "key"
+            header = self._joined(" ", key, "time", "value", "at least", "at most", "score", "limit", "")
             lines.append(self._painted(DIM, header))
         self._since_header += 1
 
-    def _line(self, row: tuple[Any, ...]) -> str:
+    def _line(self, row: tuple[Any, ...], key: str | None) -> str:
         index, time, value, _, score, threshold, _, is_anomaly, _, lower, upper, _, reason = row
         bound = 10 if self._is_wide else 9
         line = self._joined(
             self._sign if is_anomaly else " ",
+            key,
             str(index) if math.isnan(time) else self._moment(time),
             "missing" if math.isnan(value) else self._number(value, bound + 1),
             self._number(lower, bound),
@@ -181,8 +205,10 @@ class _Lines:
         )
         return self._painted(RED, line) if is_anomaly else line + "\n"
 
-    def _joined(self, sign: str, *cells: str) -> str:
-        """One line of cells: time, value, lower, upper, score, threshold, reason."""
+    def _joined(self, sign: str, key: str | None, *cells: str) -> str:
+        """One line of cells: key where there are many streams, time, value, lower, upper, score, threshold, reason."""
+        if key is not None:
+            sign = f"{sign} {_cut_key(key):<{KEY_WIDTH}} "
         time, value, lower, upper, score, limit, why = cells
         fraction = 4 if self._has_fractions else 0
         if self._is_wide:
@@ -210,6 +236,11 @@ class _Lines:
         return f"{colour}{line}{PLAIN}\n" if self._colour else line + "\n"
 
 
+def _cut_key(key: str) -> str:
+    """A key in the width that it has, its start and its end where it is too long."""
+    return key if len(key) <= KEY_WIDTH else f"{key[: KEY_WIDTH // 2 - 1]}..{key[1 - KEY_WIDTH // 2 :]}"
+
+
 def _decimals(scale: float) -> int | None:
     """Decimals that give numbers of this size five digits; None where they are better written in another way."""
     return max(0, 4 - math.floor(math.log10(scale))) if 1e-3 <= scale < 1e7 else None
@@ -225,8 +256,15 @@ def _fraction(number: float) -> str:
     return UNKNOWN if math.isnan(number) else f"{number:.3f}"
 
 
-def json_lines(verdicts: Verdicts) -> str:
-    """One JSON object a verdict, each on its line, fields as in Verdict; unknown and infinite numbers are null."""
+def json_lines(verdicts: Verdicts, names: StreamNames | None = None) -> str:
+    """One JSON object a verdict, each on its line, fields as in Verdict; unknown and infinite numbers are null.
+
+    Where there are many streams, ``key`` comes first.
+    """
+    if names is not None:
+        keys = (json.dumps(names.key_of(stream)) for stream in verdicts["stream"].tolist())
+        lines = json_lines(plain(verdicts))[:-1].split("\n")
+        return "".join([f'{{"key": {key}, {line[1:]}\n' for key, line in zip(keys, lines, strict=True)])
     reasons = ['""'] * len(verdicts)
     for row in np.flatnonzero(verdicts["reason"]).tolist():
         reasons[row] = json.dumps(verdict_from_row(verdicts[row].item()).reason)

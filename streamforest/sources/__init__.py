@@ -16,7 +16,7 @@ class SourceOptions(NamedTuple):
     ----------
     notify : callable
         Takes a line for people: of lost connections and the like.
-    column, time_column, label_column : str or None
+    column, time_column, label_column, key_column : str or None
         Names of columns, for sources that have columns.
     seed : int
         For the simulated source.
@@ -32,10 +32,16 @@ class SourceOptions(NamedTuple):
     column: str | None = None
     time_column: str | None = None
     label_column: str | None = None
+    key_column: str | None = None
     seed: int = 1
     outlier_probability: float = 0.0
     follow: bool = False
     interval: float | None = None
+
+    @property
+    def columns(self) -> tuple[str | None, ...]:
+        """Value, time, label and key column."""
+        return self.column, self.time_column, self.label_column, self.key_column
 
 
 def _open_simulated(word: str, options: SourceOptions) -> Source:
@@ -48,35 +54,35 @@ def _open_simulated(word: str, options: SourceOptions) -> Source:
 def _open_stdin(_word: str, options: SourceOptions) -> Source:
     from streamforest.sources.stdin import StdinSource  # noqa: PLC0415 - only where chosen
 
-    return StdinSource(options.column, options.time_column, options.label_column)
+    return StdinSource(*options.columns)
 
 
 def _open_file(word: str, options: SourceOptions) -> Source:
     if options.follow:
         from streamforest.sources.follow import FollowSource  # noqa: PLC0415 - only where chosen
 
-        return FollowSource(word, options.notify, options.column, options.time_column, options.label_column)
+        return FollowSource(word, options.notify, *options.columns)
     from streamforest.sources.file import FileSource  # noqa: PLC0415 - only where chosen
 
-    return FileSource(word, options.column, options.time_column, options.label_column)
+    return FileSource(word, *options.columns)
 
 
 def _open_mqtt(word: str, options: SourceOptions) -> Source:
     from streamforest.sources.mqtt import MqttSource  # noqa: PLC0415 - only where chosen
 
-    return MqttSource(word, options.notify, options.column, options.time_column, options.label_column)
+    return MqttSource(word, options.notify, *options.columns)
 
 
 def _open_kafka(word: str, options: SourceOptions) -> Source:
     from streamforest.sources.kafka import KafkaSource  # noqa: PLC0415 - only where chosen
 
-    return KafkaSource(word, options.notify, options.column, options.time_column, options.label_column)
+    return KafkaSource(word, options.notify, *options.columns)
 
 
 def _open_prometheus(word: str, options: SourceOptions) -> Source:
     from streamforest.sources.prometheus import PrometheusSource  # noqa: PLC0415 - only where chosen
 
-    return PrometheusSource(word, options.notify, options.interval)
+    return PrometheusSource(word, options.notify, options.interval, options.key_column)
 
 
 def _open_price(word: str, options: SourceOptions) -> Source:

@@ -26,7 +26,7 @@ class FileSource:
     path : str or Path
         The file. Gzip is told by its first bytes, whatever the name. A named pipe or a device is read as it
         arrives.
-    column, time_column, label_column : str, optional
+    column, time_column, label_column, key_column : str, optional
         As in :class:`~streamforest.rows.RowReader`.
 
     Raises
@@ -41,10 +41,11 @@ class FileSource:
         column: str | None = None,
         time_column: str | None = None,
         label_column: str | None = None,
+        key_column: str | None = None,
     ) -> None:
         self.name = Path(path).name
         self._path = str(path)
-        self._rows = RowReader(self.name, column, time_column, label_column)
+        self._rows = RowReader(self.name, column, time_column, label_column, key_column)
         self._file = _open(self._path)
         self.live = not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
 

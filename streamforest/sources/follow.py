@@ -29,7 +29,7 @@ class FollowSource:
         The file, of plain text; it need not be there yet.
     notify : callable
         Takes a line for people: of a file that is awaited, gone, replaced or truncated.
-    column, time_column, label_column : str, optional
+    column, time_column, label_column, key_column : str, optional
         As in :class:`~streamforest.rows.RowReader`.
 
     Raises
@@ -54,11 +54,12 @@ class FollowSource:
         column: str | None = None,
         time_column: str | None = None,
         label_column: str | None = None,
+        key_column: str | None = None,
     ) -> None:
         self.name = Path(path).name
         self._path = Path(path)
         self._notify = notify
-        self._rows = RowReader(self.name, column, time_column, label_column)
+        self._rows = RowReader(self.name, column, time_column, label_column, key_column)
         self._successor: FileIO | None = None
         try:
             self._file = self._open()

@@ -44,7 +44,7 @@ class KafkaSource:
         ``sasl_ssl``; the last where there is a user) and ``mechanism`` (``PLAIN``).
     notify : callable
         Takes a line for people.
-    column, time_column, label_column : str, optional
+    column, time_column, label_column, key_column : str, optional
         As in :class:`~streamforest.rows.RowReader`.
 
     Raises
@@ -64,6 +64,7 @@ class KafkaSource:
         column: str | None = None,
         time_column: str | None = None,
         label_column: str | None = None,
+        key_column: str | None = None,
     ) -> None:
         address = read_address(word, PORT)
         topic, _, query = address.rest.partition("?")
@@ -74,7 +75,8 @@ class KafkaSource:
         chosen = _parameters(query)
         self._partition = int(chosen["partition"]) if "partition" in chosen else None
         self._client = optional("confluent_kafka", "kafka")
-        self._payloads = PayloadReader(self.name, column, time_column, label_column)
+        self._payloads = PayloadReader(self.name, column, time_column, label_column, key_column)
+        self._is_one_stream = key_column is None  # no stream of many is known to be silent
         self._notify = notify
         self._connection = Connection(self.name, notify)
         self._fault = ""  # the newest one of the client
@@ -94,7 +96,7 @@ class KafkaSource:
             There was no connection within FIRST_LIMIT, the server refuses user or topic, or the value column
             cannot be told.
         """
-        silence = Silence(self.name, self._notify)
+        silence = Silence(self.name, self._notify, is_judged=self._is_one_stream)
         self._connection = Connection(self.name, self._notify)
         last = None
         while not stop.requested:

@@ -37,7 +37,7 @@ class MqttSource:
         ``+`` and ``#``; other signs may be written as ``%XX``.
     notify : callable
         Takes a line for people; called from a thread of the client's own too.
-    column, time_column, label_column : str, optional
+    column, time_column, label_column, key_column : str, optional
         As in :class:`~streamforest.rows.RowReader`.
 
     Raises
@@ -57,13 +57,15 @@ class MqttSource:
         column: str | None = None,
         time_column: str | None = None,
         label_column: str | None = None,
+        key_column: str | None = None,
     ) -> None:
         self._address = read_address(word, PORTS[word.partition(":")[0]])
         self._topic = unquote(self._address.rest)
         self.name = f"{self._address.scheme}://{self._address.place}/{self._topic}"
         _check_topic(self._topic, self._address.scheme)
         self._paho = optional("paho.mqtt.client", "mqtt")
-        self._payloads = PayloadReader(self.name, column, time_column, label_column)
+        self._payloads = PayloadReader(self.name, column, time_column, label_column, key_column)
+        self._is_one_stream = key_column is None  # no stream of many is known to be silent
         self._notify = notify
         self._inbox = Inbox(self.name, notify)
         self._connection = Connection(self.name, notify)
@@ -83,7 +85,7 @@ class MqttSource:
             cannot be told.
         """
         self._connection = Connection(self.name, self._notify)
-        silence = Silence(self.name, self._notify)
+        silence = Silence(self.name, self._notify, is_judged=self._is_one_stream)
         threading.Thread(target=self._keep_connected, daemon=True).start()
         count = 0
         while not stop.requested:

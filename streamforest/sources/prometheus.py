@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,15 +24,15 @@ INTERVAL = 15.0
 
 PORTS = {"http": 80, "https": 443}
 USAGE = "write prometheus:http://HOST:9090?query=QUERY"
-# Bytes of an answer that are read: many more than a single series needs.
-_LIMIT = 2**20
+# Bytes of an answer that are read: many more than a single series needs, or some hundred thousand of them.
+_LIMIT, _LIMIT_OF_MANY = 2**20, 2**26
 _NAMED = 5  # series that a message names
 
 
 class PrometheusSource:
-    """The value of a query that gives one series, or a scalar.
+    """The value of a query that gives one series, or a scalar; with a key column those of all its series.
 
-    No series at all is a missing reading.
+    No series at all is a missing reading; of many streams it is none.
 
     Parameters
     ----------
@@ -42,6 +43,8 @@ class PrometheusSource:
         Takes a line for people.
     interval : float, optional
         Seconds between two questions; INTERVAL without it.
+    key_column : str, optional
+        The label whose value says which stream a series is.
 
     Raises
     ------
@@ -51,7 +54,9 @@ class PrometheusSource:
 
     live = True
 
-    def __init__(self, word: str, notify: Callable[[str], None], interval: float | None = None) -> None:
+    def __init__(
+        self, word: str, notify: Callable[[str], None], interval: float | None = None, key_column: str | None = None
+    ) -> None:
         base, mark, query = word.partition(":")[2].partition("?query=")
         scheme = base.partition("://")[0].lower()
         if scheme not in PORTS or not mark or not query.strip():
@@ -66,6 +71,8 @@ class PrometheusSource:
         if address.user is not None:
             secret = base64.b64encode(f"{address.user}:{address.password or ''}".encode())
             self._headers["Authorization"] = f"Basic {secret.decode()}"
+        self._key_column = key_column
+        self._limit = _LIMIT if key_column is None else _LIMIT_OF_MANY
         self._notify = notify
         self._interval = interval or INTERVAL
         self._connection = Connection(self.name, notify)
@@ -83,7 +90,7 @@ class PrometheusSource:
         SourceError
             There was no answer within FIRST_LIMIT, or the first one is an error or has more than one series.
         """
-        silence = Silence(self.name, self._notify, self._interval)
+        silence = Silence(self.name, self._notify, self._interval, is_judged=self._key_column is None)
 
         def missed(has_come: bool) -> Reading | None:
             if has_come:
@@ -104,14 +111,14 @@ class PrometheusSource:
         request = urllib.request.Request(self._url, headers=self._headers)
         try:
             with urllib.request.urlopen(request, timeout=FIRST_LIMIT) as answer:
-                body = answer.read(_LIMIT + 1)
+                body = answer.read(self._limit + 1)
         except urllib.error.HTTPError as error:
             with error:
                 self._complain(error)
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise UnreachableError(str(getattr(reason, "strerror", None) or reason)) from None
-        return [self._read(body)]
+        return self._read(body)
 
     def _complain(self, error: urllib.error.HTTPError) -> None:
         """Raise what an error's status and body tell."""
@@ -124,35 +131,53 @@ class PrometheusSource:
             raise SourceError(f"{self.name}: {why}")
         raise UnreachableError(why)
 
-    def _read(self, body: bytes) -> Reading | Refusal:
-        """The reading that an answer holds."""
+    def _read(self, body: bytes) -> list[Reading | Refusal]:
+        """The readings that an answer holds."""
         try:
             found = json.loads(body)["data"]
             kind, result = found["resultType"], found["result"]
+            if kind == "vector" and self._key_column is not None:
+                return self._read_all(result)
             if kind == "vector" and not result:
-                return Reading(None, self._now())
+                return [Reading(None, self._now())]
             if kind == "scalar" or (kind == "vector" and len(result) == 1):
                 at, value = result if kind == "scalar" else result[0]["value"]
-                self._last = float(at), time.monotonic()
-                return Reading("nan" if math.isnan(float(value)) else value, float(at))
+                return [self._reading(at, value)]
             series = [_series(one.get("metric", {})) for one in result] if kind in {"vector", "matrix"} else []
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            if len(body) > _LIMIT:
-                return self._refuse(f"an answer of more than {_LIMIT} bytes; ask for one series")
+            if len(body) > self._limit:
+                return self._refuse(f"an answer of more than {self._limit} bytes; ask for fewer series")
             return self._refuse("the answer is none of Prometheus; is the address right?")
         if kind == "vector":
             named = ", ".join(series[:_NAMED]) + (f" and {len(series) - _NAMED} more" if len(series) > _NAMED else "")
             return self._refuse(
-                f"the query gives {len(series)} series: {named}; choose one by its labels, or make one of them, "
-                "as with sum(...), avg(...) or max(...)"
+                f"the query gives {len(series)} series: {named}; choose one by its labels, make one of them, "
+                "as with sum(...), avg(...) or max(...), or watch all: --key-column LABEL"
             )
         return self._refuse(f"the query gives a {kind}, not a number; a range as [5m] needs a function, as rate(...)")
 
-    def _refuse(self, why: str) -> Refusal:
+    def _read_all(self, result: list[dict[str, Any]]) -> list[Reading | Refusal]:
+        """The readings of all series, each with its key."""
+        keys = [one.get("metric", {}).get(self._key_column) for one in result]
+        known = [key for key in keys if key is not None]
+        twice = next((key for key, count in Counter(known).items() if count > 1), None)
+        if twice is not None:
+            label = self._key_column
+            return self._refuse(
+                f"{known.count(twice)} series have {label}={shown(twice)}; make one of them, as with sum by ({label})"
+            )
+        samples = (one["value"] for one in result)
+        return [self._reading(at, value, key) for (at, value), key in zip(samples, keys, strict=True)]
+
+    def _reading(self, at: float, value: str, key: str | None = None) -> Reading:
+        self._last = float(at), time.monotonic()
+        return Reading("nan" if math.isnan(float(value)) else value, float(at), key=key)
+
+    def _refuse(self, why: str) -> list[Reading | Refusal]:
         """An answer that cannot be judged; where it is the first, the query or the address is wrong."""
         if not self._connection.was_made:
             raise SourceError(f"{self.name}: {why}")
-        return Refusal("an answer", why)
+        return [Refusal("an answer", why)]
 
 
 def _series(labels: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ class StdinSource:
 
     Parameters
     ----------
-    column, time_column, label_column : str, optional
+    column, time_column, label_column, key_column : str, optional
         As in :class:`~streamforest.rows.RowReader`.
     descriptor : int, optional
         Another open descriptor to read in place of standard input.
@@ -35,10 +35,11 @@ class StdinSource:
         column: str | None = None,
         time_column: str | None = None,
         label_column: str | None = None,
+        key_column: str | None = None,
         *,
         descriptor: int | None = None,
     ) -> None:
-        self._rows = RowReader(self.name, column, time_column, label_column)
+        self._rows = RowReader(self.name, column, time_column, label_column, key_column)
         self._descriptor = _standard_input() if descriptor is None else descriptor
 
     def describe(self) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from streamforest.actions import Actions
 from streamforest.history import History
 from streamforest.protocols import Status, View
+from streamforest.ranking import StreamRanking
 from streamforest.token_file import kept_token
 
 PROBE_SECONDS = 20  # a toolkit that takes longer is taken for broken
@@ -36,7 +37,7 @@ class ViewError(Exception):
 class Watched(Protocol):
     """What a view shows, and what it can ask for."""
 
-    history: History
+    history: History | StreamRanking
     actions: Actions
     status: Callable[[], Status]
 

@@ -25,9 +25,11 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 import streamforest
 from streamforest.actions import DETECTOR, VIEW_COMMANDS, Actions
 from streamforest.exposition import CONTENT_TYPE, exposition
-from streamforest.figure import THEMES, StreamFigure, counters
+from streamforest.figure import THEMES, counters
 from streamforest.history import History
 from streamforest.protocols import Status
+from streamforest.ranking import StreamRanking
+from streamforest.ranking_figure import figure_of
 from streamforest.token_file import new_token
 
 PAGE = Path(__file__).with_name("page.html")
@@ -96,6 +98,13 @@ def _is_numeric(name: str) -> bool:
     return True
 
 
+def _what_is_drawn(status: Status) -> str:
+    """The picture in words, for who cannot see it."""
+    if status.streams is None:
+        return f"Stream of {status.source} above, score and threshold below"
+    return f"The most unusual of {status.streams:,} streams of {status.source}, and their ranking"
+
+
 class BrowserView:
     """A page that shows the stream to any number of visitors, who all see the same.
 
@@ -103,8 +112,8 @@ class BrowserView:
 
     Parameters
     ----------
-    history : History
-        Where the points come from.
+    history : History or StreamRanking
+        Where the points come from: of one stream or of many.
     status : callable
         Gives the run's Status.
     actions : Actions
@@ -128,7 +137,7 @@ class BrowserView:
     ----------
     address : str
         Of the page, with the token without which nothing is served.
-    figure : StreamFigure
+    figure : StreamFigure or RankingFigure
         What is shown.
     port : int
         The one that is used.
@@ -148,7 +157,7 @@ class BrowserView:
 
     def __init__(
         self,
-        history: History,
+        history: History | StreamRanking,
         status: Callable[[], Status],
         actions: Actions,
         *,
@@ -160,7 +169,7 @@ class BrowserView:
         snapshot: Callable[[], Path],
         token: str = "",
     ) -> None:
-        self.figure = StreamFigure(history, status, theme=theme)
+        self.figure = figure_of(history, status, theme=theme)
         self.report, self.snapshot = report, snapshot
         self.public = public
         self.token = token or new_token()
@@ -326,7 +335,7 @@ class BrowserView:
             "episodes": f"{status.episodes:,}",
             "kind": kind,
             "text": text,
-            "summary": f"Stream of {status.source} above, score and threshold below; "
+            "summary": f"{_what_is_drawn(status)}; "
             f"{status.points:,} points, {status.anomalies:,} anomalous, {status.episodes:,} episodes",
             "ended": not self.is_open,
         }

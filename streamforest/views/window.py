@@ -13,10 +13,11 @@ import matplotlib as mpl
 from matplotlib.backend_bases import Event, KeyEvent, MouseEvent
 
 from streamforest.actions import Actions
-from streamforest.figure import StreamFigure
 from streamforest.history import History
 from streamforest.keys import action_of
 from streamforest.protocols import Status
+from streamforest.ranking import StreamRanking
+from streamforest.ranking_figure import figure_of
 
 #: Toolkit -> module and class of matplotlib's canvas for it.
 CANVASES = {
@@ -39,8 +40,8 @@ class WindowView:
 
     Parameters
     ----------
-    history : History
-        Where the points come from.
+    history : History or StreamRanking
+        Where the points come from: of one stream or of many.
     status : callable
         Gives the run's Status.
     actions : Actions
@@ -62,7 +63,7 @@ class WindowView:
 
     def __init__(
         self,
-        history: History,
+        history: History | StreamRanking,
         status: Callable[[], Status],
         actions: Actions,
         *,
@@ -73,7 +74,7 @@ class WindowView:
     ) -> None:
         self.name = f"window ({toolkit})"
         self.is_open = True
-        self.figure = StreamFigure(history, status, theme=theme)
+        self.figure = figure_of(history, status, theme=theme)
         self._actions = actions
         self._clock = clock
         self._due = clock()

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from streamforest.protocols import VERDICT_DTYPE
+from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
 from streamforest.sinks.event_log import EventLogSink
+from streamforest.stream_names import StreamNames
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
 
@@ -124,3 +125,16 @@ def test_a_full_disk_is_an_error_and_not_a_traceback_from_logging(capsys):
     with pytest.raises(OSError, match="No space left"):
         sink.close()
     assert capsys.readouterr().err == ""
+
+
+def test_of_many_streams_each_line_has_its_key_quoted_and_escaped(tmp_path):
+    names = StreamNames()
+    rows = np.zeros(4, STREAM_VERDICT_DTYPE)
+    rows["stream"] = names.numbers_of(["a b", "x\n2024 start", "a b", "x\n2024 start"])
+    rows["index"], rows["time"], rows["is_anomaly"], rows["episode"], rows["reason"] = [0, 0, 1, 1], NOON, True, 1, 1
+    path = tmp_path / "anomaly.log"
+    sink = EventLogSink(path, 10**6, 3, names=names)
+    sink.write(rows)
+    sink.close()
+    heads = [line.split(" ", 1)[1].split(" episode=1 index=")[0] for line in lines_of(path)]
+    assert heads == ["start key='a b'", r"start key='x\n2024 start'", "end key='a b'", r"end key='x\n2024 start'"]

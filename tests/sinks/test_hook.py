@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforest.protocols import VERDICT_DTYPE
+from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
 from streamforest.sinks import hook
 from streamforest.sinks.hook import FAILURES_TOLD, MOST_WAITING, HookSink, run_once, words_of
 from streamforest.sinks.terminal import json_lines
+from streamforest.stream_names import StreamNames
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc: Linux")
@@ -363,3 +365,25 @@ def test_what_a_command_prints_does_not_reach_standard_output():
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=60)
     assert (done.stdout, done.stderr) == ("\n", "5\n")
+
+
+def test_of_many_streams_the_command_reads_the_key_too(said):
+    names = StreamNames()
+    rows = np.zeros(3, STREAM_VERDICT_DTYPE)
+    rows["stream"] = names.numbers_of(["calm", "\x1b[31m", "b"])
+    rows["index"], rows["is_anomaly"], rows["episode"] = 5, [False, True, True], 1
+    told = []
+    sink = HookSink(["/no/such"], 1.0, partial(json_lines, names=names), said.append, names=names)
+    sink.write(rows)
+    sink.close()
+    assert [line.split(":")[0] for line in said] == [
+        r"command on anomaly, episode 1 of \x1b[31m",
+        "command on anomaly, episode 1 of b",
+    ]
+    sink._add = lambda call: told.append(json.loads(call.text))
+    rows["index"] = 100
+    sink.write(rows)
+    assert [(found["key"], found["index"], found["is_anomaly"]) for found in told] == [
+        ("\x1b[31m", 100, True),
+        ("b", 100, True),
+    ]

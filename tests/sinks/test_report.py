@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import floats
 
-from streamforest.protocols import LABELS, REASONS, VERDICT_DTYPE, Verdict, verdict_from_row
+from streamforest.protocols import LABELS, REASONS, STREAM_VERDICT_DTYPE, VERDICT_DTYPE, Verdict, verdict_from_row
 from streamforest.sinks.report import RecentReport, ReportSink
+from streamforest.stream_names import StreamNames
 
 
 def verdicts_of(n, **fields):
@@ -179,3 +180,20 @@ def test_libreoffice_reads_it_without_options(tmp_path):
             else:
                 assert cell.data_type == "n", name
                 assert cell.value == pytest.approx(known, rel=1e-14, abs=0)
+
+
+def test_of_many_streams_each_row_begins_with_its_key_and_no_key_is_a_formula(tmp_path):
+    names = StreamNames()
+    keys = ["pump 1", "=cmd|' /C calc'!A0", "\tx", "-1", 'a,"b"']
+    verdicts = np.zeros(len(keys), STREAM_VERDICT_DTYPE)
+    verdicts["stream"], verdicts["is_anomaly"], verdicts["label"] = names.numbers_of(keys), True, -1
+    path = tmp_path / "report.csv"
+    sink = ReportSink(path, names=names)
+    sink.write(verdicts)
+    sink.close()
+    rows = rows_of(path)
+    assert list(rows[0]) == ["key", *Verdict._fields]
+    assert [row["key"] for row in rows] == ["pump 1", "'=cmd|' /C calc'!A0", "\\tx", "'-1", 'a,"b"']
+    recent = RecentReport(names=names)
+    recent.write(verdicts)
+    assert recent.csv() == path.read_bytes()

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforest.protocols import LABELS, REASONS, VERDICT_DTYPE, ReaderGoneError, verdict_from_row
+from streamforest.protocols import (
+    LABELS,
+    REASONS,
+    STREAM_VERDICT_DTYPE,
+    VERDICT_DTYPE,
+    ReaderGoneError,
+    verdict_from_row,
+)
 from streamforest.sinks.terminal import HEADER_EVERY, TerminalSink, has_reader, json_lines, wants_colour
+from streamforest.stream_names import StreamNames
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
 
@@ -254,3 +262,44 @@ def test_lines_of_json_are_those_of_the_standard_library_however_they_are_cut(ro
     wanted = [slow_line(row) for row in verdicts.tolist()]
     assert json_lines(verdicts) == "".join(wanted)
     assert [json_lines(verdicts[k : k + 1]) for k in range(len(rows))] == wanted
+
+
+def keyed(verdicts, keys):
+    names = StreamNames()
+    rows = np.zeros(len(verdicts), STREAM_VERDICT_DTYPE)
+    for name in VERDICT_DTYPE.names:
+        rows[name] = verdicts[name]
+    rows["stream"] = names.numbers_of(keys)
+    return rows, names
+
+
+KEYS = ["pump 1", "\x1b[31mred\n", 'a"b', "p" * 40]
+
+
+def test_of_many_streams_each_object_is_that_of_one_stream_behind_its_key():
+    rows, names = keyed(judged(4), KEYS)
+    stream = io.StringIO()
+    TerminalSink(stream, "json", False, names=names).write(rows)
+    found = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [next(iter(one)) for one in found] == ["key"] * 4
+    assert [one.pop("key") for one in found] == KEYS
+    assert found == [json.loads(line) for line in written(judged(4), "json").splitlines()]
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_of_many_streams_each_line_begins_with_its_key_in_a_column_of_its_own():
+    rows, names = keyed(alarms(4, value=[1, 1000, 1e-3, 50]), KEYS)
+    stream = Screen()
+    TerminalSink(stream, "text", False, 120, names=names).write(rows)
+    header, *lines = stream.getvalue().splitlines()
+    assert header.split()[:2] == ["key", "time"]
+    assert [line[2:18].rstrip() for line in lines] == ["pump 1", r"\x1b[31mred\n", 'a"b', "ppppppp..ppppppp"]
+    assert len({line.index("2024-05-01T12") for line in lines}) == 1
+    assert [line.split("Z")[1].split()[0] for line in lines] == ["1", "1000", "0.001", "50"]
+
+
+def test_a_key_that_the_stream_cannot_show_is_escaped():
+    rows, names = keyed(judged(1), ["Gerät"])
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    TerminalSink(stream, "text", False, names=names).write(rows)
+    assert rb"Ger\xe4t" in stream.buffer.getvalue()

@@ -98,9 +98,9 @@ def answer():
 
 @pytest.fixture
 def watch(stop, told):
-    def watch(place, query="up", interval=0.05):
+    def watch(place, query="up", interval=0.05, key_column=None):
         word = f"prometheus:http://{place}?query={query}"
-        source = open_source(word, SourceOptions(told.append, interval=interval))
+        source = open_source(word, SourceOptions(told.append, interval=interval, key_column=key_column))
         reader = Reader(source, stop)
         reader.source = source
         return reader
@@ -307,3 +307,13 @@ def test_whatever_the_object_is_it_is_read_or_refused(found):
     source._connection.worked()
     for body in (found, {"data": found}, {"data": {"resultType": "vector", "result": found}}):
         assert isinstance(source._read(json.dumps(body).encode()), Reading | Refusal)
+
+
+def test_with_a_key_column_each_series_is_a_stream_and_two_of_one_key_are_refused(answer, watch):
+    twice = vector(("a", "1"), ("a", "2"), ("b", "3"))
+    place, _ = answer(vector(("a", "1"), ("b", "NaN")), twice, result("vector", []), vector(("b", "5")))
+    reader = watch(place, key_column="job")
+    wait_until(lambda: len(reader.items) >= 4)
+    assert [(item.value, item.key) for item in reader.items[:2]] == [("1", "a"), ("nan", "b")]
+    assert reader.items[2].reason == "2 series have job='a'; make one of them, as with sum by (job)"
+    assert (reader.items[3].value, reader.items[3].key) == ("5", "b")

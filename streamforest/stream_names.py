@@ -1,0 +1,118 @@
+"""Names of streams: which number a key stands for, where a source holds many streams, and each one's newest time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_STREAMS = 1_000_000
+#: Characters of the longest key: a million of them have to fit into memory.
+LONGEST_KEY = 200
+#: With these a spreadsheet program takes a cell for a formula.
+_FORMULA = ("=", "+", "-", "@")
+
+
+class StreamNames:
+    """Numbers for keys, given in the order in which keys are first seen, and used again once a stream is dropped.
+
+    One thread gives numbers, others may ask for keys.
+
+    Parameters
+    ----------
+    most : int
+        Streams at the same time, at least 1.
+
+    Attributes
+    ----------
+    last_times : float64 array
+        By number: newest time of the stream in seconds, UTC epoch; minus infinity before its first one.
+    dropped : int
+        Streams that were dropped so far.
+    """
+
+    def __init__(self, most: int = MOST_STREAMS) -> None:
+        self.most = most
+        self.dropped = 0
+        self.last_times: NDArray[np.float64] = np.empty(0)
+        self._numbers: dict[str, int] = {}
+        self._keys: list[str | None] = []  # by number
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def numbers_of(self, keys: Sequence[str]) -> list[int] | None:
+        """Numbers of keys, new ones where they are needed; None, and nothing is changed, where these would be too many.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            Not empty, at most LONGEST_KEY characters each, without blanks around.
+        """
+        numbers = self._numbers
+        found = [numbers.get(key, -1) for key in keys]
+        if min(found, default=0) >= 0:
+            return found
+        fresh = dict.fromkeys(key for key, number in zip(keys, found, strict=True) if number < 0)
+        if len(numbers) + len(fresh) > self.most:
+            return None
+        for key in fresh:
+            self._add(key)
+        return [numbers[key] for key in keys]
+
+    def _add(self, key: str) -> None:
+        if not self._free:
+            first, n = len(self._keys), max(256, len(self._keys) // 2)
+            self._keys += [None] * n
+            self.last_times = np.append(self.last_times, np.full(n, -math.inf))
+            self._free += range(first + n - 1, first - 1, -1)
+        number = self._free.pop()
+        self._numbers[key], self._keys[number] = number, key
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Forget streams that there are; their numbers may go to others."""
+        for number in numbers:
+            key, self._keys[number] = self._keys[number], None
+            if key is not None:
+                del self._numbers[key]
+                self.last_times[number] = -math.inf
+                self._free.append(number)
+                self.dropped += 1
+
+    def key_of(self, number: int) -> str | None:
+        """The key of a stream as it came from outside; None where no stream has the number."""
+        return self._keys[number] if number < len(self._keys) else None
+
+    def shown(self, number: int) -> str:
+        """The key of a stream as it may be shown to people: what does not print is escaped."""
+        return shown_key(self.key_of(number))
+
+
+def shown_key(key: str | None) -> str:
+    r"""A key as it may be shown to people: what does not print is escaped.
+
+    Examples
+    --------
+    >>> print(shown_key("pump 1"), shown_key("\x1b[31mred"))
+    pump 1 \x1b[31mred
+    """
+    if key is None:
+        return ""
+    return key if key.isprintable() else repr(key)[1:-1]
+
+
+def csv_cell(key: str | None) -> str:
+    """A key as a cell of a CSV file: an apostrophe before what a spreadsheet program would run as a formula.
+
+    Tabs and other control characters are escaped, as for people.
+
+    Examples
+    --------
+    >>> print(csv_cell("pump 1"), csv_cell("=1+2"))
+    pump 1 '=1+2
+    """
+    text = shown_key(key)
+    return f"'{text}" if text.startswith(_FORMULA) else text
