@@ -264,7 +264,9 @@ def _dtype(described: Description) -> np.dtype[Any]:
     formats, offsets = [part[0].dtype for part in parts], [part[1] for part in parts]
     if any(part is None or part.names is not None for part in formats) or not all(map(_is_length, [size, *offsets])):
         raise PickleError(STRANGE)
-    if not 1 <= size <= MOST_ITEM:
+    # numpy's own check of this overflows
+    ends = [offset + part.itemsize for offset, part in zip(offsets, formats, strict=True)]
+    if not max(ends) <= size <= MOST_ITEM:
         raise PickleError(STRANGE)
     return np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size})
 

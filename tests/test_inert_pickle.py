@@ -127,6 +127,8 @@ BOMBS = {
     "objects in an array": dumped(np.array([{}], dtype=object)),
     "times in an array": dumped(np.zeros(3, "M8[s]")),
     "texts in an array": dumped(np.zeros(3, "U1000")),
+    "a field far behind its structure": dumped(NODES).replace(b"K\x09\x86", b"J\xff\xff\xff\x7f\x86"),
+    "a field just behind its structure": dumped(NODES).replace(b"K\x09\x86", b"K\x10\x86"),
     "many kinds of structures": dumped([np.zeros(1, [("a", "f8"), (f"b{i}", "f8")]) for i in range(101)]),
     "a structure in a structure": dumped(np.zeros(3, [("a", [("b", "f8")])])),
     "a key that is no text": dumped({1: 2}),
@@ -164,10 +166,10 @@ def test_the_worst_file_takes_bounded_memory_and_time(step):
     }.get(step[:1], b"")
     content = b"\x80\x04" + first + step * (MOST_OPCODES // 4) + b"."
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     with suppress(PickleError):
         read(content, {CLASS})
-    assert time.perf_counter() - started < 20.0
+    assert time.process_time() - started < 15.0
     assert tracemalloc.get_traced_memory()[1] < 60e6
     tracemalloc.stop()
 

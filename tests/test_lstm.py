@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -77,6 +78,13 @@ def test_a_missing_file_is_told_with_the_command_that_makes_it(tmp_path):
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(ModelError, match="cannot be read"):
         load_lstm(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelError, match="no regular file"):
+        load_lstm(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 1000, -1, -200])
