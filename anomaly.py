@@ -18,13 +18,17 @@ from streamforest.protocols import (
     Detector,
     Points,
     ReaderGoneError,
+    Reading,
     Refusal,
     Sink,
     Source,
     SourceError,
+    State,
     Stop,
     Verdicts,
 )
+from streamforest.resumption import Resumption
+from streamforest.state import joined, packed, part_of, unpacked
 from streamforest.stream_names import StreamNames
 from streamforest.validation import Validator
 
@@ -50,6 +54,7 @@ def anomaly_dect(
     max_points: int | None = None,
     without_times: str = "",
     names: StreamNames | None = None,
+    resumption: Resumption | None = None,
     notify: Notify,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
@@ -73,11 +78,13 @@ def anomaly_dect(
     delay : float
         Seconds between points of a source that is not live, at least 0.
     max_points : int, optional
-        Points after which the run ends, at least 1.
+        Points after which the run ends, at least 1; where it was resumed, those before among them.
     without_times : str
         Line for people, told once where the first point has no time; empty: nothing depends on times.
     names : StreamNames, optional
         Of the streams, where the source holds many and its readings have keys.
+    resumption : Resumption, optional
+        Keeps the run in a checkpoint as it goes on and at its end; source, detector, sinks and counts are in it.
     notify : callable
         Takes a line for people.
     clock : callable
@@ -93,12 +100,21 @@ def anomaly_dect(
     outlets = _Outlets(sinks, notify)
     intake = _Intake(source, counts, notify, sys.maxsize if max_points is None else max_points, names)
     one, many = cast("Detector", detector), cast("StreamDetectors", detector)  # one of them is what it is
+    if resumption is not None:
+        resumption.add("intake", intake)
     pause = 0.0 if source.live else delay
-    is_first = True
+    is_first = not intake.judged
+    is_between = True  # two blocks: all parts stand at the same point
     counts.start()
     try:
-        for block in _paced(source.read(stop, 1 if pause else BLOCK), pause, stop, clock):
-            for points in intake.points(block):
+        if resumption is not None:
+            resumption.write()  # or a run that is killed before it is due would have left lines that come again
+        for block in _paced(intake.blocks(source.read(stop, 1 if pause else BLOCK)), pause, stop, clock):
+            intake.take(block)
+            if stop.requested or intake.is_full:
+                break
+            is_between = False
+            for points in intake.points():
                 if is_first and without_times and np.isnan(points["time"][0]):
                     notify(without_times)
                 is_first = False
@@ -108,12 +124,15 @@ def anomaly_dect(
                     outlets.write(verdicts)
                 if names is not None:  # not before the sinks have asked for the keys
                     names.drop(cast("list[int]", many.dropped))
-            if intake.is_full:
-                return
+            is_between = True
+            if resumption is not None:
+                resumption.write_if_due()
         if not stop.requested:
             intake.end()
     finally:
         counts.end()
+        if resumption is not None and is_between:
+            resumption.write()  # before the sinks end what a resumed run goes on with
         outlets.close()
         source.close()
 
@@ -147,8 +166,8 @@ def _paced(blocks: Iterator[Block], delay: float, stop: Stop, clock: Callable[[]
         now = clock()
         if now - due > LATE:
             due = now
-        if stop.requested or (delay and stop.wait(due - now)):
-            return
+        if delay:
+            stop.wait(due - now)
         yield block
         due += delay
 
@@ -164,25 +183,53 @@ class _Intake:
         self._validator = Validator(names)
         self._points = 0
         self._refused = 0
+        self._unread: Block = []  # of the newest block
+
+    @property
+    def judged(self) -> int:
+        """Points that were given."""
+        return self._points
 
     @property
     def is_full(self) -> bool:
         """Whether as many points as wanted were given."""
         return self._points >= self._most
 
-    def points(self, block: Block) -> Iterator[Points]:
-        """The points of one block, up to as many as wanted in all; readings behind these stay unread."""
-        first = 0
-        while first < len(block) and not self.is_full:
+    def blocks(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        """What an earlier run left unread, and then what comes; nothing where no point is wanted any more."""
+        if self._unread:
+            yield self._unread
+        while not self.is_full and (block := next(blocks, None)) is not None:
+            yield block
+
+    def take(self, block: Block) -> None:
+        """Take the next block, of which nothing is read yet."""
+        self._unread = block
+
+    def points(self) -> Iterator[Points]:
+        """The points of the block, up to as many as wanted in all; readings behind these stay unread."""
+        while self._unread and not self.is_full:
             room = self._most - self._points
             if not self._points:
                 room = min(room, FIRST_READINGS - self._refused)
-            points, refusals = self._validator.check(block[first : first + room])
-            first += room
+            readings, self._unread = self._unread[:room], self._unread[room:]
+            points, refusals = self._validator.check(readings)
             self._points += len(points)
             self._take(refusals)
             if len(points):
                 yield points
+
+    def state(self) -> State:
+        """A copy of all that is remembered, and what the source gave and was not read."""
+        unread = [list(item) for item in self._unread]
+        own = {"facts": packed([self._points, self._refused, unread])}
+        return own | joined({"validator": self._validator.state()})
+
+    def restore(self, state: State) -> None:
+        """Go on from a state; raises ValueError where it is none."""
+        self._validator.restore(part_of(state, "validator"))
+        self._points, self._refused, unread = unpacked(state, "facts")
+        self._unread = [Refusal(*item) if len(item) == len(Refusal._fields) else Reading(*item) for item in unread]
 
     def end(self) -> None:
         """Complain of a source that has ended and of which no reading could be judged."""

@@ -27,7 +27,8 @@ if __name__ == "__main__":
         sys.exit("main.py needs Python 3.11 or newer")
     on_stop_signals(end_at_once)  # before all imports that take time
 
-import platform  # noqa: E402 - the handlers come first
+import hashlib  # noqa: E402 - the handlers come first
+import platform  # noqa: E402
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from functools import partial  # noqa: E402
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from streamforest.metrics import RunCounts
     from streamforest.protocols import Detector, Sink, Source, Status
     from streamforest.ranking import StreamRanking
+    from streamforest.resumption import Resumption
     from streamforest.rules import Rules
     from streamforest.stop import StopFlag
     from streamforest.stream_names import StreamNames
@@ -54,6 +56,11 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parent
 DESCRIPTION = "Watch a stream of numbers and mark what is unusual in it while it happens."
 DONE, FAILED, WRONG_USE = 0, 1, 2
+#: Settings that decide what is judged and how, beside source, detector and model.
+DECIDING = (
+    *("COLUMN", "TIME_COLUMN", "LABEL_COLUMN", "FOLLOW", "OUTLIER_PROBABILITY", "SEED", "WINDOW", "REFIT_EVERY"),
+    *("ALARM_RATE", "ALARMS_A_DAY", "DIRECTION", "MINIMUM_DEVIATION", "MINIMUM_DEVIATION_PERCENT", "COOL_DOWN"),
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -175,6 +182,7 @@ def check_keys(options: SimpleNamespace) -> None:
             options.detector not in {"isolation-forest", "list"}
         ),
         f"COMPARE is {options.compare!r}: several detectors are compared on one stream": options.compare is not None,
+        f"CHECKPOINT is {str(options.checkpoint)!r}: one stream is kept, not many": options.checkpoint is not None,
         "SNAPSHOT_ON_ANOMALY is on: that is for one stream, say --no-snapshot-on-anomaly": options.snapshot_on_anomaly,
     }
     for fault, is_there in faults.items():
@@ -192,7 +200,7 @@ def check_paths(options: SimpleNamespace) -> None:
     """
     taken = {"SOURCE": Path(options.source)} if names_file(options.source) else {}
     taken |= {"MODEL": options.model, "LSTM_MODEL": options.lstm_model}
-    for name in ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE"):
+    for name in ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE", "CHECKPOINT"):
         path = getattr(options, name.lower())
         for other, file in taken.items():
             if path is not None and is_same_file(path, file):
@@ -230,26 +238,34 @@ def words_on_anomaly(options: SimpleNamespace) -> Sequence[str]:
 def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]) -> int:
     """Build the parts, watch the stream until the run ends, and sum it up; returns the exit code."""
     from anomaly import anomaly_dect  # noqa: PLC0415 - numpy and more: after the command line was found to be right
+    from streamforest.checkpoint import CheckpointError  # noqa: PLC0415
     from streamforest.metrics import RunCounts  # noqa: PLC0415
     from streamforest.optional import MissingPackageError  # noqa: PLC0415
     from streamforest.protocols import DetectorError, SourceError  # noqa: PLC0415
+    from streamforest.resumption import DifferentRunError  # noqa: PLC0415
     from streamforest.stop import StopFlag  # noqa: PLC0415
     from streamforest.stream_names import StreamNames  # noqa: PLC0415
 
     names = None if options.key_column is None else StreamNames()
-    try:
-        source = make_source(options)
-        detector, comparison = make_ready_detectors(options, source)
-    except (SourceError, DetectorError, MissingPackageError) as error:
-        say(f"main.py: {error}")
-        return FAILED
-    choice = choose_view(options)
-    sinks = make_sinks(options, words, comparison, names)
     stop = StopFlag()
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day, names=names)
     watch = None
-    if choice.view != "none" or is_interactive(options):
-        watch, detector, sinks = make_watch(options, source, detector, comparison, sinks, counts, stop, names)
+    try:
+        resumption = make_resumption(options)
+        source = make_source(options)
+        if resumption is not None:
+            resumption.add_source(source)
+        detector, comparison = make_ready_detectors(options, source)
+        choice = choose_view(options)
+        sinks = make_sinks(options, words, comparison, names, resumption)
+        if choice.view != "none" or is_interactive(options) or resumption is not None:
+            watch, detector, sinks = make_watch(options, source, detector, comparison, sinks, counts, stop, names)
+        if resumption is not None:
+            resume(resumption, detector, counts, sinks)
+    except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
+        say(f"main.py: {error}")
+        return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
+    if watch is not None:
         open_view(choice, watch, options)
     summary, sinks = make_summary(options, arguments, source, detector, comparison, sinks, counts, stop, watch, names)
     on_stop_signals(stop.request)
@@ -267,6 +283,7 @@ def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]
             max_points=options.max_points,
             without_times=line_without_times(options),
             names=names,
+            resumption=resumption,
             notify=say,
         )
 
@@ -280,6 +297,66 @@ def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]
         code = run_watched(judge, counted, watch, choice, summary)
     stop.close()
     return code
+
+
+def make_resumption(options: SimpleNamespace) -> Resumption | None:
+    """What keeps the run, if that is asked for; it goes on from what was kept before.
+
+    Raises
+    ------
+    CheckpointError
+        Another run uses the checkpoint, it cannot be used, or it is one of another run.
+    """
+    if options.checkpoint is None:
+        return None
+    from streamforest.checkpoint import CheckpointFile  # noqa: PLC0415 - see run
+    from streamforest.resumption import Resumption  # noqa: PLC0415
+
+    return Resumption(CheckpointFile(options.checkpoint), fingerprint_of(options), options.checkpoint_every, say)
+
+
+def fingerprint_of(options: SimpleNamespace) -> dict[str, str]:
+    """What decides the results of a run: a checkpoint of another one is of no use to it."""
+    from streamforest.addresses import without_passwords  # noqa: PLC0415 - see run
+
+    is_file = names_file(options.source)
+    source = os.path.abspath(options.source) if is_file else without_passwords(options.source)  # noqa: PTH100 - ditto
+    names = options.compare or (options.detector,)
+    models = {"isolation-forest": ("MODEL", options.model), "lstm-autoencoder": ("LSTM_MODEL", options.lstm_model)}
+    digests = {models[name][0]: digest_of(models[name][1]) for name in names if name in models}
+    return {
+        "SOURCE": source,
+        "DETECTOR": ",".join(names),
+        **{name: str(getattr(options, name.lower())) for name in DECIDING},
+        **digests,
+    }
+
+
+def digest_of(path: Path) -> str:
+    """What a file's content is told by; empty where it cannot be read, which whoever needs it will tell."""
+    try:
+        with path.open("rb") as file:
+            return f"a file with SHA-256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    except OSError:
+        return ""
+
+
+def resume(
+    resumption: Resumption, detector: Detector | StreamDetectors, counts: RunCounts, sinks: Sequence[Sink]
+) -> None:
+    """Let all parts of a run go on from where they were kept, if they were; from now on they are.
+
+    Raises
+    ------
+    CheckpointError
+        What was kept does not fit.
+    """
+    resumption.add("detector", cast("Detector", detector))  # a checkpoint is refused where there are many streams
+    resumption.add("counts", counts)
+    for sink in sinks:
+        resumption.add_sink(sink)
+    if resumption.is_resumed:
+        say(f"going on from the checkpoint {resumption.path} at point {counts.points:,}")
 
 
 def run_watched(
@@ -653,6 +730,7 @@ def make_sinks(
     words: Sequence[str] = (),
     comparison: DetectorComparison | None = None,
     names: StreamNames | None = None,
+    resumption: Resumption | None = None,
 ) -> list[Sink]:
     """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
     from streamforest.sinks.event_log import EventLogSink  # noqa: PLC0415 - see run
@@ -664,7 +742,9 @@ def make_sinks(
         return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down, names)
 
     log = opened("log", options.log, open_log)
-    report = opened("report", options.report, partial(ReportSink, comparison=comparison, names=names))
+    goes_on = resumption is not None and resumption.has(ReportSink.__name__)
+    open_report = partial(ReportSink, comparison=comparison, names=names, goes_on=goes_on)
+    report = opened("report", options.report, open_report)
     describe = partial(json_lines, names=names)
     hook = [HookSink(words, options.on_anomaly_seconds, describe, say, options.cool_down, names)] if words else []
     if sys.stdout is None or not has_reader(sys.stdout):

@@ -29,7 +29,7 @@ ROW_DTYPE = np.dtype(
     ]
 )
 PLAIN = -1  # the row's numbers stand in the array
-NOWHERE = -1  # end of a line that is too long and was refused before its end came
+NOWHERE = -1  # end of a line behind which the text cannot be read on: too long, or lines before it are told later
 
 
 class Position(NamedTuple):
@@ -72,8 +72,13 @@ class Lines(list[Reading | Refusal]):
 
     @property
     def end(self) -> Position | None:
-        """Where the text goes on behind the last row; None within a line that is too long, or without rows."""
+        """Where the text goes on behind the last row; None where that cannot be told, or without rows."""
         return _position([(line, end) for line, _, end in self._places[-1:]], self._layout)
+
+    @property
+    def farthest(self) -> int:
+        """Where the row that stands farthest in the text begins, bytes; NOWHERE without rows."""
+        return max((start for _, start, _ in self._places), default=NOWHERE)
 
     @overload
     def __getitem__(self, at: SupportsIndex) -> Reading | Refusal: ...
@@ -124,8 +129,13 @@ class Rows(Sequence[Reading | Refusal]):
 
     @property
     def end(self) -> Position | None:
-        """Where the text goes on behind the last row; None within a line that is too long, or without rows."""
+        """Where the text goes on behind the last row; None where that cannot be told, or without rows."""
         return _position(self.table[["line", "end"]][-1:].tolist(), self._layout)
+
+    @property
+    def farthest(self) -> int:
+        """Where the row that stands farthest in the text begins, bytes; NOWHERE without rows."""
+        return int(self.table["start"].max(initial=NOWHERE))
 
     def row_keys(self) -> list[str] | None:
         """Keys of the rows, which must be plain; None where they have none."""

@@ -11,6 +11,7 @@ from streamforest.episodes import EPISODE_GAP
 from streamforest.history import Marks
 from streamforest.metrics import EventMatch
 from streamforest.protocols import Detector, State, Verdicts
+from streamforest.state import joined, part_of, saved_array
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -68,6 +69,26 @@ class Agreement:
     def shared(self) -> NDArray[np.int64]:
         """Episodes of the row's detector that the column's flags too, shape (n, n); the diagonal are all of them."""
         return self._shared + (self._with & self._is_open[:, None])
+
+    def _arrays(self) -> State:
+        """All that is remembered, to be changed in place."""
+        return {
+            "points": self.points,
+            "episodes": self.episodes,
+            "shared": self._shared,
+            "is_open": self._is_open,
+            "newest": self._newest,
+            "with": self._with,
+        }
+
+    def state(self) -> State:
+        """A copy of all that is remembered."""
+        return {name: array.copy() for name, array in self._arrays().items()}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state; raises ValueError where it is none of as many detectors."""
+        for name, array in self._arrays().items():
+            array[:] = saved_array(state, name, array)
 
 
 class DetectorComparison:
@@ -172,15 +193,18 @@ class DetectorComparison:
         return "\n".join([title, *texts])
 
     def state(self) -> State:
-        """A copy of what all detectors remember of the stream; the counts are not part of it."""
-        states = [detector.state() for detector in (self._deciding, *self._others)]
-        return {f"{k}.{name}": array for k, state in enumerate(states) for name, array in state.items()}
+        """A copy of what all detectors remember of the stream, and of the counts."""
+        parts = {str(k): detector.state() for k, detector in enumerate((self._deciding, *self._others))}
+        matches = {f"match {k}": match.state() for k, match in enumerate(self._matches)}
+        return joined({**parts, **matches, "agreement": self.agreement.state()})
 
     def restore(self, state: State) -> None:
         """Go on from a state of the same detectors; raises ValueError where it is none."""
         for k, detector in enumerate((self._deciding, *self._others)):
-            mark = f"{k}."
-            detector.restore({name.removeprefix(mark): a for name, a in state.items() if name.startswith(mark)})
+            detector.restore(part_of(state, str(k)))
+        for k, match in enumerate(self._matches):
+            match.restore(part_of(state, f"match {k}"))
+        self.agreement.restore(part_of(state, "agreement"))
 
 
 def _share(number: float | None) -> str:

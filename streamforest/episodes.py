@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, plain, verdict_from_row
+from streamforest.protocols import VERDICT_DTYPE, State, Verdict, Verdicts, plain, verdict_from_row
+from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames
 
 #: Calm points in a row that an episode survives, where no cool-down is asked for; after one more it is over.
@@ -53,6 +54,10 @@ class Episode:
         return replace(self, peak=peak, last=verdict, points=self.points + 1)
 
 
+def _saved_episode(number: int, start: list[Any], peak: list[Any], last: list[Any], *others: Any) -> Episode:
+    return Episode(number, Verdict(*start), Verdict(*peak), Verdict(*last), *others)
+
+
 def _height(verdict: Verdict) -> float:
     return -1.0 if verdict.score is None else verdict.score
 
@@ -96,6 +101,20 @@ class EpisodeFold:
         """End the open episode, if there is one, because the stream has ended."""
         episode, self._open = self._open, None
         return [] if episode is None else [("end", episode)]
+
+    def state(self) -> State:
+        """A copy of all that is remembered."""
+        episode = self._open
+        facts = None if episode is None else [getattr(episode, field.name) for field in fields(Episode)]
+        return {"fold": packed([self._alive, facts])}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state; raises ValueError where it is none."""
+        try:
+            self._alive, facts = unpacked(state, "fold")
+            self._open = None if facts is None else _saved_episode(*facts)
+        except (TypeError, ValueError):
+            raise ValueError("the saved episode is not of this version") from None
 
     def _take(self, row: tuple[Any, ...], happenings: list[tuple[Happening, Episode]]) -> None:
         index, is_anomaly = row[_INDEX], row[_IS_ANOMALY]
@@ -178,6 +197,14 @@ class EpisodeFolds:
         if fold.open is not None:
             self._folds[stream] = fold
         return found
+
+    def state(self) -> State:
+        """A copy of all that is remembered of the one stream; many streams are not kept."""
+        return self._folds[0].state()
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of one stream; raises ValueError where it is none."""
+        self._folds[0].restore(state)
 
     def finish(self) -> list[tuple[Happening, Episode]]:
         """End the open episodes, because the run has ended."""

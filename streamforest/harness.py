@@ -15,6 +15,7 @@ from streamforest.protocols import State, Verdicts
 from streamforest.reasons import tell_why
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.season import LONGEST_SEASON
+from streamforest.state import joined, part_of
 from streamforest.tails import FAR_WEIGHT, TAIL_START, learn_tail, surprise
 from streamforest.vector import N_VECTOR, Room, look, new_rooms
 
@@ -231,10 +232,9 @@ class HarnessedDetector(CompiledDetector):
 
     def state(self) -> State:
         """A copy of all that is remembered of the stream."""
-        return super().state() | {f"scorer.{name}": array for name, array in self._scorer.state().items()}
+        return super().state() | joined({"scorer": self._scorer.state()})
 
     def restore(self, state: State) -> None:
         """Go on from a state; raises ValueError where it is not one of a detector of this kind."""
         super().restore(state)
-        mark = "scorer."
-        self._scorer.restore({name.removeprefix(mark): a for name, a in state.items() if name.startswith(mark)})
+        self._scorer.restore(part_of(state, "scorer"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from streamforest.rules import (
     note_time,
     wanted_rate,
 )
+from streamforest.state import saved_array
 
 #: Where a stream stands, beside what its detector remembers: the next index, the last episode, the last point that
 #: kept it alive, and what the alarm rules remember.
@@ -229,11 +229,3 @@ class CompiledDetector(ABC):
             It is not the state of such a detector.
         """
         self._records[:] = saved_array(state, "records", self._records)
-
-
-def saved_array(state: State, name: str, like: NDArray[Any]) -> NDArray[Any]:
-    """An array of a saved state; raises ValueError where it is not there in the type and shape of another one."""
-    saved = state.get(name)
-    if saved is None or saved.dtype != like.dtype or saved.shape != like.shape:
-        raise ValueError(f"the saved state has no {name} of shape {like.shape} and this version's type")
-    return saved

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from streamforest.protocols import LABELS, NORMAL, UNLABELLED, Status, Verdicts, streams_of
+from streamforest.protocols import LABELS, NORMAL, UNLABELLED, State, Status, Verdicts, streams_of
+from streamforest.state import attributes_of, joined, packed, part_of, saved_array, set_attributes, unpacked
 from streamforest.stream_names import StreamNames
 
 #: Points after a labelled event in which an anomalous point still counts as its discovery.
@@ -53,6 +54,9 @@ class EventMatch:
     the first anomalous point in it, or up to GRACE points after its end while no other event has begun. An
     episode is right if one of its anomalous points lies in an event or its grace.
     """
+
+    #: What is remembered beside the arrays and the streams.
+    _FACTS = ("is_labelled", "episodes", "right_episodes")
 
     def __init__(self) -> None:
         self.is_labelled = False
@@ -104,6 +108,24 @@ class EventMatch:
         if is_hit and not known.is_right:
             known.is_right = True
             self.right_episodes += 1
+
+    def state(self) -> State:
+        """A copy of all that is remembered."""
+        arrays = {"events": self.events, "found": self.found, "delays": self._delays}
+        streams = {str(n): [getattr(known, name) for name in _Labelled.__slots__] for n, known in self._streams.items()}
+        own = {"facts": attributes_of(self, self._FACTS), "streams": packed(streams)}
+        return own | {name: array.copy() for name, array in arrays.items()}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state; raises ValueError where it is none."""
+        for name, array in (("events", self.events), ("found", self.found), ("delays", self._delays)):
+            array[:] = saved_array(state, name, array)
+        set_attributes(self, self._FACTS, state, "facts")
+        self._streams = {}
+        for stream, saved in unpacked(state, "streams").items():
+            known = self._streams[int(stream)] = _Labelled()
+            for name, value in zip(_Labelled.__slots__, saved, strict=True):
+                setattr(known, name, value)
 
     @property
     def precision(self) -> float | None:
@@ -159,6 +181,12 @@ class RunCounts:
         Labelled events against episodes.
     """
 
+    #: What is counted, beside labelled events and seconds.
+    _FACTS = (
+        *("points", "missing", "scored", "anomalies", "episodes", "refused", "repaired"),
+        *("_has_times", "_normal", "_false"),
+    )
+
     def __init__(
         self,
         alarm_rate: float,
@@ -181,6 +209,7 @@ class RunCounts:
         self._normal = 0  # scored points labelled normal
         self._false = 0  # those of them that were flagged
         self._newest_episode: dict[int, int] = {}  # its number, by stream
+        self._earlier = 0.0  # seconds of the run before it was resumed
         self._clock = clock
         self.start()
 
@@ -189,7 +218,7 @@ class RunCounts:
         self._newest: float | None = None  # when the newest points came
         self._ended: float | None = None
         self._started = self._clock()
-        self._marks = deque([(self._started, 0)], maxlen=RATE_MARKS)
+        self._marks = deque([(self._started, self.points)], maxlen=RATE_MARKS)
 
     def end(self) -> None:
         """Count no more seconds: what comes now is clearing up."""
@@ -219,6 +248,20 @@ class RunCounts:
         self.match.add(verdicts)
         self._mark()
 
+    def state(self) -> State:
+        """A copy of all that is counted."""
+        newest = packed([*self._newest_episode.items()])
+        own = {"facts": attributes_of(self, self._FACTS), "seconds": np.array([self.seconds]), "newest": newest}
+        return own | joined({"match": self.match.state()})
+
+    def restore(self, state: State) -> None:
+        """Count on from a state; raises ValueError where it is none."""
+        seconds = saved_array(state, "seconds", np.zeros(1))
+        self.match.restore(part_of(state, "match"))
+        set_attributes(self, self._FACTS, state, "facts")
+        self._newest_episode = dict(unpacked(state, "newest"))
+        self._earlier = float(seconds[0])
+
     def _mark(self) -> None:
         self._newest = now = self._clock()
         if now - self._marks[-1][0] >= MARK_SECONDS:
@@ -231,8 +274,8 @@ class RunCounts:
 
     @property
     def seconds(self) -> float:
-        """How long the run has lasted."""
-        return (self._clock() if self._ended is None else self._ended) - self._started
+        """How long the run has lasted; where it was resumed, without the time in between."""
+        return self._earlier + (self._clock() if self._ended is None else self._ended) - self._started
 
     @property
     def points_per_second(self) -> float:

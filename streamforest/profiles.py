@@ -49,6 +49,7 @@ class TimedStream(SimulatedStream):
     step: ClassVar[float]
     shape: ClassVar[StreamProfile]
     kinds: ClassVar[tuple[str, ...]] = KINDS
+    _FACTS = (*SimulatedStream._FACTS, "_taken")
 
     def __init__(self, seed: int, outlier_probability: float = 0.0) -> None:
         self._own_seed = [seed, *self.title.encode()]  # or all kinds would have their anomalies at the same points
@@ -170,6 +171,8 @@ class PaymentStream(TimedStream):
 
     #: Payments that are expected since Monday 00:00, at each full hour of the week.
     expected: ClassVar[Floats] = np.cumsum([0.0, *_SHOP_DAY * 5, *_SHOP_SATURDAY, *_SHOP_SUNDAY])
+    _FACTS = (*TimedStream._FACTS, "_reached")
+    _GENERATORS = (*TimedStream._GENERATORS, "_waits")
 
     def __init__(self, seed: int, outlier_probability: float = 0.0) -> None:
         super().__init__(seed, outlier_probability)
@@ -294,6 +297,8 @@ class WebStream(TimedStream):
         drift=50.0,
         drift_points=800.0,
     )
+
+    _FACTS = (*TimedStream._FACTS, "_burst")
 
     def __init__(self, seed: int, outlier_probability: float = 0.0) -> None:
         self._burst = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -259,6 +259,23 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class ResumableSource(Protocol):
+    """What a source has besides, if a later run can go on where it stood."""
+
+    def state(self) -> State:
+        """Where it stands, just behind the newest block that was yielded; empty where it cannot go back."""
+        ...
+
+    def restore(self, state: State) -> str:
+        """Go back to where it stood, before the first ``read``.
+
+        Returns what is missing in between, in words for people; empty where the next reading is the one that would
+        have come. Raises SourceError where what was read has changed, and ValueError where the state is none.
+        """
+        ...
+
+
 class Detector(Protocol):
     """Judges points: scores first, then learns.
 
@@ -300,6 +317,26 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Write what is held back and release; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class ResumableSink(Protocol):
+    """What a sink has besides, if a later run can go on with what it wrote."""
+
+    def state(self) -> State:
+        """A copy of all that is remembered; all that was written is on the disk when it returns.
+
+        Raises OSError where it is not. Works after ``close`` too.
+        """
+        ...
+
+    def restore(self, state: State, *, cut: bool) -> str:
+        """Go on from a state; with ``cut`` what was written after it is taken back, for it will come again.
+
+        Returns what could not be done, in words for people; empty where all was. Raises OSError where going on would
+        spoil a file that is not the run's own, and ValueError where the state is none.
+        """
         ...
 
 

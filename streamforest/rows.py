@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.block import NOWHERE, ROW_DTYPE, Lines, Rows, TextBlock
+from streamforest.block import NOWHERE, ROW_DTYPE, Lines, Position, Rows, TextBlock
 from streamforest.cells import ODD, read_rows
 from streamforest.layout import (
     MOST_LINES,
@@ -97,6 +97,16 @@ class RowReader:
     def describe(self) -> str:
         """The value column and the columns there are, in words."""
         return "no columns found so far" if self._layout is None else self._layout.describe()
+
+    @property
+    def known(self) -> Layout | None:
+        """Which column is what, as far as it is known, in this text or the one before."""
+        return self._layout or self._earlier
+
+    def go_on(self, place: Position, earlier: Layout | None = None) -> None:
+        """Read on at a place of a text, before the first bytes of which are fed; ``earlier`` as after a restart."""
+        self._offset, self.lines, self._layout = place
+        self._earlier = earlier
 
     def blocks(self, chunks: Iterable[bytes | Seam], stop: Stop, most: int) -> Iterator[TextBlock]:
         """Yield the readings of all chunks in blocks of at most ``most``, each as soon as it is there.
@@ -208,10 +218,11 @@ class RowReader:
         self.lines += 1
         text = _text(raw)
         place = self.lines, start, start + len(raw) + 1
+        told = (*place[:2], NOWHERE) if self._first else place  # lines before it are told later
         if text is None:
-            found.add(_no_text(self.lines), *place)
+            found.add(_no_text(self.lines), *told)
         elif text.strip(" \r") and not is_possible(text):
-            found.add(Refusal(f"line {self.lines}", f"{shown(text)} is neither a row nor a header"), *place)
+            found.add(Refusal(f"line {self.lines}", f"{shown(text)} is neither a row nor a header"), *told)
         elif text.strip(" \r"):
             if is_row(text):
                 self._first = self._pending + self._first  # the text before ended behind its header

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.compiled import compiled
-from streamforest.protocols import LABELS, NORMAL
+from streamforest.protocols import LABELS, NORMAL, State
+from streamforest.state import attributes_of, packed, set_attributes, unpacked
 
 Noise = Literal["gaussian", "heavy-tailed", "autocorrelated", "counts"]
 NOISES: tuple[Noise, ...] = ("gaussian", "heavy-tailed", "autocorrelated", "counts")
@@ -213,6 +214,30 @@ class SimulatedStream:
         values, self._values = self._values[:n], self._values[n:]
         labels, self._labels = self._labels[:n], self._labels[n:]
         return values, labels
+
+    #: What changes from point to point, beside what is made and not taken yet and the random numbers.
+    _FACTS: ClassVar[tuple[str, ...]] = ("_position", "_phases", "_drift", "_noise", "_last")
+    #: The generators of random numbers.
+    _GENERATORS: ClassVar[tuple[str, ...]] = ("_rng",)
+
+    def state(self) -> State:
+        """A copy of all that the next points depend on, beside what the stream was made with."""
+        generators = [getattr(self, name).bit_generator.state for name in self._GENERATORS]
+        return {
+            "facts": attributes_of(self, self._FACTS),
+            "random": packed([self._event, generators]),
+            "values": self._values.copy(),
+            "labels": self._labels.copy(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from the state of a stream that was made in the same way; raises ValueError where it is none."""
+        event, generators = unpacked(state, "random")
+        set_attributes(self, self._FACTS, state, "facts")
+        self._event = None if event is None else _Event(*event)
+        for name, saved in zip(self._GENERATORS, generators, strict=True):
+            getattr(self, name).bit_generator.state = saved
+        self._values, self._labels = state["values"].copy(), state["labels"].copy()
 
     def _next_event(self, after: int) -> _Event | None:
         if not np.isfinite(self._mean_gap):

@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from streamforest.compiled import Records, address_of, compiled, pointer
 from streamforest.detectors.isolation_forest import RECORD_DTYPE, Judge, StreamDetector, new_records, step
-from streamforest.judging import saved_array
 from streamforest.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, State, Verdicts
 from streamforest.rules import NO_RULES, Rules
+from streamforest.state import saved_array
 from streamforest.stream_names import MOST_STREAMS
 from streamforest.vector import new_rooms
 

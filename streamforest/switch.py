@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.judging import new_courses, renumber, saved_array
+from streamforest.judging import new_courses, renumber
 from streamforest.protocols import VERDICT_DTYPE, Detector, State, Verdicts
 from streamforest.rules import NO_RULES, Rules
+from streamforest.state import joined, packed, part_of, saved_array, unpacked
 
 RECENT = 5000  # points that a new detector is shown before it judges
 
@@ -130,17 +131,32 @@ class DetectorSwitch:
 
     def state(self) -> State:
         """A copy of where the stream stands, and of what the detector that judges now remembers."""
-        own = {"switch.courses": self._courses.copy(), "switch.place": np.array([self._index, self._shift])}
-        return own | {f"detector.{name}": array for name, array in self._detector.state().items()}
+        place = np.array([self._index, self._shift])
+        own = {"courses": self._courses.copy(), "place": place, "name": packed(self.name)}
+        return joined({"switch": own, "detector": self._detector.state()})
 
     def restore(self, state: State) -> None:
-        """Go on from a state in which a detector of the same name judged; raises ValueError where it is none."""
-        courses = saved_array(state, "switch.courses", self._courses)
-        place = saved_array(state, "switch.place", np.zeros(2, np.int64))
-        mark = "detector."
-        self._detector.restore({name.removeprefix(mark): a for name, a in state.items() if name.startswith(mark)})
+        """Go on from a state, with the detector that judged then; raises ValueError where that cannot be."""
+        own = part_of(state, "switch")
+        courses = saved_array(own, "courses", self._courses)
+        place = saved_array(own, "place", np.zeros(2, np.int64))
+        name = unpacked(own, "name")
+        detector = self._detector if name == self.name else self._made(name)
+        detector.restore(part_of(state, "detector"))
+        self._detector, self.name, self._wanted = detector, detector.name, detector.name
         self._courses[:] = courses
         self._index, self._shift = place.tolist()
+
+    def _made(self, name: object) -> Detector:
+        """The detector of a name, ready to judge; raises ValueError where there can be none."""
+        if name not in self.names:
+            raise ValueError(f"the detector that judged then is {name!r}, and there are {', '.join(self.names)}")
+        try:
+            detector = self._make(str(name))
+        except self._faults as error:
+            raise ValueError(f"the detector that judged then cannot be made: {error}") from None
+        detector.catch_up(np.empty(0), np.empty(0))  # compiled before the first point
+        return detector
 
     def _prepare(self, name: str) -> None:
         """Make a detector and show it the recent points, unless another one is wanted by then."""

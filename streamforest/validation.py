@@ -53,7 +53,9 @@ from streamforest.protocols import (
     Points,
     Reading,
     Refusal,
+    State,
 )
+from streamforest.state import attributes_of, packed, set_attributes, unpacked
 from streamforest.stream_names import LONGEST_KEY, StreamNames
 
 Column = Sequence[str | float | None]
@@ -117,6 +119,9 @@ class Validator:
     again one reading at a time. Both give the same points, bit for bit. Memory is constant.
     """
 
+    #: What is remembered beside the reasons.
+    _FACTS = ("missing", "repaired", "_last_time", "_seen")
+
     def __init__(self, names: StreamNames | None = None) -> None:
         self._names = names
         self.missing = 0
@@ -129,6 +134,16 @@ class Validator:
     def refused(self) -> int:
         """How many readings were refused, those that the source refused among them."""
         return self.reasons.total()
+
+    def state(self) -> State:
+        """A copy of all that is remembered."""
+        return {"facts": attributes_of(self, self._FACTS), "reasons": packed(self.reasons)}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state; raises ValueError where it is none."""
+        reasons = unpacked(state, "reasons")
+        set_attributes(self, self._FACTS, state, "facts")
+        self.reasons = Counter(reasons)
 
     def check(self, block: Block) -> tuple[Points, list[Refusal]]:
         """Check one block, which follows the one before in time.

@@ -125,3 +125,14 @@ def test_a_restored_comparison_goes_on_with_the_same_bits():
     expected = np.concatenate(list(judged(whole, values[1000:])))
     assert np.concatenate(list(judged(resumed, values[1000:]))).tobytes() == expected.tobytes()
     assert whole.flags.tobytes() == resumed.flags.tobytes()
+
+
+def test_it_goes_on_from_a_state_with_all_counts():
+    values = stream(2000)
+    whole, first, second = compared(), compared(), compared()
+    list(judged(whole, values, labels=0, blocks=1))
+    list(judged(first, values[:700], labels=0))
+    second.restore(first.state())
+    list(judged(second, values[700:], labels=0))
+    assert second.table() == whole.table()
+    assert second.shared() == whole.shared()

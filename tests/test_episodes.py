@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from streamforest.episodes import EPISODE_GAP, UNUSUAL, EpisodeFold, EpisodeFolds
 from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
+from streamforest.state import packed
 from streamforest.stream_names import StreamNames
 
 
@@ -172,3 +173,22 @@ def test_an_episode_of_a_dropped_stream_ends_when_another_takes_its_number():
     names.numbers_of(["new"])
     told = folds.add(in_stream(verdicts_of(flags_of("!......")), number))
     assert [(kind, episode.key) for kind, episode in told] == [("end", "old"), ("start", "new"), ("end", "new")]
+
+
+@settings(deadline=None)
+@given(st.lists(st.booleans(), min_size=2, max_size=60), st.data())
+def test_a_fold_that_goes_on_from_a_state_tells_what_the_whole_one_does(flags, data):
+    verdicts = verdicts_of(flags)
+    verdicts["time"], verdicts["expected"] = np.nan, 0.1
+    cut = data.draw(st.integers(1, len(flags) - 1))
+    first, second = EpisodeFold(), EpisodeFold()
+    told = first.add(verdicts[:cut])
+    second.restore(first.state())
+    assert second.open == first.open
+    assert told + second.add(verdicts[cut:]) + second.finish() == happenings_of(verdicts)
+
+
+@pytest.mark.parametrize("facts", [None, [1], [1, [2]], [1, [1, [], [], [], 1]], [1, 2]])
+def test_what_is_no_state_is_refused(facts):
+    with pytest.raises(ValueError, match="saved"):
+        EpisodeFold().restore({"fold": packed(facts)})

@@ -19,6 +19,7 @@ import pytest
 
 import main
 import model_prod
+from streamforest.checkpoint import CheckpointFile
 from streamforest.detectors import DETECTORS
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.metrics import RunCounts
@@ -755,6 +756,7 @@ def test_of_many_streams_each_is_judged_to_the_bits_of_a_run_of_its_own(run, pum
         (["cpu:0"], "SOURCE is 'cpu:0', which has no columns"),
         (["a.csv", "--detector", "z-score"], "DETECTOR is 'z-score': many streams are judged by isolation-forest"),
         (["a.csv", "--compare", "isolation-forest,z-score"], "COMPARE is 'isolation-forest,z-score'"),
+        (["a.csv", "--checkpoint", "kept"], "CHECKPOINT is 'kept': one stream is kept, not many"),
         (["a.csv", "--snapshot-on-anomaly"], "SNAPSHOT_ON_ANOMALY is on"),
     ],
 )
@@ -782,3 +784,61 @@ def test_a_silent_stream_begins_anew_and_refusals_have_reasons(run, tmp_path):
     assert "refused reading 3: it has no key" in err
     assert "refused reading 7: time '90' goes back" in err
     assert "   streams  1, 2 dropped after their silence\n" in err
+
+
+def test_a_run_that_was_stopped_goes_on_and_leaves_what_one_run_leaves(start, run, csv, tmp_path):
+    options = ("--format", "json", "--alarm-rate", 0.01, "--report", "report.csv")
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    _, expected, _ = run(csv, *options, "--log", "log.txt", "--delay", 0, cwd=whole)
+    kept = (csv, *options, "--log", "log.txt", "--checkpoint", "kept")
+    out = tmp_path / "out.json"
+    with out.open("ab") as stream:
+        first = start(*kept, "--delay", 0.005, stdout=stream)
+        deadline = time.monotonic() + 60
+        while out.stat().st_size < 9000 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(60) == 0
+    assert 0 < out.read_bytes().count(b"\n") < 600
+    with out.open("ab") as stream:
+        code, _, err = run(*kept, "--delay", 0, stdout=stream)
+    assert (code, out.read_text(encoding="utf-8")) == (0, expected)
+    assert "going on from the checkpoint kept at point " in err
+    assert "    points  600 in " in err
+    for name in ("log.txt", "report.csv"):
+        assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_checkpoint_of_another_run_or_one_in_use_is_refused_in_one_line(run, tmp_path):
+    options = ("--detector", "z-score", "--delay", 0, "--format", "quiet", "--checkpoint", "kept")
+    assert run(*options, "--max-points", 100)[0] == 0
+    code, out, err = run(*options, "--max-points", 150)
+    assert (code, out) == (0, "")
+    assert "    points  150 in " in err, "--max-points is of the whole run"
+    code, out, err = run(*options, "--max-points", 200, "--seed", 2)
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "main.py: the checkpoint kept is one of another run: SEED was 1 and is 2; "
+        "go back to that, or give this run another --checkpoint"
+    ]
+    holder = CheckpointFile(tmp_path / "kept")
+    code, out, err = run(*options, "--max-points", 200)
+    holder.close()
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        "main.py: another run uses the checkpoint kept; wait for its end, or give this one another --checkpoint"
+    ]
+
+
+def test_what_cannot_go_back_goes_on_with_what_comes_and_takes_nothing_back(run, tmp_path):
+    options = ("-", "--detector", "z-score", "--format", "json", "--checkpoint", "kept")
+    with (tmp_path / "out.json").open("ab") as stream:
+        for text in ("1\n2\n3\n", "4\n5\n"):
+            (tmp_path / "text").write_text(text)
+            with (tmp_path / "text").open() as file:
+                code, _, err = run(*options, stdin=file, stdout=stream)
+            assert code == 0
+    assert "this source cannot go back" in err
+    found = [json.loads(line) for line in (tmp_path / "out.json").read_text().splitlines()]
+    assert [(one["index"], one["value"]) for one in found] == [(n, n + 1.0) for n in range(5)]

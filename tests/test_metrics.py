@@ -302,3 +302,44 @@ def test_streams_are_counted_where_there_are_many():
     assert "   streams  2, 1 dropped after their silence\n" in counts.summary()
     assert counts.status("s", "d", ("d",), 1).streams == 2
     assert RunCounts(0.01).status("s", "d", ("d",), 1).streams is None
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([UNLABELLED, 0, SPIKE, DIP]), st.booleans()), min_size=2, max_size=60), st.data()
+)
+def test_counts_go_on_from_a_state_as_if_nothing_had_happened(points, data):
+    labels, flags = (np.array(column) for column in zip(*points, strict=True))
+    verdicts = verdicts_of(labels)
+    verdicts["is_anomaly"], verdicts["episode"] = flags, np.where(flags, 1 + np.arange(len(flags)) // 3, 0)
+    cut = data.draw(st.integers(1, len(points) - 1))
+    whole = counts_of(verdicts[:cut], verdicts[cut:])
+    resumed = RunCounts(0.01, Clock())
+    resumed.restore(counts_of(verdicts[:cut]).state())
+    resumed.add(verdicts[cut:])
+    states = whole.state(), resumed.state()
+    assert {name: array.tobytes() for name, array in states[0].items()} == {
+        name: array.tobytes() for name, array in states[1].items()
+    }
+    assert whole.summary() == resumed.summary()
+
+
+def test_seconds_go_on_without_the_time_in_between():
+    clock = Clock()
+    counts = RunCounts(0.01, clock)
+    counts.start()
+    counts.add(verdicts_of([UNLABELLED] * 50))
+    clock.now += 10.0
+    state = counts.state()
+    clock.now += 1000.0
+    resumed = RunCounts(0.01, clock)
+    resumed.restore(state)
+    resumed.start()
+    clock.now += 5.0
+    assert resumed.seconds == 15.0
+    assert resumed.recent_points_per_second == 0.0
+
+
+def test_a_state_of_another_version_is_refused():
+    with pytest.raises(ValueError, match="the saved state"):
+        RunCounts(0.01).restore({})

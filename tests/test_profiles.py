@@ -160,3 +160,15 @@ def test_a_weekly_cycle_follows_its_hours_and_has_mean_0():
     assert season.shape[6 * 4] == pytest.approx(-5, abs=0.2)
     assert season.shape[18 * 4] == pytest.approx(5, abs=0.2)
     assert abs(np.diff(np.append(season.shape, season.shape[0]))).max() < 2
+
+
+@every_profile
+@pytest.mark.parametrize("cut", [0, 1, 1024, 2500])
+def test_a_stream_goes_on_from_a_state_with_the_same_bits(kind, cut):
+    whole = taken(kind, 3, 0.1, [cut, 4000 - cut])
+    first, second = kind(3, 0.1), kind(3, 0.1)
+    first.take_times(cut)
+    first.take(cut)
+    second.restore(first.state())
+    for column, expected in zip((second.take_times(4000 - cut), *second.take(4000 - cut)), whole, strict=True):
+        assert column.tobytes() == expected[cut:].tobytes()

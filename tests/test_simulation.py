@@ -263,3 +263,15 @@ def test_a_profile_out_of_its_range_is_named_with_field_and_value(field, value):
 def test_counts_need_a_level_above_0():
     with pytest.raises(ValueError, match=r"level is -3.0, allowed"):
         SimulatedStream(StreamProfile(level=-3.0, noise="counts"), 1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 3000), st.integers(0, 5), st.sampled_from([0.0, 0.05, 0.5]))
+def test_a_stream_goes_on_from_a_state_with_the_same_bits(cut, seed, share):
+    profile = random_profile(np.random.default_rng(seed))
+    whole = SimulatedStream(profile, seed, share).take(5000)
+    first, second = SimulatedStream(profile, seed, share), SimulatedStream(profile, seed, share)
+    first.take(cut)
+    second.restore(first.state())
+    for column, expected in zip(second.take(5000 - cut), whole, strict=True):
+        assert column.tobytes() == expected[cut:].tobytes()

@@ -204,3 +204,33 @@ def test_a_restored_switch_goes_on_with_the_same_bits(history):
     assert resumed.update_many(values[2000:], times[2000:]).tobytes() == expected.tobytes()
     with pytest.raises(ValueError, match="the saved state has no"):
         resumed.restore({name: array for name, array in state.items() if "records" not in name})
+
+
+def test_it_goes_on_from_a_state_with_the_detector_that_judged_then(history):
+    values, times = stream(3000)
+    first, second = switch_over(history, []), switch_over(History(10), [])
+    judge(first, history, values[:1000], times[:1000])
+    first.switch("b")
+    judge(first, history, values[1000:2000], times[1000:2000])
+    second.restore(first.state())
+    assert second.name == "b"
+    assert (
+        second.update_many(values[2000:], times[2000:]).tobytes()
+        == judge(first, history, values[2000:], times[2000:]).tobytes()
+    )
+    second.switch_to_next()
+    second.update_many(values[:1], times[:1])
+    assert second.name == "c"
+
+
+def test_a_state_whose_detector_cannot_be_made_is_refused_and_nothing_changes(history):
+    first = switch_over(history, [])
+    first.switch("b")
+    first.update_many(np.zeros(5))
+    second = switch_over(history, [], faulty=("b",))
+    with pytest.raises(ValueError, match="the detector that judged then cannot be made: b is broken"):
+        second.restore(first.state())
+    assert second.name == "a"
+    third = DetectorSwitch(Named("a"), ("a",), Named, history.newest, [].append, start=at_once)
+    with pytest.raises(ValueError, match="judged then is 'b', and there are a"):
+        third.restore(first.state())

@@ -359,3 +359,13 @@ def test_a_reading_that_is_refused_makes_no_stream():
     names = StreamNames()
     Validator(names).check([Reading("x", key="a"), Reading("1", "no time", key="b"), Reading("1", key="c")])
     assert len(names) == 1
+
+
+def test_it_goes_on_from_a_state_with_the_last_time_and_the_counts():
+    first, second = Validator(), Validator()
+    first.check([Reading(" 5", "2024-05-01T12:00:00"), Reading("x"), Reading("")])
+    second.restore(first.state())
+    points, refusals = second.check([Reading(5.0, "2024-05-01T11:59:59")])
+    assert (len(points), refusals[0].where) == (0, "reading 4")
+    assert (second.missing, second.repaired) == (1, 1)
+    assert second.reasons == {NO_NUMBER: 1, TIME_BACK: 1}

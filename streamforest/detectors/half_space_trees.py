@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.harness import HarnessedDetector
-from streamforest.judging import saved_array
 from streamforest.optional import optional
 from streamforest.protocols import State
 from streamforest.rules import NO_RULES, Rules
+from streamforest.state import saved_array
 from streamforest.vector import N_VECTOR
 
 GROUP = "half-space-trees"

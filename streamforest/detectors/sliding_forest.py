@@ -20,9 +20,10 @@ from streamforest.compiled import Records, compiled
 from streamforest.evidence import FAR_OUT
 from streamforest.forest import NODE_DTYPE, Forest, flatten, isolation
 from streamforest.harness import LEAST_SCORES, begin, calibration, conclude, new_harness
-from streamforest.judging import CompiledDetector, saved_array
+from streamforest.judging import CompiledDetector
 from streamforest.protocols import DetectorError, State, Verdicts
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
+from streamforest.state import saved_array
 from streamforest.vector import HIGHEST, N_VECTOR, Room, new_rooms
 
 LEAST_WINDOW, MOST_WINDOW = 10, 100_000
@@ -99,7 +100,8 @@ class Refits:
     ----------
     path : Path
         JSON Lines: the settings, then ``{"after": a, "from": f}`` for each forest, which was fitted after ``a``
-        vectors and judged from the point with index ``f`` on. If the file is there it is followed, and not changed.
+        vectors and judged from the point with index ``f`` on. If the file is there it is followed, and not changed
+        unless a run goes on from its state: then the forests behind its end are written down too.
     settings : dict
         What the record is of.
     notify : callable
@@ -116,6 +118,7 @@ class Refits:
         self._notify = notify
         self.ahead: deque[tuple[int, int]] = deque()  # what is still to be followed
         self._path: Path | None = None  # where it is written
+        self._followed = path
         try:
             if path.exists() and path.stat().st_size:
                 self.ahead.extend(self._read(path.read_text(encoding="utf-8"), settings))
@@ -124,6 +127,12 @@ class Refits:
                 self._write(settings)
         except OSError as error:
             raise DetectorError(f"{self._where}: {error.strerror or error}") from None
+
+    def go_on(self, index: int) -> None:
+        """Follow it from the point with an index on, and write it on from its end."""
+        while self.ahead and self.ahead[0][1] < index:
+            self.ahead.popleft()
+        self._path = self._followed
 
     def note(self, after: int, start: int) -> None:
         """Write down that the forest that was fitted after so many vectors judges from an index on."""
@@ -345,8 +354,8 @@ class SlidingForestDetector(CompiledDetector):
         self._seen[0], self._due = seen, due
         self._judging, self._coming, self._fitter = judging, coming, None
         self._forest = NO_FOREST if judging is None else fit_forest(*judging)
-        while self._refits is not None and self._refits.ahead and self._refits.ahead[0][1] < self._index:
-            self._refits.ahead.popleft()
+        if self._refits is not None:
+            self._refits.go_on(self._index)
 
     def _saved_fit(self, state: State, name: str, after: int) -> Fit | None:
         if after == NONE:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from streamforest import rotation
 from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
+from streamforest.file_mark import FileMark, sync_folder
 from streamforest.moments import iso_time
-from streamforest.protocols import Verdict, Verdicts
+from streamforest.protocols import State, Verdict, Verdicts
+from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames
+
+#: A line of such a log.
+_LINE = re.compile(rb"\S+ (start|end) (key=.* )?episode=\d+ index=\d+ ")
 
 
 class EventLogSink:
@@ -44,7 +55,7 @@ class EventLogSink:
         names: StreamNames | None = None,
     ) -> None:
         self.name = f"log {path}"
-        self._handler = _RaisingHandler(path, maxBytes=max_bytes, backupCount=files, encoding="utf-8")
+        self._handler = _RaisingHandler(path, max_bytes, files)
         self._fold = EpisodeFolds(cool_down, names)
 
     def write(self, verdicts: Verdicts) -> None:
@@ -58,6 +69,18 @@ class EventLogSink:
         finally:
             self._handler.close()
 
+    def state(self) -> State:
+        """The open episode, and where the log and its rotated files end."""
+        return self._fold.state() | {"files": packed(self._handler.marks())}
+
+    def restore(self, state: State, *, cut: bool) -> str:
+        """Go on with the log as it was; see ResumableSink."""
+        marks = [FileMark(*mark) for mark in unpacked(state, "files")]
+        self._fold.restore(state)
+        if cut and marks and not self._handler.go_back(marks):
+            return "it is not the file of the checkpoint, or others wrote there: lines may stand there twice"
+        return ""
+
     def _add(self, happenings: list[tuple[Happening, Episode]]) -> None:
         for happening, episode in happenings:
             line = _start_line(episode) if happening == "start" else _end_line(episode)
@@ -65,12 +88,74 @@ class EventLogSink:
 
 
 class _RaisingHandler(RotatingFileHandler):
-    """A rotating file whose faults reach the caller, where logging would print a traceback and go on."""
+    """A rotating file whose faults reach the caller, where logging would print a traceback and go on.
+
+    Rotated files that one of the last checkpoints knows are kept, however many there are, until :meth:`close`.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, files: int) -> None:
+        super().__init__(path, maxBytes=max_bytes, backupCount=files, encoding="utf-8")
+        self._path = Path(self.baseFilename)
+        self._rotations = 0
+        self._known: deque[int] = deque(maxlen=3)  # rotations at the newest checkpoints
+
+    def doRollover(self) -> None:  # noqa: N802 - the name is logging's
+        """Begin a new file."""
+        if self._known and self.stream is not None:
+            os.fsync(self.stream.fileno())  # or a checkpoint would know a file that is not on the disk
+        with self._moving():
+            self._rotations += 1
+            rotation.rotate(self._path, self._most())
+
+    @contextmanager
+    def _moving(self) -> Iterator[None]:
+        """Let the file be renamed meanwhile: closed before, and what has its name then is opened."""
+        if self.stream is not None:
+            self.stream.close()
+        self.stream = None
+        yield
+        self.stream = self._open()
+
+    def _most(self) -> int:
+        """Rotated files that are kept."""
+        return self.backupCount + (self._rotations - self._known[0] if self._known else 0)
+
+    def marks(self) -> list[FileMark]:
+        """Where all files end, once they are on the disk; for a checkpoint."""
+        if self.stream is None:
+            return rotation.marks(self._path, None)
+        self.flush()
+        marks = rotation.marks(self._path, self.stream.fileno())
+        if marks:
+            os.fsync(self.stream.fileno())
+            sync_folder(self._path.parent)
+        self._known.append(self._rotations)
+        rotation.trim(self._path, self._most())
+        return marks
+
+    def go_back(self, marks: list[FileMark]) -> bool:
+        """Take back what was written after the marks, if these files are still there."""
+        with self._moving():
+            return rotation.go_back(self._path, marks, _is_own)
+
+    def close(self) -> None:
+        """Close the file; rotated ones that only a checkpoint needed go."""
+        super().close()
+        if self._known:
+            rotation.trim(self._path, self.backupCount)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the name and shape are logging's
         error = sys.exception()
         if error is not None:
             raise error
+
+
+def _is_own(path: Path, start: int) -> bool:
+    """Whether a file holds nothing but lines of such a log behind a place, in bytes; the last one need not be whole."""
+    with path.open("rb") as file:
+        file.seek(start)
+        lines = file.read().split(b"\n")
+    return all(map(_LINE.match, lines[:-1]))
 
 
 def _start_line(episode: Episode) -> str:

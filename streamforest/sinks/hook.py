@@ -16,7 +16,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from streamforest.episodes import EPISODE_GAP, EpisodeFolds
-from streamforest.protocols import Verdicts, streams_of
+from streamforest.protocols import State, Verdicts, streams_of
+from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames, shown_key
 
 MOST_WAITING = 100  # episodes whose command has not begun; the oldest make room
@@ -126,6 +127,19 @@ class HookSink:
             self._notify(f"{self.left_out:,} episodes had no command: they began faster than it runs")
         if self.failed > FAILURES_TOLD:
             self._notify(f"the command failed {self.failed:,} of {self.begun:,} times")
+
+    def state(self) -> State:
+        """The open episode, whose command has begun, and the ones whose has not."""
+        with self._changed:
+            waiting = list(self._waiting)
+        return self._fold.state() | {"waiting": packed(waiting)}
+
+    def restore(self, state: State, *, cut: bool) -> str:  # noqa: ARG002 - a command cannot be taken back
+        """Go on behind the last episode; commands that waited are run."""
+        self._fold.restore(state)
+        for episode, text in unpacked(state, "waiting"):
+            self._add(Call(episode, text))
+        return ""
 
     def _add(self, call: Call) -> None:
         with self._changed:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from streamforest.comparison import DetectorComparison
-from streamforest.protocols import Verdict, Verdicts, plain, verdict_from_row
+from streamforest.file_mark import FileMark, fits_path, mark_at, mark_of, sync_folder
+from streamforest.protocols import State, Verdict, Verdicts, plain, verdict_from_row
+from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames, csv_cell
 
 MOST_KEPT = 10_000  # anomalous points kept for a report that is asked for later
@@ -52,13 +56,15 @@ class ReportSink:
     Parameters
     ----------
     path : Path
-        The file; what is there is overwritten.
+        The file.
     comparison : DetectorComparison, optional
         Several detectors judge. Then there is a row for each point that any of them flags, with their names in one
         more column; and at the end the table of their agreement is written beside the report, see
         :func:`agreement_path`.
     names : StreamNames, optional
         Of the streams, where there are many. Then the first column is the key; see :func:`stream_names.csv_cell`.
+    goes_on : bool
+        Whether what is there is kept, for :meth:`restore` to say how much of it; otherwise it is overwritten.
 
     Raises
     ------
@@ -72,15 +78,49 @@ class ReportSink:
     """
 
     def __init__(
-        self, path: Path, comparison: DetectorComparison | None = None, names: StreamNames | None = None
+        self,
+        path: Path,
+        comparison: DetectorComparison | None = None,
+        names: StreamNames | None = None,
+        *,
+        goes_on: bool = False,
     ) -> None:
         self.name = f"report {path}"
         self._path, self._comparison = path, comparison
         self._rows = _Rows(comparison, names)
-        self._file = path.open("w", encoding="utf-8", newline="")
+        self._open("a" if goes_on else "w")
+
+    def _open(self, mode: str) -> None:
+        self._file = self._path.open(mode, encoding="utf-8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(self._rows.header)
-        self._file.flush()
+        if not os.fstat(self._file.fileno()).st_size:
+            self._writer.writerow(self._rows.header)
+            self._file.flush()
+
+    def state(self) -> State:
+        """Where the report ends."""
+        if self._file.closed:
+            mark = mark_of(self._path)
+        else:
+            mark = mark_at(self._file.fileno())
+            if mark is not None:
+                os.fsync(self._file.fileno())
+                sync_folder(self._path.parent)
+        return {"file": packed(mark)}
+
+    def restore(self, state: State, *, cut: bool) -> str:
+        """Go on with the report as it was; see ResumableSink."""
+        saved = unpacked(state, "file")
+        if saved is None:
+            return ""
+        mark = FileMark(*saved)
+        if fits_path(mark, self._path):
+            if cut:
+                os.truncate(self._path, mark.length)
+            return ""
+        if os.fstat(self._file.fileno()).st_size > len(_text_of([self._rows.header])):
+            raise FileExistsError(f"{self._path} is not the report that it knows; move that away")
+        return "the file of the checkpoint is gone, a new one begins"
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
@@ -136,11 +176,13 @@ class RecentReport:
         """The report as a CSV file, in UTF-8, with the columns and numbers of :class:`ReportSink`."""
         with self._lock:
             rows = list(self._kept)
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self._rows.header)
-        writer.writerows(rows)
-        return text.getvalue().encode()
+        return _text_of([self._rows.header, *rows])
+
+
+def _text_of(rows: Sequence[Sequence[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def agreement_path(report: Path) -> Path:

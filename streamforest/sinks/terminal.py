@@ -17,6 +17,7 @@ from typing import Any, Literal, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from streamforest.file_mark import FileMark, mark_at
 from streamforest.moments import iso_time
 from streamforest.protocols import (
     LABELS,
@@ -24,10 +25,12 @@ from streamforest.protocols import (
     UNLABELLED,
     VERDICT_DTYPE,
     ReaderGoneError,
+    State,
     Verdicts,
     plain,
     verdict_from_row,
 )
+from streamforest.state import attributes_of, packed, set_attributes, unpacked
 from streamforest.stream_names import StreamNames
 
 Form = Literal["text", "json", "quiet"]
@@ -126,6 +129,28 @@ class TerminalSink:
     def close(self) -> None:
         """Nothing is held back."""
 
+    def state(self) -> State:
+        """What the columns look like, and where the stream ends if it is a file."""
+        self._stream.flush()
+        mark = mark_at(self._stream.fileno())
+        if mark is not None:
+            os.fsync(self._stream.fileno())
+        return {"lines": attributes_of(self._lines, _Lines.FACTS), "file": packed(mark)}
+
+    def restore(self, state: State, *, cut: bool) -> str:
+        """Go on behind the last line; see ResumableSink."""
+        saved = unpacked(state, "file")
+        set_attributes(self._lines, _Lines.FACTS, state, "lines")
+        descriptor = self._stream.fileno()
+        if saved is None or mark_at(descriptor) is None or not cut:
+            return ""
+        mark = FileMark(*saved)
+        if not mark.fits(descriptor):
+            return "it is not the file of the checkpoint, or was emptied: lines may be missing or come twice (use >>)"
+        os.ftruncate(descriptor, mark.length)
+        os.lseek(descriptor, 0, os.SEEK_END)  # the place is shared with whoever opened the file
+        return ""
+
 
 def _is_reader_gone(error: OSError) -> bool:
     """Whether a pipe has no reader any more; Windows says so with "invalid argument"."""
@@ -143,6 +168,9 @@ def _sign(stream: TextIO) -> str:
 
 class _Lines:
     """Verdicts -> aligned lines of text."""
+
+    #: What is learned from line to line.
+    FACTS = ("_has_fractions", "_scale", "_decimals", "_since_header")
 
     def __init__(
         self, colour: bool, sign: str, has_headers: bool, is_wide: bool, names: StreamNames | None = None

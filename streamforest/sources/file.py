@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamforest.block import TextBlock
+from streamforest.bookmark import Bookmark
+from streamforest.file_mark import FileMark, mark_at
 from streamforest.pipes import CHUNK, arriving
-from streamforest.protocols import SourceError, Stop
+from streamforest.protocols import SourceError, State, Stop
 from streamforest.rows import RowReader
+from streamforest.state import packed, unpacked
 
 _GZIP = b"\x1f\x8b"
 
@@ -46,6 +49,7 @@ class FileSource:
         self.name = Path(path).name
         self._path = str(path)
         self._rows = RowReader(self.name, column, time_column, label_column, key_column)
+        self._bookmark = Bookmark()
         self._file = _open(self._path)
         self.live = not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
 
@@ -62,7 +66,29 @@ class FileSource:
             The value column cannot be told, or reading fails, as where a compressed file ends early; the rows
             before that are yielded first.
         """
-        return self._rows.blocks(self._chunks(stop), stop, most)
+        return self._bookmark.follow(self._rows.blocks(self._chunks(stop), stop, most))
+
+    def state(self) -> State:
+        """The place behind the last row, and what stands before it; empty for a pipe."""
+        if self.live:
+            return {}
+        descriptor = self._file.fileno()
+        # of a compressed file what was unpacked so far; a last line that is not ended ends behind the file
+        read = self._file.tell() if self._is_gzip() else self._bookmark.place.offset
+        mark = mark_at(descriptor, min(read, os.fstat(descriptor).st_size))
+        return self._bookmark.state() | {"file": packed(mark)}
+
+    def restore(self, state: State) -> str:
+        """Go on behind the last row; raises SourceError where another text stands before it now."""
+        self._bookmark.restore(state)
+        mark = FileMark(*unpacked(state, "file"))
+        if self.live or (mark.length and not mark.fits(self._file.fileno())):
+            raise SourceError(
+                f"{self._path} has changed since the checkpoint was written: what was read of it is not there any "
+                f"more; put it back, or begin anew with another --checkpoint"
+            )
+        self._rows.go_on(self._bookmark.place)
+        return ""
 
     def close(self) -> None:
         """Close the file."""
@@ -82,14 +108,25 @@ class FileSource:
             raise SourceError(f"{self._path}: reading failed: {error.strerror or error}") from None
 
     def _regular_chunks(self) -> Iterator[bytes]:
-        head = self._file.read(len(_GZIP))
-        self._file.seek(0)
-        if head != _GZIP:
+        first = self._bookmark.place.offset
+        if not self._is_gzip():
+            self._file.seek(first)
             yield from iter(lambda: self._file.read(CHUNK), b"")
             return
+        self._file.seek(0)
         with gzip.GzipFile(fileobj=self._file) as unpacked:
+            while first and (known := unpacked.read(min(first, CHUNK))):
+                first -= len(known)
             # read1 gives what was unpacked before the end of a truncated file; read would lose it
             yield from iter(lambda: unpacked.read1(CHUNK), b"")
+
+    def _is_gzip(self) -> bool:
+        """Whether the file begins as a compressed one does; leaves the place where it was."""
+        place = self._file.tell()
+        self._file.seek(0)
+        head = self._file.read(len(_GZIP))
+        self._file.seek(place)
+        return head == _GZIP
 
 
 def _open(path: str) -> io.FileIO:

@@ -9,14 +9,18 @@ from io import FileIO
 from pathlib import Path
 
 from streamforest.block import TextBlock
+from streamforest.bookmark import Bookmark
+from streamforest.file_mark import FileMark, fits_path, mark_at
 from streamforest.pipes import CHUNK
-from streamforest.protocols import SourceError, Stop
+from streamforest.protocols import SourceError, State, Stop
 from streamforest.rows import RowReader, Seam
+from streamforest.state import packed, unpacked
 
 #: Seconds between two looks at a file that has nothing new.
 PATIENCE = 0.2
 
 _GZIP = b"\x1f\x8b"
+_GONE = FileMark(1, -1, "gone")  # fits no file
 _MARK = 256  # bytes before the place that is read next, which tell whether a file was written anew
 
 
@@ -61,6 +65,8 @@ class FollowSource:
         self._notify = notify
         self._rows = RowReader(self.name, column, time_column, label_column, key_column)
         self._successor: FileIO | None = None
+        self._bookmark = Bookmark()
+        self._held: FileMark | None = None  # of the bookmark, in a text that is over
         try:
             self._file = self._open()
         except (OSError, ValueError) as error:
@@ -84,7 +90,40 @@ class FollowSource:
         SourceError
             The value column cannot be told, the file turns out to be compressed, or reading fails.
         """
-        return self._rows.blocks(self._chunks(stop), stop, most)
+        return self._bookmark.follow(self._rows.blocks(self._chunks(stop), stop, most))
+
+    def state(self) -> State:
+        """The place behind the last row, and what stands before it in its file."""
+        return self._bookmark.state() | {"file": packed(self._held or self._mark_of_bookmark())}
+
+    def _mark_of_bookmark(self) -> FileMark | None:
+        return None if self._file is None else mark_at(self._file.fileno(), self._bookmark.place.offset)
+
+    def restore(self, state: State) -> str:
+        """Go on behind the last row, in the file that has the name or was renamed; else at the start of the new one."""
+        mark = unpacked(state, "file")
+        self._bookmark.restore(state)
+        if mark is None:
+            return ""  # there was no file yet
+        found = self._found(FileMark(*mark))
+        if found is None:
+            self._bookmark.turn(self._bookmark.place.layout or self._bookmark.earlier)
+            self._rows.go_on(self._bookmark.place, self._bookmark.earlier)
+            return f"{self.name} was written anew or replaced: lines in between may be missing"
+        if self._file is not None:
+            self._file.close()
+        self._file = found
+        start = max(0, self._bookmark.place.offset - _MARK)
+        found.seek(start)
+        self._mark = found.read(self._bookmark.place.offset - start) or b""
+        self._rows.go_on(self._bookmark.place, self._bookmark.earlier)
+        return ""
+
+    def _found(self, mark: FileMark) -> FileIO | None:
+        """The file of a mark, by its own name or one that it was renamed to beside that; None where it is gone."""
+        others = sorted(path for path in self._path.parent.iterdir() if path.name.startswith(f"{self._path.name}"))
+        path = next((path for path in (self._path, *others) if fits_path(mark, path)), None)
+        return None if path is None else FileIO(path)
 
     def close(self) -> None:
         """Close the file."""
@@ -101,6 +140,11 @@ class FollowSource:
                 raise SourceError(f"{self._path}: reading failed: {error.strerror or error}") from None
             if chunk is None:
                 stop.wait(PATIENCE)
+            elif isinstance(chunk, Seam):
+                self._bookmark.hold()
+                yield chunk  # what was left of the text before comes first
+                self._held = None
+                self._bookmark.turn(self._rows.known)
             else:
                 yield chunk
 
@@ -111,6 +155,7 @@ class FollowSource:
             return None
         if self._is_rewritten(file):
             self._notify(f"{self.name} was truncated or written anew: reading it from its start")
+            self._held = _GONE
             file.seek(0)
             self._mark = b""
             return Seam.CUT
@@ -120,6 +165,7 @@ class FollowSource:
         chunk = self._read(file)  # what was written between the look at its end and the look at the new file
         if chunk:
             return chunk
+        self._held = self._mark_of_bookmark()
         file.close()
         self._file, self._successor, self._mark = self._successor, None, b""
         self._tell_new()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streamforest.profiles import PROFILES, TimedStream
-from streamforest.protocols import Reading, Refusal, SourceError, Stop
+from streamforest.protocols import Reading, Refusal, SourceError, State, Stop
 from streamforest.simulation import SimulatedStream, default_profile
 from streamforest.validation import shown
 
@@ -47,6 +47,15 @@ class SimulatedSource:
             values, labels = self._stream.take(most)
             times = self._stream.take_times(most).tolist() if isinstance(self._stream, TimedStream) else [None] * most
             yield list(map(Reading, values.tolist(), times, labels.tolist()))
+
+    def state(self) -> State:
+        """All that the next points depend on."""
+        return self._stream.state()
+
+    def restore(self, state: State) -> str:
+        """Go on behind the last point; nothing is missing."""
+        self._stream.restore(state)
+        return ""
 
     def describe(self) -> str:
         """What is looked at, in words."""

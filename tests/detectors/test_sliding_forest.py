@@ -132,6 +132,22 @@ def test_a_live_run_is_replayed_with_the_same_bits_by_its_record(tmp_path):
     assert resumed.update_many(values[300:]).tobytes() == live[300:].tobytes()
 
 
+def test_a_run_that_goes_on_from_a_state_follows_its_record_and_writes_it_on(tmp_path):
+    path, values = tmp_path / "refits.jsonl", stream(600)
+    whole = small(refits=path)
+    expected = whole.update_many(values)
+    record = path.read_bytes()
+    path.unlink()
+    killed = small(refits=path)
+    killed.update_many(values[:200])
+    state = killed.state()
+    killed.update_many(values[200:400])  # what it noted here is followed
+    resumed = small(refits=path)
+    resumed.restore(state)
+    assert resumed.update_many(values[200:]).tobytes() == expected[200:].tobytes()
+    assert path.read_bytes() == record
+
+
 def test_a_process_that_dies_loses_no_forest():
     detector, values = small(waits=False), stream(400)
     detector.update_many(values[:200])

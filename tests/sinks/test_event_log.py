@@ -1,5 +1,9 @@
+import os
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
 from streamforest.sinks.event_log import EventLogSink
@@ -138,3 +142,106 @@ def test_of_many_streams_each_line_has_its_key_quoted_and_escaped(tmp_path):
     sink.close()
     heads = [line.split(" ", 1)[1].split(" episode=1 index=")[0] for line in lines_of(path)]
     assert heads == ["start key='a b'", r"start key='x\n2024 start'", "end key='a b'", r"end key='x\n2024 start'"]
+
+
+def episodes_of(n):
+    return [verdicts_of("!......", first=7 * episode, episode=episode) for episode in range(1, n + 1)]
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["write", "write", "write", "checkpoint", "kill"]), max_size=40), st.integers(1, 3))
+def test_every_episode_stands_there_once_however_often_it_is_killed(tmp_path_factory, steps, files):
+    whole, folder = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("killed")
+    blocks = [verdicts[:part] for verdicts in episodes_of(15) for part in (4, 7)]
+    blocks = [verdicts[3:] if len(verdicts) == 7 else verdicts for verdicts in blocks]
+    sink = EventLogSink(whole / "log", 1000, files)
+    for block in blocks:
+        sink.write(block)
+    sink.close()
+    sink, at = EventLogSink(folder / "log", 1000, files), 0
+    kept = sink.state(), at
+    for step in steps:
+        if step == "write" and at < len(blocks):
+            sink.write(blocks[at])
+            at += 1
+        elif step == "checkpoint":
+            kept = sink.state(), at
+        elif step == "kill":
+            sink._handler.stream.close()
+            sink, at = EventLogSink(folder / "log", 1000, files), kept[1]
+            assert sink.restore(kept[0], cut=True) == ""
+    for block in blocks[at:]:
+        sink.write(block)
+    sink.close()
+    assert content(folder) == content(whole)
+
+
+def test_files_that_a_checkpoint_knows_outlive_any_number_of_rotations(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        folder.mkdir()
+        sink = EventLogSink(folder / "log", 1000, 2)
+        for block in episodes_of(3):
+            sink.write(block)
+        state, then = sink.state(), content(folder)
+        for block in episodes_of(40)[3:]:
+            sink.write(block)
+        if folder is killed:
+            sink._handler.stream.close()
+            sink = EventLogSink(folder / "log", 1000, 2)
+            assert sink.restore(state, cut=True) == ""
+            assert content(folder) == then
+            for block in episodes_of(40)[3:]:
+                sink.write(block)
+        sink.close()
+    assert content(killed) == content(whole)
+    assert sorted(content(whole)) == ["log", "log.1", "log.2"]
+
+
+@pytest.fixture
+def open_log():
+    """Open a log; it is closed at the end."""
+    opened = []
+
+    def open_log(path):
+        opened.append(EventLogSink(path, 10**6, 3))
+        return opened[-1]
+
+    yield open_log
+    for sink in opened:
+        sink._handler.close()
+
+
+def test_a_log_that_others_rotated_is_told_and_left_alone(tmp_path, open_log):
+    path = tmp_path / "anomaly.log"
+    sink = open_log(path)
+    sink.write(verdicts_of("!"))
+    state = sink.state()
+    path.rename(tmp_path / "anomaly.log.1")
+    path.write_text("another program's line\n", encoding="utf-8")
+    before = content(tmp_path)
+    second = open_log(path)
+    assert "lines may stand there twice" in second.restore(state, cut=True)
+    assert content(tmp_path) == before
+    second.close()
+    assert [line.split()[1] for line in lines_of(path)] == ["program's", "end"]
+
+
+def test_nothing_is_taken_back_where_it_will_not_come_again(tmp_path, open_log):
+    path = tmp_path / "anomaly.log"
+    sink = open_log(path)
+    state = sink.state()
+    sink.write(verdicts_of("!"))
+    before = content(tmp_path)
+    assert open_log(path).restore(state, cut=False) == ""
+    assert content(tmp_path) == before
+
+
+def test_a_log_that_is_no_file_has_nothing_to_take_back(tmp_path, open_log):
+    sink = open_log(os.devnull)
+    sink.write(verdicts_of("!"))
+    assert open_log(tmp_path / "anomaly.log").restore(sink.state(), cut=True) == ""

@@ -387,3 +387,19 @@ def test_of_many_streams_the_command_reads_the_key_too(said):
         ("\x1b[31m", 100, True),
         ("b", 100, True),
     ]
+
+
+def test_an_episode_that_has_had_its_command_has_no_other_one_after_a_restart_and_one_that_waited_has(make, tmp_path):
+    told = tmp_path / "told"
+    append = program(f"import sys; open({str(told)!r}, 'ab').write(sys.stdin.buffer.read())")
+    rows = episodes(3)
+    first = make(program("import time; time.sleep(0.3)"))
+    first.write(rows[:24])
+    until(lambda: first.begun == 1)
+    state = first.state()
+    second = make(append)
+    assert second.restore(state, cut=True) == ""
+    second.write(rows[24:])
+    second.close()
+    first.close()
+    assert [json.loads(line)["episode"] for line in told.read_text().splitlines()] == [2, 3]

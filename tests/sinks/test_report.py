@@ -197,3 +197,60 @@ def test_of_many_streams_each_row_begins_with_its_key_and_no_key_is_a_formula(tm
     recent = RecentReport(names=names)
     recent.write(verdicts)
     assert recent.csv() == path.read_bytes()
+
+
+@pytest.fixture
+def open_report():
+    """Open a report; it is closed at the end."""
+    opened = []
+
+    def open_report(*arguments, **options):
+        opened.append(ReportSink(*arguments, **options))
+        return opened[-1]
+
+    yield open_report
+    for sink in opened:
+        sink.close()
+
+
+def test_it_goes_on_where_it_was_and_takes_back_what_came_later(tmp_path, open_report):
+    path = tmp_path / "report.csv"
+    rows = verdicts_of(6, is_anomaly=True)
+    first = open_report(path)
+    first.write(rows[:2])
+    state, then = first.state(), path.read_bytes()
+    first.write(rows[2:])
+    whole = path.read_bytes()
+    second = open_report(path, goes_on=True)
+    assert path.read_bytes() == whole, "not before it is told"
+    assert second.restore(state, cut=True) == ""
+    assert path.read_bytes() == then
+    second.write(rows[2:])
+    second.close()
+    assert path.read_bytes() == whole
+    assert first.state() is not None, "also after it is closed"
+
+
+def test_nothing_is_taken_back_where_it_will_not_come_again(tmp_path, open_report):
+    path = tmp_path / "report.csv"
+    first = open_report(path)
+    state = first.state()
+    first.write(verdicts_of(2, is_anomaly=True))
+    whole = path.read_bytes()
+    assert open_report(path, goes_on=True).restore(state, cut=False) == ""
+    assert path.read_bytes() == whole
+
+
+def test_a_report_that_is_gone_begins_anew_and_another_file_is_left_alone(tmp_path, open_report):
+    path = tmp_path / "report.csv"
+    first = open_report(path)
+    header = path.read_bytes()
+    first.write(verdicts_of(2, is_anomaly=True))
+    state = first.state()
+    path.unlink()
+    assert "is gone, a new one begins" in open_report(path, goes_on=True).restore(state, cut=True)
+    assert path.read_bytes() == header
+    path.write_text("somebody else's, and it is much longer than the header is" * 9, encoding="utf-8")
+    with pytest.raises(FileExistsError, match="is not the report that it knows"):
+        open_report(path, goes_on=True).restore(state, cut=True)
+    assert path.read_text(encoding="utf-8").startswith("somebody")

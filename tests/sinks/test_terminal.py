@@ -303,3 +303,50 @@ def test_a_key_that_the_stream_cannot_show_is_escaped():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     TerminalSink(stream, "text", False, names=names).write(rows)
     assert rb"Ger\xe4t" in stream.buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["a", "r+"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_file_is_cut_back_and_goes_on_with_the_same_bytes(tmp_path, form, mode):
+    path = tmp_path / "out"
+    path.write_text("before\n", encoding="utf-8")
+    rows = judged(9, value=np.arange(9) * 1000.5, time=NOON + np.arange(9) / 3)
+    with path.open("a", encoding="utf-8") as stream:
+        sink = TerminalSink(stream, form, False)
+        sink.write(rows[:5])
+        state = sink.state()
+        sink.write(rows[5:])
+    whole = path.read_bytes()
+    with path.open(mode, encoding="utf-8") as stream:
+        sink = TerminalSink(stream, form, False)
+        assert sink.restore(state, cut=True) == ""
+        assert whole.startswith(path.read_bytes())
+        sink.write(rows[5:])
+    assert path.read_bytes() == whole
+
+
+def test_a_file_that_was_emptied_or_will_not_be_written_again_is_not_cut(tmp_path):
+    path = tmp_path / "out"
+    with path.open("a", encoding="utf-8") as stream:
+        sink = TerminalSink(stream, "json", False)
+        sink.write(judged(5))
+        state = sink.state()
+        sink.write(judged(5))
+    whole = path.read_bytes()
+    with path.open("a", encoding="utf-8") as stream:
+        assert TerminalSink(stream, "json", False).restore(state, cut=False) == ""
+    assert path.read_bytes() == whole
+    with path.open("w", encoding="utf-8") as stream:
+        assert "was emptied" in TerminalSink(stream, "json", False).restore(state, cut=True)
+
+
+def test_what_went_into_a_pipe_is_not_taken_back(tmp_path):
+    readable, writable = os.pipe()
+    with os.fdopen(writable, "w") as stream:
+        sink = TerminalSink(stream, "json", False)
+        sink.write(judged(5))
+        state = sink.state()
+        assert TerminalSink(stream, "json", False).restore(state, cut=True) == ""
+    os.close(readable)
+    with (tmp_path / "out").open("w") as stream:
+        assert TerminalSink(stream, "json", False).restore(state, cut=True) == ""

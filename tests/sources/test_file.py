@@ -204,3 +204,66 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", script, path], cwd=root, capture_output=True, check=True, text=True)
     before, peak = map(int, done.stdout.split())
     assert peak < 1.05 * before
+
+
+BIG = "\n".join(["timestamp,value", *(f"{1_700_000_000 + n},{n}" for n in range(20_000)), ""]).encode()
+
+
+def left_after(path, stop, blocks, most=100):
+    """The readings of the first blocks, and the state behind them."""
+    source = FileSource(path)
+    items = [item for _, block in zip(range(blocks), source.read(stop, most), strict=False) for item in block]
+    state = source.state()
+    source.close()
+    return items, state
+
+
+def resumed(path, stop, state, most=100):
+    source = FileSource(path)
+    try:
+        assert source.restore(state) == ""
+        return [item for block in source.read(stop, most) for item in block]
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("blocks", [0, 1, 3, 77, 200, 300])
+def test_a_file_is_read_on_behind_the_last_row(tmp_path, stop, pack, blocks):
+    path = written(tmp_path, pack(BIG[:-1]))  # the last line is not ended
+    items, state = left_after(path, stop, blocks)
+    assert items + resumed(path, stop, state, 33) == read_all(path, stop)
+
+
+def test_a_file_that_has_grown_is_read_on(tmp_path, stop):
+    path = written(tmp_path, TABLE)
+    items, state = left_after(path, stop, 1000)
+    assert len(items) == 60
+    path.write_bytes(TABLE + b"2024-05-01 13:00,7\n")
+    assert [item.value for item in resumed(path, stop, state)] == ["7"]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("change", [lambda text: text[:500], lambda text: text.replace(b",1", b",2"), lambda _: b""])
+def test_a_file_in_which_the_text_before_the_place_has_changed_is_refused(tmp_path, stop, pack, change):
+    path = written(tmp_path, pack(BIG))
+    _, state = left_after(path, stop, 20)
+    path.write_bytes(change(pack(BIG)) if pack is gzip.compress else pack(change(BIG)))
+    if path.read_bytes() == pack(BIG):
+        return  # nothing of the kind stands in the compressed bytes
+    with pytest.raises(SourceError, match=r"input\.csv has changed since the checkpoint was written: .* begin anew"):
+        resumed(path, stop, state)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_cannot_go_back(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    source = FileSource(tmp_path / "pipe")
+    assert source.state() == {}
+    source.close()
+    path = written(tmp_path, TABLE)
+    _, state = left_after(path, None, 0)
+    source = FileSource(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="has changed"):
+        source.restore(state)
+    source.close()

@@ -395,3 +395,60 @@ class Writer:
         elif what == "vanish":
             self.write(self.path, self.lines(0))
             self.path.unlink()
+
+
+def begun(path, told, rows, *acts):
+    """A source that has yielded so many rows, one at a time, and its state behind them."""
+    source = FollowSource(path, told.append)
+    blocks = source.read(Scene(acts), 1)
+    items = [next(blocks)[0] for _ in range(rows)]
+    return source, items, source.state()
+
+
+def gone_on(path, told, state, *acts):
+    source = FollowSource(path, told.append)
+    try:
+        note = source.restore(state)
+        return note, [item.value for block in source.read(Scene(acts), 3) for item in block]
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize("rows", range(5))
+def test_it_goes_on_behind_the_last_row_and_with_what_was_written_meanwhile(path, told, rows):
+    append(path, HEADER + "1,1\n2,2\n3,3\n4,4\n5,")()
+    source, items, state = begun(path, told, rows)
+    source.close()
+    append(path, "5\n6,6\n")()
+    note, values = gone_on(path, told, state, append(path, "7,7\n"))
+    assert (note, [item.value for item in items] + values) == ("", list("1234567"))
+
+
+@pytest.mark.parametrize("rows", range(6))
+def test_it_goes_on_through_a_rotation_before_or_after_it_was_left(path, told, rows):
+    append(path, HEADER + "1,1\n2,2\n3,3")()
+    turn = [rotate(path, 1, HEADER + "4,4\n5,5\n")]
+    source, items, state = begun(path, told, rows, *turn)
+    source.close()
+    if rows < 3:
+        turn[0]()
+    note, values = gone_on(path, told, state, append(path, "6,6\n"))
+    assert (note, [item.value for item in items] + values) == ("", list("123456"))
+
+
+def test_a_file_that_was_written_anew_is_read_from_its_start_and_that_is_told(path, told):
+    append(path, HEADER + "1,1\n2,2\n")()
+    source, _, state = begun(path, told, 2)
+    source.close()
+    path.write_text(HEADER + "8,8\n9,9\n", encoding="utf-8")
+    note, values = gone_on(path, told, state)
+    assert note == "app.log was written anew or replaced: lines in between may be missing"
+    assert values == ["8", "9"]
+
+
+def test_a_file_that_was_not_there_yet_is_read_from_its_start(path, told):
+    source = FollowSource(path, told.append)
+    state = source.state()
+    source.close()
+    append(path, HEADER + "1,1\n")()
+    assert gone_on(path, told, state) == ("", ["1"])

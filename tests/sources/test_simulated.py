@@ -97,3 +97,12 @@ def test_simulated_alone_gives_what_it_always_gave(stop):
     )
     assert found[-1].value == pytest.approx(56.03115592579802, rel=1e-12)
     assert sum(reading.label > 0 for reading in found) == 84
+
+
+@pytest.mark.parametrize("profile", [None, "payments"])
+def test_it_goes_on_behind_the_last_block(stop, profile):
+    whole = readings(SimulatedSource(3, 0.1, profile), stop, 10, 30)
+    first, second = SimulatedSource(3, 0.1, profile), SimulatedSource(3, 0.1, profile)
+    readings(first, stop, 70, 2)
+    assert second.restore(first.state()) == ""
+    assert repr(readings(second, stop, 40, 4)) == repr(whole[140:])

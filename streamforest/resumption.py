@@ -1,0 +1,189 @@
+"""What of a run is kept in its checkpoint and when, and how a run goes on from there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from streamforest.checkpoint import CheckpointError, CheckpointFile, Saved
+from streamforest.protocols import ResumableSink, ResumableSource, Sink, Source, State
+from streamforest.state import joined, part_of
+
+GAP = "this source cannot go back: it goes on with what comes, the readings in between are missing"
+
+
+class Kept(Protocol):
+    """A part of a run with something to remember."""
+
+    def state(self) -> State:
+        """A copy of all that is remembered."""
+        ...
+
+
+class Part(Kept, Protocol):
+    """One that goes on from there, come what may."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state; raises ValueError where it is none."""
+        ...
+
+
+class Resumption:
+    """Keeps the parts of a run in a checkpoint as it goes on; each goes on from there as it is added.
+
+    All parts are to be added before the first point, the source first: whether it can go back to where it was decides
+    whether sinks take back what they wrote since, or it would be missing.
+
+    Parameters
+    ----------
+    file : CheckpointFile
+        Where it is kept; closed with this object.
+    fingerprint : mapping of str to str
+        What decides the results, by names that the user knows: a checkpoint of other ones is refused.
+    every : float
+        Seconds between two checkpoints, above 0.
+    notify : callable
+        Takes a line for people.
+    clock : callable
+        Seconds that only go forward.
+
+    Raises
+    ------
+    CheckpointError
+        There is a checkpoint that cannot be used, see ``CheckpointFile.load``.
+    DifferentRunError
+        There is one of another run.
+    """
+
+    def __init__(
+        self,
+        file: CheckpointFile,
+        fingerprint: Mapping[str, str],
+        every: float,
+        notify: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._file, self._fingerprint, self._every = file, fingerprint, every
+        self._notify, self._clock = notify, clock
+        self._parts: dict[str, Kept] = {}
+        self._failure = ""  # told last
+        self._due = clock() + every
+        self.goes_back = True  # the source, to where the checkpoint was written
+        self._saved: State | None = None
+        try:
+            saved, note = file.load()
+            if saved is not None:
+                _check(file, saved.fingerprint, fingerprint)
+                self._saved = saved.state
+        except CheckpointError:
+            file.close()
+            raise
+        if note:
+            notify(note)
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the run goes on from a checkpoint."""
+        return self._saved is not None
+
+    @property
+    def path(self) -> Path:
+        """Of the checkpoint."""
+        return self._file.path
+
+    def has(self, part: str) -> bool:
+        """Whether the run goes on from a checkpoint with this part in it, a sink by the name of its class."""
+        return self._saved is not None and bool(part_of(self._saved, part))
+
+    def add_source(self, source: Source) -> None:
+        """Take the source, and let it go on behind the last reading that was judged.
+
+        Raises
+        ------
+        SourceError
+            What it read has changed since; the message is for the user.
+        CheckpointError
+            The checkpoint does not fit.
+        """
+        if isinstance(source, ResumableSource):
+            self._parts["source"] = source
+        if self._saved is None:
+            return
+        state = part_of(self._saved, "source")
+        gap = GAP
+        if isinstance(source, ResumableSource) and state:
+            gap = self._restored(lambda: source.restore(state)) or ""
+        self.goes_back = not gap
+        if gap:
+            self._notify(f"the checkpoint {self._file.path}: {gap}")
+
+    def add(self, name: str, part: Part) -> None:
+        """Take a part; raises CheckpointError where the checkpoint does not fit."""
+        self._parts[name] = part
+        if self._saved is not None and self.has(name):
+            state = part_of(self._saved, name)
+            self._restored(lambda: part.restore(state))
+
+    def add_sink(self, sink: Sink) -> None:
+        """Take a sink, if it has something to keep; raises CheckpointError where the checkpoint does not fit."""
+        if not isinstance(sink, ResumableSink):
+            return
+        name = type(sink).__name__
+        self._parts[name] = sink
+        if self._saved is not None and self.has(name):
+            state = part_of(self._saved, name)
+            note = self._restored(lambda: sink.restore(state, cut=self.goes_back))
+            if note:
+                self._notify(f"{sink.name}: {note}")
+
+    def _restored(self, restore: Callable[[], str | None]) -> str | None:
+        try:
+            return restore()
+        except (ValueError, TypeError, KeyError) as error:
+            raise CheckpointError(f"the checkpoint {self._file.path} does not fit: {error}") from None
+        except OSError as error:
+            raise CheckpointError(f"the checkpoint {self._file.path}: {error.strerror or error}") from None
+
+    def write_if_due(self) -> None:
+        """Write a checkpoint if it is time; call it between two blocks, where all parts stand at the same point."""
+        if self._clock() >= self._due:
+            self.write()
+
+    def write(self) -> None:
+        """Write a checkpoint; where that fails the run goes on, and it is told once."""
+        try:
+            state = joined({name: part.state() for name, part in self._parts.items()})
+            self._file.write(Saved(self._fingerprint, state))
+        except (OSError, ValueError) as error:
+            failure = getattr(error, "strerror", None) or str(error)
+            if failure != self._failure:
+                self._notify(f"no checkpoint is written, the run goes on: {self._file.path}: {failure}")
+            self._failure = failure
+        else:
+            if self._failure:
+                self._notify(f"checkpoints are written again: {self._file.path}")
+            self._failure = ""
+        self._due = self._clock() + self._every
+
+    def close(self) -> None:
+        """Let another run have the checkpoint; may be called twice."""
+        self._file.close()
+
+
+class DifferentRunError(CheckpointError):
+    """The checkpoint is one of a run with other options; the message is for the user."""
+
+
+def _check(file: CheckpointFile, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    differing = [
+        f"{name} was {then.get(name, 'unknown')} and is {now.get(name, 'unknown')}"
+        for name in dict.fromkeys((*then, *now))
+        if then.get(name) != now.get(name)
+    ]
+    if differing:
+        raise DifferentRunError(
+            f"the checkpoint {file.path} is one of another run: {'; '.join(differing)}; "
+            f"go back to that, or give this run another --checkpoint"
+        )

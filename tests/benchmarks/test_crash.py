@@ -1,0 +1,18 @@
+from benchmarks import crash
+from streamforest.forest import save_model
+
+
+def test_runs_that_are_killed_and_resumed_leave_what_one_run_leaves(model, tmp_path, capsys):
+    path = tmp_path / "forest.joblib"
+    save_model(model, path)
+    options = [f"--option={word}" for word in ("--model", str(path), "--max-points", "6000")]
+    assert crash.main(["--kills", "3", "--folder", str(tmp_path / "runs"), *options]) == 0
+    assert "3 kills in " in capsys.readouterr().out
+    out = (tmp_path / "runs" / "run 0" / "out.json").read_bytes()
+    assert out.count(b"\n") == 6000
+
+
+def test_what_differs_is_named_and_ends_with_exit_code_1(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(crash, "crash", lambda *_: crash.Outcome(1, 2, 1, ["run 0: log.txt"]))
+    assert crash.main(["--folder", str(tmp_path)]) == 1
+    assert capsys.readouterr().out.endswith("1 files differ\nrun 0: log.txt\n")

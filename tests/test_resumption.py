@@ -1,0 +1,180 @@
+import numpy as np
+import pytest
+
+from streamforest.checkpoint import CheckpointError, CheckpointFile, Disk, read
+from streamforest.resumption import GAP, DifferentRunError, Resumption
+from streamforest.state import packed, unpacked
+
+RUN = {"SOURCE": "a.csv", "ALARM_RATE": "0.001"}
+
+
+class Counter:
+    """A part that counts."""
+
+    def __init__(self, n=0):
+        self.n = n
+
+    def state(self):
+        return {"n": np.array([self.n])}
+
+    def restore(self, state):
+        self.n = int(state["n"][0])
+
+
+class Source:
+    """A source that can go back, with a gap or without."""
+
+    name, live = "a source", False
+
+    def __init__(self, gap=""):
+        self.gap, self.at = gap, 0
+
+    def state(self):
+        return {"at": packed(self.at)}
+
+    def restore(self, state):
+        self.at = unpacked(state, "at")
+        return self.gap
+
+
+class LiveSource:
+    name, live = "a live source", True
+
+
+class Sink:
+    name = "a sink"
+
+    def __init__(self, note=""):
+        self.note, self.cut = note, None
+
+    def state(self):
+        return {"n": packed(1)}
+
+    def restore(self, state, *, cut):
+        unpacked(state, "n")
+        self.cut = cut
+        return self.note
+
+
+class FullDisk(Disk):
+    is_full = True
+
+    def create(self, path):
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        return super().create(path)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "checkpoint"
+
+
+@pytest.fixture
+def begin(path):
+    """Begin a run on the checkpoint; its notes and clock are attributes."""
+    begun = []
+
+    def begin(fingerprint=RUN, every=10.0, disk=None):
+        for earlier in begun:
+            earlier.close()
+        notes, clock = [], [0.0]
+        resumption = Resumption(CheckpointFile(path, disk), fingerprint, every, notes.append, lambda: clock[0])
+        resumption.notes, resumption.clock = notes, clock
+        begun.append(resumption)
+        return resumption
+
+    yield begin
+    for resumption in begun:
+        resumption.close()
+
+
+def test_a_fresh_run_is_not_resumed_and_tells_nothing(begin):
+    first = begin()
+    first.add_source(Source())
+    part = Counter(3)
+    first.add("counts", part)
+    assert (first.is_resumed, first.notes, part.n, first.has("counts")) == (False, [], 3, False)
+
+
+def test_all_parts_go_on_from_where_they_were_kept(begin):
+    first, source = begin(), Source()
+    source.at = 17
+    first.add_source(source)
+    first.add("counts", Counter(3))
+    first.add_sink(Sink())
+    first.write()
+    second, source, part, sink = begin(), Source(), Counter(), Sink()
+    second.add_source(source)
+    second.add("counts", part)
+    second.add("new in this version", other := Counter(5))
+    second.add_sink(sink)
+    assert (source.at, part.n, other.n, sink.cut) == (17, 3, 5, True)
+    assert second.is_resumed
+    assert second.has("Sink")
+    assert second.notes == []
+
+
+@pytest.mark.parametrize(
+    ("source", "note"), [(Source("lines may be missing"), "lines may be missing"), (LiveSource(), GAP)]
+)
+def test_nothing_is_taken_back_where_it_does_not_come_again(begin, path, source, note):
+    first = begin()
+    first.add_source(source)
+    first.add_sink(Sink())
+    first.write()
+    second, sink = begin(), Sink("what the sink says")
+    second.add_source(source)
+    second.add_sink(sink)
+    assert sink.cut is False
+    assert second.notes == [f"the checkpoint {path}: {note}", "a sink: what the sink says"]
+
+
+def test_it_is_written_when_it_is_due_and_then_after_as_long_again(begin, path):
+    run, part = begin(), Counter()
+    run.add("counts", part)
+    written = []
+    for second in range(35):
+        run.clock[0], part.n = float(second), second
+        run.write_if_due()
+        written.append(int(read(path).state["counts.n"][0]) if path.exists() else None)
+    assert sorted({n for n in written if n is not None}) == [10, 20, 30]
+
+
+def test_a_checkpoint_of_another_run_is_refused_with_what_differs(begin):
+    begin().write()
+    with pytest.raises(DifferentRunError, match=r"ALARM_RATE was 0\.001 and is 0\.01; .*another --checkpoint"):
+        begin({**RUN, "ALARM_RATE": "0.01"})
+    with pytest.raises(DifferentRunError, match="MODEL was unknown and is x"):
+        begin({**RUN, "MODEL": "x"})
+    begin()
+
+
+def test_a_state_that_does_not_fit_is_refused_in_one_line(begin):
+    first = begin()
+    first.add("counts", Counter())
+    first.write()
+
+    class Other(Counter):
+        def restore(self, state):
+            raise self.error if state else AssertionError
+
+    for error in (ValueError("no n"), TypeError("no n"), KeyError("n")):
+        part = Other()
+        part.error = error
+        with pytest.raises(CheckpointError, match=r"does not fit: .*n"):
+            begin().add("counts", part)
+
+
+def test_a_full_disk_is_told_once_and_does_not_end_the_run(begin, path):
+    disk = FullDisk()
+    run = begin(disk=disk)
+    for _ in range(3):
+        run.write()
+    disk.is_full = False
+    run.write()
+    run.write()
+    assert run.notes == [
+        f"no checkpoint is written, the run goes on: {path}: No space left on device",
+        f"checkpoints are written again: {path}",
+    ]

@@ -1,0 +1,73 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamforest.state import (
+    attributes_of,
+    joined,
+    packed,
+    part_of,
+    saved_array,
+    set_attributes,
+    unpacked,
+)
+
+facts = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["", "a\u2026", "\x1b"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner),
+    max_leaves=5,
+)
+
+
+class Owner:
+    def __init__(self, count, text):
+        self.count, self._text = count, text
+
+
+@settings(deadline=None)
+@given(facts)
+def test_what_is_packed_comes_back(found):
+    assert unpacked({"facts": packed(found)}, "facts") == found
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, -0.0, 5e-324, 0.1 + 0.2, 2**200])
+def test_every_number_comes_back_with_the_same_bits(number):
+    assert repr(unpacked({"facts": packed(number)}, "facts")) == repr(number)
+
+
+@pytest.mark.parametrize("saved", [None, np.zeros(3), np.zeros((1, 3), np.uint8), np.frombuffer(b"[1", np.uint8)])
+def test_what_was_not_packed_is_an_error(saved):
+    state = {} if saved is None else {"facts": saved}
+    with pytest.raises(ValueError, match="the saved state"):
+        unpacked(state, "facts")
+
+
+def test_attributes_come_back_by_name_and_no_others_do():
+    saved = {"facts": attributes_of(Owner(3, "a"), ("count", "_text"))}
+    other = Owner(0, "")
+    set_attributes(other, ("count", "_text"), saved, "facts")
+    assert vars(other) == {"count": 3, "_text": "a"}
+    with pytest.raises(ValueError, match="not of this version"):
+        set_attributes(other, ("count", "_text", "more"), saved, "facts")
+    assert vars(other) == {"count": 3, "_text": "a"}
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from("abc"), st.dictionaries(st.sampled_from(["x", "a.x"]), st.integers(0, 9))))
+def test_joined_states_come_apart_again(parts):
+    whole = joined({name: {key: np.array([n]) for key, n in part.items()} for name, part in parts.items()})
+    for name, part in parts.items():
+        assert {key: int(array[0]) for key, array in part_of(whole, name).items()} == part
+    assert part_of(whole, "d") == {}
+
+
+@pytest.mark.parametrize("saved", [None, np.zeros(2, np.int64), np.zeros(3), np.zeros((2, 1))])
+def test_a_saved_array_must_have_the_type_and_shape_of_the_one_it_replaces(saved):
+    like = np.zeros(2)
+    right = np.ones(2)
+    assert saved_array({"a": right}, "a", like) is right
+    with pytest.raises(ValueError, match="no a of shape"):
+        saved_array({} if saved is None else {"a": saved}, "a", like)
