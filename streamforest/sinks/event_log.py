@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import deque
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from streamforest.appending import drop_torn, is_moved, size_of
 from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFold, Happening
 from streamforest.moments import iso_time
 from streamforest.protocols import Verdict, Verdicts
 
+MOST_HELD = 1_000  # lines that cannot be written now; the oldest make room
+
 
 class EventLogSink:
     """Episodes as lines in a file that is never longer than asked for.
+
+    What cannot be written is held back and tried again with the next block of verdicts. A log that another program has
+    renamed or deleted is begun anew under its name.
 
     Parameters
     ----------
@@ -36,6 +43,7 @@ class EventLogSink:
         self.name = f"log {path}"
         self._handler = _RaisingHandler(path, maxBytes=max_bytes, backupCount=files, encoding="utf-8")
         self._fold = EpisodeFold(cool_down)
+        self._held: deque[str] = deque(maxlen=MOST_HELD)
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
@@ -50,12 +58,28 @@ class EventLogSink:
 
     def _add(self, happenings: list[tuple[Happening, Episode]]) -> None:
         for happening, episode in happenings:
-            line = _start_line(episode) if happening == "start" else _end_line(episode)
-            self._handler.handle(logging.LogRecord("episodes", logging.INFO, "", 0, line, None, None))
+            self._held.append(_start_line(episode) if happening == "start" else _end_line(episode))
+        while self._held:
+            self._handler.handle(logging.LogRecord("episodes", logging.INFO, "", 0, self._held[0], None, None))
+            self._held.popleft()
 
 
 class _RaisingHandler(RotatingFileHandler):
     """A rotating file whose faults reach the caller, where logging would print a traceback and go on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Add a line, whole or not at all, to the file that has the name now."""
+        if self.stream is not None and is_moved(Path(self.baseFilename), self.stream):
+            self.stream.close()
+            self.stream = None  # as in logging: opened again when it is needed
+        size = 0 if self.stream is None else size_of(self.stream)
+        try:
+            super().emit(record)
+        except OSError:
+            if self.stream is not None:
+                drop_torn(self.stream, size)
+                self.stream = None
+            raise
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the name and shape are logging's
         error = sys.exception()

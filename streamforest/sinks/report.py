@@ -6,15 +6,19 @@ import csv
 import io
 import threading
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from streamforest.appending import drop_torn, is_moved, size_of
 from streamforest.comparison import DetectorComparison
+from streamforest.plain import inert_cell
 from streamforest.protocols import Verdict, Verdicts, verdict_from_row
 
 MOST_KEPT = 10_000  # anomalous points kept for a report that is asked for later
+MOST_HELD = 10_000  # rows that cannot be written now; the oldest make room
 
 
 class _Rows:
@@ -31,12 +35,17 @@ class _Rows:
     def of(self, verdicts: Verdicts) -> list[list[Any]]:
         """The rows of one block of verdicts."""
         if self._comparison is None:
-            return [[*verdict_from_row(row)] for row in verdicts[verdicts["is_anomaly"]].tolist()]
+            return [list(map(_cell, verdict_from_row(row))) for row in verdicts[verdicts["is_anomaly"]].tolist()]
         flags = np.vstack((verdicts["is_anomaly"], self._comparison.flags))
         places = np.flatnonzero(flags.any(axis=0))
         names = np.array(self._comparison.names)
         by = [" ".join(names[flags[:, place]]) for place in places]
-        return [[*verdict_from_row(row), who] for row, who in zip(verdicts[places].tolist(), by, strict=True)]
+        rows = verdicts[places].tolist()
+        return [[*map(_cell, verdict_from_row(row)), who] for row, who in zip(rows, by, strict=True)]
+
+
+def _cell(value: Any) -> Any:
+    return inert_cell(value) if isinstance(value, str) else value
 
 
 class ReportSink:
@@ -59,31 +68,60 @@ class ReportSink:
     Notes
     -----
     The columns are the Verdict's fields; unknown ones are empty, numbers are written so that reading gives the
-    same number back.
+    same number back. What cannot be written is held back and tried again with the next block of verdicts. A report
+    that another program has renamed or deleted is begun anew under its name.
     """
 
     def __init__(self, path: Path, comparison: DetectorComparison | None = None) -> None:
         self.name = f"report {path}"
         self._path, self._comparison = path, comparison
         self._rows = _Rows(comparison)
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(self._rows.header)
-        self._file.flush()
+        self._held: deque[list[Any]] = deque(maxlen=MOST_HELD)
+        self._is_closed = False
+        self._open("w")
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        rows = self._rows.of(verdicts)
-        if rows:
-            self._writer.writerows(rows)
-            self._file.flush()
+        self._held.extend(self._rows.of(verdicts))
+        self._put()
 
     def close(self) -> None:
         """Close the file, and write the table of agreement."""
-        if not self._file.closed and self._comparison is not None:
-            with agreement_path(self._path).open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(self._comparison.table())
-        self._file.close()
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            self._put()
+            if self._comparison is not None:
+                with agreement_path(self._path).open("w", encoding="utf-8", newline="") as file:
+                    csv.writer(file, lineterminator="\n").writerows(self._comparison.table())
+        finally:
+            self._file.close()
+
+    def _open(self, mode: str) -> None:
+        self._file = self._path.open(mode, encoding="utf-8", newline="")
+        if not size_of(self._file):
+            self._add([self._rows.header])
+
+    def _put(self) -> None:
+        """Write the rows that are held back, all or none, to the file that has the name now."""
+        if not self._held:
+            return
+        if not self._file.closed and is_moved(self._path, self._file):
+            self._file.close()
+        if self._file.closed:
+            self._open("a")
+        self._add(self._held)
+        self._held.clear()
+
+    def _add(self, rows: Iterable[list[Any]]) -> None:
+        size = size_of(self._file)
+        try:
+            csv.writer(self._file, lineterminator="\n").writerows(rows)
+            self._file.flush()
+        except OSError:
+            drop_torn(self._file, size)
+            raise
 
 
 class RecentReport:
