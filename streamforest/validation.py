@@ -15,8 +15,14 @@ Refused, and counted, each with its reason:
 - a value that is no number: text, digits of another alphabet, ``1_000``, ``0x10``, ``1,5`` without a decimal comma;
 - a value that is infinite, as written or because it is too large (``1e999``);
 - a time that cannot be read;
-- a time that goes back (an equal one is fine);
+- a time that goes back (an equal one is fine), unless it shows that the clock was wrong before, see below;
 - whatever the source itself refused.
+
+A clock that was wrong does not make a run go blind. A time that goes back is taken all the same
+
+- where it goes on from an earlier one of the newest 32, and what stood between was far ahead: by more than 20 times the
+  largest step before it. So readings with wild times cost none of those behind them;
+- where it is the 20th in a row that goes back, and these were in order among themselves: the clock was set back.
 
 Times are ISO 8601 (``2024-05-01``, ``2024-05``, ``2024-05-01T12:00:00.5Z``, ``2024-05-01 12:00:00+02:00``; UTC where no
 zone stands; ``/`` between the parts of the date as well) or unix time in seconds, milli-, micro- or nanoseconds, told
@@ -30,9 +36,11 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -65,6 +73,9 @@ _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 
 # Below this many readings, arrays cost more than a look at each reading.
 _FEW = 8
+
+# Usual steps ahead that make a time a wild one, readings in a row that make a clock one that was set back, times kept.
+_FAR, _TURNED, _KEPT = 20, 20, 32
 
 
 class RefusedError(ValueError):
@@ -99,6 +110,9 @@ class Validator:
         self.repaired = 0
         self.reasons: Counter[str] = Counter()
         self._last_time = -math.inf
+        self._times: list[float] = []  # the newest ones, in order
+        self._back = 0  # readings in a row that were refused for their times, though these were in order
+        self._back_time = -math.inf  # of the last of them
         self._seen = 0
 
     @property
@@ -166,8 +180,14 @@ class Validator:
             return True
         if not (known[0] >= self._last_time and (known[1:] >= known[:-1]).all()):
             return False
-        self._last_time = float(known[-1])
+        self._go_on(known[-_KEPT:].tolist())
         return True
+
+    def _go_on(self, times: list[float]) -> None:
+        """Keep times that do not go back."""
+        self._last_time = times[-1]
+        self._times = [*self._times, *times][-_KEPT:]
+        self._back, self._back_time = 0, -math.inf
 
     def _codes(self, labels: Column) -> list[int] | int:
         if labels.count(None) == len(labels):
@@ -203,11 +223,27 @@ class Validator:
 
     def _next_time(self, raw: str | float | None) -> float:
         time = read_time(raw)
-        if time < self._last_time:
+        if time < self._last_time and not self._was_wrong(time):
             raise RefusedError(TIME_BACK, f"time {shown(raw)} goes back, it is before that of an earlier reading")
         if time == time:
-            self._last_time = time
+            self._go_on([time])
         return time
+
+    def _was_wrong(self, time: float) -> bool:
+        """Whether a time that goes back shows that times before it were wrong; forgets these if so."""
+        place = bisect_right(self._times, time)
+        steady, ahead = self._times[:place], self._times[place:]
+        if steady:
+            step = max(b - a for a, b in pairwise([*steady, time]))
+            if 0.0 < _FAR * step < ahead[0] - steady[-1]:
+                self._times = steady
+                return True
+        self._back = self._back + 1 if time >= self._back_time else 1
+        self._back_time = time
+        if self._back < _TURNED:
+            return False
+        self._times = []
+        return True
 
 
 def _points(times: ArrayLike, values: ArrayLike, labels: ArrayLike) -> Points:
