@@ -468,7 +468,7 @@ def picture_texts(options: SimpleNamespace) -> dict[str, str]:
         "Settings": ", ".join(f"{name}={value}" for name, value in shown_settings(vars(options)).items()),
         "Versions": versions(),
     }
-    return {name: text.encode("utf-8", "backslashreplace").decode() for name, text in texts.items()}
+    return {name: plain(text) for name, text in texts.items()}
 
 
 def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
@@ -515,7 +515,7 @@ def make_source(options: SimpleNamespace) -> Source:
     """The source that was chosen."""
     from streamforest.sources import SourceOptions, open_source  # noqa: PLC0415 - see run
 
-    return open_source(
+    source = open_source(
         options.source,
         SourceOptions(
             say,
@@ -528,6 +528,8 @@ def make_source(options: SimpleNamespace) -> Source:
             interval=options.interval,
         ),
     )
+    source.name = plain(source.name)
+    return source
 
 
 def rules_of(options: SimpleNamespace) -> Rules:

@@ -1,4 +1,4 @@
-"""Hostile lines with good rows between them through every way in: no crash or hang, memory bounded, good rows judged."""
+"""Hostile lines between good rows through every way in: no crash, no hang, bounded memory, all good rows judged."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from streamforest.figure import THEMES, StreamFigure, percent
 from streamforest.history import Floats, History
 from streamforest.metrics import RunCounts
 from streamforest.moments import iso_time
+from streamforest.plain import plain
 from streamforest.protocols import LABELS, Status, Verdict, Verdicts
 from streamforest.shapes import runs
 
@@ -244,7 +245,7 @@ def _duration(seconds: float) -> str:
 
 def _text(text: str) -> str:
     """Text from outside, as HTML that shows it."""
-    return html.escape(text)
+    return html.escape(plain(text))
 
 
 def _colours(theme: str) -> str:

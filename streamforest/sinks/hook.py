@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from streamforest.addresses import PASSWORD, USER
 from streamforest.episodes import EPISODE_GAP, EpisodeFold
 from streamforest.protocols import Verdicts
 
@@ -188,7 +189,11 @@ def run_once(words: Sequence[str], text: str, seconds: float) -> str:
         It cannot be started.
     """
     output = _error_stream()
-    command = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=output, stderr=output, **_own_group())
+    # the source's user and password are none of its business
+    environment = {name: word for name, word in os.environ.items() if name not in (USER, PASSWORD)}
+    command = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, **_own_group()
+    )
     try:
         with suppress(OSError):  # it need not read
             command.stdin.write(text.encode())  # type: ignore[union-attr] # it is a pipe
