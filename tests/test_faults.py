@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import random
 import re
 import select
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import main
+from benchmarks.signals import interrupted
 from tests.servers import wait_until
 
 PROJECT = Path(main.__file__).parent
@@ -236,3 +238,31 @@ def test_a_live_run_goes_on_though_nobody_reads_its_pipe_and_says_what_is_missin
     process.stdin.close()
     assert process.wait(timeout=30) == 0
     assert "lines were not written: nobody reads them" in process.stderr.read()
+
+
+def test_a_flood_is_judged_as_fast_as_it_goes_and_takes_no_memory(start):
+    with subprocess.Popen(["yes", "1"], stdout=subprocess.PIPE) as flood:
+        process = start("-", "--log", "none", "--format", "quiet", "--max-points", 400_000, stdin=flood.stdout)
+        sizes = []
+        while process.poll() is None:
+            with suppress(OSError, ValueError, IndexError):
+                sizes.append(int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())[1]))
+            time.sleep(0.1)
+        flood.kill()
+    assert process.returncode == 0
+    assert "400,000 in" in process.stderr.read()
+    assert max(sizes) < 600_000, "KiB"
+
+
+def test_a_line_that_is_not_ended_is_read_as_it_stands(start):
+    out, _ = start("-", "--log", "none", "--format", "json", stdin=subprocess.PIPE).communicate(
+        "1\n2\n3.25", timeout=60
+    )
+    assert [json.loads(line)["value"] for line in out.splitlines()] == [1, 2, 3.25]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_signal_at_a_random_moment_leaves_everything_whole(tmp_path, seed):
+    rng = random.Random(seed)
+    end = interrupted(rng.uniform(0, 2), rng.choice([signal.SIGINT, signal.SIGTERM]), tmp_path)
+    assert (end.code, end.wrong) == (0, "")
