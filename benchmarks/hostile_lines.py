@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -245,17 +245,18 @@ class Judged:
     def _read(self) -> None:
         """Count the good rows that were judged, in order; look at the program's memory now and then."""
         assert self.program.stdout is not None
-        for line in self.program.stdout:
-            found = NUMBER.search(line.decode())
-            if self.points % 200 == 0 or found is None:
-                try:
-                    json.loads(line, parse_constant=lambda word: [][word])  # type: ignore[call-overload]
-                except (ValueError, TypeError):
-                    self.wrong = f"no JSON: {line!r}"
-                self._look()
-            self.points += 1
-            if found is not None and found[1] == f"{self.judged}.25":
-                self.judged += 1
+        with self.program.stdout as printed:
+            for line in printed:
+                found = NUMBER.search(line.decode())
+                if self.points % 200 == 0 or found is None:
+                    try:
+                        json.loads(line, parse_constant=lambda word: [][word])  # type: ignore[call-overload]
+                    except (ValueError, TypeError):
+                        self.wrong = f"no JSON: {line!r}"
+                    self._look()
+                self.points += 1
+                if found is not None and found[1] == f"{self.judged}.25":
+                    self.judged += 1
 
     def _look(self) -> None:
         with suppress(OSError, ValueError):
@@ -302,11 +303,11 @@ class Judged:
         return Outcome(way, sent, good, self.judged, self.points, seconds, max(self._memory, default=0.0), wrong)
 
 
-def through_file(n: int, seed: int, folder: Path) -> Outcome:
+def through_file(n: int, seed: int, folder: Path, *options: str) -> Outcome:
     """A CSV file, read once."""
     good = write_lines(folder / "in.csv", n, seed, has_times=True)
     began = time.monotonic()
-    return Judged("in.csv", folder).outcome("file", n, good, began, is_endless=False)
+    return Judged("in.csv", folder, *options).outcome("file", n, good, began, is_endless=False)
 
 
 def write_lines(path: Path, n: int, seed: int, has_times: bool) -> int:
@@ -319,20 +320,20 @@ def write_lines(path: Path, n: int, seed: int, has_times: bool) -> int:
     return good
 
 
-def through_standard_input(n: int, seed: int, folder: Path) -> Outcome:
+def through_standard_input(n: int, seed: int, folder: Path, *options: str) -> Outcome:
     """One number a line through a pipe."""
     good = write_lines(folder / "in.txt", n, seed, has_times=False)
     began = time.monotonic()
     with (folder / "in.txt").open("rb") as file, subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE) as cat:
-        return Judged("-", folder, stdin=cat.stdout).outcome("-", n, good, began, is_endless=False)
+        return Judged("-", folder, *options, stdin=cat.stdout).outcome("-", n, good, began, is_endless=False)
 
 
-def through_followed_file(n: int, seed: int, folder: Path) -> Outcome:
+def through_followed_file(n: int, seed: int, folder: Path, *options: str) -> Outcome:
     """A file that grows piece by piece, not at the ends of lines, and is rotated at half way."""
     rng, path = random.Random(seed), folder / "in.csv"
     path.touch()
     began = time.monotonic()
-    run = Judged("in.csv", folder, "--follow")
+    run = Judged("in.csv", folder, "--follow", *options)
     good, file, pending = 0, path.open("ab", buffering=0), b""
     for k, (line, is_good) in enumerate(lines(Hostile(seed, has_times=True), n)):
         good += is_good
@@ -367,7 +368,7 @@ def paced(run: Judged, n: int, seed: int, send: Callable[[bytes], None]) -> int:
     return good
 
 
-def through_mqtt(n: int, seed: int, folder: Path) -> Outcome:
+def through_mqtt(n: int, seed: int, folder: Path, *options: str) -> Outcome:
     """Messages of a topic of a real mosquitto."""
     import paho.mqtt.client as paho  # noqa: PLC0415 - optional
 
@@ -386,7 +387,7 @@ def through_mqtt(n: int, seed: int, folder: Path) -> Outcome:
         try:
             wait_for_port(port)
             began = time.monotonic()
-            run = Judged(f"mqtt://127.0.0.1:{port}/room/+", folder)
+            run = Judged(f"mqtt://127.0.0.1:{port}/room/+", folder, *options)
             client = paho.Client(paho.CallbackAPIVersion.VERSION2)
             client.connect("127.0.0.1", port)
             client.loop_start()
@@ -418,7 +419,7 @@ def wait_for_port(port: int) -> None:
     raise SystemExit(f"nothing serves port {port}")
 
 
-def through_kafka(n: int, seed: int, folder: Path) -> Outcome:
+def through_kafka(n: int, seed: int, folder: Path, *options: str) -> Outcome:
     """Messages of a topic of the client library's own cluster."""
     import confluent_kafka  # noqa: PLC0415 - optional
 
@@ -427,7 +428,7 @@ def through_kafka(n: int, seed: int, folder: Path) -> Outcome:
     producer.produce("a", b"", partition=0)
     producer.flush(10)
     began = time.monotonic()
-    run = Judged(f"kafka://{broker.host}:{broker.port}/a?offset=earliest&partition=0", folder)
+    run = Judged(f"kafka://{broker.host}:{broker.port}/a?offset=earliest&partition=0", folder, *options)
 
     def send(line: bytes) -> None:
         while True:
@@ -465,9 +466,10 @@ def answering(answer: Callable[[str], tuple[int, bytes]]) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+    server.server_close()
 
 
-def through_prometheus(n: int, seed: int, folder: Path) -> Outcome:
+def through_prometheus(n: int, seed: int, folder: Path, *options: str) -> Outcome:
     """Answers of a server, as fast as they are asked for."""
     rng, hostile, sent = random.Random(seed), Hostile(seed, has_times=False), [0, 0]
 
@@ -504,13 +506,13 @@ def through_prometheus(n: int, seed: int, folder: Path) -> Outcome:
 
     with answering(answer) as address:
         began = time.monotonic()
-        run = Judged(f"prometheus:{address}?query=up", folder, "--interval", "0.01")
+        run = Judged(f"prometheus:{address}?query=up", folder, "--interval", "0.01", *options)
         while sent[0] < n and run.program.poll() is None:
             time.sleep(0.1)
         return run.outcome("prometheus", n, sent[1], began, is_endless=True)
 
 
-WAYS: dict[str, Callable[[int, int, Path], Outcome]] = {
+WAYS: dict[str, Callable[..., Outcome]] = {
     "file": through_file,
     "-": through_standard_input,
     "--follow": through_followed_file,
@@ -521,11 +523,10 @@ WAYS: dict[str, Callable[[int, int, Path], Outcome]] = {
 POLLED = {"prometheus"}  # asked for one by one, a hundred a second at most
 
 
-def attack(way: str, n: int, seed: int) -> Outcome:
-    """Send n hostile lines one way."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        return WAYS[way](n, seed, folder)
+def attack(way: str, n: int, seed: int, *options: str) -> Outcome:
+    """Send n hostile lines one way to main.py with these options."""
+    with tempfile.TemporaryDirectory() as folder:
+        return WAYS[way](n, seed, Path(folder), *options)
 
 
 def row(outcome: Outcome) -> str:
