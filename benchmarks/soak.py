@@ -94,9 +94,11 @@ class Watched:
             time.sleep(seconds)
             if self._points:
                 try:
-                    yield self._look()
+                    sample = self._look()
                 except OSError:
                     break  # it has ended between two looks
+                if sample.memory:  # none is left of a program that is just ending
+                    yield sample
         code = self._run.wait()
         self._reader.join()
         said = self._said.read_text(encoding="utf-8")

@@ -20,8 +20,8 @@ Refused, and counted, each with its reason:
 
 A clock that was wrong does not make a run go blind. A time that goes back is taken all the same
 
-- where it goes on from an earlier one of the newest 32, and what stood between was far ahead: by more than 20 times the
-  largest step before it. So readings with wild times cost none of those behind them;
+- where it goes on from an earlier one of the newest 32, and what stood between was ahead by more than the largest step
+  before it. So readings with wild times cost none of those behind them;
 - where it is the 20th in a row that goes back, and these were in order among themselves: the clock was set back.
 
 Times are ISO 8601 (``2024-05-01``, ``2024-05``, ``2024-05-01T12:00:00.5Z``, ``2024-05-01 12:00:00+02:00``; UTC where no
@@ -74,8 +74,8 @@ _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 # Below this many readings, arrays cost more than a look at each reading.
 _FEW = 8
 
-# Usual steps ahead that make a time a wild one, readings in a row that make a clock one that was set back, times kept.
-_FAR, _TURNED, _KEPT = 20, 20, 32
+# Readings in a row that make a clock one that was set back, and times that are kept.
+_TURNED, _KEPT = 20, 32
 
 
 class RefusedError(ValueError):
@@ -235,7 +235,7 @@ class Validator:
         steady, ahead = self._times[:place], self._times[place:]
         if steady:
             step = max(b - a for a, b in pairwise([*steady, time]))
-            if 0.0 < _FAR * step < ahead[0] - steady[-1]:
+            if 0.0 < step < ahead[0] - steady[-1]:
                 self._times = steady
                 return True
         self._back = self._back + 1 if time >= self._back_time else 1

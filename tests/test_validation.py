@@ -306,7 +306,7 @@ def test_times_of_few_points_go_back_only_where_those_before_were_far_ahead(step
     for place in np.flatnonzero(np.diff(kept) < 0).tolist():
         earlier = [time for time in kept[: place + 1] if time <= kept[place + 1]]
         assert earlier
-        assert kept[place] - max(earlier) > 20 * (kept[place + 1] - max(earlier))
+        assert kept[place] - max(earlier) > kept[place + 1] - max(earlier)
     assert len(kept) + len(refusals) == len(times)
 
 
@@ -314,7 +314,11 @@ STEADY = [NOON + 60 * k for k in range(200)]
 
 
 @given(
-    st.lists(st.tuples(st.integers(2, 199), st.floats(NOON + 1e6, 1e11)), max_size=60, unique_by=lambda wild: wild[0]),
+    st.lists(
+        st.tuples(st.integers(2, 199), st.floats(NOON + 60 * 200, NOON + 1e5) | st.floats(NOON + 1e5, 1e11)),
+        max_size=60,
+        unique_by=lambda wild: wild[0],
+    ),
     st.integers(1, 40),
 )
 def test_wild_times_cost_none_of_the_readings_behind_them(wild, size):
