@@ -123,9 +123,9 @@ class PatientStream:
         with self._changed:
             self._wait()
             fault, self._fault = self._fault, None
-        self._tell()
         if fault is not None:
             raise fault
+        self._tell()
 
     def _wait(self) -> None:
         """Wait until nothing is to be written, or the patience is over; the caller holds the lock."""
@@ -162,6 +162,9 @@ class PatientStream:
             except OSError as error:
                 with self._changed:
                     self._fault = error
+                    if isinstance(error, BrokenPipeError):  # nobody will ever read the rest
+                        self.left_out += bool(self._rest)
+                        self._rest = b""
 
     def _put(self, text: str) -> None:
         if self._descriptor is None:
