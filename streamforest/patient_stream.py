@@ -72,7 +72,7 @@ class PatientStream:
     ) -> None:
         self.patience = patience
         self.stop: Requested | None = None
-        self.notify: Callable[[str], None] = lambda _line: None
+        self.notify: Callable[[str], None] = _nobody
         self.left_out = 0
         self._stream, self._name, self._clock = stream, name, clock
         self._descriptor = _descriptor_of(stream)
@@ -162,9 +162,10 @@ class PatientStream:
             except OSError as error:
                 with self._changed:
                     self._fault = error
-                    if isinstance(error, BrokenPipeError):  # nobody will ever read the rest
+                    if isinstance(error, BrokenPipeError):  # nobody will ever read the rest, or misses it
                         self.left_out += bool(self._rest)
                         self._rest = b""
+                        self.notify = _nobody
 
     def _put(self, text: str) -> None:
         if self._descriptor is None:
@@ -187,6 +188,10 @@ class PatientStream:
             missing = bytes(content[place:])
             self._rest = missing[: missing.find(b"\n") + 1] if is_torn else b""
             self.left_out += missing.count(b"\n") - self._rest.count(b"\n")
+
+
+def _nobody(_line: str) -> None:
+    """Take a line and tell it to nobody."""
 
 
 def _descriptor_of(stream: TextIO) -> int | None:
