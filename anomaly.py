@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -70,7 +69,8 @@ def anomaly_dect(
         Ready to judge: nothing is loaded or fitted here. It is asked block by block, so one that passes each
         block on to another detector can change it while the run goes on. Where there are ``names``, StreamDetectors.
     sinks : sequence of Sink
-        Told of every verdict, in this order. One that fails is reported, dropped and closed.
+        Told of every verdict, in this order. One that fails is reported, and goes on to be told: what fails may work
+        again, as a full disk may be emptied.
     counts : RunCounts
         Fed with every verdict and refusal.
     stop : Stop
@@ -254,22 +254,26 @@ class _Intake:
 
 
 class _Outlets:
-    """The sinks that still work."""
+    """The sinks, some of which may fail for a time."""
 
     def __init__(self, sinks: Sequence[Sink], notify: Notify) -> None:
         self._sinks = list(sinks)
+        self._failing: list[Sink] = []
         self._notify = notify
 
     def write(self, verdicts: Verdicts) -> None:
-        """Tell all sinks of one block of verdicts; drop the ones that fail."""
-        for sink in tuple(self._sinks):
+        """Tell all sinks of one block of verdicts; report the ones that fail, or work again, once each time."""
+        for sink in self._sinks:
             try:
                 sink.write(verdicts)
             except OSError as error:
-                self._sinks.remove(sink)
-                self._notify(f"{sink.name} failed, the run goes on without it: {error.strerror or error}")
-                with suppress(OSError):  # it has been reported
-                    sink.close()
+                if sink not in self._failing:
+                    self._failing.append(sink)
+                    self._notify(f"{sink.name} failed, the run goes on without it: {error.strerror or error}")
+            else:
+                if sink in self._failing:
+                    self._failing.remove(sink)
+                    self._notify(f"{sink.name} works again")
 
     def close(self) -> None:
         """Close all sinks; tell of the ones that fail to write what they held back."""

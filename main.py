@@ -37,6 +37,8 @@ from types import SimpleNamespace  # noqa: E402
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast  # noqa: E402
 
 from streamforest.options import OptionError, names_file, read_options  # noqa: E402
+from streamforest.patient_stream import PatientStream  # noqa: E402
+from streamforest.plain import plain  # noqa: E402
 
 if TYPE_CHECKING:
     from streamforest.comparison import DetectorComparison
@@ -61,6 +63,8 @@ DECIDING = (
     *("COLUMN", "TIME_COLUMN", "LABEL_COLUMN", "FOLLOW", "OUTLIER_PROBABILITY", "SEED", "WINDOW", "REFIT_EVERY"),
     *("ALARM_RATE", "ALARMS_A_DAY", "DIRECTION", "MINIMUM_DEVIATION", "MINIMUM_DEVIATION_PERCENT", "COOL_DOWN"),
 )
+#: Seconds that a live run waits for a reader of standard output who takes nothing, and any run for one of its messages.
+OUTPUT_PATIENCE, MESSAGE_PATIENCE = 3.0, 1.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -269,6 +273,7 @@ def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]
         open_view(choice, watch, options)
     summary, sinks = make_summary(options, arguments, source, detector, comparison, sinks, counts, stop, watch, names)
     on_stop_signals(stop.request)
+    wait_for_readers(stop, OUTPUT_PATIENCE if source.live else None)
     listen_to_keys(watch, options)
     if is_terminal(sys.stderr):
         say(f"watching {source.name} with {detector.name}; {key_line(watch, options)}")
@@ -391,7 +396,8 @@ def sum_up(judge: Callable[[], None], counted: Callable[[], str], summary: Calla
     except SourceError as error:
         fault = str(error)
         say(f"main.py: {fault}")
-    say(counted())
+    for line in counted().splitlines():
+        say(line)
     summary(fault)
     return FAILED if fault else DONE
 
@@ -406,6 +412,8 @@ def end_with(watch: Watch, code: int) -> int:
 def leave(code: int) -> NoReturn:
     """End the program here and now."""
     flush_or_drop()
+    if isinstance(sys.stdout, PatientStream) and sys.stdout.unread:
+        say(f"the last {sys.stdout.unread:,} lines were not written: nobody reads them")
     os._exit(code)
 
 
@@ -590,7 +598,7 @@ def picture_texts(options: SimpleNamespace) -> dict[str, str]:
         "Settings": ", ".join(f"{name}={value}" for name, value in shown_settings(vars(options)).items()),
         "Versions": versions(),
     }
-    return {name: text.encode("utf-8", "backslashreplace").decode() for name, text in texts.items()}
+    return {name: plain(text) for name, text in texts.items()}
 
 
 def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
@@ -637,7 +645,7 @@ def make_source(options: SimpleNamespace) -> Source:
     """The source that was chosen."""
     from streamforest.sources import SourceOptions, open_source  # noqa: PLC0415 - see run
 
-    return open_source(
+    source = open_source(
         options.source,
         SourceOptions(
             say,
@@ -651,6 +659,8 @@ def make_source(options: SimpleNamespace) -> Source:
             interval=options.interval,
         ),
     )
+    source.name = plain(source.name)
+    return source
 
 
 def rules_of(options: SimpleNamespace) -> Rules:
@@ -765,11 +775,20 @@ def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> l
 
 
 def say(message: str) -> None:
-    """Write a line for people to standard error, if there is one."""
+    """Write a line for people to standard error, if there is one; what a name or a source put in forges none."""
     if sys.stderr is not None:
         with suppress(OSError):
-            sys.stderr.write(f"{message}\n")  # in one piece: the worker thread speaks too
+            sys.stderr.write(f"{plain(message)}\n")  # in one piece: the worker thread speaks too
             sys.stderr.flush()
+
+
+def wait_for_readers(stop: StopFlag, patience: float | None) -> None:
+    """Let a live run go on, and any run end, though nobody reads what it writes; a replay waits for its reader."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, PatientStream):
+            stream.stop, stream.notify = stop, say
+    if isinstance(sys.stdout, PatientStream):
+        sys.stdout.patience = patience
 
 
 def flush_or_drop() -> None:
@@ -782,7 +801,14 @@ def flush_or_drop() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def with_patience(stream: TextIO | None, name: str, patience: float | None) -> TextIO | None:
+    """A standard stream that holds nobody up, if there is one."""
+    return None if stream is None else cast(TextIO, PatientStream(stream, name, patience))
+
+
 if __name__ == "__main__":
+    sys.stdout = with_patience(sys.stdout, "standard output", None)
+    sys.stderr = with_patience(sys.stderr, "standard error", MESSAGE_PATIENCE)
     try:
         exit_code = main(sys.argv[1:])
     finally:

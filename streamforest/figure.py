@@ -462,7 +462,8 @@ class StreamFigure:
         return cast(PathPatch, self._layer(3, axes, patch, zorder))
 
     def _text(self, axes: Axes, layer: int, zorder: float = 9, **style: Any) -> Text:
-        text = axes.text(0, 0, "", **{"color": self._theme.text, **style})
+        # a name may hold dollar signs, which would make it a formula, or an error
+        text = axes.text(0, 0, "", **{"color": self._theme.text, "parse_math": False, **style})
         return cast(Text, self._layer(layer, axes, text, zorder))
 
     def _build_stream(self) -> None:

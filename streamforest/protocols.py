@@ -305,8 +305,8 @@ class Sink(Protocol):
     """Where verdicts go.
 
     ``write`` gets every verdict once, in order, in blocks of shape (n,), n >= 1, and returns at once;
-    the array is not changed afterwards and may be kept. A sink that cannot go on raises OSError (the run
-    reports it once and goes on without the sink) or ReaderGoneError (the run ends).
+    the array is not changed afterwards and may be kept. A sink that fails raises OSError (the run
+    reports it once and goes on; what comes next is tried all the same) or ReaderGoneError (the run ends).
     """
 
     name: str

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from streamforest.plain import plain
+
 MOST_STREAMS = 1_000_000
 #: Characters of the longest key: a million of them have to fit into memory.
 LONGEST_KEY = 200
 #: With these a spreadsheet program takes a cell for a formula.
-_FORMULA = ("=", "+", "-", "@")
 
 
 class StreamNames:
@@ -99,20 +100,4 @@ def shown_key(key: str | None) -> str:
     >>> print(shown_key("pump 1"), shown_key("\x1b[31mred"))
     pump 1 \x1b[31mred
     """
-    if key is None:
-        return ""
-    return key if key.isprintable() else repr(key)[1:-1]
-
-
-def csv_cell(key: str | None) -> str:
-    """A key as a cell of a CSV file: an apostrophe before what a spreadsheet program would run as a formula.
-
-    Tabs and other control characters are escaped, as for people.
-
-    Examples
-    --------
-    >>> print(csv_cell("pump 1"), csv_cell("=1+2"))
-    pump 1 '=1+2
-    """
-    text = shown_key(key)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return "" if key is None else plain(key)

@@ -24,6 +24,7 @@ from streamforest.figure import THEMES, percent
 from streamforest.history import Floats, History
 from streamforest.metrics import RunCounts
 from streamforest.moments import iso_time
+from streamforest.plain import plain
 from streamforest.protocols import LABELS, Status, Verdict, Verdicts
 from streamforest.ranking import HALF_LIFE, PAST, StreamRanking
 from streamforest.ranking_figure import figure_of
@@ -256,7 +257,7 @@ def _duration(seconds: float) -> str:
 
 def _text(text: str) -> str:
     """Text from outside, as HTML that shows it."""
-    return html.escape(text)
+    return html.escape(plain(text))
 
 
 def _colours(theme: str) -> str:

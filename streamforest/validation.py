@@ -15,11 +15,17 @@ Refused, and counted, each with its reason:
 - a value that is no number: text, digits of another alphabet, ``1_000``, ``0x10``, ``1,5`` without a decimal comma;
 - a value that is infinite, as written or because it is too large (``1e999``);
 - a time that cannot be read;
-- a time that goes back (an equal one is fine);
+- a time that goes back (an equal one is fine), unless it shows that the clock was wrong before, see below;
 - where a key says which stream a reading is of: no key, one that is too long, or that of a stream too many;
 - whatever the source itself refused.
 
-Where there are many streams, a time goes back if it is before the last one of its own stream.
+A clock that was wrong does not make a run go blind. A time that goes back is taken all the same
+
+- where it goes on from an earlier one of the newest 32, and what stood between was ahead by more than the largest step
+  before it. So readings with wild times cost none of those behind them;
+- where it is the 20th in a row that goes back, and these were in order among themselves: the clock was set back.
+
+Where there are many streams, a time goes back if it is before the last one of its own stream, and is refused.
 
 Times are ISO 8601 (``2024-05-01``, ``2024-05``, ``2024-05-01T12:00:00.5Z``, ``2024-05-01 12:00:00+02:00``; UTC where no
 zone stands; ``/`` between the parts of the date as well) or unix time in seconds, milli-, micro- or nanoseconds, told
@@ -33,9 +39,11 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -86,6 +94,9 @@ _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 # Below this many readings, arrays cost more than a look at each reading.
 _FEW = 8
 
+# Readings in a row that make a clock one that was set back, and times that are kept.
+_TURNED, _KEPT = 20, 32
+
 
 class RefusedError(ValueError):
     """A reading that cannot become a point: the kind of fault and the reason in words."""
@@ -120,7 +131,7 @@ class Validator:
     """
 
     #: What is remembered beside the reasons.
-    _FACTS = ("missing", "repaired", "_last_time", "_seen")
+    _FACTS = ("missing", "repaired", "_last_time", "_times", "_back", "_back_time", "_seen")
 
     def __init__(self, names: StreamNames | None = None) -> None:
         self._names = names
@@ -128,6 +139,9 @@ class Validator:
         self.repaired = 0
         self.reasons: Counter[str] = Counter()
         self._last_time = -math.inf
+        self._times: list[float] = []  # the newest ones, in order
+        self._back = 0  # readings in a row that were refused for their times, though these were in order
+        self._back_time = -math.inf  # of the last of them
         self._seen = 0
 
     @property
@@ -222,8 +236,14 @@ class Validator:
             return True
         if not (known[0] >= self._last_time and (known[1:] >= known[:-1]).all()):
             return False
-        self._last_time = float(known[-1])
+        self._go_on(known[-_KEPT:].tolist())
         return True
+
+    def _go_on(self, times: list[float]) -> None:
+        """Keep times that do not go back."""
+        self._last_time = times[-1]
+        self._times = [*self._times, *times][-_KEPT:]
+        self._back, self._back_time = 0, -math.inf
 
     def _codes(self, labels: Column) -> list[int] | int:
         if labels.count(None) == len(labels):
@@ -280,13 +300,29 @@ class Validator:
     def _follow(self, time: float, stream: int, raw: str | float | None) -> None:
         """Keep a time as the last one of its stream; raises RefusedError where it goes back."""
         last = self._last_time if self._names is None else self._names.last_times[stream]
-        if time < last:
+        if time < last and (self._names is not None or not self._was_wrong(time)):
             raise RefusedError(TIME_BACK, f"time {shown(raw)} goes back, it is before that of an earlier reading")
         if time == time:
             if self._names is None:
-                self._last_time = time
+                self._go_on([time])
             else:
                 self._names.last_times[stream] = time
+
+    def _was_wrong(self, time: float) -> bool:
+        """Whether a time that goes back shows that times before it were wrong; forgets these if so."""
+        place = bisect_right(self._times, time)
+        steady, ahead = self._times[:place], self._times[place:]
+        if steady:
+            step = max(b - a for a, b in pairwise([*steady, time]))
+            if 0.0 < step < ahead[0] - steady[-1]:
+                self._times = steady
+                return True
+        self._back = self._back + 1 if time >= self._back_time else 1
+        self._back_time = time
+        if self._back < _TURNED:
+            return False
+        self._times = []
+        return True
 
 
 def _numbers_of(keys: Sequence[str | None], names: StreamNames) -> list[int] | None:

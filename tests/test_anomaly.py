@@ -273,13 +273,26 @@ def test_repairs_are_counted():
     assert run(readings_of(" 1 ", "2"))[1].repaired == 1
 
 
-def test_a_sink_that_fails_is_told_once_closed_and_left_out_while_the_run_goes_on():
+def test_a_sink_that_fails_is_told_once_and_at_its_end_and_the_run_goes_on():
     failing, sound = ListSink(fails_at=BLOCK, error=FULL, closing=FULL), ListSink()
     _, counts, notes = run(readings_of(*range(BLOCK * 4)), failing, sound)
-    assert notes == ["a list failed, the run goes on without it: No space left on device"]
+    assert notes == [
+        "a list failed, the run goes on without it: No space left on device",
+        "a list failed at its end: No space left on device",
+    ]
     assert len(failing.verdicts) == BLOCK
     assert failing.closed == 1
     assert len(sound.verdicts) == counts.points == BLOCK * 4
+
+
+def test_a_sink_that_failed_is_tried_again_and_its_return_is_told():
+    def fail_twice():
+        if len(sink.blocks) in {2, 3}:
+            raise FULL
+
+    sink = ListSink(then=fail_twice)
+    _, _, notes = run(readings_of(*range(BLOCK * 5)), sink)
+    assert notes == ["a list failed, the run goes on without it: No space left on device", "a list works again"]
 
 
 def test_a_sink_that_fails_at_its_end_is_told():

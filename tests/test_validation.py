@@ -298,10 +298,8 @@ def test_one_block_gives_the_same_bits_and_counts_as_one_reading_at_a_time(damag
 
 
 @given(st.lists(READINGS, max_size=20))
-def test_times_of_points_never_go_back_and_values_are_never_infinite(block):
+def test_values_are_never_infinite(block):
     points, _ = Validator().check(block)
-    times = points["time"][~np.isnan(points["time"])]
-    assert (np.diff(times) >= 0).all()
     assert not np.isinf(points["value"]).any()
 
 
@@ -328,7 +326,7 @@ def test_of_many_streams_each_has_the_points_and_refusals_that_it_has_alone(read
     points = np.concatenate([points for points, _ in blocks])
     refused = 0
     for key in "abc":
-        alone = Validator()
+        alone = Validator(StreamNames())
         expected, refusals = alone.check([reading for reading in readings if (reading.key or "").strip() == key])
         refused += len(refusals)
         mine = points[points["stream"] == names.numbers_of([key])[0]]
@@ -369,3 +367,57 @@ def test_it_goes_on_from_a_state_with_the_last_time_and_the_counts():
     assert (len(points), refusals[0].where) == (0, "reading 4")
     assert (second.missing, second.repaired) == (1, 1)
     assert second.reasons == {NO_NUMBER: 1, TIME_BACK: 1}
+
+
+@given(st.lists(st.integers(0, 40), max_size=19))
+def test_times_of_few_points_go_back_only_where_those_before_were_far_ahead(steps):
+    times = [float(step) for step in steps]
+    points, refusals = Validator().check([Reading(1, time) for time in times])
+    kept = points["time"].tolist()
+    for place in np.flatnonzero(np.diff(kept) < 0).tolist():
+        earlier = [time for time in kept[: place + 1] if time <= kept[place + 1]]
+        assert earlier
+        assert kept[place] - max(earlier) > kept[place + 1] - max(earlier)
+    assert len(kept) + len(refusals) == len(times)
+
+
+STEADY = [NOON + 60 * k for k in range(200)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(2, 199), st.floats(NOON + 60 * 200, NOON + 1e5) | st.floats(NOON + 1e5, 1e11)),
+        max_size=60,
+        unique_by=lambda wild: wild[0],
+    ),
+    st.integers(1, 40),
+)
+def test_wild_times_cost_none_of_the_readings_behind_them(wild, size):
+    times = list(STEADY)
+    for place, time in sorted(wild, reverse=True):
+        times.insert(place, time)
+    validator = Validator()
+    points = [
+        validator.check([Reading(1, time) for time in times[k : k + size]])[0] for k in range(0, len(times), size)
+    ]
+    kept = iter(np.concatenate(points)["time"].tolist())
+    assert all(time in kept for time in STEADY)
+
+
+@pytest.mark.parametrize("fillers", [0, FILLERS])
+def test_a_clock_that_was_set_back_costs_nineteen_readings(fillers):
+    validator = Validator()
+    validator.check([Reading(1, time) for time in STEADY])
+    back = [time - 1e6 for time in STEADY]
+    blocks = [back[:fillers], back[fillers:]] if fillers else [[time] for time in back]
+    points = np.concatenate([validator.check([Reading(1, time) for time in block])[0] for block in blocks])
+    assert points["time"].tolist() == back[19:]
+    assert validator.reasons[TIME_BACK] == 19
+
+
+def test_late_readings_among_others_stay_refused():
+    validator = Validator()
+    mixed = [time for k, time in enumerate(STEADY[100:]) for time in (time, STEADY[k])]
+    points, refusals = validator.check([Reading(1, time) for time in mixed])
+    assert points["time"].tolist() == STEADY[100:]
+    assert len(refusals) == 100

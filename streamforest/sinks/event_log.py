@@ -13,6 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from streamforest import rotation
+from streamforest.appending import drop_torn, is_moved, size_of
 from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
 from streamforest.file_mark import FileMark, sync_folder
 from streamforest.moments import iso_time
@@ -23,9 +24,14 @@ from streamforest.stream_names import StreamNames
 #: A line of such a log.
 _LINE = re.compile(rb"\S+ (start|end) (key=.* )?episode=\d+ index=\d+ ")
 
+MOST_HELD = 1_000  # lines that cannot be written now; the oldest make room
+
 
 class EventLogSink:
     """Episodes as lines in a file that is never longer than asked for.
+
+    What cannot be written is held back and tried again with the next block of verdicts. A log that another program has
+    renamed or deleted is begun anew under its name.
 
     Parameters
     ----------
@@ -57,6 +63,7 @@ class EventLogSink:
         self.name = f"log {path}"
         self._handler = _RaisingHandler(path, max_bytes, files)
         self._fold = EpisodeFolds(cool_down, names)
+        self._held: deque[str] = deque(maxlen=MOST_HELD)
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
@@ -70,21 +77,24 @@ class EventLogSink:
             self._handler.close()
 
     def state(self) -> State:
-        """The open episode, and where the log and its rotated files end."""
-        return self._fold.state() | {"files": packed(self._handler.marks())}
+        """The open episode, where the log and its rotated files end, and the lines that could not be written."""
+        return self._fold.state() | {"files": packed(self._handler.marks()), "held": packed([*self._held])}
 
     def restore(self, state: State, *, cut: bool) -> str:
         """Go on with the log as it was; see ResumableSink."""
         marks = [FileMark(*mark) for mark in unpacked(state, "files")]
         self._fold.restore(state)
+        self._held.extend(unpacked(state, "held"))
         if cut and marks and not self._handler.go_back(marks):
             return "it is not the file of the checkpoint, or others wrote there: lines may stand there twice"
         return ""
 
     def _add(self, happenings: list[tuple[Happening, Episode]]) -> None:
         for happening, episode in happenings:
-            line = _start_line(episode) if happening == "start" else _end_line(episode)
-            self._handler.handle(logging.LogRecord("episodes", logging.INFO, "", 0, line, None, None))
+            self._held.append(_start_line(episode) if happening == "start" else _end_line(episode))
+        while self._held:
+            self._handler.handle(logging.LogRecord("episodes", logging.INFO, "", 0, self._held[0], None, None))
+            self._held.popleft()
 
 
 class _RaisingHandler(RotatingFileHandler):
@@ -143,6 +153,20 @@ class _RaisingHandler(RotatingFileHandler):
         super().close()
         if self._known:
             rotation.trim(self._path, self.backupCount)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Add a line, whole or not at all, to the file that has the name now."""
+        if self.stream is not None and is_moved(Path(self.baseFilename), self.stream):
+            self.stream.close()
+            self.stream = None  # as in logging: opened again when it is needed
+        size = 0 if self.stream is None else size_of(self.stream)
+        try:
+            super().emit(record)
+        except OSError:
+            if self.stream is not None:
+                drop_torn(self.stream, size)
+                self.stream = None
+            raise
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the name and shape are logging's
         error = sys.exception()

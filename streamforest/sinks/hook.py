@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from streamforest.addresses import PASSWORD, USER
 from streamforest.episodes import EPISODE_GAP, EpisodeFolds
 from streamforest.protocols import State, Verdicts, streams_of
 from streamforest.state import packed, unpacked
@@ -137,8 +138,8 @@ class HookSink:
     def restore(self, state: State, *, cut: bool) -> str:  # noqa: ARG002 - a command cannot be taken back
         """Go on behind the last episode; commands that waited are run."""
         self._fold.restore(state)
-        for episode, text in unpacked(state, "waiting"):
-            self._add(Call(episode, text))
+        for call in unpacked(state, "waiting"):
+            self._add(Call(*call))
         return ""
 
     def _add(self, call: Call) -> None:
@@ -207,7 +208,11 @@ def run_once(words: Sequence[str], text: str, seconds: float) -> str:
         It cannot be started.
     """
     output = _error_stream()
-    command = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=output, stderr=output, **_own_group())
+    # the source's user and password are none of its business
+    environment = {name: word for name, word in os.environ.items() if name not in (USER, PASSWORD)}
+    command = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, **_own_group()
+    )
     try:
         with suppress(OSError):  # it need not read
             command.stdin.write(text.encode())  # type: ignore[union-attr] # it is a pipe

@@ -7,19 +7,22 @@ import io
 import os
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from streamforest.appending import drop_torn, is_moved, size_of
 from streamforest.comparison import DetectorComparison
 from streamforest.file_mark import FileMark, fits_path, mark_at, mark_of, sync_folder
+from streamforest.plain import inert_cell
 from streamforest.protocols import State, Verdict, Verdicts, plain, verdict_from_row
 from streamforest.state import packed, unpacked
-from streamforest.stream_names import StreamNames, csv_cell
+from streamforest.stream_names import StreamNames
 
 MOST_KEPT = 10_000  # anomalous points kept for a report that is asked for later
+MOST_HELD = 10_000  # rows that cannot be written now; the oldest make room
 
 
 class _Rows:
@@ -38,16 +41,21 @@ class _Rows:
         """The rows of one block of verdicts."""
         if self._comparison is None:
             found = verdicts[verdicts["is_anomaly"]]
-            rows = [[*verdict_from_row(row)] for row in plain(found).tolist()]
+            rows = [list(map(_cell, verdict_from_row(row))) for row in plain(found).tolist()]
             if self._names is None:
                 return rows
-            keys = (csv_cell(self._names.key_of(stream)) for stream in found["stream"].tolist())
+            keys = (inert_cell(self._names.shown(stream)) for stream in found["stream"].tolist())
             return [[key, *row] for key, row in zip(keys, rows, strict=True)]
         flags = np.vstack((verdicts["is_anomaly"], self._comparison.flags))
         places = np.flatnonzero(flags.any(axis=0))
         names = np.array(self._comparison.names)
         by = [" ".join(names[flags[:, place]]) for place in places]
-        return [[*verdict_from_row(row), who] for row, who in zip(verdicts[places].tolist(), by, strict=True)]
+        rows = verdicts[places].tolist()
+        return [[*map(_cell, verdict_from_row(row)), who] for row, who in zip(rows, by, strict=True)]
+
+
+def _cell(value: Any) -> Any:
+    return inert_cell(value) if isinstance(value, str) else value
 
 
 class ReportSink:
@@ -62,7 +70,7 @@ class ReportSink:
         more column; and at the end the table of their agreement is written beside the report, see
         :func:`agreement_path`.
     names : StreamNames, optional
-        Of the streams, where there are many. Then the first column is the key; see :func:`stream_names.csv_cell`.
+        Of the streams, where there are many. Then the first column is the key; see :func:`plain.inert_cell`.
     goes_on : bool
         Whether what is there is kept, for :meth:`restore` to say how much of it; otherwise it is overwritten.
 
@@ -74,7 +82,8 @@ class ReportSink:
     Notes
     -----
     The columns are the Verdict's fields; unknown ones are empty, numbers are written so that reading gives the
-    same number back.
+    same number back. What cannot be written is held back and tried again with the next block of verdicts. A report
+    that another program has renamed or deleted is begun anew under its name.
     """
 
     def __init__(
@@ -88,17 +97,12 @@ class ReportSink:
         self.name = f"report {path}"
         self._path, self._comparison = path, comparison
         self._rows = _Rows(comparison, names)
+        self._held: deque[list[Any]] = deque(maxlen=MOST_HELD)
+        self._is_closed = False
         self._open("a" if goes_on else "w")
 
-    def _open(self, mode: str) -> None:
-        self._file = self._path.open(mode, encoding="utf-8", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        if not os.fstat(self._file.fileno()).st_size:
-            self._writer.writerow(self._rows.header)
-            self._file.flush()
-
     def state(self) -> State:
-        """Where the report ends."""
+        """Where the report ends, and the rows that could not be written."""
         if self._file.closed:
             mark = mark_of(self._path)
         else:
@@ -106,11 +110,12 @@ class ReportSink:
             if mark is not None:
                 os.fsync(self._file.fileno())
                 sync_folder(self._path.parent)
-        return {"file": packed(mark)}
+        return {"file": packed(mark), "held": packed([*self._held])}
 
     def restore(self, state: State, *, cut: bool) -> str:
         """Go on with the report as it was; see ResumableSink."""
         saved = unpacked(state, "file")
+        self._held.extend(unpacked(state, "held"))
         if saved is None:
             return ""
         mark = FileMark(*saved)
@@ -124,17 +129,46 @@ class ReportSink:
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        rows = self._rows.of(verdicts)
-        if rows:
-            self._writer.writerows(rows)
-            self._file.flush()
+        self._held.extend(self._rows.of(verdicts))
+        self._put()
 
     def close(self) -> None:
         """Close the file, and write the table of agreement."""
-        if not self._file.closed and self._comparison is not None:
-            with agreement_path(self._path).open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(self._comparison.table())
-        self._file.close()
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            self._put()
+            if self._comparison is not None:
+                with agreement_path(self._path).open("w", encoding="utf-8", newline="") as file:
+                    csv.writer(file, lineterminator="\n").writerows(self._comparison.table())
+        finally:
+            self._file.close()
+
+    def _open(self, mode: str) -> None:
+        self._file = self._path.open(mode, encoding="utf-8", newline="")
+        if not size_of(self._file):
+            self._add([self._rows.header])
+
+    def _put(self) -> None:
+        """Write the rows that are held back, all or none, to the file that has the name now."""
+        if not self._held:
+            return
+        if not self._file.closed and is_moved(self._path, self._file):
+            self._file.close()
+        if self._file.closed:
+            self._open("a")
+        self._add(self._held)
+        self._held.clear()
+
+    def _add(self, rows: Iterable[list[Any]]) -> None:
+        size = size_of(self._file)
+        try:
+            csv.writer(self._file, lineterminator="\n").writerows(rows)
+            self._file.flush()
+        except OSError:
+            drop_torn(self._file, size)
+            raise
 
 
 class RecentReport:

@@ -110,7 +110,7 @@ class PrometheusSource:
     def _ask(self) -> list[Reading | Refusal]:
         request = urllib.request.Request(self._url, headers=self._headers)
         try:
-            with urllib.request.urlopen(request, timeout=FIRST_LIMIT) as answer:
+            with _OPENER.open(request, timeout=FIRST_LIMIT) as answer:
                 body = answer.read(self._limit + 1)
         except urllib.error.HTTPError as error:
             with error:
@@ -178,6 +178,18 @@ class PrometheusSource:
         if not self._connection.was_made:
             raise SourceError(f"{self.name}: {why}")
         return [Refusal("an answer", why)]
+
+
+class _OwnPlaceOnly(urllib.request.HTTPRedirectHandler):
+    """Follows a server that sends on to another page of its own, never to another server: the password is for it."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
+            return None  # which makes the answer an error
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_OwnPlaceOnly)
 
 
 def _series(labels: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import logging
 import secrets
 import socket
 import struct
@@ -205,6 +206,9 @@ class BrowserView:
             websocket_ping_timeout=PING_SECONDS,
             websocket_max_message_size=4096,
         )
+        log = logging.getLogger("tornado")  # its lines would hold addresses, with the token, and what strangers sent
+        log.addHandler(logging.NullHandler())
+        log.propagate = False
         self._server = HTTPServer(
             application, max_body_size=4096, max_header_size=16_384, idle_connection_timeout=60, body_timeout=10
         )

@@ -193,7 +193,7 @@ def test_of_many_streams_each_row_begins_with_its_key_and_no_key_is_a_formula(tm
     sink.close()
     rows = rows_of(path)
     assert list(rows[0]) == ["key", *Verdict._fields]
-    assert [row["key"] for row in rows] == ["pump 1", "'=cmd|' /C calc'!A0", "\\tx", "'-1", 'a,"b"']
+    assert [row["key"] for row in rows] == ["pump 1", "'=cmd|' /C calc'!A0", "\\tx", "-1", 'a,"b"']
     recent = RecentReport(names=names)
     recent.write(verdicts)
     assert recent.csv() == path.read_bytes()

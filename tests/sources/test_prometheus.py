@@ -289,7 +289,7 @@ def test_an_address_without_what_it_needs_is_an_error_that_shows_how(word):
 def test_whatever_the_answer_is_it_is_read_or_refused(body):
     source = PrometheusSource("prometheus:http://host?query=up", print)
     source._connection.worked()
-    assert isinstance(source._read(body), Reading | Refusal)
+    assert all(isinstance(item, Reading | Refusal) for item in source._read(body))
 
 
 @given(
@@ -306,7 +306,7 @@ def test_whatever_the_object_is_it_is_read_or_refused(found):
     source = PrometheusSource("prometheus:http://host?query=up", print)
     source._connection.worked()
     for body in (found, {"data": found}, {"data": {"resultType": "vector", "result": found}}):
-        assert isinstance(source._read(json.dumps(body).encode()), Reading | Refusal)
+        assert all(isinstance(item, Reading | Refusal) for item in source._read(json.dumps(body).encode()))
 
 
 def test_with_a_key_column_each_series_is_a_stream_and_two_of_one_key_are_refused(answer, watch):
