@@ -1,5 +1,5 @@
 from benchmarks import crash
-from streamforest.forest import save_model
+from streamforest.model_file import save_model
 
 
 def test_runs_that_are_killed_and_resumed_leave_what_one_run_leaves(model, tmp_path, capsys):
