@@ -171,7 +171,7 @@ class RowReader:
         self._is_skipping = False
         self._earlier = self._layout or self._earlier
         self._layout = None
-        self._pending, self._first = self._first, []
+        self._pending, self._first = self._first or self._pending, []  # a text without a line tells nothing
         self.lines = self._offset = 0
         return rows
 

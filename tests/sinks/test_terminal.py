@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamforest.protocols import (
@@ -248,6 +248,7 @@ def slow_line(row):
     return json.dumps(known) + "\n"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(), st.floats(), st.floats(), st.booleans()), min_size=1, max_size=20))
 def test_lines_of_json_are_those_of_the_standard_library_however_they_are_cut(rows):
     value, score, expected, is_anomaly = zip(*rows, strict=True)

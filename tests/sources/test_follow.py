@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamforest.protocols import Reading, Refusal, SourceError
@@ -319,6 +319,7 @@ def test_a_new_line_comes_soon_and_a_stop_ends_the_wait_within_a_second(path, to
     st.integers(1, 4),
     st.booleans(),
 )
+@example([("append", 0, False), ("truncate", 0, False), ("half", 0, False), ("truncate", 1, False)], 1, False)
 def test_every_complete_line_is_read_exactly_once_in_order(tmp_path_factory, acts, most, is_there):
     """Values are counted up, so that any loss, doubling or change of order shows."""
     path = tmp_path_factory.mktemp("log") / "app.log"
