@@ -16,7 +16,8 @@ def first_line(path):
 
 def file_map():
     """Path and line of every module, as the README shows them."""
-    modules = [*PROJECT.glob("*.py"), *(PROJECT / "streamforest").rglob("*.py"), *PROJECT.glob("benchmarks/*.py")]
+    folders = ("benchmarks/*.py", "examples/*.py", "streamforest/**/*.py")
+    modules = [*PROJECT.glob("*.py"), *(module for folder in folders for module in PROJECT.glob(folder))]
     return [f"| `{path.relative_to(PROJECT).as_posix()}` | {first_line(path)} |" for path in sorted(modules)]
 
 
