@@ -1,4 +1,4 @@
-"""Kills Spark's driver or workers at random moments and holds the table they leave against one machine, bit for bit."""
+"""Kills Spark's driver or workers at random moments and holds the tables they leave against one machine's verdicts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ sys.path.insert(0, str(PROJECT))
 
 from streamforest import StreamDetector  # noqa: E402 - the path comes first
 from streamforest.engines.spark import COLUMNS, new_session  # noqa: E402
-from streamforest.forest import load_model  # noqa: E402
+from streamforest.model_file import load_model  # noqa: E402
 from streamforest.protocols import REASONS, Reading  # noqa: E402
 from streamforest.simulation import SimulatedStream, StreamProfile  # noqa: E402
 from streamforest.validation import Validator  # noqa: E402
@@ -32,18 +33,18 @@ EXAMPLE = PROJECT / "examples" / "spark_files.py"
 RATE = 0.01
 #: Seconds; the longest wait for a run's first batch, and the span of random moments after it began.
 PATIENCE = 600.0
-#: For Java programs that live too short for a compiler that optimises.
-SHORT_LIVED = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+#: Files that are added before each start; each is a batch.
+FILES_A_START = 3
+#: A busy machine may need more than one: Spark gives a new worker 10 seconds to answer.
+FINAL_STARTS = 3
+ENVIRONMENT = {
+    # they live too short for a compiler that optimises
+    "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    # a task may fail three times, as on a cluster; on one machine Spark's default is never
+    "PYSPARK_SUBMIT_ARGS": "--master local[*,4] pyspark-shell",
+}
 #: A stream, its time in seconds and its value.
 Row = tuple[str, float, float]
-
-
-class Kill(NamedTuple):
-    """What was killed, and how far the query was."""
-
-    what: str
-    batch: int
-    ended_by_itself: bool
 
 
 def make_batches(streams: int, batches: int, seed: int) -> list[list[Row]]:
@@ -137,7 +138,7 @@ def start(asked: argparse.Namespace, folder: Path, output: Path) -> subprocess.P
     command = [sys.executable, str(EXAMPLE), str(folder), str(output), "--once", "--files-per-batch", "1"]
     command += ["--model", str(asked.model), "--alarm-rate", str(RATE)]
     with (output.parent / "example.log").open("ab") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | SHORT_LIVED)
+        return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | ENVIRONMENT)
 
 
 def descendants(ancestor: int) -> list[tuple[int, str]]:
@@ -162,34 +163,34 @@ def batches_begun(output: Path) -> int:
     return sum(1 for file in (output / "checkpoints" / "verdicts" / "offsets").glob("[0-9]*"))
 
 
-def disturb(process: subprocess.Popen[bytes], output: Path, rng: random.Random, span: float) -> Kill:
-    """Wait for a new batch and then for a random moment; kill the driver with all that is its own, or its workers."""
+def disturb(process: subprocess.Popen[bytes], output: Path, rng: random.Random, span: float) -> str | None:
+    """Wait for a new batch and then for a random moment; kill the workers, or the driver with all that it started.
+
+    Returns what was killed; None where the run ended before.
+    """
     before, begun = batches_begun(output), time.monotonic()
     while process.poll() is None and batches_begun(output) == before and time.monotonic() - begun < PATIENCE:
         time.sleep(0.05)
     until = time.monotonic() + rng.uniform(0.0, span)
     while process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
-    workers = [number for number, line in descendants(process.pid) if "pyspark.daemon" in line]
-    what = "workers" if workers and rng.random() < 0.4 else "driver"
-    ended = process.poll() is not None
-    if what == "workers":
-        for number in workers:
-            _kill(number)
-        # the query fails with them; the driver says so and ends
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            what = "workers, then driver"
-    for number in (*(number for number, _ in descendants(process.pid)), process.pid):
-        _kill(number)
+    if process.poll() is not None:
+        return None
+    started = descendants(process.pid)
+    workers = [number for number, line in started if "pyspark.daemon" in line]
+    if workers and rng.random() < 0.5:
+        kill(workers)  # Spark starts others and their tasks anew
+        return "workers"
+    kill([process.pid, *(number for number, _ in started)])
     process.wait()
-    return Kill(what, batches_begun(output), ended)
+    return "driver and workers"
 
 
-def _kill(number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(number, signal.SIGKILL)
+def kill(numbers: Sequence[int]) -> None:
+    """End processes at once; those that are gone already are passed over."""
+    for number in numbers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -198,7 +199,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("folder", type=Path, help="a new folder for all that the runs write")
     parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib", help="made by model_prod.py")
     parser.add_argument("--streams", type=int, default=2000, help="default %(default)s")
-    parser.add_argument("--batches", type=int, default=40, help="files, one a batch (default %(default)s)")
+    parser.add_argument("--batches", type=int, default=60, help="files, one a batch (default %(default)s)")
     parser.add_argument("--kills", type=int, default=20, help="default %(default)s")
     parser.add_argument("--span", type=float, default=15.0, help="seconds after a batch begins in which it comes")
     parser.add_argument("--seed", type=int, default=1, help="default %(default)s")
@@ -209,29 +210,35 @@ def main(arguments: Sequence[str]) -> int:
     batches = make_batches(asked.streams, asked.batches, asked.seed)
     n = sum(map(len, batches))
     print(f"{asked.streams:,} streams, {n:,} readings in {asked.batches} batches", flush=True)
-    done, kills = 0, 0
-    while kills < asked.kills:
-        share = -(-asked.batches * (kills + 1) // (asked.kills + 1))
-        for number in range(done, max(share, done)):
-            write_batch(batches[number], folder / f"{number:04d}.csv")
-        done = max(share, done)
-        kill = disturb(start(asked, folder, output), output, rng, asked.span)
-        if not kill.ended_by_itself:
-            kills += 1
-        told = "ended by itself" if kill.ended_by_itself else f"kill {kills}: {kill.what}"
-        print(f"{told}, batch {kill.batch}", flush=True)
-        if kill.ended_by_itself and done == asked.batches:
+    files = (write_batch(batch, folder / f"{number:04d}.csv") for number, batch in enumerate(batches))
+    killed: list[str] = []
+    process: subprocess.Popen[bytes] | None = None
+    while len(killed) < asked.kills:
+        if process is None:
+            if sum(1 for _ in islice(files, FILES_A_START)) == 0:
+                break
+            process = start(asked, folder, output)
+        what = disturb(process, output, rng, asked.span)
+        if what is not None:
+            killed.append(what)
+            print(f"kill {len(killed)}: {what}, in batch {batches_begun(output)}", flush=True)
+        if what != "workers":
+            process = None
+    if process is not None:
+        process.wait()
+    for _ in files:
+        pass
+    for _ in range(FINAL_STARTS):
+        if start(asked, folder, output).wait() == 0:
             break
-    for number in range(done, asked.batches):
-        write_batch(batches[number], folder / f"{number:04d}.csv")
-    if start(asked, folder, output).wait() != 0:
-        print(f"the last run failed: see {asked.folder / 'example.log'}")
+    else:
+        print(f"the last runs failed: see {asked.folder / 'example.log'}")
         return 1
     expected, refused = one_machine(asked.model, batches)
     rows, refused_there, alarms = table(output)
     wanted_alarms = sum(row[1 + list(COLUMNS).index("is_anomaly")] for row in expected)
     print(
-        f"{kills} kills; one machine: {len(expected):,} verdicts, {refused:,} refused, {wanted_alarms:,} alarms; "
+        f"{len(killed)} kills; one machine: {len(expected):,} verdicts, {refused:,} refused, {wanted_alarms:,} alarms; "
         f"the tables: {len(rows):,} verdicts, {refused_there:,} refused, {alarms:,} alarms; "
         f"{len(expected & set(rows)):,} verdicts are equal bit for bit, "
         f"{len(rows) - len(set(rows)):,} stand there twice, "

@@ -70,6 +70,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--files-per-batch", type=int, default=100, help="at most (default %(default)s)")
     parser.add_argument("--once", action="store_true", help="end when all files that are there are judged")
     asked = parser.parse_args(arguments)
+    if asked.once and (asked.gap is not None or asked.silence is not None):
+        parser.error("--once goes with neither --gap nor --silence: a query that waits for silence does not end")
     try:
         session = new_session("streamforest", asked.partitions)
         session.sparkContext.setLogLevel("ERROR")

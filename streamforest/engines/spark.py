@@ -43,7 +43,7 @@ SETTINGS = {
     # bytes of the verdicts that are handed over at once: those of one stream and batch are one row
     "spark.sql.execution.arrow.maxBytesPerBatch": str(64 << 20),
 }
-#: The stack of the driver's threads, which plans of a long-lived query outgrow in its default size.
+#: Java's default stack of a thread is too small for Spark's planner: queries died of it after some batches.
 DRIVER_OPTIONS = "-Xss16m"
 
 #: Why a reading was refused; an index into this table, 0 where it was not.
@@ -297,6 +297,8 @@ def detect(
 
     Notes
     -----
+    With ``gap`` or ``silence`` Spark runs batches without readings too, and a query does not end by itself.
+
     Within a batch a stream's readings are put in the order of their times, those of equal times in that of their
     values. A reading from before the last one of an earlier batch is refused, as on one machine.
 
