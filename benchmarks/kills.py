@@ -82,6 +82,8 @@ def write_batch(batch: Sequence[Row], place: Path) -> None:
             stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
             text = "" if math.isnan(value) else "Infinity" if math.isinf(value) else repr(value)
             file.write(f"{name},{stamp},{text}\n")
+    # Spark takes files by their times, and those of one millisecond in any order
+    os.utime(hidden, (int(place.stem), int(place.stem)))
     hidden.replace(place)
 
 
