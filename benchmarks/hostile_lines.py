@@ -502,7 +502,8 @@ def through_prometheus(n: int, seed: int, folder: Path, *options: str) -> Outcom
         if sent[1] < FIRST or rng.random() < 1 / GOOD_EVERY:
             return 200, good()
         sent[0] += 1
-        return rng.choice([200] * 20 + [500, 503, 404]), evil()
+        # after each fault the program waits longer: a few tell as much as many
+        return rng.choice([500, 503, 404]) if sent[0] in (n // 3, 2 * n // 3) else 200, evil()
 
     with answering(answer) as address:
         began = time.monotonic()

@@ -28,7 +28,7 @@ Record: TypeAlias = Any
 Records: TypeAlias = Any
 
 #: Folders of the package that no compiled function calls into.
-NOT_COMPILED = ("sources", "sinks", "views")
+NOT_COMPILED = ("sources", "sinks", "views", "engines")
 
 
 def _import_without_blas() -> None:

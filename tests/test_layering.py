@@ -11,7 +11,20 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: Folders of interchangeable parts, which know nothing of one another.
 INTERCHANGEABLE = ("sources", "detectors", "sinks", "views")
 #: Brought by requirements.txt and slow to import, or not needed by every run.
-HEAVY = {"sklearn", "joblib", "numba", "matplotlib", "tornado", "keyboard", "PySide6", "scipy", "pandas", "torch"}
+HEAVY = {
+    "sklearn",
+    "joblib",
+    "numba",
+    "matplotlib",
+    "tornado",
+    "keyboard",
+    "PySide6",
+    "scipy",
+    "pandas",
+    "torch",
+    "pyspark",
+    "pyarrow",
+}
 
 
 def name_of(path):
@@ -56,6 +69,8 @@ def level(name):
         return 5
     if top in ("anomaly", "model_prod") or name in ("streamforest.watch", "streamforest.streams"):
         return 4
+    if rest and rest[0] == "engines":
+        return 5 if name.startswith("streamforest.engines.spark_") else 4
     if rest and rest[0] in INTERCHANGEABLE:
         return 3
     if name == "streamforest.protocols":
