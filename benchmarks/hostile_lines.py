@@ -248,7 +248,7 @@ class Judged:
         with self.program.stdout as printed:
             for line in printed:
                 found = NUMBER.search(line.decode())
-                if self.points % 200 == 0 or found is None:
+                if self.points % 20 == 0 or found is None:
                     try:
                         json.loads(line, parse_constant=lambda word: [][word])  # type: ignore[call-overload]
                     except (ValueError, TypeError):
@@ -290,7 +290,7 @@ class Judged:
         paths = [self.folder / name for name in ("a.log", "r.csv")]
         files = b"".join(path.read_bytes() for path in paths if path.exists())
         half = len(self._memory) // 2
-        growth = max(self._memory[half:], default=0.0) - max(self._memory[:half], default=0.0)
+        growth = max(self._memory[half:], default=0.0) - max(self._memory[: half or 1], default=0.0)
         faults = {
             "good rows are missing": hung and self.judged < good,
             f"exit code {code}": code != 0,
