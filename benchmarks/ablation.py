@@ -33,7 +33,7 @@ from streamforest.evidence import carry_on, new_evidence, weigh  # noqa: E402
 from streamforest.forest import Forest, flatten, forest_scores, isolation  # noqa: E402
 from streamforest.novelty import N_SIGNALS, SIGNALS, hold_against_centres, learn_novelty, novelty  # noqa: E402
 from streamforest.season import hold_against_past  # noqa: E402
-from streamforest.tails import learn_tail, surprise  # noqa: E402
+from streamforest.tails import gains_of, learn_tail, surprise  # noqa: E402
 from streamforest.vector import VECTOR_NAMES, new_rooms, vectorise  # noqa: E402
 
 CALM_STREAMS = 400  # of the training's, enough to compare by
@@ -219,7 +219,7 @@ def _time_tails(tails: NDArray[np.float64], values: NDArray[np.float64]) -> floa
         for tail in tails:
             known = surprise(abs(values[i]), tail)
             total += known
-            learn_tail(tail, abs(values[i]), known, 1000.0, 0.01, 1.0, 1.0, 0.1)
+            learn_tail(tail, abs(values[i]), known, gains_of(1000.0, 1.0, 1.0), 0.01, 0.1)
     return total
 
 

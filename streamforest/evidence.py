@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
-from streamforest.tails import learn_tail, surprise
+from streamforest.tails import gains_of, learn_tail, surprise
 
 #: Share of the shape's strangeness, beside the forest's surprise, in what is said of the last few points.
 SHAPE_SHARE = 0.5
@@ -84,7 +84,7 @@ def weigh(
     local = (1.0 - RECENT_SHARE) * local + RECENT_SHARE * state.recent
     known = surprise(local, state.tail)
     rarity = SURPRISE_BEND * np.log1p(known / SURPRISE_BEND)
-    learn_tail(state.tail, local, known, state.points, TAIL_FINEST, TAIL_MEMORY, TAIL_PRIOR, 1.0)
+    learn_tail(state.tail, local, known, gains_of(state.points, TAIL_MEMORY, TAIL_PRIOR), TAIL_FINEST, 1.0)
     new = 0.0
     for k in range(novelties.size):
         if novelties[k] > 0.0:  # it seldom is

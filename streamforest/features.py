@@ -11,7 +11,7 @@ from streamforest.compiled import Record, compiled
 from streamforest.novelty import N_SIGNALS, hold_against_centres, learn_novelty
 from streamforest.novelty import novelty as novelty_of
 from streamforest.season import LONGEST_SEASON, begin_season, hold_against_past, learn_season, seasonal
-from streamforest.tails import FAR_WEIGHT, TAIL_START, deviation_at, learn_tail, surprise
+from streamforest.tails import FAR_WEIGHT, TAIL_START, deviation_at, gains_of, learn_tail, surprise
 
 #: Valid readings looked at before anything is judged: they give the stream's zero and unit.
 WARM_UP = 24
@@ -213,8 +213,9 @@ def _deviate(state: Record, y: float, gap: float, usual: float, room: Record) ->
 
 
 @compiled
-def _plain_level(state: Record, k: int, y: float) -> float:
-    level: float = state.plain[k] + max(PLAIN_GAINS[k], 1.0 / (state.count + 1.0)) * (y - state.plain[k])
+def _plain_level(state: Record, k: int, y: float, share: float) -> float:
+    """A level with the next value, which is at least such a share of it."""
+    level: float = state.plain[k] + max(PLAIN_GAINS[k], share) * (y - state.plain[k])
     return level
 
 
@@ -222,10 +223,11 @@ def _plain_level(state: Record, k: int, y: float) -> float:
 def _signal(state: Record, y: float, usual: float, room: Record) -> None:
     """Fill in what novelty is looked for in, NaN where unknown, and how near that comes to what it was before."""
     signals = room.signals
+    share = 1.0 / (state.count + 1.0)
     signals[novelty.VALUE] = y
-    signals[novelty.LEVEL] = _plain_level(state, 0, y)
-    signals[novelty.SHIFT] = signals[novelty.LEVEL] - _plain_level(state, 3, y)
-    signals[novelty.TREND] = _plain_level(state, 1, y) - _plain_level(state, 4, y)
+    signals[novelty.LEVEL] = _plain_level(state, 0, y, share)
+    signals[novelty.SHIFT] = signals[novelty.LEVEL] - _plain_level(state, 3, y, share)
+    signals[novelty.TREND] = _plain_level(state, 1, y, share) - _plain_level(state, 4, y, share)
     signals[novelty.RESIDUAL] = y - state.plain[2] if state.count else 0.0
     signals[novelty.PHASE] = y - usual
     hold_against_centres(state, signals, room.nearest)
@@ -251,7 +253,7 @@ def _follow_run(state: Record, off: float, residual: float) -> None:
         state.run = 1.0 if off > 0.0 else -1.0
         state.run_start = abs(off)
     known = surprise(abs(off), state.run_tail)
-    learn_tail(state.run_tail, abs(off), known, state.run_count, 0.01, 1.0, 1.0, FAR_WEIGHT)
+    learn_tail(state.run_tail, abs(off), known, gains_of(state.run_count, 1.0, 1.0), 0.01, FAR_WEIGHT)
     state.run_count += 1.0
     is_outside = residual > state.tails[RESIDUAL, 0]
     state.unrest += UNREST_GAIN * ((1.0 if is_outside else 0.0) - state.unrest)
@@ -271,10 +273,14 @@ def _learn_distance(state: Record, distance: float) -> None:
 def _learn(state: Record, y: float, time: float, room: Record) -> None:
     deviations, signals = room.deviations, room.signals
     n = float(state.count)
+    count = -1.0
+    gains = (0.0, 0.0, 0.0)
     for f in range(N_FEATURES):
         if deviations[f] == deviations[f]:
-            known = room.surprises[f]
-            learn_tail(state.tails[f], deviations[f], known, state.tail_counts[f], FINEST[f], 1.0, 1.0, FAR_WEIGHT)
+            if state.tail_counts[f] != count:  # most have learned as much as the one before
+                count = state.tail_counts[f]
+                gains = gains_of(count, 1.0, 1.0)
+            learn_tail(state.tails[f], deviations[f], room.surprises[f], gains, FINEST[f], FAR_WEIGHT)
             state.tail_counts[f] += 1.0
     for k in range(N_SIGNALS):
         if signals[k] == signals[k]:
@@ -290,7 +296,7 @@ def _learn(state: Record, y: float, time: float, room: Record) -> None:
     for k in range(N_LEVELS):
         state.levels[k] += max(LEVEL_GAINS[k], 1.0 / (n + 2.0)) * min(max(r - state.levels[k], -reach), reach)
     for k in range(N_PLAIN):
-        state.plain[k] = _plain_level(state, k, y)
+        state.plain[k] = _plain_level(state, k, y, 1.0 / (n + 1.0))
     far = state.tails[EXTREME, 2]
     state.long_level += max(LONG_GAIN, 1.0 / (n + 2.0)) * min(max(y - state.long_level, -far), far)
     state.spread += SPREAD_GAIN * (min(deviations[RESIDUAL], reach) - state.spread)
@@ -397,7 +403,8 @@ def observe(state: Record, value: float, time: float, rate: float, room: Record)
     surprises[GAP] = surprise(gap, state.tails[GAP])
     if is_missing:
         state.missing += 1.0
-        learn_tail(state.tails[GAP], gap, surprises[GAP], state.tail_counts[GAP], FINEST[GAP], 1.0, 1.0, FAR_WEIGHT)
+        gains = gains_of(state.tail_counts[GAP], 1.0, 1.0)
+        learn_tail(state.tails[GAP], gap, surprises[GAP], gains, FINEST[GAP], FAR_WEIGHT)
         state.tail_counts[GAP] += 1.0
         _pass_over(state, 1, room.distances)
     else:

@@ -16,7 +16,7 @@ from streamforest.reasons import tell_why
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.season import LONGEST_SEASON
 from streamforest.state import joined, part_of
-from streamforest.tails import FAR_WEIGHT, TAIL_START, learn_tail, surprise
+from streamforest.tails import FAR_WEIGHT, TAIL_START, gains_of, learn_tail, surprise
 from streamforest.vector import N_VECTOR, Room, look, new_rooms
 
 #: Scores that are looked at before one is told: they give the scale's zero and unit.
@@ -84,7 +84,8 @@ def _rarity(record: Record, raw: float) -> float:
     above = max(raw - record.zero, 0.0)
     rarity: float = surprise(above, record.tail)
     unit = record.tail[0]
-    learn_tail(record.tail, above, rarity, float(record.scored), FINEST_UNIT, SCORE_MEMORY, 1.0, FAR_WEIGHT)
+    gains = gains_of(float(record.scored), SCORE_MEMORY, 1.0)
+    learn_tail(record.tail, above, rarity, gains, FINEST_UNIT, FAR_WEIGHT)
     record.zero += ZERO_GAIN * unit * (1.0 if raw > record.zero else (-1.0 if raw < record.zero else 0.0))
     return rarity
 

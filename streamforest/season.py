@@ -164,17 +164,19 @@ def _search_season(state: Record) -> bool:
     """
     n = state.count
     lag = state.search
+    most, best, best_lag = state.search_most, state.search_best, state.search_lag
+    is_over = False
     for _ in range(SEARCH_STEP):
-        if lag >= LONGEST_SEASON or n < 2 * lag + lag // 4 + SEARCH_START:
-            return _end_round(state)
+        is_over = lag >= LONGEST_SEASON or n < 2 * lag + lag // 4 + SEARCH_START
+        if is_over:
+            break
         difference = float(state.lags[LONGEST_SEASON - lag])
-        state.search_most = max(state.search_most, difference)
-        if difference < 0.7 * state.search_most and difference < 0.95 * state.search_best:
-            state.search_best = difference
-            state.search_lag = lag
+        most = max(most, difference)
+        if difference < 0.7 * most and difference < 0.95 * best:
+            best, best_lag = difference, lag
         lag += 1
-    state.search = lag
-    return False
+    state.search, state.search_most, state.search_best, state.search_lag = lag, most, best, best_lag
+    return _end_round(state) if is_over else False
 
 
 @compiled

@@ -57,14 +57,40 @@ def deviation_at(surprise_wanted: float, tail: NDArray[np.float64]) -> float:
 
 
 @compiled
+def gains_of(count: float, memory: float, prior: float) -> tuple[float, float, float]:
+    """How far each quantile moves in its logarithm, for a tail that has learned so many deviations.
+
+    Parameters
+    ----------
+    count : float
+        Deviations learned before.
+    memory, prior : float
+        Factors of TAIL_MEMORY and TAIL_PRIOR.
+
+    Notes
+    -----
+    The best gain at a share p is 1 / (n p kappa), kappa the density of the logarithm over p; for an
+    exponential distribution kappa = -ln p, which serves as the guess.
+
+    References
+    ----------
+    Robbins and Monro, "A stochastic approximation method", Ann. Math. Statist. 22 (1951),
+    doi 10.1214/aoms/1177729586.
+    """
+    return (
+        1.0 / (TAIL_DENSITIES[0] * min(count + prior * TAIL_PRIOR[0], memory * TAIL_MEMORY[0])),
+        1.0 / (TAIL_DENSITIES[1] * min(count + prior * TAIL_PRIOR[1], memory * TAIL_MEMORY[1])),
+        1.0 / (TAIL_DENSITIES[2] * min(count + prior * TAIL_PRIOR[2], memory * TAIL_MEMORY[2])),
+    )
+
+
+@compiled
 def learn_tail(
     tail: NDArray[np.float64],
     deviation: float,
     known: float,
-    count: float,
+    gains: tuple[float, float, float],
     finest: float,
-    memory: float,
-    prior: float,
     far_weight: float,
 ) -> None:
     """Move each quantile by stochastic approximation in the logarithm.
@@ -77,32 +103,19 @@ def learn_tail(
         At least 0.
     known : float
         Its :func:`surprise`.
-    count : float
-        Deviations learned before.
+    gains : tuple of three float
+        See :func:`gains_of`.
     finest : float
         Below this the first quantile does not fall.
-    memory, prior : float
-        Factors of TAIL_MEMORY and TAIL_PRIOR.
     far_weight : float
         Weight of a deviation that is farther out than FAR, in the second and third quantile.
-
-    Notes
-    -----
-    The best gain at a share p is 1 / (n p kappa), kappa the density of the logarithm over p; for an
-    exponential distribution kappa = -ln p, which serves as the guess.
-
-    References
-    ----------
-    Robbins and Monro, "A stochastic approximation method", Ann. Math. Statist. 22 (1951),
-    doi 10.1214/aoms/1177729586.
     """
     is_far = known > FAR
     for k in range(3):
         share = TAIL_SHARES[k]
-        gain = 1.0 / (TAIL_DENSITIES[k] * min(count + prior * TAIL_PRIOR[k], memory * TAIL_MEMORY[k]))
         # an anomaly tells little of how far normal values go; if it comes to stay, the first quantile follows
         weight = far_weight if is_far and k > 0 else 1.0
-        tail[k] *= 1.0 + gain * weight * ((1.0 if deviation > tail[k] else 0.0) - share)
+        tail[k] *= 1.0 + gains[k] * weight * ((1.0 if deviation > tail[k] else 0.0) - share)
     tail[0] = max(tail[0], finest)
     tail[1] = max(tail[1], 1.2 * tail[0])
     reach = tail[1] - tail[0]

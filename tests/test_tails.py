@@ -18,7 +18,9 @@ def _learn_all(tail, deviations, finest, memory, prior, far_weight, above):
         for k in range(3):
             above[k] += deviations[count] > tail[k]
         known = tails.surprise(deviations[count], tail)
-        tails.learn_tail(tail, deviations[count], known, float(count), finest, memory, prior, far_weight)
+        tails.learn_tail(
+            tail, deviations[count], known, tails.gains_of(float(count), memory, prior), finest, far_weight
+        )
 
 
 def learn(deviations, finest=0.01, memory=1.0, prior=1.0, far_weight=tails.FAR_WEIGHT, start=1.0):

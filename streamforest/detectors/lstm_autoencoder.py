@@ -15,7 +15,7 @@ from streamforest.judging import CompiledDetector
 from streamforest.lstm import LstmModel, LstmRoom, Weights, load_lstm, new_lstm_room, reconstruct
 from streamforest.protocols import Verdicts
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
-from streamforest.tails import deviation_at, learn_tail, surprise
+from streamforest.tails import deviation_at, gains_of, learn_tail, surprise
 from streamforest.vector import Room, new_rooms
 from streamforest.windows import (
     N_SCALES,
@@ -78,7 +78,7 @@ def _held(value: float) -> float:
 def _learn_error(record: Record, k: int, error: float) -> None:
     tail = record.errors[k]
     known = surprise(error, tail)
-    learn_tail(tail, error, known, record.learned[k], FINEST_ERROR, TAIL_MEMORY, TAIL_PRIOR, FAR_WEIGHT)
+    learn_tail(tail, error, known, gains_of(record.learned[k], TAIL_MEMORY, TAIL_PRIOR), FINEST_ERROR, FAR_WEIGHT)
     record.learned[k] += 1.0
 
 
