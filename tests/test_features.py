@@ -408,7 +408,8 @@ def test_any_finite_stream_has_finite_surprises_and_novelties(values, repeats):
     assert np.isfinite(outlooks[known, UNITLESS]).all()
     for name in ("forecasts", "levels", "plain", "tails", "run_tail", "lags", "shapes", "cycle", "ring", "slot_means"):
         assert np.isfinite(state[name]).all(), name
-    assert np.isfinite(state["centres"]).all()
+    for centres, used in zip(state["centres"], state["centres_used"], strict=True):
+        assert np.isfinite(centres).tolist() == [k < used for k in range(len(centres))]
     assert np.isfinite(state["radii"]).all()
 
 
