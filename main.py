@@ -267,6 +267,7 @@ def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]
         if resumption is not None:
             resume(resumption, detector, counts, sinks)
     except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
+        stop.close()
         say(f"main.py: {error}")
         return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
     if watch is not None:
