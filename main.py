@@ -796,7 +796,9 @@ def flush_or_drop() -> None:
     """Empty the standard streams; what cannot be written is dropped, or Python would complain at its exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None:
+            if isinstance(stream, PatientStream):
+                stream.finish()
+            elif stream is not None:
                 stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

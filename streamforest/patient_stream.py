@@ -127,6 +127,20 @@ class PatientStream:
             raise fault
         self._tell()
 
+    def finish(self) -> None:
+        """Wait once more, at the end, for a reader who was given up: as long as something is taken now and then.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+        """
+        with self._changed:
+            self._is_stuck = False
+        if self.patience is not None:
+            self.patience = min(self.patience, LAST_PATIENCE)
+        self.flush()
+
     def _wait(self) -> None:
         """Wait until nothing is to be written, or the patience is over; the caller holds the lock."""
         progress, since = self._progress, self._clock()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import peers
@@ -106,6 +106,7 @@ def naive_flag(scores, rate):
     return flagged
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.001, 0.01, 0.2]), st.booleans())
 def test_the_common_rule_equals_its_slow_twin(seed, rate, is_rounded):
     rng = np.random.default_rng(seed)
