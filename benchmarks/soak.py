@@ -36,9 +36,9 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """One tenth of a run: least memory, most files and threads, and microseconds of processor a point.
+    """One tenth of a run: least memory, files and threads, and microseconds of processor a point.
 
-    What is held is seen when it is least: beyond that the memory of a frame comes and goes.
+    What is held is seen when it is least: the memory of a frame comes and goes, and so does what says the end.
     """
 
     memory: float
@@ -133,8 +133,7 @@ def parts(samples: Sequence[Sample], points: int) -> list[Part]:
         if len({one.points for one in inside}) < 2:
             raise ValueError(f"part {number + 1} of {PARTS} of the run has fewer than two samples: look more often")
         cost = (inside[-1].seconds - inside[0].seconds) / (inside[-1].points - inside[0].points)
-        memory = min(one.memory for one in inside)
-        files, threads = (max(getattr(one, name) for one in inside) for name in ("files", "threads"))
+        memory, files, threads = (min(getattr(one, name) for one in inside) for name in ("memory", "files", "threads"))
         found.append(Part(memory, files, threads, 1e6 * cost))
     return found
 
