@@ -27,6 +27,7 @@ from streamforest.engines.spark import COLUMNS, new_session  # noqa: E402
 from streamforest.model_file import load_model  # noqa: E402
 from streamforest.protocols import REASONS, Reading  # noqa: E402
 from streamforest.simulation import SimulatedStream, StreamProfile  # noqa: E402
+from streamforest.stream_names import StreamNames  # noqa: E402
 from streamforest.validation import Validator  # noqa: E402
 
 EXAMPLE = PROJECT / "streamforest" / "engines" / "spark_files.py"
@@ -96,9 +97,9 @@ def one_machine(model: Path, batches: Sequence[Sequence[Row]]) -> tuple[set[tupl
     for batch in batches:
         for name, moment, value in sorted(batch, key=lambda row: (row[0], row[1], math.isnan(row[2]), row[2])):
             if name not in parts:
-                parts[name] = StreamDetector(loaded, RATE), Validator()
+                parts[name] = StreamDetector(loaded, RATE), Validator(StreamNames())
             detector, validator = parts[name]
-            points, refusals = validator.check([Reading(value, moment)])
+            points, refusals = validator.check([Reading(value, moment, key=name)])
             refused += len(refusals)
             if points.size:
                 (verdict,) = detector.update_many(points["value"], points["time"])

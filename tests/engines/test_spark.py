@@ -13,6 +13,7 @@ from streamforest.forest import ModelError
 from streamforest.model_file import save_model
 from streamforest.protocols import REASONS, VERDICT_DTYPE, Reading
 from streamforest.rules import Rules
+from streamforest.stream_names import StreamNames
 from streamforest.validation import BAD_TIME, INFINITE, TIME_BACK, Validator
 
 pyspark = pytest.importorskip("pyspark", reason="needs streamforest/requirements/spark.txt")
@@ -57,10 +58,10 @@ def alone(model, batches, rate=RATE, rules=RULES):
     for batch in batches:
         for stream, moment, value in sorted(batch, key=lambda row: (row[1], math.isnan(row[2]), row[2])):
             if stream not in parts:
-                parts[stream] = StreamDetector(model, rate, rules), Validator(), []
+                parts[stream] = StreamDetector(model, rate, rules), Validator(StreamNames()), []
             detector, validator, found = parts[stream]
             before = validator.reasons.copy()
-            points, _ = validator.check([Reading(value, moment)])
+            points, _ = validator.check([Reading(value, moment, key="one of many")])
             fault = next(iter(validator.reasons - before), None)
             verdict = detector.update_many(points["value"], points["time"]) if points.size else None
             found.append((None if verdict is None else verdict[0].tobytes(), fault))
