@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import stat
 import sys
 import threading
 import time
@@ -76,6 +78,7 @@ class PatientStream:
         self.left_out = 0
         self._stream, self._name, self._clock = stream, name, clock
         self._descriptor = _descriptor_of(stream)
+        self._room = _room_of(self._descriptor)
         self._changed = threading.Condition()
         self._waiting: deque[str] = deque()
         self._size = 0  # characters that wait
@@ -99,12 +102,15 @@ class PatientStream:
     def write(self, text: str) -> int:
         """Take whole lines; returns at once."""
         with self._changed:
+            self._given += text.count("\n")
+            if self._has_room(text):
+                self._put_or_note(text)
+                return len(text)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="output", daemon=True)
                 self._thread.start()
             self._waiting.append(text)
             self._size += len(text)
-            self._given += text.count("\n")
             while self._size > MOST and len(self._waiting) > 1:
                 oldest = self._waiting.popleft()
                 self._size -= len(oldest)
@@ -171,15 +177,26 @@ class PatientStream:
                 text = self._waiting.popleft()
                 self._size -= len(text)
                 self._is_writing = True
-            try:
-                self._put(text)
-            except OSError as error:
-                with self._changed:
-                    self._fault = error
-                    if isinstance(error, BrokenPipeError):  # nobody will ever read the rest, or misses it
-                        self.left_out += bool(self._rest)
-                        self._rest = b""
-                        self.notify = _nobody
+            self._put_or_note(text)
+
+    def _has_room(self, text: str) -> bool:
+        """Whether a pipe takes this at once, so that no thread need be woken for it; the caller holds the lock."""
+        if self._room is None or self._waiting or self._is_writing or self._rest or self._fault is not None:
+            return False
+        is_short = len(text) <= select.PIPE_BUF and text.isascii()  # a pipe that has room takes it whole
+        return is_short and [event for _, event in self._room.poll(0)] == [select.POLLOUT]
+
+    def _put_or_note(self, text: str) -> None:
+        """Write; a fault waits for the next ``flush``."""
+        try:
+            self._put(text)
+        except OSError as error:
+            with self._changed:
+                self._fault = error
+                if isinstance(error, BrokenPipeError):  # nobody will ever read the rest, or misses it
+                    self.left_out += bool(self._rest)
+                    self._rest = b""
+                    self.notify = _nobody
 
     def _put(self, text: str) -> None:
         if self._descriptor is None:
@@ -216,3 +233,12 @@ def _descriptor_of(stream: TextIO) -> int | None:
         return stream.fileno()
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def _room_of(descriptor: int | None) -> select.poll | None:
+    """What tells whether a pipe has room; None where it is none: a terminal may stand still though it seems to have."""
+    if descriptor is None or not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return None
+    room = select.poll()
+    room.register(descriptor, select.POLLOUT)
+    return room

@@ -39,6 +39,31 @@ def test_what_is_flushed_is_written_and_all_else_is_the_streams_own(pipe):
     )
 
 
+def test_a_short_text_is_in_a_pipe_that_has_room_at_once_and_nothing_overtakes_what_waits(pipe):
+    reader, stream = pipe
+    patient = PatientStream(stream, "a pipe", 0.2)
+    patient.write("one\n")
+    assert os.read(reader, 100) == b"one\n", "without a flush"
+    long = "x" * 100_000 + "\n"
+    patient.write(long)  # more than the pipe takes
+    patient.write("two\n")
+    text = "µ\n"
+    patient.write(text)
+    assert read_all(reader, len(long) + 4 + len(text.encode())) == f"{long}two\n{text}"
+    patient.flush()
+    assert (patient.unread, patient.left_out) == (0, 0)
+
+
+def test_a_short_text_into_a_pipe_without_a_reader_is_a_fault_of_the_next_flush():
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        patient = PatientStream(stream, "a pipe")
+        os.close(reader)
+        patient.write("one\n")
+        with pytest.raises(BrokenPipeError):
+            patient.flush()
+
+
 def test_a_stream_that_is_no_file_is_written_too():
     stream = io.StringIO()
     patient = PatientStream(stream, "a text")
