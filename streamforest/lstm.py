@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +15,7 @@ from streamforest.compiled import compiled
 from streamforest.forest import ModelError
 from streamforest.inert_pickle import shown
 from streamforest.model_file import bytes_of
+from streamforest.whole_file import whole_file
 from streamforest.windows import N_SCALES, SCALES, WINDOW
 
 FORMAT = 1
@@ -209,16 +208,8 @@ def save_lstm(model: LstmModel, path: Path) -> None:
         "versions": model.versions,
         "report": model.report,
     }
-    handle, beside = tempfile.mkstemp(prefix=".", suffix=".npz", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, about=np.array(json.dumps(about)), errors=model.errors, **model.weights._asdict())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        np.savez(file, about=np.array(json.dumps(about)), errors=model.errors, **model.weights._asdict())
 
 
 def load_lstm(path: Path) -> LstmModel:

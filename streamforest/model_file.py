@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from streamforest import inert_pickle
 from streamforest.forest import MOST_NODES, Forest, ModelError, flatten_trees, forest_scores
 from streamforest.inert_pickle import Description, shown
+from streamforest.whole_file import whole_file
 
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest
@@ -107,19 +107,11 @@ def save_model(model: Model, path: Path) -> None:
     content = {**model._asdict(), "format": FORMAT, "forest": model.fitted, "probes": probes}
     content["probe_scores"] = -model.fitted.score_samples(probes)
     del content["fitted"]
-    handle, beside = tempfile.mkstemp(prefix=".", suffix=".joblib", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            joblib.dump(content, file)
-            file.seek(0)
-            checksum = hashlib.file_digest(file, "sha256").hexdigest()
-            file.write(CHECKSUM_MARK + checksum.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        joblib.dump(content, file)
+        file.seek(0)
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+        file.write(CHECKSUM_MARK + checksum.encode())
 
 
 def probes_of(forest: Forest, n_features: int) -> NDArray[np.float32]:

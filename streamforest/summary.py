@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import io
-import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +28,7 @@ from streamforest.ranking import HALF_LIFE, PAST, StreamRanking
 from streamforest.ranking_figure import figure_of
 from streamforest.shapes import runs
 from streamforest.stream_names import StreamNames, shown_key
+from streamforest.whole_file import hidden_name, whole_file
 
 PAGE = Path(__file__).with_name("summary.html")
 MOST_EPISODES = 1_000  # in the table, the newest
@@ -130,24 +129,15 @@ def write_summary(path: Path, page: str) -> None:
     OSError
         It cannot be written; nothing is left behind.
     """
-    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with hidden.open("xb") as file:
-            file.write(page.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        hidden.replace(path)
-    except OSError:
-        with suppress(OSError):
-            hidden.unlink()
-        raise
+    with whole_file(path) as file:
+        file.write(page.encode("utf-8", "backslashreplace"))
 
 
 def check_place(path: Path) -> None:
     """Raise OSError where no page can be written, so that it is known before a long run and not after it."""
     if path.is_dir():
         raise IsADirectoryError(0, "it is a folder")
-    trial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    trial = hidden_name(path)
     trial.open("xb").close()
     trial.unlink()
 
