@@ -39,7 +39,8 @@ def hold_against_centres(state: Record, signals: NDArray[np.float64], nearest: N
         # as rounded as the centres, or a value far out would be off its own centre for ever
         here = np.float32(signals[k])
         bits = INFINITY_BITS
-        for i in range(MOST_CENTRES):
+        # a length that only the run knows: one known beforehand is written out, centre by centre, for good
+        for i in range(max(state.centres_used[k], MOST_CENTRES)):
             # the bits of such numbers, read as integers, are in their order, and eight are compared at a time
             bits = min(bits, np.float32(abs(state.centres[k, i] - here)).view(np.int32))
         nearest[k] = np.int32(bits).view(np.float32)
