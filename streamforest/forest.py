@@ -19,7 +19,7 @@ MOST_NODES = int(np.iinfo(np.uint16).max)
 
 #: One node: 8 bytes. Children lie side by side, so that one index serves both: a value at or below the
 #: cut goes to ``child``, one above it to ``child + 1``. A leaf is its own left child under an infinite cut.
-NODE_DTYPE = np.dtype([("cut", "f4"), ("feature", "i2"), ("child", "u2")])
+NODE_DTYPE = np.dtype([("cut", "f4"), ("feature", "u2"), ("child", "u2")])
 
 
 class ModelError(DetectorError):
@@ -37,8 +37,9 @@ class Forest(NamedTuple):
         Where a missing value goes left; asked only for vectors that hold one.
     depths : float64 array, shape (n_nodes,)
         At a leaf the expected path length of its samples, as scikit-learn counts it; 0 elsewhere.
-    roots : int64 array, shape (n_trees,)
-        First node of each tree.
+    roots : uint64 array, shape (n_trees,)
+        First node of each tree. Indices here have no sign: compiled code asks of each that has one whether it
+        counts from the end, which takes as long as the walk.
     levels : int
         Depth of the deepest tree.
     normaliser : float
@@ -48,7 +49,7 @@ class Forest(NamedTuple):
     nodes: Records
     nan_left: NDArray[np.bool_]
     depths: NDArray[np.float64]
-    roots: NDArray[np.int64]
+    roots: NDArray[np.uint64]
     levels: int
     normaliser: float
 
@@ -104,7 +105,7 @@ def flatten_trees(trees: Sequence[NDArray[np.void]], features: Sequence[NDArray[
         np.concatenate(parts),
         np.concatenate(nan_left),
         np.concatenate(depths),
-        np.array(roots, dtype=np.int64),
+        np.array(roots, dtype=np.uint64),
         levels,
         normaliser,
     )
@@ -153,14 +154,16 @@ def _flatten_tree(
 
 
 @compiled
-def leaf(nodes: Records, nan_left: NDArray[np.bool_], root: int, levels: int, vector: NDArray[np.float32]) -> int:
+def leaf(
+    nodes: Records, nan_left: NDArray[np.bool_], root: np.uint64, levels: int, vector: NDArray[np.float32]
+) -> np.uint64:
     """Index of the leaf that a vector falls into, in the tree that starts at ``root``; NaN is followed."""
-    i = 0
+    i = np.uint64(0)
     for _ in range(levels):
         node = nodes[root + i]
         x = vector[node.feature]
         goes_right = not nan_left[root + i] if x != x else x > node.cut
-        i = node.child + (1 if goes_right else 0)
+        i = np.uint64(node.child + goes_right)
     return root + i
 
 
@@ -169,7 +172,7 @@ def score(
     nodes: Records,
     nan_left: NDArray[np.bool_],
     depths: NDArray[np.float64],
-    roots: NDArray[np.int64],
+    roots: NDArray[np.uint64],
     levels: int,
     normaliser: float,
     vector: NDArray[np.float32],
@@ -188,20 +191,23 @@ def score(
         has_nan |= vector[f] != vector[f]
     total = 0.0
     trees = roots.size
-    together = 0 if has_nan else trees - trees % 4
-    for t in range(0, together, 4):
-        a, b, c, d = roots[t], roots[t + 1], roots[t + 2], roots[t + 3]
-        i = j = k = m = 0
+    # several trees are walked side by side, as each step of one has to wait for its node
+    together = 0 if has_nan else trees - trees % 5
+    for t in range(0, together, 5):
+        a, b, c, d, e = roots[t], roots[t + 1], roots[t + 2], roots[t + 3], roots[t + 4]
+        i = j = k = m = n = np.uint64(0)
         for _ in range(levels):
-            p, q, r, s = nodes[a + i], nodes[b + j], nodes[c + k], nodes[d + m]
-            i = p.child + (vector[p.feature] > p.cut)
-            j = q.child + (vector[q.feature] > q.cut)
-            k = r.child + (vector[r.feature] > r.cut)
-            m = s.child + (vector[s.feature] > s.cut)
+            p, q, r, s, u = nodes[a + i], nodes[b + j], nodes[c + k], nodes[d + m], nodes[e + n]
+            i = np.uint64(p.child + (vector[p.feature] > p.cut))
+            j = np.uint64(q.child + (vector[q.feature] > q.cut))
+            k = np.uint64(r.child + (vector[r.feature] > r.cut))
+            m = np.uint64(s.child + (vector[s.feature] > s.cut))
+            n = np.uint64(u.child + (vector[u.feature] > u.cut))
         total += depths[a + i]
         total += depths[b + j]
         total += depths[c + k]
         total += depths[d + m]
+        total += depths[e + n]
     for t in range(together, trees):
         total += depths[leaf(nodes, nan_left, roots[t], levels, vector)]
     return 2.0 ** (-total / normaliser) if normaliser > 0 else 0.5

@@ -16,6 +16,8 @@ LAG_MEMORY = 2048
 SEARCH_STEP = 32
 #: Points beyond two seasons and a quarter that are seen before a season is believed.
 SEARCH_START = 24
+#: Points after which no lag has to be waited for.
+FULLY_SEEN = 2 * LONGEST_SEASON + LONGEST_SEASON // 4 + SEARCH_START
 #: Gain of the cycle's shape.
 CYCLE_GAIN = 0.15
 
@@ -54,6 +56,17 @@ def least(values: NDArray[np.float32]) -> np.float32:
     for i in range(bits.size):
         lowest = min(lowest, bits[i])
     return np.int32(lowest).view(np.float32)
+
+
+@compiled
+def extremes(values: NDArray[np.float32]) -> tuple[np.float32, np.float32]:
+    """The least and the greatest of values, shape (n,), none negative or NaN; infinity and 0 where there are none."""
+    bits = values.view(np.int32)
+    lowest, highest = INFINITY_BITS, np.int32(0)
+    for i in range(bits.size):
+        lowest = min(lowest, bits[i])
+        highest = max(highest, bits[i])
+    return np.int32(lowest).view(np.float32), np.int32(highest).view(np.float32)
 
 
 @compiled
@@ -117,7 +130,8 @@ def _learn_lags(state: Record, past: NDArray[np.float32], here: np.float32, firs
     if n >= LONGEST_SEASON + LAG_MEMORY:
         gain = np.float32(1.0 / LAG_MEMORY)
         for i in range(LONGEST_SEASON):
-            lags[i] += gain * (min(abs(past[i] - here), clip) - lags[i])
+            off = abs(past[i] - here)
+            lags[i] += gain * ((off if off < clip else clip) - lags[i])
     else:
         for i in range(first, LONGEST_SEASON):
             gain = np.float32(1.0) / np.float32(min(n - LONGEST_SEASON + i + 1, LAG_MEMORY))
@@ -165,6 +179,14 @@ def _search_season(state: Record) -> bool:
     n = state.count
     lag = state.search
     most, best, best_lag = state.search_most, state.search_best, state.search_lag
+    last = lag + SEARCH_STEP
+    if last <= LONGEST_SEASON and n >= FULLY_SEEN:
+        # nearly always none of them is better than the best: that is seen from their least and their greatest
+        lowest, highest = extremes(state.lags[LONGEST_SEASON - last + 1 : LONGEST_SEASON - lag + 1])
+        greatest = max(most, float(highest))
+        if not lowest < 0.7 * greatest or not lowest < 0.95 * best:
+            state.search, state.search_most = last, greatest
+            return False
     is_over = False
     for _ in range(SEARCH_STEP):
         is_over = lag >= LONGEST_SEASON or n < 2 * lag + lag // 4 + SEARCH_START

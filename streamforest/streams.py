@@ -145,6 +145,7 @@ class StreamDetectors:
         self._chunks: list[NDArray[np.void]] = []
         self._addresses = np.empty(0, dtype=np.int64)
         self._names: list[Hashable] = []  # by slot
+        self._latest: tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]] | None = None  # see _places
         self._newest = np.empty(0)  # time by slot, NaN where there is none
         self._heard = np.empty(0)  # when, by the clock
         self._clock = clock
@@ -199,9 +200,7 @@ class StreamDetectors:
             raise ValueError(f"ids {ids.shape}, values {values.shape} and times {times.shape} must have one shape (n,)")
         if np.isinf(values).any():
             raise ValueError("a value is infinite; allowed are finite numbers and NaN for a missing reading")
-        found, which = np.unique(ids, return_inverse=True)
-        slots = self._slots_of(found.tolist())[which]
-        order = np.argsort(slots, kind="stable")
+        slots, order = self._places(ids)
         now = self._clock()
         self._begin_anew(slots, now)
         verdicts = np.empty(values.size, dtype=VERDICT_DTYPE)
@@ -230,6 +229,15 @@ class StreamDetectors:
         work = [self._pool.submit(judge_batch, self._addresses, slots, order, a, b, *what) for a, b in parts]
         for part in work:
             part.result()
+
+    def _places(self, ids: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Each reading's slot, and the readings' places stream by stream; new streams are created."""
+        # most batches name the same streams as the one before: all of those that are asked in turn, or always one
+        if self._latest is None or not np.array_equal(ids, self._latest[0]):
+            found, which = np.unique(ids, return_inverse=True)
+            slots = self._slots_of(found.tolist())[which]
+            self._latest = ids.copy(), slots, np.argsort(slots, kind="stable")
+        return self._latest[1:]
 
     def _slots_of(self, stream_ids: list[Any]) -> NDArray[np.int64]:
         """The slots of different streams, shape (n,); new ones are created."""
@@ -285,6 +293,7 @@ class StreamDetectors:
     def drop(self, stream_id: Hashable) -> None:
         """Forget a stream; raises KeyError where there is none."""
         slot = self._slots.pop(stream_id)
+        self._latest = None
         self._names[slot], self._newest[slot], self._heard[slot] = None, np.nan, math.inf
         self._record(slot)[:] = self._fresh
         self._free.append(slot)

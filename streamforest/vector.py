@@ -33,7 +33,7 @@ def vectorise(surprises: NDArray[np.float64], strangeness: float, vector: NDArra
     """
     for f in range(surprises.size):
         # most are nothing at all, and a logarithm takes as long as a tree's walk
-        vector[f] = np.float32(np.log1p(surprises[f] / 3.0)) if surprises[f] > 0.0 else np.float32(0.0)
+        vector[f] = np.float32(np.log(1.0 + surprises[f] / 3.0)) if surprises[f] > 0.0 else np.float32(0.0)
     highest = vector[0]
     for f in range(1, surprises.size):
         highest = max(highest, vector[f])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from streamforest import season
 from streamforest.compiled import compiled
@@ -244,3 +245,9 @@ def test_the_phase_comes_round_with_the_season():
         phases.append(int(state[0]["phase"]))
         learn([value], state)
     assert np.diff(phases).tolist() == [-39 if phase == 39 else 1 for phase in phases[:-1]]
+
+
+@settings(deadline=None)
+@given(arrays(np.float32, st.integers(0, 100), elements=st.floats(0, 2.0**60, width=32)))
+def test_extremes_are_the_least_and_the_greatest(values):
+    assert season.extremes(values) == (np.min(values, initial=np.inf), np.max(values, initial=0.0))

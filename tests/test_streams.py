@@ -87,6 +87,16 @@ def test_a_slot_that_is_used_again_remembers_nothing(model):
         many.drop(0)
 
 
+def test_a_stream_that_was_dropped_is_new_though_the_next_batch_names_the_same(model):
+    detectors = StreamDetectors(model)
+    names, values = np.array(["a", "b"] * 20), np.arange(40.0)
+    first = detectors.update(names, values)
+    detectors.drop("a")
+    second = detectors.update(names, values)
+    assert first[names == "a"].tobytes() == second[names == "a"].tobytes()
+    assert second[names == "b"]["index"].tolist() == list(range(20, 40))
+
+
 def test_a_batch_that_is_refused_teaches_nothing(model):
     many = StreamDetectors(model, most=2)
     many.update([1, 2], [1.0, 2.0])

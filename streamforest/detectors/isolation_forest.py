@@ -132,7 +132,7 @@ def judge_point(desk_address: int, value: float, time: float) -> None:
         carray(pointer(desk.nodes), n, NODE_DTYPE),
         carray(pointer(desk.nan_left), n, np.bool_),
         carray(pointer(desk.depths), n, np.float64),
-        carray(pointer(desk.roots), desk.n_roots, np.int64),
+        carray(pointer(desk.roots), desk.n_roots, np.uint64),
         desk.levels,
         desk.normaliser,
     )

@@ -37,7 +37,7 @@ NEVER = 2**62  # index of a point that does not come
 NONE = -1  # vectors behind a forest that is not there
 
 #: Stands for the forest while there is none: compiled code wants one of the same type.
-NO_FOREST = Forest(np.zeros(1, NODE_DTYPE), np.zeros(1, np.bool_), np.zeros(1), np.zeros(1, np.int64), 0, 1.0)
+NO_FOREST = Forest(np.zeros(1, NODE_DTYPE), np.zeros(1, np.bool_), np.zeros(1), np.zeros(1, np.uint64), 0, 1.0)
 
 
 def fit_forest(rows: NDArray[np.float32], seed: int, after: int) -> Forest:
