@@ -8,7 +8,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from streamforest.protocols import LABELS, NORMAL, UNLABELLED, State, Status, Verdicts, streams_of
+from streamforest.compiled import Records, compiled
+from streamforest.protocols import (
+    LABELS,
+    NORMAL,
+    STREAM_VERDICT_DTYPE,
+    UNLABELLED,
+    VERDICT_DTYPE,
+    State,
+    Status,
+    Verdicts,
+    streams_of,
+)
 from streamforest.state import attributes_of, joined, packed, part_of, saved_array, set_attributes, unpacked
 from streamforest.stream_names import StreamNames
 
@@ -20,6 +31,28 @@ LONGEST_DELAY = 10_000
 NEVER = -1 - GRACE  # index of the newest labelled anomaly where there was none: its grace is over
 RATE_MARKS = 9  # the recent rate looks back over so many marks
 MARK_SECONDS = 0.25  # between two marks, at least
+
+
+@compiled
+def tally(verdicts: Records) -> tuple[int, int, int, int, int, int, int]:
+    """How many verdicts, shape (n,), begin a stream, lack a reading, have a time, are scored, are anomalous.
+
+    Then, of those scored and labelled normal, how many there are and how many of them are anomalous.
+    """
+    begun = missing = timed = scored = anomalies = normal = false = 0
+    for i in range(verdicts.size):
+        verdict = verdicts[i]
+        begun += verdict.index == 0
+        missing += verdict.value != verdict.value
+        timed += verdict.time - verdict.time == 0.0
+        is_anomaly = verdict.is_anomaly
+        anomalies += is_anomaly
+        if verdict.score == verdict.score:
+            scored += 1
+            if verdict.label == NORMAL:
+                normal += 1
+                false += is_anomaly
+    return begun, missing, timed, scored, anomalies, normal, false
 
 
 class _Labelled:
@@ -211,6 +244,7 @@ class RunCounts:
         self._newest_episode: dict[int, int] = {}  # its number, by stream
         self._earlier = 0.0  # seconds of the run before it was resumed
         self._clock = clock
+        tally(np.empty(0, VERDICT_DTYPE if names is None else STREAM_VERDICT_DTYPE))  # compiled before the first point
         self.start()
 
     def start(self) -> None:
@@ -226,20 +260,19 @@ class RunCounts:
 
     def add(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1, with the points' labels in them."""
-        is_anomaly = verdicts["is_anomaly"]
-        is_scored = ~np.isnan(verdicts["score"])
-        is_normal = is_scored & (verdicts["label"] == NORMAL)
-        anomalies = np.count_nonzero(is_anomaly)  # many times as fast as a sum where there are few points
+        begun, missing, timed, scored, anomalies, normal, false = tally(verdicts)
         self.points += len(verdicts)
-        self.missing += int(np.count_nonzero(np.isnan(verdicts["value"])))
-        self._has_times = self._has_times or bool(np.count_nonzero(np.isfinite(verdicts["time"])))
-        self.scored += int(np.count_nonzero(is_scored))
-        self._normal += int(np.count_nonzero(is_normal))
-        for stream in streams_of(verdicts)[verdicts["index"] == 0].tolist():
-            self._newest_episode.pop(stream, None)  # the number was another stream's before
+        self.missing += missing
+        self._has_times = self._has_times or timed > 0
+        self.scored += scored
+        self.anomalies += anomalies
+        self._normal += normal
+        self._false += false
+        if begun:
+            for stream in streams_of(verdicts)[verdicts["index"] == 0].tolist():
+                self._newest_episode.pop(stream, None)  # the number was another stream's before
         if anomalies:
-            self.anomalies += int(anomalies)
-            self._false += int(np.count_nonzero(is_normal & is_anomaly))
+            is_anomaly = verdicts["is_anomaly"]
             streams, numbers = streams_of(verdicts)[is_anomaly], verdicts["episode"][is_anomaly]
             for stream, episode in zip(streams.tolist(), numbers.tolist(), strict=True):
                 if self._newest_episode.get(stream) != episode:

@@ -254,10 +254,7 @@ class Validator:
         return [UNLABELLED if code is None else code for code in codes]
 
     def _check_each(self, block: Block) -> tuple[Points, list[Refusal]]:
-        times: list[float] = []
-        values: list[float] = []
-        labels: list[str | int | None] = []
-        streams: list[int] = []
+        rows: list[tuple[float | int, ...]] = []
         refusals: list[Refusal] = []
         for item in block:
             self._seen += 1
@@ -274,13 +271,13 @@ class Validator:
                 self.reasons[error.kind] += 1
                 refusals.append(Refusal(f"reading {self._seen}", error.reason))
                 continue
-            values.append(value)
-            times.append(time)
-            labels.append(item.label)
-            streams.append(stream)
-            self.repaired += is_repaired
+            code = _label_code(item.label)
+            self.repaired += is_repaired + (code is None)
             self.missing += value != value
-        return _points(times, values, self._codes(labels), None if self._names is None else streams), refusals
+            rows.append((time, value, UNLABELLED if code is None else code, stream))
+        if self._names is not None:
+            return np.array(rows, STREAM_POINT_DTYPE), refusals
+        return np.array([row[:-1] for row in rows], POINT_DTYPE), refusals
 
     def _stream(self, key: str | None) -> int:
         """Number of the stream of a key; 0 where there is only one."""
@@ -354,8 +351,8 @@ def _each_goes_on(seconds: NDArray[np.float64], streams: NDArray[np.int64], name
     return True
 
 
-def _points(times: ArrayLike, values: ArrayLike, labels: ArrayLike, streams: ArrayLike | None) -> Points:
-    points = np.empty(np.shape(values), POINT_DTYPE if streams is None else STREAM_POINT_DTYPE)
+def _points(times: ArrayLike, values: NDArray[np.float64], labels: ArrayLike, streams: ArrayLike | None) -> Points:
+    points = np.empty(len(values), POINT_DTYPE if streams is None else STREAM_POINT_DTYPE)
     if streams is not None:
         points["stream"] = streams
     points["time"] = times

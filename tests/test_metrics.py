@@ -67,6 +67,7 @@ def naive_match(rows):
     ),
     st.data(),
 )
+@settings(deadline=None)
 def test_events_and_episodes_match_as_they_do_point_by_point_in_any_blocks(points, data):
     labels, flags, steps = (np.array(column) for column in zip(*points, strict=True))
     verdicts = verdicts_of(labels)

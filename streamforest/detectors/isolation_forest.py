@@ -21,6 +21,8 @@ from streamforest.reasons import tell_why
 from streamforest.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.vector import HIGHEST, ROOM_DTYPE, VECTOR_NAMES, Room, look, new_rooms
 
+#: A verdict as so many bytes.
+WHOLE = np.dtype((np.void, VERDICT_DTYPE.itemsize))
 #: All that is remembered of one stream.
 RECORD_DTYPE = np.dtype(
     [
@@ -219,6 +221,6 @@ class StreamDetector(CompiledDetector):
     def _judge(self, values: NDArray[np.float64], times: NDArray[np.float64], verdicts: Verdicts) -> None:
         if values.size == 1:  # a third of the time
             judge_point(self._desk_address, values[0], times[0])
-            verdicts[:] = self._verdict
+            verdicts.view(WHOLE)[:] = self._verdict.view(WHOLE)  # not field by field
         else:
             judge_stream(self._records, 0, values, times, self._parts, verdicts)

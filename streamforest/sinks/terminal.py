@@ -14,8 +14,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-import numpy as np
-from numpy.typing import NDArray
+import orjson
 
 from streamforest.file_mark import FileMark, mark_at
 from streamforest.moments import iso_time
@@ -23,7 +22,6 @@ from streamforest.protocols import (
     LABELS,
     REASONS,
     UNLABELLED,
-    VERDICT_DTYPE,
     ReaderGoneError,
     State,
     Verdicts,
@@ -41,9 +39,7 @@ HEADER_EVERY = 40  # lines, on a terminal
 RED, DIM, PLAIN = "\x1b[1;31m", "\x1b[2m", "\x1b[0m"
 UNKNOWN = "-"
 
-JSON_LABELS = {UNLABELLED: "null", **{label: json.dumps(name) for label, name in enumerate(LABELS)}}
-JSON_SWITCH = {True: "true", False: "false"}
-JSON_LINE = "{" + ", ".join(f'"{name}": %s' for name in VERDICT_DTYPE.names or ()) + "}\n"
+LABEL_NAMES = {UNLABELLED: None, **dict(enumerate(LABELS))}
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -289,30 +285,27 @@ def json_lines(verdicts: Verdicts, names: StreamNames | None = None) -> str:
 
     Where there are many streams, ``key`` comes first.
     """
-    if names is not None:
-        keys = (json.dumps(names.key_of(stream)) for stream in verdicts["stream"].tolist())
-        lines = json_lines(plain(verdicts))[:-1].split("\n")
-        return "".join([f'{{"key": {key}, {line[1:]}\n' for key, line in zip(keys, lines, strict=True)])
-    reasons = ['""'] * len(verdicts)
-    for row in np.flatnonzero(verdicts["reason"]).tolist():
-        reasons[row] = json.dumps(verdict_from_row(verdicts[row].item()).reason)
-    columns = (
-        verdicts["index"].tolist(),
-        _json_numbers(verdicts["time"]),
-        _json_numbers(verdicts["value"]),
-        [JSON_LABELS[label] for label in verdicts["label"].tolist()],
-        _json_numbers(verdicts["score"]),
-        _json_numbers(verdicts["threshold"]),
-        _json_numbers(verdicts["p_value"]),
-        [JSON_SWITCH[flag] for flag in verdicts["is_anomaly"].tolist()],
-        _json_numbers(verdicts["expected"]),
-        _json_numbers(verdicts["lower"]),
-        _json_numbers(verdicts["upper"]),
-        [number or "null" for number in verdicts["episode"].tolist()],
-        reasons,
-    )
-    return "".join([JSON_LINE % cells for cells in zip(*columns, strict=True)])
-
-
-def _json_numbers(numbers: NDArray[np.float64]) -> list[str]:
-    return [repr(number) if number - number == 0.0 else "null" for number in numbers.tolist()]
+    starts: Iterable[bytes] = repeat(b"{")
+    if names is not None:  # a key is a source's: what a terminal might take for a command is escaped
+        keys = map(names.key_of, verdicts["stream"].tolist())
+        starts = (b'{"key":%b,' % json.dumps(key).encode() for key in keys)
+    lines = bytearray()  # grown line by line: to keep each until the end takes twice as long
+    for row, start in zip(plain(verdicts).tolist(), starts, strict=False):
+        index, time, value, label, score, threshold, p_value, is_anomaly, expected, lower, upper, episode, reason = row
+        fields = {
+            "index": index,
+            "time": time,
+            "value": value,
+            "label": LABEL_NAMES[label],
+            "score": score,
+            "threshold": threshold,
+            "p_value": p_value,
+            "is_anomaly": is_anomaly,
+            "expected": expected,
+            "lower": lower,
+            "upper": upper,
+            "episode": episode or None,
+            "reason": verdict_from_row(row).reason if reason else "",
+        }
+        lines += start + orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)[1:]
+    return lines.decode()
