@@ -33,7 +33,7 @@ HANG = 60.0  # seconds without a good row after which a run is taken to hang; be
 MOST_GROWTH = 24.0  # MB of the second half of a run over the first
 #: What no text for people may hold.
 FORGING = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae\x8e\x8f]|\xe2\x81[\xa6-\xa9]")
-NUMBER = re.compile(r'"value": ([^,]*),')
+NUMBER = re.compile(r'"value":([^,]*),')
 
 WORDS = [
     *(

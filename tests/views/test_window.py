@@ -366,7 +366,7 @@ def test_losing_the_display_loses_neither_a_row_nor_the_run(start, tmp_path):
     points = run.points()
     wait_for(lambda: run.points() > points + 50)
     assert run.end() < 1
-    anomalous = [line for line in (tmp_path / "out").read_text().splitlines() if '"is_anomaly": true' in line]
+    anomalous = [line for line in (tmp_path / "out").read_text().splitlines() if '"is_anomaly":true' in line]
     with (tmp_path / "report.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == len(anomalous) > 0
     assert (tmp_path / "run.log").read_text().count("start") == (tmp_path / "run.log").read_text().count(" end ")
