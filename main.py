@@ -36,6 +36,7 @@ from pathlib import Path  # noqa: E402
 from types import SimpleNamespace  # noqa: E402
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast  # noqa: E402
 
+from streamforest.allocator import give_back_large_blocks  # noqa: E402
 from streamforest.options import OptionError, names_file, read_options  # noqa: E402
 from streamforest.patient_stream import PatientStream  # noqa: E402
 from streamforest.plain import plain  # noqa: E402
@@ -241,6 +242,7 @@ def words_on_anomaly(options: SimpleNamespace) -> Sequence[str]:
 
 def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]) -> int:
     """Build the parts, watch the stream until the run ends, and sum it up; returns the exit code."""
+    give_back_large_blocks()
     from anomaly import anomaly_dect  # noqa: PLC0415 - numpy and more: after the command line was found to be right
     from streamforest.checkpoint import CheckpointError  # noqa: PLC0415
     from streamforest.metrics import RunCounts  # noqa: PLC0415

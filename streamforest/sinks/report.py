@@ -17,7 +17,7 @@ from streamforest.appending import drop_torn, is_moved, size_of
 from streamforest.comparison import DetectorComparison
 from streamforest.file_mark import FileMark, fits_path, mark_at, mark_of, sync_folder
 from streamforest.plain import inert_cell
-from streamforest.protocols import State, Verdict, Verdicts, plain, verdict_from_row
+from streamforest.protocols import VERDICT_DTYPE, State, Verdict, Verdicts, plain, verdict_from_row
 from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames
 
@@ -37,21 +37,25 @@ class _Rows:
         key = [] if self._names is None else ["key"]
         return [*key, *Verdict._fields, *([] if self._comparison is None else ["flagged_by"])]
 
-    def of(self, verdicts: Verdicts) -> list[list[Any]]:
-        """The rows of one block of verdicts."""
+    def pick(self, verdicts: Verdicts) -> tuple[Verdicts, list[str]]:
+        """Those of a block that get a row, in VERDICT_DTYPE, and one more cell of each where there is such a column."""
         if self._comparison is None:
             found = verdicts[verdicts["is_anomaly"]]
-            rows = [list(map(_cell, verdict_from_row(row))) for row in plain(found).tolist()]
-            if self._names is None:
-                return rows
-            keys = (inert_cell(self._names.shown(stream)) for stream in found["stream"].tolist())
-            return [[key, *row] for key, row in zip(keys, rows, strict=True)]
+            known = self._names
+            return plain(found), [] if known is None else [inert_cell(known.shown(n)) for n in found["stream"].tolist()]
         flags = np.vstack((verdicts["is_anomaly"], self._comparison.flags))
         places = np.flatnonzero(flags.any(axis=0))
         names = np.array(self._comparison.names)
-        by = [" ".join(names[flags[:, place]]) for place in places]
-        rows = verdicts[places].tolist()
-        return [[*map(_cell, verdict_from_row(row)), who] for row, who in zip(rows, by, strict=True)]
+        return verdicts[places], [" ".join(names[flags[:, place]]) for place in places]
+
+    def of(self, found: Verdicts, further: Sequence[str]) -> list[list[Any]]:
+        """The rows of what was picked."""
+        rows = [[*map(_cell, verdict_from_row(row))] for row in found.tolist()]
+        if self._names is not None:
+            return [[key, *row] for key, row in zip(further, rows, strict=True)]
+        if self._comparison is not None:
+            return [[*row, who] for row, who in zip(rows, further, strict=True)]
+        return rows
 
 
 def _cell(value: Any) -> Any:
@@ -129,7 +133,7 @@ class ReportSink:
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        self._held.extend(self._rows.of(verdicts))
+        self._held.extend(self._rows.of(*self._rows.pick(verdicts)))
         self._put()
 
     def close(self) -> None:
@@ -193,15 +197,22 @@ class RecentReport:
         names: StreamNames | None = None,
     ) -> None:
         self._rows = _Rows(comparison, names)
-        self._kept: deque[list[Any]] = deque(maxlen=most)
+        self._kept = np.ones(most, VERDICT_DTYPE)  # a ring; its memory is taken now, not as the run goes on
+        self._further: deque[str] = deque(maxlen=most)
+        self._count = 0
         self._lock = threading.Lock()
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        rows = self._rows.of(verdicts)
-        if rows:
-            with self._lock:
-                self._kept.extend(rows)
+        found, further = self._rows.pick(verdicts)
+        if not len(found):
+            return
+        most = len(self._kept)
+        with self._lock:
+            self._count += len(found)
+            newest = found[-most:]
+            self._kept[np.arange(self._count - len(newest), self._count) % most] = newest
+            self._further.extend(further)
 
     def close(self) -> None:
         """Nothing is held back; what is kept stays readable."""
@@ -209,8 +220,10 @@ class RecentReport:
     def csv(self) -> bytes:
         """The report as a CSV file, in UTF-8, with the columns and numbers of :class:`ReportSink`."""
         with self._lock:
-            rows = list(self._kept)
-        return _text_of([self._rows.header, *rows])
+            first = max(self._count - len(self._kept), 0)
+            found = self._kept[np.arange(first, self._count) % len(self._kept)]
+            further = list(self._further)
+        return _text_of([self._rows.header, *self._rows.of(found, further)])
 
 
 def _text_of(rows: Sequence[Sequence[Any]]) -> bytes:
