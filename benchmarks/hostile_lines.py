@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 LINES, ANSWERS = 1_000_000, 20_000
+SERIES = 100  # in an answer that has many
 GOOD_EVERY = 5  # lines from one good row to the next
 FIRST = 30  # good rows that come before all else: the columns are told by them
 START = 1_704_067_200  # time of the first good row; the others follow minute by minute
@@ -513,6 +514,46 @@ def through_prometheus(n: int, seed: int, folder: Path, *options: str) -> Outcom
         return run.outcome("prometheus", n, sent[1], began, is_endless=True)
 
 
+def through_many_series(n: int, seed: int, folder: Path, *options: str) -> Outcome:
+    """Answers with many series, each a hostile sample, and the good one's sample in every GOOD_EVERY-th answer."""
+    rng, hostile, sent = random.Random(seed), Hostile(seed, has_times=False), [0, 0]
+    words = [hostile.line().decode(errors="replace") for _ in range(SERIES)]
+
+    def good() -> dict[str, Any]:
+        at, value = START + 60 * sent[1], hostile.good(sent[1]).decode()
+        sent[1] += 1
+        return {"metric": {"name": "good"}, "value": [at, value]}
+
+    def evil(word: str) -> Any:
+        text = hostile.line().decode(errors="replace")
+        at = rng.choice([START + 60 * sent[1], 1e999, -1, text, None])
+        return rng.choice(
+            [
+                {"metric": {"name": word}, "value": [at, text]},
+                {"metric": {"name": word}, "value": [START + 60 * sent[1], rng.choice(["1e999", "nan", "5", text])]},
+                {"metric": {text: word}, "value": [at, "1"]},
+                {"metric": {"name": word}, "value": rng.choice([[], None, text, [1, 2, 3], {}])},
+            ]
+        )
+
+    def answer(_path: str) -> tuple[int, bytes]:
+        if sent[0] >= n:
+            return 200, b'{"data": {"resultType": "vector", "result": []}}'
+        is_good = sent[1] < FIRST or rng.random() < 1 / GOOD_EVERY
+        result = [evil(word) for word in dict.fromkeys(words)] if sent[1] >= FIRST else []
+        sent[0] += len(result)
+        result.insert(rng.randrange(len(result) + 1), good()) if is_good else None
+        return 200, json.dumps({"data": {"resultType": "vector", "result": result}}).encode()
+
+    with answering(answer) as address:
+        began = time.monotonic()
+        words_of_run = ("--interval", "0.01", "--key-column", "name")
+        run = Judged(f"prometheus:{address}?query=up", folder, *words_of_run, *options)
+        while sent[0] < n and run.program.poll() is None:
+            time.sleep(0.1)
+        return run.outcome("many series", n, sent[1], began, is_endless=True)
+
+
 WAYS: dict[str, Callable[..., Outcome]] = {
     "file": through_file,
     "-": through_standard_input,
@@ -520,6 +561,7 @@ WAYS: dict[str, Callable[..., Outcome]] = {
     "mqtt": through_mqtt,
     "kafka": through_kafka,
     "prometheus": through_prometheus,
+    "many series": through_many_series,
 }
 POLLED = {"prometheus"}  # asked for one by one, a hundred a second at most
 

@@ -166,8 +166,15 @@ class PrometheusSource:
             return self._refuse(
                 f"{known.count(twice)} series have {label}={shown(twice)}; make one of them, as with sum by ({label})"
             )
-        samples = (one["value"] for one in result)
-        return [self._reading(at, value, key) for (at, value), key in zip(samples, keys, strict=True)]
+        return [self._read_one(one, key) for one, key in zip(result, keys, strict=True)]
+
+    def _read_one(self, series: dict[str, Any], key: Any) -> Reading | Refusal:
+        """The reading of one series among many: where it is wrong, the others are right all the same."""
+        try:
+            at, value = series["value"]
+            return self._reading(at, value, key)
+        except (ValueError, LookupError, TypeError):
+            return Refusal(f"series {shown(key)}", "it has no sample: a time and a number")
 
     def _reading(self, at: float, value: str, key: str | None = None) -> Reading:
         self._last = float(at), time.monotonic()

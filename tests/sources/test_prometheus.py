@@ -303,10 +303,21 @@ def test_whatever_the_answer_is_it_is_read_or_refused(body):
     )
 )
 def test_whatever_the_object_is_it_is_read_or_refused(found):
-    source = PrometheusSource("prometheus:http://host?query=up", print)
+    for key_column in (None, "job"):
+        source = PrometheusSource("prometheus:http://host?query=up", print, key_column=key_column)
+        source._connection.worked()
+        for body in (found, {"data": found}, {"data": {"resultType": "vector", "result": found}}):
+            assert all(isinstance(item, Reading | Refusal) for item in source._read(json.dumps(body).encode()))
+
+
+def test_a_series_without_a_sample_is_refused_and_the_others_are_read():
+    source = PrometheusSource("prometheus:http://host?query=up", print, key_column="job")
     source._connection.worked()
-    for body in (found, {"data": found}, {"data": {"resultType": "vector", "result": found}}):
-        assert all(isinstance(item, Reading | Refusal) for item in source._read(json.dumps(body).encode()))
+    samples = [("a", [5, "1"]), ("b", [5, "x"]), ("c", None), ("d", [6, "2"])]
+    body = {"resultType": "vector", "result": [{"metric": {"job": job}, "value": value} for job, value in samples]}
+    first, *wrong, last = source._read(json.dumps({"data": body}).encode())
+    assert (first.value, first.key, last.value, last.key) == ("1", "a", "2", "d")
+    assert [item.where for item in wrong] == ["series 'b'", "series 'c'"]
 
 
 def test_with_a_key_column_each_series_is_a_stream_and_two_of_one_key_are_refused(answer, watch):
