@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 BLOCK = 4096  # readings that are judged in one go where points need not wait for one another
 FIRST_READINGS = 100  # if all of these are refused, the run has failed
 REFUSALS_TOLD = 10  # further ones are only counted
+LOOK = 1024  # readings from one look for silent streams to the next
 LATE = 1.0  # seconds behind the schedule after which a new one begins
 
 Notify = Callable[[str], None]
@@ -98,8 +100,15 @@ def anomaly_dect(
         Whoever read the main output went away.
     """
     outlets = _Outlets(sinks, notify)
-    intake = _Intake(source, counts, notify, sys.maxsize if max_points is None else max_points, names)
     one, many = cast("Detector", detector), cast("StreamDetectors", detector)  # one of them is what it is
+
+    def drop_silent() -> None:
+        if names is not None:
+            names.drop(cast("list[int]", many.drop_silent()))
+
+    look = drop_silent if names is not None and many.silence < math.inf else None
+    most = sys.maxsize if max_points is None else max_points
+    intake = _Intake(source, counts, notify, most, names, look)
     if resumption is not None:
         resumption.add("intake", intake)
     pause = 0.0 if source.live else delay
@@ -122,8 +131,6 @@ def anomaly_dect(
                 for verdicts in blocks:
                     counts.add(verdicts)
                     outlets.write(verdicts)
-                if names is not None:  # not before the sinks have asked for the keys
-                    names.drop(cast("list[int]", many.dropped))
             is_between = True
             if resumption is not None:
                 resumption.write_if_due()
@@ -133,6 +140,7 @@ def anomaly_dect(
         counts.end()
         if resumption is not None and is_between:
             resumption.write()  # before the sinks end what a resumed run goes on with
+        drop_silent()  # for the counts at the end; a run that goes on from the checkpoint looks where no end was
         outlets.close()
         source.close()
 
@@ -146,7 +154,7 @@ def _judge_one(detector: Detector, points: Points) -> Verdicts:
 
 def _judge_many(detectors: StreamDetectors, points: Points) -> list[Verdicts]:
     """Verdicts of the points of many streams, with their labels and streams, in blocks in which none begins anew."""
-    judged = detectors.update(points["stream"], points["value"], points["time"])
+    judged = detectors.update(points["stream"], points["value"], points["time"], drops=False)
     verdicts = np.empty(len(points), STREAM_VERDICT_DTYPE)
     for name in VERDICT_DTYPE.names or ():
         verdicts[name] = judged[name]
@@ -173,14 +181,27 @@ def _paced(blocks: Iterator[Block], delay: float, stop: Stop, clock: Callable[[]
 
 
 class _Intake:
-    """Readings -> points that may be judged; tells of refusals and ends a run in which nothing else comes."""
+    """Readings -> points that may be judged; tells of refusals and ends a run in which nothing else comes.
 
-    def __init__(self, source: Source, counts: RunCounts, notify: Notify, most: int, names: StreamNames | None) -> None:
+    ``look`` is called between two readings, before each LOOK of the run's: which streams are dropped there decides
+    which times go back and which numbers are free, so the places must not depend on how the source cuts its blocks.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        counts: RunCounts,
+        notify: Notify,
+        most: int,
+        names: StreamNames | None,
+        look: Callable[[], None] | None,
+    ) -> None:
         self._source = source
         self._counts = counts
         self._notify = notify
         self._most = most
         self._validator = Validator(names)
+        self._look = look
         self._points = 0
         self._refused = 0
         self._unread: Block = []  # of the newest block
@@ -212,6 +233,11 @@ class _Intake:
             room = self._most - self._points
             if not self._points:
                 room = min(room, FIRST_READINGS - self._refused)
+            if self._look is not None:
+                since = (self._points + self._refused) % LOOK
+                if not since:
+                    self._look()
+                room = min(room, LOOK - since)
             readings, self._unread = self._unread[:room], self._unread[room:]
             points, refusals = self._validator.check(readings)
             self._points += len(points)

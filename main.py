@@ -61,7 +61,8 @@ DESCRIPTION = "Watch a stream of numbers and mark what is unusual in it while it
 DONE, FAILED, WRONG_USE = 0, 1, 2
 #: Settings that decide what is judged and how, beside source, detector and model.
 DECIDING = (
-    *("COLUMN", "TIME_COLUMN", "LABEL_COLUMN", "FOLLOW", "OUTLIER_PROBABILITY", "SEED", "WINDOW", "REFIT_EVERY"),
+    *("COLUMN", "TIME_COLUMN", "LABEL_COLUMN", "KEY_COLUMN", "DROP_AFTER", "FOLLOW", "OUTLIER_PROBABILITY", "SEED"),
+    *("WINDOW", "REFIT_EVERY"),
     *("ALARM_RATE", "ALARMS_A_DAY", "DIRECTION", "MINIMUM_DEVIATION", "MINIMUM_DEVIATION_PERCENT", "COOL_DOWN"),
 )
 #: Seconds that a live run waits for a reader of standard output who takes nothing, and any run for one of its messages.
@@ -187,7 +188,6 @@ def check_keys(options: SimpleNamespace) -> None:
             options.detector not in {"isolation-forest", "list"}
         ),
         f"COMPARE is {options.compare!r}: several detectors are compared on one stream": options.compare is not None,
-        f"CHECKPOINT is {str(options.checkpoint)!r}: one stream is kept, not many": options.checkpoint is not None,
         "SNAPSHOT_ON_ANOMALY is on: that is for one stream, say --no-snapshot-on-anomaly": options.snapshot_on_anomaly,
     }
     for fault, is_there in faults.items():
@@ -264,10 +264,11 @@ def run(options: SimpleNamespace, arguments: Sequence[str], words: Sequence[str]
         detector, comparison = make_ready_detectors(options, source)
         choice = choose_view(options)
         sinks = make_sinks(options, words, comparison, names, resumption)
-        if choice.view != "none" or is_interactive(options) or resumption is not None:
+        is_kept = resumption is not None and names is None  # a kept stream's detector is always one that can be changed
+        if choice.view != "none" or is_interactive(options) or is_kept:
             watch, detector, sinks = make_watch(options, source, detector, comparison, sinks, counts, stop, names)
         if resumption is not None:
-            resume(resumption, detector, counts, sinks)
+            resume(resumption, detector, counts, sinks, names)
     except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
         stop.close()
         say(f"main.py: {error}")
@@ -350,7 +351,11 @@ def digest_of(path: Path) -> str:
 
 
 def resume(
-    resumption: Resumption, detector: Detector | StreamDetectors, counts: RunCounts, sinks: Sequence[Sink]
+    resumption: Resumption,
+    detector: Detector | StreamDetectors,
+    counts: RunCounts,
+    sinks: Sequence[Sink],
+    names: StreamNames | None,
 ) -> None:
     """Let all parts of a run go on from where they were kept, if they were; from now on they are.
 
@@ -359,7 +364,13 @@ def resume(
     CheckpointError
         What was kept does not fit.
     """
-    resumption.add("detector", cast("Detector", detector))  # a checkpoint is refused where there are many streams
+    from streamforest.streams import AllStreams  # noqa: PLC0415 - see run
+
+    if names is None:
+        resumption.add("detector", cast("Detector", detector))
+    else:
+        resumption.add("streams", AllStreams(cast("StreamDetectors", detector)))
+        resumption.add("names", names)
     resumption.add("counts", counts)
     for sink in sinks:
         resumption.add_sink(sink)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,16 +13,28 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
 
-POINTS = 40_000  # of the simulated stream
+from streamforest.protocols import LABELS  # noqa: E402 - the path comes first
+from streamforest.simulation import SimulatedStream, StreamProfile  # noqa: E402
+
+POINTS = 40_000  # of the simulated stream, or of many together
+PAUSE = 200  # points that one of many streams lets pass, again and again
 DELAYS = (0.0004, 0.0)  # seconds between points, in turn: whole blocks and single points
 JUDGING = (0.02, 0.6)  # seconds after the run began to judge when it is killed
 STARTING = 0.25  # share of kills before that: while it loads, and cuts back what it wrote
 STUCK = 1800  # seconds after which a run that does not end has failed
 
+#: Of many streams with keys: one reads each minute, and is dropped in each pause.
+KEYED = ("--key-column", "pump", "--drop-after", "6000")
+#: What a run says at its end, without what depends on how long it took.
+COUNTS = re.compile(
+    rb"^ +(?:points  [\d,]+|(?:streams|readings|anomalous|alarm rate|precision|recall|F1|delay|found)  .*)", re.M
+)
 #: Small, so that a checkpoint and a rotated log are never far from any kill.
 SMALL = ("--checkpoint-every", "0.05", "--alarm-rate", "0.01", "--log-bytes", "4000", "--log-files", "3")
 
@@ -51,6 +64,18 @@ class Outcome:
         return self.starting + self.judging
 
 
+def write_streams(path: Path, n: int, seed: int) -> None:
+    """Write simulated streams with keys, times and labels, mixed, of which each falls silent now and then."""
+    rounds = POINTS // n
+    streams = [SimulatedStream(StreamProfile(10.0 * (k + 1)), seed + k, 0.02).take(rounds) for k in range(n)]
+    with path.open("w", encoding="utf-8") as file:
+        file.write("time,pump,value,label\n")
+        for i, k in product(range(rounds), range(n)):
+            values, labels = streams[k]
+            if (i // PAUSE + k) % 5:
+                file.write(f"{1_700_000_000 + 60 * i},pump {k},{values[i]:.4f},{LABELS[labels[i]]}\n")
+
+
 def command(source: Sequence[str], *more: str) -> list[str]:
     """The command line of a run in the folder that it is started in."""
     outputs = ("--no-visualization", "--format", "json", "--log", "log.txt", "--report", "report.csv")
@@ -64,9 +89,10 @@ def begin(words: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
 
 
 def left_behind(folder: Path) -> dict[str, bytes]:
-    """What a run wrote, by file: log with rotated ones, report and standard output."""
+    """What a run wrote, by file: log with rotated ones, report and standard output; and the counts at its end."""
     kept = [path for path in folder.iterdir() if path.name.startswith(("log.txt", "report.csv", "out.json"))]
-    return {path.name: path.read_bytes() for path in sorted(kept)}
+    counts = b"".join(COUNTS.findall((folder / "err.txt").read_bytes()))  # a run that was killed told none
+    return {path.name: path.read_bytes() for path in sorted(kept)} | {"counts at the end": counts}
 
 
 def written(checkpoint: Path) -> int:
@@ -149,6 +175,7 @@ def main(arguments: Sequence[str]) -> int:
     """Print what came of the kills; returns 1 where anything is not as it should be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", nargs="?", help="path of a labelled stream (default: the simulated stream)")
+    parser.add_argument("--keys", type=int, default=0, help="so many streams with keys in one file, simulated")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where the runs are kept (default: nowhere)")
@@ -158,6 +185,9 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as made:
         folder = asked.folder or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
+        if asked.keys:
+            write_streams(folder / "streams.csv", asked.keys, asked.seed)
+            source = [str(folder.resolve() / "streams.csv"), *KEYED]
         began = time.monotonic()
         outcome = crash([*source, *asked.option], asked.kills, asked.seed, folder)
     print(

@@ -91,7 +91,11 @@ class EpisodeFold:
 
     def add(self, verdicts: Verdicts) -> list[tuple[Happening, Episode]]:
         """Take one block of verdicts, shape (n,), n >= 1; returns what started and ended in it, in order."""
-        happenings: list[tuple[Happening, Episode]] = []
+        return [(happening, episode) for _, happening, episode in self.add_with_indices(verdicts)]
+
+    def add_with_indices(self, verdicts: Verdicts) -> list[tuple[int, Happening, Episode]]:
+        """What ``add`` returns, each with the index of the point that it came with."""
+        happenings: list[tuple[int, Happening, Episode]] = []
         for row in verdicts[verdicts["is_anomaly"] | (verdicts["p_value"] < UNUSUAL)].tolist():
             self._take(row, happenings)
         self._end_if_before(int(verdicts["index"][-1]), happenings)
@@ -104,19 +108,28 @@ class EpisodeFold:
 
     def state(self) -> State:
         """A copy of all that is remembered."""
-        episode = self._open
-        facts = None if episode is None else [getattr(episode, field.name) for field in fields(Episode)]
-        return {"fold": packed([self._alive, facts])}
+        return {"fold": packed(self.facts())}
 
     def restore(self, state: State) -> None:
         """Go on from a state; raises ValueError where it is none."""
+        self.go_on(unpacked(state, "fold"))
+
+    def facts(self) -> list[Any]:
+        """All that is remembered, as JSON can hold it."""
+        episode = self._open
+        return [self._alive, None if episode is None else [getattr(episode, field.name) for field in fields(Episode)]]
+
+    def go_on(self, facts: Any) -> None:
+        """Go on from facts, with the stream and the key of the open episode; raises ValueError where they are none."""
         try:
-            self._alive, facts = unpacked(state, "fold")
-            self._open = None if facts is None else _saved_episode(*facts)
+            self._alive, saved = facts
+            self._open = None if saved is None else _saved_episode(*saved)
+            if self._open is not None:
+                self._stream, self._key = self._open.stream, self._open.key
         except (TypeError, ValueError):
             raise ValueError("the saved episode is not of this version") from None
 
-    def _take(self, row: tuple[Any, ...], happenings: list[tuple[Happening, Episode]]) -> None:
+    def _take(self, row: tuple[Any, ...], happenings: list[tuple[int, Happening, Episode]]) -> None:
         index, is_anomaly = row[_INDEX], row[_IS_ANOMALY]
         self._end_if_before(index - 1, happenings)
         self._alive = index
@@ -127,14 +140,14 @@ class EpisodeFold:
         if self._open is not None and self._open.number == number:
             self._open = self._open.joined_by(verdict)
             return
-        happenings += self.finish()
+        happenings += [(index, *happening) for happening in self.finish()]
         self._open = Episode(number, verdict, verdict, verdict, 1, self._stream, self._key)
-        happenings.append(("start", self._open))
+        happenings.append((index, "start", self._open))
 
-    def _end_if_before(self, index: int, happenings: list[tuple[Happening, Episode]]) -> None:
+    def _end_if_before(self, index: int, happenings: list[tuple[int, Happening, Episode]]) -> None:
         """End the open episode where more than ``gap`` calm points lie behind it up to ``index``."""
         if self._open is not None and index - self._alive > self._gap:
-            happenings += self.finish()
+            happenings += [(self._alive + self._gap + 1, *happening) for happening in self.finish()]
 
 
 class EpisodeFolds:
@@ -191,21 +204,31 @@ class EpisodeFolds:
             fold = None
         if fold is None:
             fold = EpisodeFold(self._gap, stream, None if self._names is None else self._names.key_of(stream))
-        for happening, episode in fold.add(verdicts):
-            at = episode.start.index if happening == "start" else episode.last.index + self._gap + 1
-            found.append((places[min(max(at - first, 0), len(places) - 1)], happening, episode))
+        for index, happening, episode in fold.add_with_indices(verdicts):
+            found.append((places[int(np.searchsorted(verdicts["index"], index))], happening, episode))
         if fold.open is not None:
             self._folds[stream] = fold
         return found
 
     def state(self) -> State:
-        """A copy of all that is remembered of the one stream; many streams are not kept."""
-        return self._folds[0].state()
+        """A copy of all that is remembered."""
+        if self._names is None:
+            return self._folds[0].state()
+        return {"folds": packed([fold.facts() for fold in self._folds.values()])}
 
     def restore(self, state: State) -> None:
-        """Go on from a state of one stream; raises ValueError where it is none."""
-        self._folds[0].restore(state)
+        """Go on from a state, in place of all that is remembered; raises ValueError where it is none."""
+        if self._names is None:
+            self._folds[0].restore(state)
+            return
+        saved = unpacked(state, "folds")
+        if not isinstance(saved, list):
+            raise ValueError("the saved episodes are not of this version")
+        folds = [EpisodeFold(self._gap) for _ in saved]
+        for fold, facts in zip(folds, saved, strict=True):
+            fold.go_on(facts)
+        self._folds = {fold.open.stream: fold for fold in folds if fold.open is not None}
 
     def finish(self) -> list[tuple[Happening, Episode]]:
-        """End the open episodes, because the run has ended."""
-        return [happening for fold in self._folds.values() for happening in fold.finish()]
+        """End the open episodes, because the run has ended; of many streams in the order of their numbers."""
+        return [happening for _, fold in sorted(self._folds.items()) for happening in fold.finish()]

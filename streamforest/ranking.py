@@ -128,9 +128,12 @@ class StreamRanking:
         streams = streams_of(verdicts)
         with self._lock:
             self._make_room(int(streams.max()) + 1)
-            for stream in streams[verdicts["index"] == 0].tolist():
-                self._begin(stream)
             standings = self._standings
+            # where the run was resumed, the first point that comes of a stream is not its first one
+            is_fresh = (verdicts["index"] == 0) | (standings["points"][streams] == 0)
+            for stream, index in zip(streams[is_fresh].tolist(), verdicts["index"][is_fresh].tolist(), strict=True):
+                if not index or not standings["points"][stream]:
+                    self._begin(stream, index)
             standings["points"][streams] = verdicts["index"] + 1  # of several points of a stream the last one stays
             standings["p_value"][streams] = verdicts["p_value"]
             standings["time"][streams] = verdicts["time"]
@@ -209,14 +212,15 @@ class StreamRanking:
             fresh = new_standings(max(missing, 256, len(self._standings) // 2))
             self._standings = np.concatenate((self._standings, fresh))
 
-    def _begin(self, stream: int) -> None:
-        """Know nothing of a stream; where its number was another's, it takes over the place of that one's points."""
+    def _begin(self, stream: int, index: int) -> None:
+        """Know nothing of a stream before its point of an index; it keeps the place of whose number it has now."""
         place = int(self._standings["past"][stream])
         if place < 0 and self._n_pasts < len(self._pasts):
             place, self._n_pasts = self._n_pasts, self._n_pasts + 1
             self._owners[place] = stream
         self._standings[stream : stream + 1] = new_standings(1)
         self._standings["past"][stream] = place
+        self._standings["points"][stream], self._standings["since"][stream] = index + 1, index
         self._reasons.pop(stream, None)
 
     def _mark(self, stream: int, row: tuple[Any, ...]) -> None:

@@ -71,12 +71,14 @@ class Resumption:
         self._failure = ""  # told last
         self._due = clock() + every
         self.goes_back = True  # the source, to where the checkpoint was written
-        self._saved: State | None = None
+        self._saved: State | None = None  # what no part has taken yet
+        self._had: frozenset[str] = frozenset()  # parts in the checkpoint
         try:
             saved, note = file.load()
             if saved is not None:
                 _check(file, saved.fingerprint, fingerprint)
-                self._saved = saved.state
+                self._saved = dict(saved.state)
+                self._had = frozenset(name.partition(".")[0] for name in saved.state)
         except CheckpointError:
             file.close()
             raise
@@ -95,7 +97,7 @@ class Resumption:
 
     def has(self, part: str) -> bool:
         """Whether the run goes on from a checkpoint with this part in it, a sink by the name of its class."""
-        return self._saved is not None and bool(part_of(self._saved, part))
+        return part in self._had
 
     def add_source(self, source: Source) -> None:
         """Take the source, and let it go on behind the last reading that was judged.
@@ -111,7 +113,7 @@ class Resumption:
             self._parts["source"] = source
         if self._saved is None:
             return
-        state = part_of(self._saved, "source")
+        state = self._taken("source")
         gap = GAP
         if isinstance(source, ResumableSource) and state:
             gap = self._restored(lambda: source.restore(state)) or ""
@@ -122,8 +124,8 @@ class Resumption:
     def add(self, name: str, part: Part) -> None:
         """Take a part; raises CheckpointError where the checkpoint does not fit."""
         self._parts[name] = part
-        if self._saved is not None and self.has(name):
-            state = part_of(self._saved, name)
+        if self.has(name):
+            state = self._taken(name)
             self._restored(lambda: part.restore(state))
 
     def add_sink(self, sink: Sink) -> None:
@@ -132,11 +134,18 @@ class Resumption:
             return
         name = type(sink).__name__
         self._parts[name] = sink
-        if self._saved is not None and self.has(name):
-            state = part_of(self._saved, name)
+        if self.has(name):
+            state = self._taken(name)
             note = self._restored(lambda: sink.restore(state, cut=self.goes_back))
             if note:
                 self._notify(f"{sink.name}: {note}")
+
+    def _taken(self, part: str) -> State:
+        """The saved state of a part, which is not kept any longer: that of many streams is large."""
+        saved = self._saved or {}
+        state = part_of(saved, part)
+        self._saved = {name: array for name, array in saved.items() if name.partition(".")[0] != part}
+        return state
 
     def _restored(self, restore: Callable[[], str | None]) -> str | None:
         try:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.plain import plain
+from streamforest.protocols import State
+from streamforest.state import packed, saved_array, unpacked
 
 MOST_STREAMS = 1_000_000
 #: Characters of the longest key: a million of them have to fit into memory.
 LONGEST_KEY = 200
-#: With these a spreadsheet program takes a cell for a formula.
 
 
 class StreamNames:
@@ -74,14 +75,35 @@ class StreamNames:
         self._numbers[key], self._keys[number] = number, key
 
     def drop(self, numbers: Iterable[int]) -> None:
-        """Forget streams that there are; their numbers may go to others."""
-        for number in numbers:
+        """Forget streams that there are; their numbers may go to others.
+
+        In which order they are given makes no difference to which number is used next.
+        """
+        for number in sorted(numbers):
             key, self._keys[number] = self._keys[number], None
             if key is not None:
                 del self._numbers[key]
                 self.last_times[number] = -math.inf
                 self._free.append(number)
                 self.dropped += 1
+
+    def state(self) -> State:
+        """A copy of all that is remembered: keys and newest times by number, and which numbers are free."""
+        facts = packed([self.dropped, self._keys, self._free])
+        return {"facts": facts, "last_times": self.last_times.copy()}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state, in place of all that is known; raises ValueError where it is none."""
+        try:
+            dropped, keys, free = unpacked(state, "facts")
+            numbers = {str(key): number for number, key in enumerate(keys) if key is not None}
+            are_whole = sorted([*numbers.values(), *free]) == [*range(len(keys))]
+        except (TypeError, ValueError):
+            are_whole = False
+        if not are_whole:
+            raise ValueError("the saved keys of the streams are not of this version")
+        self.last_times = saved_array(state, "last_times", np.empty(len(keys))).copy()
+        self.dropped, self._keys, self._free, self._numbers = dropped, keys, free, numbers
 
     def key_of(self, number: int) -> str | None:
         """The key of a stream as it came from outside; None where no stream has the number."""

@@ -20,7 +20,7 @@ from streamforest.detectors.isolation_forest import RECORD_DTYPE, Judge, StreamD
 from streamforest.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, State, Verdicts
 from streamforest.rules import NO_RULES, Rules
-from streamforest.state import saved_array
+from streamforest.state import packed, saved_array, unpacked
 from streamforest.stream_names import MOST_STREAMS
 from streamforest.vector import new_rooms
 
@@ -92,7 +92,7 @@ class StreamDetectors:
         Streams at the same time, at least 1.
     silence : float, optional
         Seconds: a stream that says nothing for longer begins anew when it comes again, and is dropped once the newest
-        time of all is that much later. For one without times the clock counts.
+        time of all is that much later. For one without times the clock counts, see :meth:`restore_all`.
     threads : int, optional
         At least 1; one a core without it.
     clock : callable
@@ -100,8 +100,10 @@ class StreamDetectors:
 
     Attributes
     ----------
+    silence : float
+        As given; infinite where it was not.
     dropped : list
-        Names of the streams that were dropped at the end of the newest batch.
+        Names of the streams that were dropped when silent ones were looked for last, in no order that says anything.
     bytes_per_stream : int
         Memory of one stream's record; its name comes on top.
 
@@ -137,7 +139,7 @@ class StreamDetectors:
         if silence is not None and not silence > 0.0:
             raise ValueError(f"silence is {silence}, allowed is above 0 seconds")
         self._judge = StreamDetector(model, alarm_rate, rules).judge
-        self._most, self._silence = most, math.inf if silence is None else silence
+        self._most, self.silence = most, math.inf if silence is None else silence
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, "judge streams") if self._threads > 1 else None
         self._slots: dict[Hashable, int] = {}
@@ -150,7 +152,8 @@ class StreamDetectors:
         self._heard = np.empty(0)  # when, by the clock
         self._clock = clock
         self._fresh = new_records()
-        self._looked = (-math.inf, -math.inf)  # newest time and clock at the last look for silent streams
+        self._newest_of_all = -math.inf  # time, that of dropped streams too
+        self._looked = (-math.inf, -math.inf)  # newest time of all and clock at the last looks for silent streams
         self.dropped: list[Hashable] = []
 
     @classmethod
@@ -170,7 +173,12 @@ class StreamDetectors:
         return iter(tuple(self._slots))
 
     def update(
-        self, stream_ids: ArrayLike | Sequence[Hashable], values: ArrayLike, times: ArrayLike | None = None
+        self,
+        stream_ids: ArrayLike | Sequence[Hashable],
+        values: ArrayLike,
+        times: ArrayLike | None = None,
+        *,
+        drops: bool = True,
     ) -> Verdicts:
         """Judge and learn a batch of readings, of one stream in the order in which they stand.
 
@@ -182,6 +190,8 @@ class StreamDetectors:
             Finite, or NaN for a missing reading.
         times : float64 array, shape (n,), optional
             Seconds, UTC epoch; within a stream not before the last one.
+        drops : bool
+            Whether silent streams are dropped at the end of the batch; without it :meth:`drop_silent` does.
 
         Returns
         -------
@@ -201,12 +211,12 @@ class StreamDetectors:
         if np.isinf(values).any():
             raise ValueError("a value is infinite; allowed are finite numbers and NaN for a missing reading")
         slots, order = self._places(ids)
-        now = self._clock()
-        self._begin_anew(slots, now)
+        self._begin_anew(slots)
         verdicts = np.empty(values.size, dtype=VERDICT_DTYPE)
         self._judge_all(slots, order, values, times, verdicts)
-        if self._silence < math.inf:
-            self._drop_silent(float(np.fmax.reduce(times, initial=self._looked[0])), now)
+        self._newest_of_all = float(np.fmax.reduce(times, initial=self._newest_of_all))
+        if drops:
+            self.drop_silent()
         return verdicts
 
     def _judge_all(
@@ -218,7 +228,7 @@ class StreamDetectors:
         verdicts: Verdicts,
     ) -> None:
         n = values.size
-        what = values, times, self._newest, self._silence, self._fresh, self._judge, verdicts
+        what = values, times, self._newest, self.silence, self._fresh, self._judge, verdicts
         if self._pool is None or n < FEW:
             judge_batch(self._addresses, slots, order, 0, n, *what)
             return
@@ -267,28 +277,42 @@ class StreamDetectors:
         self._heard = np.append(self._heard, np.full(n * CHUNK, math.inf))
         self._free += range(first + n * CHUNK - 1, first - 1, -1)
 
-    def _begin_anew(self, slots: NDArray[np.int64], now: float) -> None:
+    def _begin_anew(self, slots: NDArray[np.int64]) -> None:
         """Let streams without times know nothing where they said nothing for too long, by the clock."""
-        if self._silence < math.inf:
-            is_late = np.isnan(self._newest[slots]) & (self._heard[slots] < now - self._silence)
+        if self.silence < math.inf:
+            now = self._clock()
+            is_late = np.isnan(self._newest[slots]) & (self._heard[slots] < now - self.silence)
             for slot in set(slots[is_late].tolist()):
                 self._record(slot)[:] = self._fresh
             self._heard[slots] = now
 
-    def _drop_silent(self, newest: float, now: float) -> None:
-        """Drop the streams that are silent for too long, by the newest time of all or by the clock."""
+    def drop_silent(self) -> list[Hashable]:
+        """Drop the streams that are silent for too long, by the newest time of all or else by the clock.
+
+        Nothing is looked at before a hundredth of the silence has passed since the last look. The clock has no say
+        where there are times, so that at one place among the readings each run drops the same streams.
+
+        Returns
+        -------
+        list
+            Their names, which ``dropped`` has from now on.
+        """
         self.dropped = []
-        passed = now - self._looked[1]
-        if newest > -math.inf:  # there are times
-            passed = max(passed, newest - self._looked[0])
-        if passed < LOOKS * self._silence:
-            return
-        self._looked = newest, now
-        times = self._newest
-        is_silent = np.where(np.isnan(times), self._heard < now - self._silence, times < newest - self._silence)
+        if self.silence == math.inf:
+            return self.dropped
+        newest, now = self._newest_of_all, self._clock()
+        is_silent = np.zeros(len(self._newest), dtype=bool)
+        # before the first look the difference is infinite, without any time NaN
+        if newest - self._looked[0] >= LOOKS * self.silence:
+            self._looked = newest, self._looked[1]
+            is_silent |= self._newest < newest - self.silence
+        if now - self._looked[1] >= LOOKS * self.silence:
+            self._looked = self._looked[0], now
+            is_silent |= np.isnan(self._newest) & (self._heard < now - self.silence)
         self.dropped = [self._names[slot] for slot in np.flatnonzero(is_silent).tolist()]
         for stream_id in self.dropped:
             self.drop(stream_id)
+        return self.dropped
 
     def drop(self, stream_id: Hashable) -> None:
         """Forget a stream; raises KeyError where there is none."""
@@ -307,6 +331,82 @@ class StreamDetectors:
         records = saved_array(state, "records", new_records())
         self._record(int(self._slots_of([stream_id])[0]))[:] = records
 
+    def state_of_all(self) -> State:
+        """A copy of all that is remembered, of all streams: for each name its record, newest time and silence.
+
+        Returns
+        -------
+        State
+            ``names``, n of them as JSON; ``records``, array of RECORD_DTYPE, shape (n,); ``newest``, float64 array,
+            shape (n,), seconds, UTC epoch, NaN where there is none; ``silent``, float64 array, shape (n,), seconds by
+            the clock; ``looks``, float64 array, shape (3,), about the looks for silent streams.
+
+        Raises
+        ------
+        ValueError
+            A name is neither a text nor a number, which is all that can be kept.
+        """
+        if not all(isinstance(name, str | int | float) for name in self._slots):
+            raise ValueError("a stream's name is neither a text nor a number: it cannot be kept")
+        n, now = len(self._slots), self._clock()
+        slots = np.fromiter(self._slots.values(), np.int64, n)
+        records = np.empty(n, RECORD_DTYPE)
+        order = np.argsort(slots)
+        chunk_ends = np.searchsorted(slots[order], np.arange(1, len(self._chunks)) * CHUNK)
+        for chunk, places in zip(self._chunks, np.split(order, chunk_ends), strict=False):  # there may be none
+            records[places] = chunk[slots[places] % CHUNK]  # chunk by chunk: one copy of all records, and no more
+        return {
+            "names": packed([*self._slots]),
+            "records": records,
+            "newest": self._newest[slots],
+            "silent": now - self._heard[slots],
+            "looks": np.array([self._newest_of_all, self._looked[0], now - self._looked[1]]),
+        }
+
+    def restore_all(self, state: State) -> None:
+        """Go on from a state of all streams, in place of those that are there.
+
+        By the clock, which begins anew with each program, a stream was silent as long as it was when the state was
+        taken: the time since then is no silence of its own, for nobody listened.
+
+        Raises
+        ------
+        ValueError
+            It is no such state, or there are more streams in it than are allowed; nothing is changed then.
+        """
+        names = unpacked(state, "names")
+        if not isinstance(names, list) or not all(isinstance(name, str | int | float) for name in names):
+            raise ValueError("the saved names of streams are not of this version")
+        n = len(names)
+        if n > self._most or len(set(names)) < n:
+            raise ValueError(f"there are {n:,} saved streams, allowed are {self._most:,} (most) of different names")
+        records = saved_array(state, "records", np.empty(n, RECORD_DTYPE))
+        newest, silent = (saved_array(state, name, np.empty(n)) for name in ("newest", "silent"))
+        looks = saved_array(state, "looks", np.empty(3))
+        now = self._clock()
+        self._slots, self._free, self._chunks, self._names = {}, [], [], []
+        self._addresses, self._newest, self._heard = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
+        self._latest, self.dropped = None, []
+        self._slots_of(names)  # in their order, from slot 0 on
+        for i, chunk in enumerate(self._chunks):
+            part = records[i * CHUNK : (i + 1) * CHUNK]
+            chunk[: len(part)] = part
+        self._newest[:n], self._heard[:n] = newest, now - silent
+        self._newest_of_all, self._looked = float(looks[0]), (float(looks[1]), now - float(looks[2]))
+
     def _record(self, slot: int) -> NDArray[np.void]:
         """A view of one stream's record, shape (1,)."""
         return self._chunks[slot // CHUNK][slot % CHUNK : slot % CHUNK + 1]
+
+
+class AllStreams:
+    """All streams of detectors as one part of a run, with the two methods that parts have.
+
+    Parameters
+    ----------
+    detectors : StreamDetectors
+        What judges them.
+    """
+
+    def __init__(self, detectors: StreamDetectors) -> None:
+        self.state, self.restore = detectors.state_of_all, detectors.restore_all

@@ -1,14 +1,26 @@
 import errno
+import random
+from contextlib import nullcontext, suppress
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import anomaly
 from anomaly import BLOCK, FIRST_READINGS, REFUSALS_TOLD, anomaly_dect
+from streamforest.checkpoint import CheckpointFile, Disk
 from streamforest.metrics import RunCounts
 from streamforest.protocols import VERDICT_DTYPE, ReaderGoneError, Reading, Refusal, SourceError
+from streamforest.resumption import Resumption
+from streamforest.sinks.event_log import EventLogSink
+from streamforest.sinks.report import ReportSink
+from streamforest.sinks.terminal import TerminalSink
+from streamforest.state import packed, unpacked
 from streamforest.stop import StopFlag
+from streamforest.stream_names import StreamNames
+from streamforest.streams import AllStreams, StreamDetectors
 
 
 class ListSource:
@@ -315,3 +327,97 @@ def test_a_source_that_breaks_keeps_the_points_before_it():
     with pytest.raises(SourceError, match="the list broke"):
         run([], sink, source=ListSource(readings_of(1, 2, 3), broken=True))
     assert (len(sink.verdicts), sink.closed) == (3, 1)
+
+
+class QuickDisk(Disk):
+    """A disk that is asked to hurry: nobody pulls its plug."""
+
+    def sync(self, descriptor):
+        pass
+
+    def sync_folder(self, folder):
+        pass
+
+
+class CutSource(ListSource):
+    """Readings in blocks cut at given places, which can go back; it breaks at a place, if that is given."""
+
+    def __init__(self, readings, cuts, breaks_at=None):
+        super().__init__(readings)
+        self._cuts = [0, *sorted(cuts), len(readings)]
+        self._at, self._breaks_at = 0, breaks_at
+
+    def read(self, stop, most):
+        del stop, most
+        for first, end in pairwise(self._cuts):
+            if end > max(first, self._at):
+                if self._breaks_at is not None and end > self._breaks_at:
+                    raise SourceError("the list broke")
+                block = self._readings[max(first, self._at) : end]
+                self._at = end
+                yield block
+
+    def state(self):
+        return {"at": packed(self._at)}
+
+    def restore(self, state):
+        self._at = unpacked(state, "at")
+        return ""
+
+
+def keyed_readings(seed, n=1500):
+    """Readings of streams that come, fall silent, go back in time and come again, with what is refused among them."""
+    rng = random.Random(seed)
+    times = dict.fromkeys("abcdefghijkl", 0.0)
+    found, now, pool = [], 1.7e9, [*"abcd"]
+    for _ in range(n):
+        now += rng.choice([1.0, 1.0, 1.0, 30.0])
+        if rng.random() < 0.05:
+            pool[rng.randrange(4)] = rng.choice([*times])
+        key = rng.choice(pool)
+        back = 400.0 if rng.random() < 0.1 else 0.0
+        value = rng.gauss(0.0, 1.0) if rng.random() < 0.97 else rng.choice([40.0, "x", ""])
+        found.append(Reading(value, now - back, rng.choice([None, None, "0", "1"]), False, key))
+    return found
+
+
+def keyed_run(model, readings, folder, cuts, breaks_at=None):
+    """What a run leaves behind, kept in a checkpoint from block to block."""
+    folder.mkdir(exist_ok=True)
+    source, names, notes = CutSource(readings, cuts, breaks_at), StreamNames(), []
+    detectors = StreamDetectors(model, 0.02, silence=300.0, threads=1)
+    counts = RunCounts(0.02, names=names)
+    resumption = Resumption(CheckpointFile(folder / "kept", QuickDisk()), {}, 1e-9, notes.append)
+    with (folder / "out.json").open("a") as out:
+        sinks = [
+            EventLogSink(folder / "log.txt", 2000, 20, names=names),
+            ReportSink(folder / "report.csv", names=names, goes_on=resumption.has("ReportSink")),
+            TerminalSink(out, "json", False, names=names),
+        ]
+        resumption.add_source(source)
+        resumption.add("streams", AllStreams(detectors))
+        resumption.add("names", names)
+        resumption.add("counts", counts)
+        for sink in sinks:
+            resumption.add_sink(sink)
+        with suppress(SourceError) if breaks_at is not None else nullcontext():
+            options = {"names": names, "resumption": resumption, "notify": notes.append}
+            anomaly_dect(source, detectors, sinks, counts, TimedStop(), **options)
+    resumption.close()
+    left = {path.name: path.read_text() for path in folder.iterdir() if not path.name.startswith("kept")}
+    return {**left, "counts": counts.summary().split("\n", 1)[1], "dropped": names.dropped}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 1500), max_size=12), st.lists(st.integers(0, 1500), max_size=2), st.integers(0, 99))
+def test_many_streams_leave_the_same_however_they_are_cut_and_wherever_the_run_breaks_and_goes_on(
+    model, tmp_path_factory, monkeypatch, cuts, breaks, seed
+):
+    monkeypatch.setattr(anomaly, "LOOK", 32)
+    readings, folder = keyed_readings(seed), tmp_path_factory.mktemp("runs")
+    expected = keyed_run(model, readings, folder / "whole", [])
+    for place in sorted(breaks):
+        keyed_run(model, readings, folder / "broken", cuts, place)
+    assert keyed_run(model, readings, folder / "broken", cuts) == expected
+    assert expected["dropped"] > 12, "more often than there are streams, so not only at the end"
+    assert "time" in expected["report.csv"]

@@ -176,6 +176,39 @@ def test_an_episode_of_a_dropped_stream_ends_when_another_takes_its_number():
 
 
 @settings(deadline=None)
+@given(st.lists(st.lists(POINTS, max_size=40), min_size=1, max_size=4), st.integers(0, 99), st.data())
+def test_of_many_streams_all_is_told_in_one_order_however_they_are_cut_and_resumed(streams, seed, data):
+    names = StreamNames()
+    numbers = names.numbers_of([f"key {k}" for k in range(len(streams))])
+    parts = []
+    for points, number in zip(streams, numbers, strict=True):
+        verdicts = verdicts_of([point[0] for point in points])
+        verdicts["score"], verdicts["p_value"] = [point[1] for point in points], [point[2] for point in points]
+        parts.append(in_stream(verdicts, number))
+    block = interleaved(parts, seed)
+    whole = EpisodeFolds(1, names)
+    expected = (whole.add(block) if len(block) else []) + whole.finish()
+    told, folds = [], EpisodeFolds(1, names)
+    for piece in np.split(block, sorted(data.draw(st.lists(st.integers(0, len(block)), max_size=6)))):
+        told += folds.add(piece) if len(piece) else []
+        if data.draw(st.booleans()):
+            state, folds = folds.state(), EpisodeFolds(1, names)
+            folds.restore(state)
+    assert told + folds.finish() == expected
+
+
+def test_an_episode_of_a_dropped_stream_keeps_its_key_from_run_to_run():
+    names = StreamNames()
+    (number,) = names.numbers_of(["old"])
+    folds = EpisodeFolds(names=names)
+    folds.add(in_stream(verdicts_of(flags_of("..!")), number))
+    names.drop([number])
+    later = EpisodeFolds(names=names)
+    later.restore(folds.state())
+    assert [(kind, episode.key) for kind, episode in later.finish()] == [("end", "old")]
+
+
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=2, max_size=60), st.data())
 def test_a_fold_that_goes_on_from_a_state_tells_what_the_whole_one_does(flags, data):
     verdicts = verdicts_of(flags)
@@ -192,3 +225,5 @@ def test_a_fold_that_goes_on_from_a_state_tells_what_the_whole_one_does(flags, d
 def test_what_is_no_state_is_refused(facts):
     with pytest.raises(ValueError, match="saved"):
         EpisodeFold().restore({"fold": packed(facts)})
+    with pytest.raises(ValueError, match="saved"):
+        EpisodeFolds(names=StreamNames()).restore({"folds": packed(facts if facts is None else [facts])})

@@ -756,7 +756,6 @@ def test_of_many_streams_each_is_judged_to_the_bits_of_a_run_of_its_own(run, pum
         (["cpu:0"], "SOURCE is 'cpu:0', which has no columns"),
         (["a.csv", "--detector", "z-score"], "DETECTOR is 'z-score': many streams are judged by isolation-forest"),
         (["a.csv", "--compare", "isolation-forest,z-score"], "COMPARE is 'isolation-forest,z-score'"),
-        (["a.csv", "--checkpoint", "kept"], "CHECKPOINT is 'kept': one stream is kept, not many"),
         (["a.csv", "--snapshot-on-anomaly"], "SNAPSHOT_ON_ANOMALY is on"),
     ],
 )
@@ -808,6 +807,54 @@ def test_a_run_that_was_stopped_goes_on_and_leaves_what_one_run_leaves(start, ru
     assert "    points  600 in " in err
     for name in ("log.txt", "report.csv"):
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+
+
+def without_seconds(err):
+    """What a run says at its end, as far as it does not depend on how long it took."""
+    lines = [line.partition(" in ")[0] if "  points  " in line else line for line in err.splitlines()]
+    return [line for line in lines if line.startswith("  ") or line.startswith("alarm rate")]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL: not on Windows")
+def test_a_run_over_many_streams_that_is_killed_again_and_again_leaves_what_one_run_leaves(start, run, tmp_path):
+    rng, rows = random.Random(5), ["time,pump,value,label"]
+    for i in range(6000):
+        key = (i // 2000 * 2 + rng.randrange(4)) % 7  # streams fall silent, others come
+        value, is_odd = rng.gauss(10.0 * key, 1.0), rng.random() < 0.02
+        rows.append(f"{1_700_000_000 + 20 * i},pump {key},{value + 30 * is_odd:.3f},{int(is_odd)}")
+    (tmp_path / "pumps.csv").write_text("\n".join([*rows, ""]), encoding="utf-8")
+    keyed = (tmp_path / "pumps.csv", "--key-column", "pump", "--drop-after", 7200, "--format", "json")
+    options = (*keyed, "--alarm-rate", 0.01, "--report", "report.csv", "--log", "log.txt")
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    _, expected, err_of_whole = run(*options, "--delay", 0, cwd=whole)
+    kept = (*options, "--checkpoint", "kept", "--checkpoint-every", 0.02)
+    out = tmp_path / "out.json"
+    for size in (1_000, 150_000, 400_000):  # of the output, from which on the run is killed
+        with out.open("ab") as stream:
+            process = start(*kept, "--delay", 0.0005, stdout=stream, stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 60
+            while out.stat().st_size < size and time.monotonic() < deadline:
+                time.sleep(0.005)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait(60) == -signal.SIGKILL
+    assert 1000 < out.read_bytes().count(b"\n") < 6000
+    with out.open("ab") as stream:
+        code, _, err = run(*kept, "--delay", 0, stdout=stream)
+    assert (code, out.read_text(encoding="utf-8")) == (0, expected)
+    assert "going on from the checkpoint kept at point " in err
+    assert without_seconds(err) == without_seconds(err_of_whole)
+    assert "dropped after their silence" in err
+    for name in ("log.txt", "report.csv"):
+        assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+    code, _, err = run(*kept[:2], "value", *kept[3:])
+    assert (code, err.partition(";")[0]) == (
+        2,
+        "main.py: the checkpoint kept is one of another run: KEY_COLUMN was pump and is value",
+    )
+    code, _, err = run(tmp_path / "pumps.csv", "--checkpoint", "kept")
+    assert code == 2
+    assert "KEY_COLUMN was pump and is None; DROP_AFTER was 7200.0 and is None" in err
 
 
 def test_a_checkpoint_of_another_run_or_one_in_use_is_refused_in_one_line(run, tmp_path):

@@ -95,6 +95,18 @@ def test_where_all_places_are_taken_an_anomalous_stream_takes_that_of_the_least_
     assert len(streams.ranking.past(streams.numbers["a"])) == 1
 
 
+def test_where_the_run_was_resumed_streams_are_known_from_their_first_point_that_comes():
+    streams = Streams("ab")
+    streams.indices[streams.numbers["a"]] = 700
+    streams.write("a", 3, p_values=1e-6, episode=4)
+    streams.write("a", 2)
+    streams.write("b", 2)
+    (first, second) = streams.ranking.ranks(0, 2)
+    assert (first.key, first.points, first.anomalies, first.episodes) == ("a", 705, 3, 4)
+    assert streams.ranking.past(first.number)["value"].tolist() == [7000.0, 7010.0, 7020.0, 7030.0, 7040.0]
+    assert streams.ranking.past(second.number)["value"].tolist() == [1.0, 11.0]
+
+
 def test_a_stream_that_is_dropped_is_gone_and_its_number_starts_from_nothing():
     streams = Streams("ab")
     streams.write("a", 1, p_values=1e-6, episode=1)

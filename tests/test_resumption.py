@@ -130,6 +130,17 @@ def test_nothing_is_taken_back_where_it_does_not_come_again(begin, path, source,
     assert second.notes == [f"the checkpoint {path}: {note}", "a sink: what the sink says"]
 
 
+def test_what_a_part_has_taken_is_not_kept_any_longer(begin):
+    first = begin()
+    first.add("counts", Counter(3))
+    first.add_sink(Sink())
+    first.write()
+    second, part = begin(), Counter()
+    second.add("counts", part)
+    assert [*second._saved] == ["Sink.n"]
+    assert (second.is_resumed, second.has("counts"), second.has("Sink"), second.has("co")) == (True, True, True, False)
+
+
 def test_it_is_written_when_it_is_due_and_then_after_as_long_again(begin, path):
     run, part = begin(), Counter()
     run.add("counts", part)

@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamforest.state import packed
 from streamforest.stream_names import StreamNames, shown_key
 
 KEYS = st.sampled_from("abcdefgh")
@@ -36,6 +38,59 @@ def test_a_number_that_is_used_again_knows_no_time():
     assert names.numbers_of(["b"]) == [number]
     assert names.last_times[number] == -math.inf
     assert names.dropped == 1
+
+
+STEPS = st.lists(st.one_of(st.lists(KEYS, min_size=1), st.sets(KEYS).map(frozenset)), max_size=12)
+
+
+def take(names, steps):
+    """Numbers of keys, or drop those that are there; what was given, in order."""
+    found = []
+    for n, step in enumerate(steps):
+        if isinstance(step, frozenset):
+            names.drop(names.numbers_of([key])[0] for key in step if key in names._numbers)
+        else:
+            numbers = names.numbers_of(step)
+            found.append(numbers)
+            names.last_times[numbers or []] = float(n)
+    return found
+
+
+@settings(deadline=None)
+@given(STEPS, STEPS, st.integers(1, 8))
+def test_names_that_go_on_from_a_state_give_the_same_numbers(before, after, most):
+    first, second = StreamNames(most), StreamNames(most)
+    second.numbers_of(["other"])
+    take(first, before)
+    state = first.state()
+    second.restore(state)
+    expected = take(first, after)
+    assert take(second, after) == expected
+    assert second.last_times.tobytes() == first.last_times.tobytes()
+    assert [second.key_of(n) for n in range(300)] == [first.key_of(n) for n in range(300)]
+    assert (len(second), second.dropped) == (len(first), first.dropped)
+    assert list(second.state()) == list(state)
+
+
+def test_the_order_of_dropping_makes_no_difference():
+    given_numbers = []
+    for order in ([0, 2, 1], [2, 1, 0]):
+        names = StreamNames()
+        names.numbers_of(["a", "b", "c"])
+        names.drop(order)
+        given_numbers.append(names.numbers_of(["d", "e", "f"]))
+    assert given_numbers[0] == given_numbers[1]
+
+
+@pytest.mark.parametrize("facts", [None, [0, None, []], [0, ["a"], [0]], [0, ["a", "a"], []], [0, ["a"], ["b"]], [1]])
+def test_what_is_no_state_is_refused_and_changes_nothing(facts):
+    names = StreamNames()
+    names.numbers_of(["a"])
+    with pytest.raises(ValueError, match="saved"):
+        names.restore({"facts": packed(facts), "last_times": np.zeros(1)})
+    with pytest.raises(ValueError, match="saved"):
+        names.restore({"facts": packed([0, ["b"], []]), "last_times": np.zeros(2)})
+    assert names.key_of(0) == "a"
 
 
 def test_a_number_that_was_never_given_has_no_key():

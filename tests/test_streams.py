@@ -7,7 +7,8 @@ import streamforest
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.model_file import save_model
 from streamforest.rules import Rules
-from streamforest.streams import CHUNK, FEW, StreamDetectors
+from streamforest.state import packed
+from streamforest.streams import CHUNK, FEW, AllStreams, StreamDetectors
 
 RULES = Rules(direction="up", cool_down=2)
 
@@ -135,6 +136,97 @@ def test_a_stream_goes_on_elsewhere_from_its_state(model):
         other.restore("eight", {})
 
 
+def gone_on(detectors, state, others=()):
+    """Other detectors with other streams, which go on from the state."""
+    second = StreamDetectors(detectors.model, 0.01, RULES, silence=detectors.silence, clock=detectors.clock)
+    second.update(others, np.zeros(len(others)))
+    second.restore_all({name: array.copy() for name, array in state.items()})
+    return second
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 600),
+    st.lists(st.integers(0, 2000), min_size=1, max_size=6),
+    st.sampled_from([None, 40.0, 5000.0]),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_streams_that_go_on_from_a_state_give_the_same_bits_and_are_dropped_alike(
+    model, n_streams, cuts, silence, has_times, seed
+):
+    ids, values, times = readings(n_streams, 2000, seed)
+    rng = np.random.default_rng(seed)
+    times = np.where(rng.random(2000) < 0.9, times, np.nan) if has_times else np.full(2000, np.nan)
+    now = [1000.0]
+    first = StreamDetectors(model, 0.01, RULES, silence=silence, clock=lambda: now[0])
+    first.model, first.clock = model, lambda: now[0]
+    cuts = sorted(cuts)
+    stop = rng.integers(len(cuts) + 1)
+    second = None
+    for n, part in enumerate(zip(*(np.split(column, cuts) for column in (ids, values, times)), strict=True)):
+        now[0] += float(rng.integers(30))
+        expected = first.update(*part)
+        if second is not None:
+            assert second.update(*part).tobytes() == expected.tobytes()
+            assert sorted(second.dropped) == sorted(first.dropped)
+            assert list(second) == list(first)
+        if n == stop:
+            if len(first):
+                first.drop(next(iter(first)))
+            second = gone_on(first, first.state_of_all(), others=[1, 3, -5])
+            assert list(second) == list(first)
+
+
+def test_silence_by_the_clock_goes_on_from_a_state_without_the_time_in_between(model):
+    many = StreamDetectors(model, silence=100.0, clock=lambda: 5000.0)
+    many.update(["a"], [1.0])
+    many._clock = lambda: 5060.0
+    state = many.state_of_all()
+    now = [7.0]  # of another program
+    other = StreamDetectors(model, silence=100.0, clock=lambda: now[0])
+    other.restore_all(state)
+    now[0] += 40.0
+    assert other.drop_silent() == [], "just 100 seconds are no longer than 100"
+    now[0] += 2.0
+    assert other.drop_silent() == ["a"]
+
+
+def test_names_of_streams_come_back_as_what_they_are(model):
+    many = StreamDetectors(model)
+    names = np.array(["pump 1", 7, 2.5, "\ud800", True], dtype=object)
+    for name in names:
+        many.update(np.array([name], dtype=object), [1.0])
+    other = StreamDetectors(model)
+    AllStreams(other).restore(AllStreams(many).state())
+    assert list(other) == names.tolist()
+    assert [type(name) for name in other] == [type(name) for name in names]
+    for name in (None, ("a", 1), b"a"):
+        odd = StreamDetectors(model)
+        odd.restore(name, many.state(7))
+        with pytest.raises(ValueError, match="neither a text nor a number"):
+            odd.state_of_all()
+
+
+def test_what_is_no_state_of_all_is_refused_and_changes_nothing(model):
+    many = StreamDetectors(model, most=2)
+    many.update(["a", "b"], [1.0, 2.0])
+    state = many.state_of_all()
+    for wrong, words in (
+        ({}, "no names"),
+        ({**state, "names": packed({"a": 1})}, "names of streams are not of this version"),
+        ({**state, "names": packed(["a", ["b"]])}, "names of streams are not of this version"),
+        ({**state, "names": packed(["a", "a"])}, "2 saved streams"),
+        ({**state, "names": packed(["a", "b", "c"])}, r"3 saved streams, allowed are 2 \(most\)"),
+        ({**state, "names": packed(["a"])}, r"no records of shape \(1,\)"),
+        ({**state, "newest": np.zeros(3)}, "no newest of shape"),
+        ({**state, "looks": np.zeros(2)}, "no looks of shape"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            many.restore_all(wrong)
+    assert many.update(["b", "a"], [1.0, 2.0])["index"].tolist() == [1, 1]
+
+
 def test_a_stream_takes_less_than_16_kib(model):
     assert StreamDetectors(model).bytes_per_stream < 16_384
 
@@ -159,6 +251,31 @@ def test_a_stream_begins_anew_after_its_silence_wherever_batches_are_cut(model, 
         pieces = np.split(np.flatnonzero(mine), np.flatnonzero(np.diff(times[mine]) > 100.0) + 1)
         expected = [StreamDetector(model).update_many(values[piece], times[piece]) for piece in pieces]
         assert found[mine].tobytes() == np.concatenate(expected).tobytes()
+
+
+def test_silent_streams_are_dropped_at_a_call_of_its_own_too_however_readings_came(model):
+    for cut in (1, 2, 3):
+        many = StreamDetectors(model, silence=100.0)
+        for part in (slice(0, cut), slice(cut, 4)):
+            many.update(
+                [1, 2, 1, 3][part], [1.0] * len([1, 2, 1, 3][part]), [0.0, 300.0, 310.0, 250.0][part], drops=False
+            )
+            assert many.dropped == []
+        assert many.drop_silent() == []
+        many.update([2], [1.0], [411.0], drops=False)
+        assert set(many.drop_silent()) == {1, 3}
+        assert set(many) == {2}
+
+
+def test_the_clock_does_not_drop_what_has_times(model):
+    now = [0.0]
+    many = StreamDetectors(model, silence=100.0, clock=lambda: now[0])
+    many.update([1, 2], [1.0, 1.0], [0.0, 100.0])
+    many.update([2], [1.0], [100.5])
+    now[0] = 1000.0
+    assert many.drop_silent() == [], "a hundredth of the silence has not passed since the last look"
+    many.update([2], [1.0], [101.5])
+    assert many.dropped == [1]
 
 
 def test_streams_without_times_are_dropped_by_the_clock(model):

@@ -12,6 +12,16 @@ def test_runs_that_are_killed_and_resumed_leave_what_one_run_leaves(model, tmp_p
     assert out.count(b"\n") == 6000
 
 
+def test_many_streams_can_be_killed_too(model, tmp_path, capsys):
+    path = tmp_path / "forest.joblib"
+    save_model(model, path)
+    options = [f"--option={word}" for word in ("--model", str(path), "--max-points", "3000")]
+    assert crash.main(["--keys", "5", "--kills", "1", "--folder", str(tmp_path / "runs"), *options]) == 0
+    assert "1 kills in " in capsys.readouterr().out
+    assert b'{"key":"pump 1",' in (tmp_path / "runs" / "run 0" / "out.json").read_bytes()
+    assert b"dropped after their silence" in crash.left_behind(tmp_path / "runs" / "run 0")["counts at the end"]
+
+
 def test_what_differs_is_named_and_ends_with_exit_code_1(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(crash, "crash", lambda *_: crash.Outcome(1, 2, 1, ["run 0: log.txt"]))
     assert crash.main(["--folder", str(tmp_path)]) == 1
