@@ -238,7 +238,10 @@ class _Intake:
                 if not since:
                     self._look()
                 room = min(room, LOOK - since)
-            readings, self._unread = self._unread[:room], self._unread[room:]
+            if len(self._unread) <= room:
+                readings, self._unread = self._unread, []
+            else:
+                readings, self._unread = self._unread[:room], self._unread[room:]
             points, refusals = self._validator.check(readings)
             self._points += len(points)
             self._take(refusals)

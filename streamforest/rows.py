@@ -343,6 +343,10 @@ class _Found:
 
 
 def _cut(rows: TextBlock, stop: Stop, most: int) -> Iterator[TextBlock]:
+    if len(rows) <= most:  # as it nearly always is: a slice of a line takes as long as to read it
+        if len(rows) and not stop.requested:
+            yield rows
+        return
     for start in range(0, len(rows), most):
         if stop.requested:
             return
