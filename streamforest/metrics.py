@@ -34,17 +34,18 @@ MARK_SECONDS = 0.25  # between two marks, at least
 
 
 @compiled
-def tally(verdicts: Records) -> tuple[int, int, int, int, int, int, int]:
-    """How many verdicts, shape (n,), begin a stream, lack a reading, have a time, are scored, are anomalous.
+def tally(verdicts: Records) -> tuple[int, int, int, int, int, int, int, int]:
+    """How many verdicts, shape (n,), begin a stream, lack a reading, have a time, a label, a score, are anomalous.
 
     Then, of those scored and labelled normal, how many there are and how many of them are anomalous.
     """
-    begun = missing = timed = scored = anomalies = normal = false = 0
+    begun = missing = timed = labelled = scored = anomalies = normal = false = 0
     for i in range(verdicts.size):
         verdict = verdicts[i]
         begun += verdict.index == 0
         missing += verdict.value != verdict.value
         timed += verdict.time - verdict.time == 0.0
+        labelled += verdict.label != UNLABELLED
         is_anomaly = verdict.is_anomaly
         anomalies += is_anomaly
         if verdict.score == verdict.score:
@@ -52,7 +53,7 @@ def tally(verdicts: Records) -> tuple[int, int, int, int, int, int, int]:
             if verdict.label == NORMAL:
                 normal += 1
                 false += is_anomaly
-    return begun, missing, timed, scored, anomalies, normal, false
+    return begun, missing, timed, labelled, scored, anomalies, normal, false
 
 
 class _Labelled:
@@ -260,7 +261,7 @@ class RunCounts:
 
     def add(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1, with the points' labels in them."""
-        begun, missing, timed, scored, anomalies, normal, false = tally(verdicts)
+        begun, missing, timed, labelled, scored, anomalies, normal, false = tally(verdicts)
         self.points += len(verdicts)
         self.missing += missing
         self._has_times = self._has_times or timed > 0
@@ -278,7 +279,8 @@ class RunCounts:
                 if self._newest_episode.get(stream) != episode:
                     self._newest_episode[stream] = episode
                     self.episodes += 1
-        self.match.add(verdicts)
+        if labelled or self.match.is_labelled:
+            self.match.add(verdicts)
         self._mark()
 
     def state(self) -> State:

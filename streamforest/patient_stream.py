@@ -204,19 +204,18 @@ class PatientStream:
             self._stream.flush()
             self._written += text.count("\n")
             return
-        own = text.encode(self._stream.encoding or "utf-8", self._stream.errors or "backslashreplace")
-        content = memoryview(self._rest + own)
+        content = self._rest + text.encode(self._stream.encoding or "utf-8", self._stream.errors or "backslashreplace")
         place = 0
         try:
             while place < len(content):
                 piece = content[place : place + PIECE]
                 size = os.write(self._descriptor, piece)
                 place += size
-                self._written += bytes(piece[:size]).count(b"\n")
+                self._written += piece.count(b"\n", 0, size)
                 self._progress += 1
         finally:
             is_torn = content[place - 1] != ord("\n") if place else bool(self._rest)
-            missing = bytes(content[place:])
+            missing = content[place:]
             self._rest = missing[: missing.find(b"\n") + 1] if is_torn else b""
             self.left_out += missing.count(b"\n") - self._rest.count(b"\n")
 
