@@ -28,6 +28,8 @@ from streamforest.vector import new_rooms
 CHUNK = 256
 #: Readings below which a batch is judged by one thread: starting others takes longer.
 FEW = 1000
+#: Parts of a batch for each thread: where one's core is held up by others, the rest take over some of its parts.
+PARTS = 2
 #: Share of the silence that passes between two looks for silent streams: each looks at every stream there is.
 LOOKS = 0.01
 
@@ -234,7 +236,8 @@ class StreamDetectors:
             return
         ordered = slots[order]
         # a part begins where a stream begins
-        cuts = [0, *np.searchsorted(ordered, ordered[[n * k // self._threads for k in range(1, self._threads)]]), n]
+        all_parts = PARTS * self._threads
+        cuts = [0, *np.searchsorted(ordered, ordered[[n * k // all_parts for k in range(1, all_parts)]]), n]
         parts = [(int(a), int(b)) for a, b in pairwise(cuts) if a < b]
         work = [self._pool.submit(judge_batch, self._addresses, slots, order, a, b, *what) for a, b in parts]
         for part in work:
