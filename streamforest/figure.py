@@ -30,7 +30,7 @@ SPAN = 500  # points in view at first
 NARROWEST = 20  # points
 SECONDS_IN_VIEW = 10  # at least, as long as the user has not chosen a width
 STEPS = 8  # a full view moves on by this part of its width, so that its axis seldom changes
-MEASURES_KEPT = 200  # frames after which the measures of texts are forgotten
+MOST_MEASURES = 256  # of texts, several times those of a picture
 HEADER_SECONDS = 0.25  # text is dear to draw and nobody reads faster
 MANY = 60  # episodes or labelled stretches in view: more are drawn with less ink
 MOST_MARKS = 2_000  # anomalies marked one by one; more are marked by each column's lowest and highest
@@ -229,7 +229,6 @@ class StreamFigure:
         self._layers: list[list[tuple[Axes, Artist]]] = [[], [], [], []]
         self._copies: list[Any] = [None, None, None]
         self._dirty = 0  # lowest layer that changed
-        self._frames = 0
         self._labelled = False
         self._scaled: set[Axes] = set()  # panels whose y axis has seen a number
         self._hosted: tuple[Any, ...] = ()
@@ -388,9 +387,7 @@ class StreamFigure:
         else:
             self._draw_layers(self._dirty)
             canvas.blit(self.figure.bbox)
-        self._frames += 1
-        if blits and not self._frames % MEASURES_KEPT:
-            _forget_measures(canvas)
+        forget_measures(canvas)
 
     def _on_draw(self, _event: object) -> None:
         """Finish a full draw, whoever asked for it: matplotlib has drawn layer 0 only."""
@@ -964,11 +961,13 @@ def live_view(first: int, end: int, span: int) -> View:
     return View(right - width, right)
 
 
-def _forget_measures(canvas: Any) -> None:
-    """Let matplotlib forget how large the texts were that a canvas has drawn.
+def forget_measures(canvas: Any) -> None:
+    """Let matplotlib forget how large the texts were that a canvas has drawn, once it knows more than MOST_MEASURES.
 
-    It keeps the newest 4,096 of them, 4 MB, and most are of counters and times that never come again.
+    It would keep the newest 4,096 of them, 4 MB, and most are of counters and times that never come again.
     """
     measures = getattr(matplotlib_text, "_get_text_metrics_function", None)  # it has no public name
-    if measures is not None:
-        measures(canvas.get_renderer()).cache_clear()
+    if measures is not None and hasattr(canvas, "get_renderer"):
+        known = measures(canvas.get_renderer())
+        if known.cache_info().currsize > MOST_MEASURES:
+            known.cache_clear()

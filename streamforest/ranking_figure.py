@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from streamforest.axes import PlainNumbers, value_range
-from streamforest.figure import COMMANDS, LARGEST, THEMES, StreamFigure, counters
+from streamforest.figure import COMMANDS, LARGEST, THEMES, StreamFigure, counters, forget_measures
 from streamforest.history import History
 from streamforest.moments import iso_time
 from streamforest.protocols import Status
@@ -231,6 +231,7 @@ class RankingFigure:
         self._due, self._is_changed = now + FRAME_SECONDS, False
         self._update()
         self.figure.canvas.draw()
+        forget_measures(self.figure.canvas)
         return True
 
     def picture(self) -> RankingFigure:

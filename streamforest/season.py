@@ -130,8 +130,7 @@ def _learn_lags(state: Record, past: NDArray[np.float32], here: np.float32, firs
     if n >= LONGEST_SEASON + LAG_MEMORY:
         gain = np.float32(1.0 / LAG_MEMORY)
         for i in range(LONGEST_SEASON):
-            off = abs(past[i] - here)
-            lags[i] += gain * ((off if off < clip else clip) - lags[i])
+            lags[i] += gain * (min(abs(past[i] - here), clip) - lags[i])
     else:
         for i in range(first, LONGEST_SEASON):
             gain = np.float32(1.0) / np.float32(min(n - LONGEST_SEASON + i + 1, LAG_MEMORY))

@@ -65,10 +65,12 @@ def interpolate(x: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> f
     at_least: float = ys[0]
     if x <= xs[0]:
         return at_least
-    # knots are few: to count those passed is quicker than to halve, where nobody can foretell which half it is
-    low = 0
-    for i in range(1, xs.size - 1):
-        low += xs[i] <= x
+    # without branches: which half it is, nobody can foretell
+    low, left = 0, xs.size - 1
+    while left > 1:
+        half = left // 2
+        low += half * (xs[low + half] <= x)
+        left -= half
     y: float = ys[low] + (x - xs[low]) * (ys[low + 1] - ys[low]) / (xs[low + 1] - xs[low])
     return y
 

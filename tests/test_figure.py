@@ -9,7 +9,9 @@ from matplotlib.backend_bases import ResizeEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
+from matplotlib.text import _get_text_metrics_function
 
+from streamforest import figure
 from streamforest.figure import (
     COMMANDS,
     HELP,
@@ -138,6 +140,16 @@ def test_a_frame_where_nothing_changed_is_not_drawn():
     history.write(stream(1, 470))
     assert view.refresh()
     assert not view.refresh()
+
+
+def test_the_measures_of_few_texts_are_kept(monkeypatch):
+    history, view = shown(stream(470))
+    measures = _get_text_metrics_function(view.figure.canvas.get_renderer())
+    assert 0 < measures.cache_info().currsize < figure.MOST_MEASURES
+    monkeypatch.setattr(figure, "MOST_MEASURES", 5)
+    history.write(stream(1, 470))
+    assert view.refresh()
+    assert measures.cache_info().currsize == 0
 
 
 def test_the_header_follows_the_status_at_most_four_times_a_second():

@@ -54,16 +54,6 @@ def test_a_short_text_is_in_a_pipe_that_has_room_at_once_and_nothing_overtakes_w
     assert (patient.unread, patient.left_out) == (0, 0)
 
 
-def test_a_short_text_into_a_pipe_without_a_reader_is_a_fault_of_the_next_flush():
-    reader, writer = os.pipe()
-    with os.fdopen(writer, "w") as stream:
-        patient = PatientStream(stream, "a pipe")
-        os.close(reader)
-        patient.write("one\n")
-        with pytest.raises(BrokenPipeError):
-            patient.flush()
-
-
 def test_a_stream_that_is_no_file_is_written_too():
     stream = io.StringIO()
     patient = PatientStream(stream, "a text")
@@ -133,12 +123,13 @@ def test_the_end_of_the_run_ends_the_wait_for_ever(pipe):
     stop.close()
 
 
-def test_a_reader_who_is_gone_is_an_error():
+@pytest.mark.parametrize("text", ["one\n", "x" * 100_000 + "\n"], ids=["at once", "by the thread"])
+def test_a_reader_who_is_gone_is_an_error(text):
     reader, writer = os.pipe()
     with os.fdopen(writer, "w") as stream:
         patient = PatientStream(stream, "a pipe")
         os.close(reader)
-        patient.write("one\n")
+        patient.write(text)
         with pytest.raises(BrokenPipeError):
             patient.flush()
 

@@ -3,7 +3,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.text import _get_text_metrics_function
 
+from streamforest import figure
 from streamforest.figure import COMMANDS, THEMES, StreamFigure
 from streamforest.history import History
 from streamforest.protocols import STREAM_VERDICT_DTYPE, Status
@@ -110,6 +112,16 @@ def test_the_figure_is_drawn_again_once_a_second_and_only_where_something_is_new
     assert not figure.refresh()
     now[0] += FRAME_SECONDS
     assert figure.refresh()
+
+
+def test_the_measures_of_few_texts_are_kept(monkeypatch):
+    view = shown()
+    measures = _get_text_metrics_function(view.figure.canvas.get_renderer())
+    assert 0 < measures.cache_info().currsize < figure.MOST_MEASURES
+    monkeypatch.setattr(figure, "MOST_MEASURES", 5)
+    view.command("help")
+    assert view.refresh()
+    assert measures.cache_info().currsize == 0
 
 
 def test_commands_turn_pages_and_hold_the_view():

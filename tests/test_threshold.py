@@ -210,6 +210,7 @@ def test_a_lower_rate_has_a_higher_limit(seed, factor):
 # Between score and surprise
 
 
+@settings(deadline=None)
 @given(st.data(), st.floats(0.0, 1.5))
 def test_interpolation_goes_through_its_knots_and_leads_back(data, share):
     n = data.draw(st.integers(2, 20))
