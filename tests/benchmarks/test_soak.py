@@ -15,8 +15,9 @@ def samples(memory=lambda _: 100.0, files=lambda _: 6):
 def test_a_part_is_a_tenth_of_the_run_with_its_cost_a_point():
     found = parts(samples(float), 10_000)
     assert len(found) == PARTS
-    assert found[0].memory == 1
-    assert found[1].memory == 10
+    assert found[0].memory == 5
+    assert found[1].memory == 14.5
+    assert found[1].files == 6
     assert [part.cost for part in found] == pytest.approx([5000.0] * PARTS)
 
 
