@@ -164,6 +164,21 @@ def in_arrays(model: Path) -> list[Contender]:
         forest = load_model(model).forest
         return on_rows(lambda rows: forest_scores(forest, rows), vectors_of([known]))
 
+    def forest_by_vectors(known: Values) -> Sweep:
+        import numba
+
+        from model_prod import vectors_of
+        from streamforest.forest import isolation
+        from streamforest.model_file import load_model
+
+        @numba.njit(nogil=True)
+        def walk(forest: Any, rows: Any, scores: Any) -> None:
+            for i in range(scores.size):
+                scores[i] = isolation(forest, rows[i])
+
+        forest = load_model(model).forest
+        return on_rows(lambda rows: walk(forest, rows, np.empty(len(rows))), vectors_of([known]))
+
     def same_forest(known: Values) -> Sweep:
         import joblib
 
@@ -178,6 +193,7 @@ def in_arrays(model: Path) -> list[Contender]:
     return [
         Contender("StreamDetector.update_many", 100_000, sweep=update_many),
         Contender("its forest alone", 100_000, sweep=forest_alone),
+        Contender("its forest alone, vector by vector", 100_000, sweep=forest_by_vectors),
         Contender("scikit-learn, its forest alone", 10_000, sweep=same_forest),
         Contender("scikit-learn, raw values", 10_000, sweep=frozen),
     ]

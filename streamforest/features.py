@@ -64,10 +64,10 @@ FINEST_CHANGE = 0.01
 #: What is known of a reading before it is learned, by its place in ``outlook``: what it was expected to be and the
 #: half width of the band, in the stream's unit; then, in units, the value against the forecast and against the
 #: slow level; how strange the shape of the last few points is; how many points in a row were off the slow level, with
-#: their sign; how far off it is now against the first of them; and the recent share of residuals above the first
-#: quantile.
-N_OUTLOOK = 8
-EXPECTED, HALF_WIDTH, OFF_FORECAST, OFF_LEVEL, STRANGENESS, RUN, GROWTH, UNREST = range(N_OUTLOOK)
+#: their sign; how far off it is now against the first of them; the recent share of residuals above the first quantile;
+#: and the season's length in points, the reading learned, 0 while none is known.
+N_OUTLOOK = 9
+EXPECTED, HALF_WIDTH, OFF_FORECAST, OFF_LEVEL, STRANGENESS, RUN, GROWTH, UNREST, SEASON = range(N_OUTLOOK)
 #: Gain of that share.
 UNREST_GAIN = 0.05
 
@@ -410,6 +410,7 @@ def observe(state: Record, value: float, time: float, rate: float, room: Record)
     else:
         state.missing = 0.0
         _take(state, scaled(state, value), time, gap, room)
+    outlook[SEASON] = state.season
     return True
 
 

@@ -17,7 +17,7 @@ from streamforest.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.season import LONGEST_SEASON
 from streamforest.state import joined, part_of
 from streamforest.tails import FAR_WEIGHT, TAIL_START, gains_of, learn_tail, surprise
-from streamforest.vector import N_VECTOR, Room, look, new_rooms
+from streamforest.vector import N_VECTOR, Room, look, new_rooms, tell_expected
 
 #: Scores that are looked at before one is told: they give the scale's zero and unit.
 LEAST_SCORES = 50
@@ -65,7 +65,10 @@ def calibration() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def begin(record: Record, value: float, time: float, rate: float, room: Room, verdict: Record) -> bool:
     """Take the next reading: open its verdict, and fill the room's vector; returns whether that is known."""
     open_verdict(record.course, value, time, verdict)
-    return look(record.features, value, time, rate, room, verdict)
+    look(record.features, value, time, rate, room)
+    if room.is_known:
+        tell_expected(room.outlook, verdict)
+    return bool(room.is_known)
 
 
 @compiled

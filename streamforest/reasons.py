@@ -18,6 +18,7 @@ from streamforest.features import (
     REPEAT,
     RESIDUAL,
     RUN,
+    SEASON,
     SHAPE,
     SHIFT,
     SPREAD,
@@ -51,28 +52,26 @@ _UNREST = 0.47
 
 
 @compiled
-def reason_for(surprises: NDArray[np.float64], outlook: NDArray[np.float64], has_season: bool, before: int) -> int:
+def reason_for(surprises: NDArray[np.float64], outlook: NDArray[np.float64], before: int) -> int:
     """Index into REASONS of what is unusual.
 
     Parameters
     ----------
     surprises, outlook : float64 arrays, shapes (N_FEATURES,) and (N_OUTLOOK,)
         As ``features.observe`` gives them.
-    has_season : bool
-        Whether a season is known.
     before : int
         Reason of the anomalous point before in the same episode; 0 where there is none. What has shown itself to be
         more than a spike stays that, and what only echoes it has its reason.
     """
-    own = _own_reason(surprises, outlook, has_season)
+    own = _own_reason(surprises, outlook)
     # the way back from a spike looks like a dip
     if before and own in (0, _SPIKE, _DIP):
         return before
-    return own or _faint_reason(surprises, outlook, has_season)
+    return own or _faint_reason(surprises, outlook)
 
 
 @compiled
-def _own_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], has_season: bool) -> int:
+def _own_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64]) -> int:
     """What the point is by itself; 0 where nothing about it is plain."""
     most = int(np.argmax(surprises))
     if most == GAP:
@@ -83,7 +82,7 @@ def _own_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], ha
     is_run = abs(outlook[RUN]) >= _LONG_RUN
     if outlook[UNREST] > _UNREST and surprises[SPREAD] > _PLAIN and not is_run:
         return _VARIANCE_UP
-    if is_run and has_season and surprises[EXTREME] < _USUAL:
+    if is_run and outlook[SEASON] and surprises[EXTREME] < _USUAL:
         return _SEASON_BREAK
     if is_run:
         if outlook[GROWTH] > _RISING:
@@ -95,7 +94,7 @@ def _own_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], ha
 
 
 @compiled
-def _faint_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], has_season: bool) -> int:
+def _faint_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64]) -> int:
     """What a point is that begins an episode though nothing about it is plain."""
     most = int(np.argmax(surprises))
     is_up = outlook[OFF_LEVEL] > 0.0
@@ -107,7 +106,7 @@ def _faint_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], 
         return _RAMP_UP if is_up else _RAMP_DOWN
     if most == SHIFT:
         return _SHIFT_UP if is_up else _SHIFT_DOWN
-    if most in (SHAPE, PHASE) and has_season:
+    if most in (SHAPE, PHASE) and outlook[SEASON]:
         return _SEASON_BREAK
     return _SPIKE if outlook[OFF_FORECAST] > 0.0 else _DIP
 
@@ -116,9 +115,9 @@ def _faint_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], 
 def tell_why(record: Record, surprises: NDArray[np.float64], outlook: NDArray[np.float64], verdict: Record) -> None:
     """Fill in an anomalous verdict's reason and keep it for the rest of its episode.
 
-    ``record`` has the fields ``features``, ``reason`` and ``reason_episode``: of the newest anomalous point.
+    ``record`` has the fields ``reason`` and ``reason_episode``: of the newest anomalous point.
     """
     before = record.reason if verdict.episode == record.reason_episode else 0
-    record.reason = reason_for(surprises, outlook, record.features.season > 0, before)
+    record.reason = reason_for(surprises, outlook, before)
     record.reason_episode = verdict.episode
     verdict.reason = record.reason

@@ -16,13 +16,23 @@ from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import ArrayLike, NDArray
 
 from streamforest.compiled import Records, address_of, compiled, pointer
-from streamforest.detectors.isolation_forest import RECORD_DTYPE, Judge, StreamDetector, new_records, step
+from streamforest.detectors.isolation_forest import (
+    RECORD_DTYPE,
+    Bench,
+    Judge,
+    StreamDetector,
+    conclude,
+    isolate_block,
+    new_bench,
+    new_records,
+)
+from streamforest.forest import BLOCK
 from streamforest.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, State, Verdicts
 from streamforest.rules import NO_RULES, Rules
 from streamforest.state import packed, saved_array, unpacked
 from streamforest.stream_names import MOST_STREAMS
-from streamforest.vector import new_rooms
+from streamforest.vector import look
 
 #: Records that memory is asked for at once: more streams never move those that are there.
 CHUNK = 256
@@ -66,17 +76,46 @@ def judge_batch(
     fresh : records of RECORD_DTYPE, shape (1,)
         With which it begins.
     """
-    rooms = new_rooms()
+    bench = new_bench(end - first)
+    begun = first  # of the block that was looked at and not concluded
     for i in range(first, end):
         place = order[i]
         slot = slots[place]
         records = carray(pointer(chunks[slot // CHUNK]), CHUNK, RECORD_DTYPE)
         time = times[place]
-        if time - newest[slot] > silence:
+        is_late = time - newest[slot] > silence
+        if is_late or i - begun == BLOCK:
+            _conclude_block(chunks, slots, order, begun, i, values, times, judge, bench, verdicts)
+            begun = i
+        if is_late:
             records[slot % CHUNK] = fresh[0]
         if time == time and not newest[slot] >= time:
             newest[slot] = time
-        step(records[slot % CHUNK], values[place], time, judge, rooms[0], verdicts[place])
+        look(records[slot % CHUNK].features, values[place], time, judge.rate, bench.rooms[i - begun])
+    _conclude_block(chunks, slots, order, begun, end, values, times, judge, bench, verdicts)
+
+
+@compiled
+def _conclude_block(
+    chunks: NDArray[np.int64],
+    slots: NDArray[np.int64],
+    order: NDArray[np.int64],
+    first: int,
+    end: int,
+    values: NDArray[np.float64],
+    times: NDArray[np.float64],
+    judge: Judge,
+    bench: Bench,
+    verdicts: Records,
+) -> None:
+    """Make verdicts of the places ``order[first:end]``, whose readings were looked at."""
+    isolate_block(judge.forest, bench, end - first)
+    for i in range(first, end):
+        place = order[i]
+        slot = slots[place]
+        records = carray(pointer(chunks[slot // CHUNK]), CHUNK, RECORD_DTYPE)
+        room, isolated = bench.rooms[i - first], bench.isolated[i - first]
+        conclude(records[slot % CHUNK], values[place], times[place], judge, room, isolated, verdicts[place])
 
 
 class StreamDetectors:

@@ -18,8 +18,8 @@ N_VECTOR = len(VECTOR_NAMES)
 STRANGENESS, MEAN, HIGHEST = range(features.N_FEATURES, features.N_FEATURES + 3)
 LARGEST = float(np.finfo(np.float64).max)
 
-#: Room to work in, and the vector made there.
-ROOM_DTYPE = np.dtype([*features.ROOM_FIELDS, ("vector", "f4", (N_VECTOR,))])
+#: Room to work in, the vector made there, and whether there is one.
+ROOM_DTYPE = np.dtype([*features.ROOM_FIELDS, ("vector", "f4", (N_VECTOR,)), ("is_known", "i8")])
 Room: TypeAlias = Record
 
 
@@ -52,14 +52,14 @@ def _held(value: float) -> float:
 
 
 @compiled
-def new_rooms() -> NDArray[np.void]:
-    """Room of ROOM_DTYPE for one caller, shape (1,): a record alone would not keep its memory."""
-    return np.zeros(1, dtype=ROOM_DTYPE)
+def new_rooms(n: int = 1) -> NDArray[np.void]:
+    """Rooms of ROOM_DTYPE for n readings, shape (n,): a record alone would not keep its memory."""
+    return np.zeros(n, dtype=ROOM_DTYPE)
 
 
 @compiled
-def look(state: Record, value: float, time: float, rate: float, room: Room, verdict: Record) -> bool:
-    """Take the next reading: fill in the room's vector and all it is made of, and what the verdict says of expectation.
+def look(state: Record, value: float, time: float, rate: float, room: Room) -> None:
+    """Take the next reading: fill in the room's vector and all it is made of, and whether they are known.
 
     Parameters
     ----------
@@ -68,22 +68,19 @@ def look(state: Record, value: float, time: float, rate: float, room: Room, verd
         As in ``features.observe``.
     room : record of ROOM_DTYPE
         Output.
-    verdict : record of VERDICT_DTYPE
-        Output: ``expected``, ``lower`` and ``upper``.
-
-    Returns
-    -------
-    bool
-        Whether the outputs are known: False during the warm-up.
     """
-    if not features.observe(state, value, time, rate, room):
-        return False
-    expected, half = _held(room.outlook[features.EXPECTED]), _held(room.outlook[features.HALF_WIDTH])
+    room.is_known = features.observe(state, value, time, rate, room)
+    if room.is_known:
+        vectorise(room.surprises, room.outlook[features.STRANGENESS], room.vector)
+
+
+@compiled
+def tell_expected(outlook: NDArray[np.float64], verdict: Record) -> None:
+    """Fill in a verdict's ``expected``, ``lower`` and ``upper`` from the outlook that :func:`look` left."""
+    expected, half = _held(outlook[features.EXPECTED]), _held(outlook[features.HALF_WIDTH])
     verdict.expected = expected
     verdict.lower = _held(expected - half)
     verdict.upper = _held(expected + half)
-    vectorise(room.surprises, room.outlook[features.STRANGENESS], room.vector)
-    return True
 
 
 @compiled

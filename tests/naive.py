@@ -307,7 +307,7 @@ class NaiveFeatures:
             self.missing += 1.0
             self.tails[fast.GAP].learn(gap)
             self.pass_over(1)
-            return [0.0] * fast.GAP + [gap_surprise], [0.0] * 6, [*band, *[0.0] * 6]
+            return [0.0] * fast.GAP + [gap_surprise], [0.0] * 6, [*band, *[0.0] * 6, self.season]
         self.missing, y = 0.0, self.scaled(value)
         usual = self.usual(time)
         deviations, signals = self.deviations(y, gap, usual), self.signals(y, usual)
@@ -318,7 +318,7 @@ class NaiveFeatures:
         self.follow(off_level, deviations[fast.RESIDUAL])
         outlook = [*band, y - forecast, off_level, strangeness, *self.run(), self.unrest]
         self.learn(y, time, deviations, signals)
-        return surprises, novelties, outlook
+        return surprises, novelties, [*outlook, self.season]
 
     def begin(self):
         self.zero = median(self.first)

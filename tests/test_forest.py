@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest
 
 from streamforest.compiled import compiled
-from streamforest.forest import NODE_DTYPE, ModelError, flatten, leaf, score
+from streamforest.forest import NODE_DTYPE, ModelError, flatten, forest_scores, leaf, score
 from tests.naive import forest_score, walk
 
 EXTREMES = [np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1e-45, 1.2e-38, 1e308, -1e308, 3.4028235e38, 1.0, -1.0]
@@ -58,7 +58,9 @@ def theirs(model, vectors):
 
 def assert_the_same(model, rows):
     vectors = as_float32(rows)
-    leaves, scores = ours(flatten(model), vectors)
+    forest = flatten(model)
+    leaves, scores = ours(forest, vectors)
+    np.testing.assert_array_equal(forest_scores(forest, vectors), scores)
     their_leaves, their_scores = theirs(model, vectors)
     np.testing.assert_array_equal(leaves, their_leaves)
     np.testing.assert_array_max_ulp(scores, their_scores, maxulp=2)

@@ -16,6 +16,7 @@ OUTLOOK = {
     "run": features.RUN,
     "growth": features.GROWTH,
     "unrest": features.UNREST,
+    "season": features.SEASON,
 }
 
 
@@ -27,12 +28,12 @@ def filled(size, places, given):
     return array
 
 
-def reason(has_season=False, before="", **given):
+def reason(before="", **given):
     """What a point is called with the surprises and the outlook that are given by name; all others are usual."""
     surprises = filled(features.N_FEATURES, NAMES, {name: given.get(name, 1.0) for name in NAMES})
     off = given.get("off_forecast", given.get("off_level", UP))
     outlook = {"off_forecast": off, "off_level": off, "unrest": 0.2} | {k: v for k, v in given.items() if k in OUTLOOK}
-    number = reason_for(surprises, filled(features.N_OUTLOOK, OUTLOOK, outlook), has_season, REASONS.index(before))
+    number = reason_for(surprises, filled(features.N_OUTLOOK, OUTLOOK, outlook), REASONS.index(before))
     return REASONS[number]
 
 
@@ -53,7 +54,7 @@ def reason(has_season=False, before="", **given):
         ("variance up", {"spread": 6.0, "residual": 20.0, "unrest": 0.6}),
         ("variance down", {"calm": 20.0}),
         ("flat line", {"repeat": 4.0, "residual": 20.0}),
-        ("season break", {"phase": 20.0, "run": 5.0, "growth": 3.0, "extreme": 1.0, "has_season": True}),
+        ("season break", {"phase": 20.0, "run": 5.0, "growth": 3.0, "extreme": 1.0, "season": 24.0}),
         ("gap", {"gap": 20.0}),
         ("gap", {"gap": 20.0, "repeat": 19.0, "residual": 19.0}),
     ],
@@ -71,9 +72,9 @@ def test_the_sign_of_a_run_is_that_of_the_level_and_of_a_spike_that_of_the_forec
 
 def test_a_usual_value_at_an_unusual_time_breaks_the_season_and_one_never_seen_shifts_it():
     run = {"phase": 20.0, "residual": 10.0, "run": 5.0, "growth": 1.0}
-    assert reason(**run, extreme=0.5, has_season=True) == "season break"
-    assert reason(**run, extreme=9.0, has_season=True) == "level shift up"
-    assert reason(**run, extreme=0.5, has_season=False) == "level shift up"
+    assert reason(**run, extreme=0.5, season=24.0) == "season break"
+    assert reason(**run, extreme=9.0, season=24.0) == "level shift up"
+    assert reason(**run, extreme=0.5, season=0.0) == "level shift up"
 
 
 def test_a_single_far_value_is_no_variance_and_many_in_a_row_on_one_side_neither():
@@ -92,8 +93,8 @@ def test_a_single_far_value_is_no_variance_and_many_in_a_row_on_one_side_neither
         ("ramp down", {"trend": 3.0, "off_level": DOWN}),
         ("level shift up", {"shift": 3.0}),
         ("level shift down", {"shift": 3.0, "off_level": DOWN}),
-        ("season break", {"shape": 3.0, "has_season": True}),
-        ("season break", {"phase": 3.0, "has_season": True}),
+        ("season break", {"shape": 3.0, "season": 24.0}),
+        ("season break", {"phase": 3.0, "season": 24.0}),
         ("spike", {"shape": 3.0}),
         ("dip", {"phase": 3.0, "off_forecast": DOWN}),
         ("spike", {"extreme": 3.0}),
@@ -151,15 +152,14 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.one_of(st.floats(0.0, 30.0), st.floats(0.0, 1.7e308)), min_size=11, max_size=11),
-    st.lists(st.one_of(st.floats(-10.0, 10.0), FINITE), min_size=8, max_size=8),
-    st.booleans(),
+    st.lists(st.one_of(st.floats(-10.0, 10.0), FINITE), min_size=9, max_size=9),
     st.integers(0, len(REASONS) - 1),
 )
-@example([0.0] * 11, [0.0] * 8, False, 0)
-@example([1.7e308] * 11, [-1.7e308] * 8, True, 0)
-def test_any_point_has_a_reason(surprises, outlook, has_season, before):
+@example([0.0] * 11, [0.0] * 9, 0)
+@example([1.7e308] * 11, [-1.7e308] * 9, 0)
+def test_any_point_has_a_reason(surprises, outlook, before):
     assert (len(surprises), len(outlook)) == (features.N_FEATURES, features.N_OUTLOOK)
-    number = reason_for(np.array(surprises), np.array(outlook), has_season, before)
+    number = reason_for(np.array(surprises), np.array(outlook), before)
     assert 0 < number < len(REASONS)
 
 

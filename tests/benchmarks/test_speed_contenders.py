@@ -25,6 +25,7 @@ def test_the_own_ones_and_every_peer_that_is_installed_can_be_measured(model_pat
         "StreamDetector.update",
         "StreamDetector.update_many",
         "its forest alone",
+        "its forest alone, vector by vector",
         "StreamDetectors, 2 streams, 1 thread",
         "StreamDetectors, 2 streams, 2 threads",
     ]
