@@ -44,6 +44,28 @@ def test_what_is_written_arrives_before_the_next_is_written_and_the_end_ends_it(
     assert list(chunks) == []
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_yield"), reason="waits awake only where it can give way to others")
+def test_what_comes_soon_after_the_last_is_waited_for_awake_and_all_else_asleep(pipe, stop):
+    reader, writer, close = pipe
+
+    def write():
+        for k in range(300):
+            os.write(writer, b"%d\n" % k)
+            time.sleep(20e-6)
+        time.sleep(0.3)
+        close(writer)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    found, used = b"", 0.0
+    for chunk in arriving(reader, stop):
+        found += chunk
+        used = time.thread_time()
+    thread.join()
+    assert found == b"".join(b"%d\n" % k for k in range(300))
+    assert time.thread_time() - used < 0.1  # of 0.3 s without a line
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_stop_ends_a_wait_for_bytes_within_a_second(way, pipe, stop):
     reader, _, _ = pipe
