@@ -66,6 +66,8 @@ def level(name):
     """Height in the tree: an import must lead lower, except between the parts in the middle."""
     top, *rest = name.split(".")
     if top == "main":
+        return 6
+    if name == "streamforest.assembly":
         return 5
     if top in ("anomaly", "model_prod") or name in ("streamforest.watch", "streamforest.streams"):
         return 4

@@ -19,17 +19,14 @@ import pytest
 
 import main
 import model_prod
+from streamforest import assembly
 from streamforest.checkpoint import CheckpointFile
 from streamforest.detectors import DETECTORS
 from streamforest.detectors.isolation_forest import StreamDetector
-from streamforest.metrics import RunCounts
 from streamforest.model_file import save_model
-from streamforest.options import OptionError, read_options
 from streamforest.protocols import Verdict
-from streamforest.rules import Rules
-from streamforest.sinks.episode_end import EpisodeEndSink
 from streamforest.sinks.terminal import json_lines
-from streamforest.stop import StopFlag
+from tests.chosen import options_of
 
 PROJECT = Path(main.__file__).parent
 QUICK = {
@@ -402,50 +399,6 @@ def test_many_signals_are_as_good_as_one(start):
     assert "Traceback" not in err
 
 
-def options_of(*arguments):
-    return read_options(arguments, main.load_settings(), PROJECT, program="main.py", description="")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--log", "a", "--report", "./a"),
-        ("a.csv", "--report", "a.csv"),
-        ("--model", "a", "--log", "a"),
-        ("a.csv", "--log", "link.csv"),
-    ],
-)
-def test_two_paths_of_one_file_are_refused(tmp_path, monkeypatch, arguments):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.csv").touch()
-    (tmp_path / "link.csv").hardlink_to(tmp_path / "a.csv")
-    with pytest.raises(OptionError, match="choose another one"):
-        main.check_paths(options_of(*arguments))
-
-
-def test_paths_of_different_files_and_no_paths_are_fine(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    main.check_paths(options_of("-", "--log", "a", "--report", "b"))
-    main.check_paths(options_of("x" * 10_000, "--log", "none", "--report", "none"))
-
-
-@pytest.mark.parametrize("source", ["simulated:web", "cpu", "network:eth0", "-"])
-def test_a_source_that_is_no_file_shares_no_path(tmp_path, monkeypatch, source):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / source).touch()
-    main.check_paths(options_of(source, "--report", source, "--log", "none"))
-    with pytest.raises(OptionError, match="choose another one"):
-        main.check_paths(options_of(f"./{source}", "--report", source, "--log", "none"))
-
-
-@pytest.mark.parametrize("source", ["-", "simulated", "simulated:web", "cpu", "disk:sda"])
-def test_to_follow_what_is_no_file_ends_with_2_and_one_line(capsys, source):
-    assert main.main([source, "--follow"]) == 2
-    assert capsys.readouterr().err == (
-        f"main.py: --follow is for files, and SOURCE is {source!r}: leave it away, or say --no-follow\n"
-    )
-
-
 def test_an_unknown_profile_ends_with_1_and_names_the_ones_there_are(run):
     code, out, err = run("simulated:stocks")
     assert (code, out) == (1, "")
@@ -484,37 +437,6 @@ def test_a_file_is_followed_until_ctrl_c(start, tmp_path):
     assert time.monotonic() - sent < 1
     assert process.returncode == 0
     assert "2 in" in err
-
-
-def test_a_followed_file_is_never_written_over(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(OptionError, match="that is the file of SOURCE"):
-        main.check_paths(options_of("later.csv", "--follow", "--report", "./later.csv"))
-
-
-def test_without_a_standard_output_there_is_no_terminal_sink(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", None)
-    assert main.make_sinks(options_of("--log", "none"), None) == []
-
-
-def test_without_a_standard_error_nothing_is_said(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "stderr", None)
-    main.say("anything")
-    assert capsys.readouterr().out == ""
-
-
-def test_whatever_may_judge_or_tell_while_somebody_watches_goes_by_the_same_rules():
-    options = options_of("--detector", "z-score", "--direction", "up", "--cool-down", "2", "--snapshot-on-anomaly")
-    source, stop = main.make_source(options), StopFlag()
-    detector, comparison = main.make_ready_detectors(options, source)
-    watch, switch, sinks = main.make_watch(options, source, detector, comparison, [], RunCounts(0.001), stop)
-    rules = main.rules_of(options)
-    assert rules == Rules(direction="up", cool_down=2)
-    assert switch._make("z-score")._rules == switch._rules == detector._rules == rules.numbers
-    assert [sink._fold._gap for sink in sinks if isinstance(sink, EpisodeEndSink)] == [2]
-    watch.close()
-    watch.actions.close()
-    stop.close()
 
 
 def test_without_a_display_and_anybody_to_open_a_page_it_is_told_in_one_line_and_the_run_goes_on(run, monkeypatch):
@@ -668,15 +590,9 @@ def test_a_summary_that_cannot_be_written_is_told_before_the_run(run):
     assert err.startswith("no summary, the run goes on without it: gone/page.html: No such file or directory\n")
 
 
-def test_pictures_tell_no_secrets():
-    texts = main.picture_texts(options_of("x://me:secret@host", "--on-anomaly", "curl the-secret"))
-    assert "secret" not in str(texts)
-    assert "ON_ANOMALY=curl ***" in texts["Settings"]
-
-
 def test_a_password_in_the_source_is_in_no_picture_and_in_no_message(run):
     word = "mqtt://ann:se:cr%40et@127.0.0.1:1/a"
-    texts = main.picture_texts(options_of(word))
+    texts = assembly.picture_texts(options_of(word))
     assert texts["Source"] == "mqtt://ann:***@127.0.0.1:1/a"
     assert "SOURCE=mqtt://ann:***@127.0.0.1:1/a" in texts["Settings"]
     assert "cr%40et" not in "".join(texts.values())
@@ -684,14 +600,6 @@ def test_a_password_in_the_source_is_in_no_picture_and_in_no_message(run):
     assert code == 1
     assert err.startswith("main.py: there is no source 'mqtx'")
     assert "cr" not in err
-
-
-def test_an_address_is_no_path_that_must_not_be_written_over(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "price:AAPL").touch()
-    main.check_paths(options_of("price:AAPL", "--log", "price:AAPL"))
-    with pytest.raises(OptionError, match="choose another one"):
-        main.check_paths(options_of("./price:AAPL", "--log", "price:AAPL"))
 
 
 @pytest.fixture
@@ -747,29 +655,6 @@ def test_of_many_streams_each_is_judged_to_the_bits_of_a_run_of_its_own(run, pum
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "The worst streams" in page
     assert "=2+3" in page
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["simulated"], "SOURCE is 'simulated', which has no columns"),
-        (["cpu:0"], "SOURCE is 'cpu:0', which has no columns"),
-        (["a.csv", "--detector", "z-score"], "DETECTOR is 'z-score': many streams are judged by isolation-forest"),
-        (["a.csv", "--compare", "isolation-forest,z-score"], "COMPARE is 'isolation-forest,z-score'"),
-        (["a.csv", "--snapshot-on-anomaly"], "SNAPSHOT_ON_ANOMALY is on"),
-    ],
-)
-def test_what_does_not_go_with_many_streams_is_refused_in_one_line(arguments, words, capsys):
-    assert main.main([*arguments, "--key-column", "pump"]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith(f"main.py: --key-column pump: {words}")
-    assert len(err.splitlines()) == 1
-
-
-def test_dropping_needs_many_streams(capsys):
-    assert main.main(["a.csv", "--drop-after", "60"]) == 2
-    assert "give --key-column too" in capsys.readouterr().err
 
 
 def test_a_silent_stream_begins_anew_and_refusals_have_reasons(run, tmp_path):
