@@ -118,7 +118,8 @@ def anomaly_dect(
     try:
         if resumption is not None:
             resumption.write()  # or a run that is killed before it is due would have left lines that come again
-        for block in _paced(intake.blocks(source.read(stop, 1 if pause else BLOCK)), pause, stop, clock):
+        unpaced = intake.blocks(source.read(stop, 1 if pause else BLOCK))
+        for block in _paced(unpaced, pause, stop, clock) if pause else unpaced:
             intake.take(block)
             if stop.requested or intake.is_full:
                 break
@@ -129,8 +130,8 @@ def anomaly_dect(
                 is_first = False
                 blocks = [_judge_one(one, points)] if names is None else _judge_many(many, points)
                 for verdicts in blocks:
+                    outlets.write(verdicts)  # first: somebody may wait for it
                     counts.add(verdicts)
-                    outlets.write(verdicts)
             is_between = True
             if resumption is not None:
                 resumption.write_if_due()
@@ -174,8 +175,7 @@ def _paced(blocks: Iterator[Block], delay: float, stop: Stop, clock: Callable[[]
         now = clock()
         if now - due > LATE:
             due = now
-        if delay:
-            stop.wait(due - now)
+        stop.wait(due - now)
         yield block
         due += delay
 
@@ -244,7 +244,9 @@ class _Intake:
                 readings, self._unread = self._unread[:room], self._unread[room:]
             points, refusals = self._validator.check(readings)
             self._points += len(points)
-            self._take(refusals)
+            self._counts.repaired = self._validator.repaired
+            if refusals:
+                self._take(refusals)
             if len(points):
                 yield points
 
@@ -272,7 +274,6 @@ class _Intake:
             self._notify("further refusals are only counted")
         self._refused += len(refusals)
         self._counts.refused = self._refused
-        self._counts.repaired = self._validator.repaired
         if not self._points and self._refused >= FIRST_READINGS:
             self._fail()
 

@@ -50,6 +50,10 @@ class Position(NamedTuple):
     layout: Layout | None
 
 
+#: Number of a row's line, and where it begins and ends, as in ROW_DTYPE.
+Place: TypeAlias = tuple[int, int, int]
+
+
 class Lines(list[Reading | Refusal]):
     """Raw readings in order, of which none is plain; a slice is another block.
 
@@ -57,16 +61,14 @@ class Lines(list[Reading | Refusal]):
     ----------
     items : list of Reading or Refusal
         The readings.
-    places : list of tuple of int
-        Of each its line and where it begins and ends, as in ROW_DTYPE.
+    places : list of Place
+        Of each.
     layout : Layout, optional
         By which they were read.
     """
 
-    def __init__(
-        self, items: list[Reading | Refusal], places: list[tuple[int, int, int]], layout: Layout | None
-    ) -> None:
-        super().__init__(items)
+    def __init__(self, items: list[Reading | Refusal], places: list[Place], layout: Layout | None) -> None:
+        list.__init__(self, items)  # for one line, to look up super() takes as long again
         self._places = places
         self._layout = layout
 

@@ -79,7 +79,8 @@ class PatientStream:
         self._stream, self._name, self._clock = stream, name, clock
         self._descriptor = _descriptor_of(stream)
         self._room = _room_of(self._descriptor)
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._waiting: deque[str] = deque()
         self._size = 0  # characters that wait
         self._rest = b""  # of a line that was written in part
@@ -101,7 +102,7 @@ class PatientStream:
 
     def write(self, text: str) -> int:
         """Take whole lines; returns at once."""
-        with self._changed:
+        with self._lock:
             self._given += text.count("\n")
             if self._has_room(text):
                 self._put_or_note(text)
@@ -126,7 +127,7 @@ class PatientStream:
         OSError
             It cannot be written.
         """
-        with self._changed:
+        with self._lock:
             self._wait()
             fault, self._fault = self._fault, None
         if fault is not None:
@@ -141,7 +142,7 @@ class PatientStream:
         OSError
             It cannot be written.
         """
-        with self._changed:
+        with self._lock:
             self._is_stuck = False
         if self.patience is not None:
             self.patience = min(self.patience, LAST_PATIENCE)
@@ -169,7 +170,7 @@ class PatientStream:
 
     def _work(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 self._is_writing = False
                 self._changed.notify_all()
                 while not self._waiting:
@@ -184,14 +185,14 @@ class PatientStream:
         if self._room is None or self._waiting or self._is_writing or self._rest or self._fault is not None:
             return False
         is_short = len(text) <= select.PIPE_BUF and text.isascii()  # a pipe that has room takes it whole
-        return is_short and [event for _, event in self._room.poll(0)] == [select.POLLOUT]
+        return is_short and self._room.poll(0) == [(self._descriptor, select.POLLOUT)]
 
     def _put_or_note(self, text: str) -> None:
         """Write; a fault waits for the next ``flush``."""
         try:
             self._put(text)
         except OSError as error:
-            with self._changed:
+            with self._lock:
                 self._fault = error
                 if isinstance(error, BrokenPipeError):  # nobody will ever read the rest, or misses it
                     self.left_out += bool(self._rest)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.block import NOWHERE, ROW_DTYPE, Lines, Position, Rows, TextBlock
+from streamforest.block import NOWHERE, ROW_DTYPE, Lines, Place, Position, Rows, TextBlock
 from streamforest.cells import ODD, read_rows
 from streamforest.layout import (
     MOST_LINES,
@@ -120,7 +120,10 @@ class RowReader:
         """
         for chunk in chunks:
             rows = self.restart(chunk) if isinstance(chunk, Seam) else self.feed(chunk)
-            yield from _cut(rows, stop, most)
+            if len(rows) > most:
+                yield from _cut(rows, stop, most)
+            elif len(rows) and not stop.requested:
+                yield rows
             if stop.requested:
                 return
         if not stop.requested:
@@ -128,6 +131,10 @@ class RowReader:
 
     def feed(self, chunk: bytes) -> TextBlock:
         """Take the next bytes, at most LIMIT; returns the readings of the lines that they complete."""
+        is_anew = not (self._is_skipping or self._tail)
+        if is_anew and self.lines and self._layout is not None and chunk.endswith(b"\n") and chunk.count(b"\n") < FEW:
+            # as nearly always where each line is waited for
+            return Lines(*self._read_each(chunk, self._layout), self._layout)
         if b"\n" not in chunk and not self._is_skipping and len(self._tail) + len(chunk) <= LIMIT:
             self._tail += chunk
             return Lines([], [], self._layout)
@@ -260,7 +267,7 @@ class RowReader:
         """Read whole lines by the layout: plain ones all at once, others by a closer look."""
         layout = cast(Layout, self._layout)
         if body.count(b"\n") < FEW:
-            self._read_each(body, layout, found)
+            found.add_lines(*self._read_each(body, layout))
             return
         table = _table(body, layout, self._offset, self.lines + 1)
         odd = np.flatnonzero(table["item"] == ODD)
@@ -275,12 +282,20 @@ class RowReader:
         self.lines += len(table)
         self._offset += len(body)
 
-    def _read_each(self, body: bytes, layout: Layout, found: _Found) -> None:
+    def _read_each(self, body: bytes, layout: Layout) -> tuple[list[Reading | Refusal], list[Place]]:
+        """The readings of whole lines, one by one, and where they stand."""
+        items: list[Reading | Refusal] = []
+        places: list[Place] = []
+        number, end = self.lines, self._offset
         for raw in body[:-1].split(b"\n"):
-            self.lines += 1
-            start = self._offset
-            self._offset += len(raw) + 1
-            found.add(_read_bytes(raw, self.lines, layout), self.lines, start, self._offset)
+            number += 1
+            start, end = end, end + len(raw) + 1
+            item = _read_bytes(raw, number, layout)
+            if item is not None:
+                items.append(item)
+                places.append((number, start, end))
+        self.lines, self._offset = number, end
+        return items, places
 
 
 class _Line(NamedTuple):
@@ -297,7 +312,7 @@ class _Found:
 
     def __init__(self) -> None:
         self._items: list[Reading | Refusal] = []
-        self._places: list[tuple[int, int, int]] = []  # of the newest items, which are in no table yet
+        self._places: list[Place] = []  # of the newest items, which are in no table yet
         self._tables: list[NDArray[np.void]] = []
         self._read: Callable[[int, int, int], Reading | Refusal | None]
         self._key: Callable[[int, int], str] | None = None
@@ -307,6 +322,11 @@ class _Found:
         if item is not None:
             self._items.append(item)
             self._places.append((line, start, end))
+
+    def add_lines(self, items: list[Reading | Refusal], places: list[Place]) -> None:
+        """Add rows of which none is plain."""
+        self._items += items
+        self._places += places
 
     def add_rows(
         self,
@@ -343,10 +363,6 @@ class _Found:
 
 
 def _cut(rows: TextBlock, stop: Stop, most: int) -> Iterator[TextBlock]:
-    if len(rows) <= most:  # as it nearly always is: a slice of a line takes as long as to read it
-        if len(rows) and not stop.requested:
-            yield rows
-        return
     for start in range(0, len(rows), most):
         if stop.requested:
             return
@@ -452,13 +468,18 @@ def _columns(lines: list[str], separator: str | None) -> Sequence[Sequence[str]]
 
 def _read_row(line: str, layout: Layout) -> Reading | str:
     """One row; what is wrong with it where it has too few cells."""
-    cells = cut_line(line, layout.separator, len(layout.names))
-    if len(cells) <= layout.value:
-        return f"{shown(line)} has too few cells: {len(cells)} of {len(layout.names)}"
-    time, label, key = (
-        None if at is None or at >= len(cells) else cells[at] for at in (layout.time, layout.label, layout.key)
+    names, value, time, label, separator, _, _, key = layout
+    cells = cut_line(line, separator, len(names))
+    n = len(cells)
+    if n <= value:
+        return f"{shown(line)} has too few cells: {n} of {len(names)}"
+    return Reading(
+        cells[value],
+        None if time is None or time >= n else cells[time],
+        None if label is None or label >= n else cells[label],
+        separator == ";",
+        None if key is None or key >= n else cells[key],
     )
-    return Reading(cells[layout.value], time, label, layout.separator == ";", key)
 
 
 def _read_json(line: str, layout: Layout) -> Reading | str:

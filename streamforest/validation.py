@@ -174,7 +174,7 @@ class Validator:
         refusals : list of Refusal
             The others, in order; ``where`` is the source's own or counts the readings from 1.
         """
-        if not isinstance(block, Rows):
+        if isinstance(block, list) or not isinstance(block, Rows):  # to find that it is no Rows takes long
             return self._check_items(block)
         checked = [self._check_plain(part) if part.is_plain else self._check_items([*part]) for part in block.parts()]
         if len(checked) == 1:
@@ -264,46 +264,44 @@ class Validator:
                 continue
             try:
                 value, is_repaired = _read_value(item)
-                time = read_time(item.time)
-                stream = self._stream(item.key)  # last of what may be refused for itself: it may make a stream
-                self._follow(time, stream, item.time)
+                time = math.nan if item.time is None else read_time(item.time)
+                # last of what may be refused for itself: it may make a stream
+                stream = 0 if self._names is None else self._number_of(item.key, self._names)
+                if time == time:
+                    self._follow(time, stream, item.time)
             except RefusedError as error:
                 self.reasons[error.kind] += 1
                 refusals.append(Refusal(f"reading {self._seen}", error.reason))
                 continue
-            code = _label_code(item.label)
+            code = UNLABELLED if item.label is None else _label_code(item.label)
             self.repaired += is_repaired + (code is None)
             self.missing += value != value
-            rows.append((time, value, UNLABELLED if code is None else code, stream))
-        if self._names is not None:
-            return np.array(rows, STREAM_POINT_DTYPE), refusals
-        return np.array([row[:-1] for row in rows], POINT_DTYPE), refusals
+            row = time, value, UNLABELLED if code is None else code
+            rows.append(row if self._names is None else (*row, stream))
+        return np.array(rows, POINT_DTYPE if self._names is None else STREAM_POINT_DTYPE), refusals
 
-    def _stream(self, key: str | None) -> int:
-        """Number of the stream of a key; 0 where there is only one."""
-        if self._names is None:
-            return 0
+    def _number_of(self, key: str | None, names: StreamNames) -> int:
+        """Number of the stream of a key."""
         text = (key or "").strip()
         if not text:
             raise RefusedError(NO_KEY, "it has no key, which would say what stream it is of")
         if len(text) > LONGEST_KEY:
             raise RefusedError(LONG_KEY, f"key {shown(text)} is longer than {LONGEST_KEY} characters")
-        numbers = self._names.numbers_of([text])
+        numbers = names.numbers_of([text])
         if numbers is None:
-            most = f"{self._names.most:,}"
+            most = f"{names.most:,}"
             raise RefusedError(STREAM_TOO_MANY, f"key {shown(text)} is new, and there are {most} streams, the most")
         return numbers[0]
 
     def _follow(self, time: float, stream: int, raw: str | float | None) -> None:
-        """Keep a time as the last one of its stream; raises RefusedError where it goes back."""
+        """Keep a known time as the last one of its stream; raises RefusedError where it goes back."""
         last = self._last_time if self._names is None else self._names.last_times[stream]
         if time < last and (self._names is not None or not self._was_wrong(time)):
             raise RefusedError(TIME_BACK, f"time {shown(raw)} goes back, it is before that of an earlier reading")
-        if time == time:
-            if self._names is None:
-                self._go_on([time])
-            else:
-                self._names.last_times[stream] = time
+        if self._names is None:
+            self._go_on([time])
+        else:
+            self._names.last_times[stream] = time
 
     def _was_wrong(self, time: float) -> bool:
         """Whether a time that goes back shows that times before it were wrong; forgets these if so."""

@@ -256,7 +256,8 @@ class StreamDetector(CompiledDetector):
 
     def update_many(self, values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Verdicts:
         """Judge and learn readings; see :meth:`CompiledDetector.update_many`."""
-        if np.shape(values) != (1,) or (times is not None and np.shape(times) != (1,)):
+        shape = getattr(values, "shape", None)
+        if shape != (1,) or (times is not None and getattr(times, "shape", None) != shape):
             return super().update_many(values, times)
         self._judge_one(float(values[0]), math.nan if times is None else float(times[0]))
         return np.frombuffer(bytearray(self._verdict_bytes), VERDICT_DTYPE)  # half the time of a copy
