@@ -157,15 +157,13 @@ def _flatten_tree(
 
 
 @compiled
-def leaf(
-    nodes: Records, nan_left: NDArray[np.bool_], root: np.uint64, levels: int, vector: NDArray[np.float32]
-) -> np.uint64:
+def leaf(forest: Forest, root: np.uint64, vector: NDArray[np.float32]) -> np.uint64:
     """Index of the leaf that a vector falls into, in the tree that starts at ``root``; NaN is followed."""
     i = np.uint64(0)
-    for _ in range(levels):
-        node = nodes[root + i]
+    for _ in range(forest.levels):
+        node = forest.nodes[root + i]
         x = vector[node.feature]
-        goes_right = not nan_left[root + i] if x != x else x > node.cut
+        goes_right = not forest.nan_left[root + i] if x != x else x > node.cut
         i = np.uint64(node.child + goes_right)
     return root + i
 
@@ -176,16 +174,8 @@ def _score_of(path_length: float, normaliser: float) -> float:
 
 
 @compiled
-def score(
-    nodes: Records,
-    nan_left: NDArray[np.bool_],
-    depths: NDArray[np.float64],
-    roots: NDArray[np.uint64],
-    levels: int,
-    normaliser: float,
-    vector: NDArray[np.float32],
-) -> float:
-    """Anomaly score of a vector of shape (n_features,), in (0, 1], higher = more anomalous.
+def isolation(forest: Forest, vector: NDArray[np.float32]) -> float:
+    """scikit-learn's own anomaly score of a vector of shape (n_features,), in (0, 1], higher = more anomalous.
 
     Equals ``-IsolationForest.score_samples`` to within 2 ulp: the same leaf in every tree, and the path
     lengths summed in the order of the trees.
@@ -194,6 +184,7 @@ def score(
     ----------
     Liu, Ting and Zhou, "Isolation Forest", ICDM 2008, doi 10.1109/ICDM.2008.17, equation 2.
     """
+    nodes, depths, roots = forest.nodes, forest.depths, forest.roots
     has_nan = False
     for f in range(vector.size):
         has_nan |= vector[f] != vector[f]
@@ -204,7 +195,7 @@ def score(
     for t in range(0, together, 5):
         a, b, c, d, e = roots[t], roots[t + 1], roots[t + 2], roots[t + 3], roots[t + 4]
         i = j = k = m = n = np.uint64(0)
-        for _ in range(levels):
+        for _ in range(forest.levels):
             p, q, r, s, u = nodes[a + i], nodes[b + j], nodes[c + k], nodes[d + m], nodes[e + n]
             i = np.uint64(p.child + (vector[p.feature] > p.cut))
             j = np.uint64(q.child + (vector[q.feature] > q.cut))
@@ -217,14 +208,8 @@ def score(
         total += depths[d + m]
         total += depths[e + n]
     for t in range(together, trees):
-        total += depths[leaf(nodes, nan_left, roots[t], levels, vector)]
-    return _score_of(total, normaliser)
-
-
-@compiled
-def isolation(forest: Forest, vector: NDArray[np.float32]) -> float:
-    """scikit-learn's own anomaly score of a vector, in (0, 1), higher = more anomalous."""
-    return score(forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vector)
+        total += depths[leaf(forest, roots[t], vector)]
+    return _score_of(total, forest.normaliser)
 
 
 @compiled

@@ -43,6 +43,14 @@ PARTS = 2
 #: Share of the silence that passes between two looks for silent streams: each looks at every stream there is.
 LOOKS = 0.01
 
+RECORD_BYTES = RECORD_DTYPE.itemsize
+
+
+@compiled
+def _record_at(chunks: NDArray[np.int64], slot: int) -> Records:
+    """The record of a stream's slot, shape (1,), in place."""
+    return carray(pointer(chunks[slot // CHUNK] + slot % CHUNK * RECORD_BYTES), 1, RECORD_DTYPE)
+
 
 @compiled
 def judge_batch(
@@ -81,17 +89,17 @@ def judge_batch(
     for i in range(first, end):
         place = order[i]
         slot = slots[place]
-        records = carray(pointer(chunks[slot // CHUNK]), CHUNK, RECORD_DTYPE)
+        record = _record_at(chunks, slot)
         time = times[place]
         is_late = time - newest[slot] > silence
         if is_late or i - begun == BLOCK:
             _conclude_block(chunks, slots, order, begun, i, values, times, judge, bench, verdicts)
             begun = i
         if is_late:
-            records[slot % CHUNK] = fresh[0]
+            record[0] = fresh[0]
         if time == time and not newest[slot] >= time:
             newest[slot] = time
-        look(records[slot % CHUNK].features, values[place], time, judge.rate, bench.rooms[i - begun])
+        look(record[0].features, values[place], time, judge.rate, bench.rooms[i - begun])
     _conclude_block(chunks, slots, order, begun, end, values, times, judge, bench, verdicts)
 
 
@@ -112,10 +120,9 @@ def _conclude_block(
     isolate_block(judge.forest, bench, end - first)
     for i in range(first, end):
         place = order[i]
-        slot = slots[place]
-        records = carray(pointer(chunks[slot // CHUNK]), CHUNK, RECORD_DTYPE)
+        record = _record_at(chunks, slots[place])[0]
         room, isolated = bench.rooms[i - first], bench.isolated[i - first]
-        conclude(records[slot % CHUNK], values[place], times[place], judge, room, isolated, verdicts[place])
+        conclude(record, values[place], times[place], judge, room, isolated, verdicts[place])
 
 
 class StreamDetectors:
@@ -161,7 +168,7 @@ class StreamDetectors:
 
     name = StreamDetector.name
     warm_up_points = StreamDetector.warm_up_points
-    bytes_per_stream = RECORD_DTYPE.itemsize
+    bytes_per_stream = RECORD_BYTES
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest
 
 from streamforest.compiled import compiled
-from streamforest.forest import NODE_DTYPE, ModelError, flatten, forest_scores, leaf, score
+from streamforest.forest import NODE_DTYPE, ModelError, flatten, forest_scores, isolation, leaf
 from tests.naive import forest_score, walk
 
 EXTREMES = [np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1e-45, 1.2e-38, 1e308, -1e308, 3.4028235e38, 1.0, -1.0]
@@ -17,10 +17,8 @@ EXTREMES = [np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1e-45, 1.2e-38,
 def _walk_all(forest, vectors, leaves, scores):
     for i in range(len(vectors)):
         for t in range(forest.roots.size):
-            leaves[i, t] = leaf(forest.nodes, forest.nan_left, forest.roots[t], forest.levels, vectors[i])
-        scores[i] = score(
-            forest.nodes, forest.nan_left, forest.depths, forest.roots, forest.levels, forest.normaliser, vectors[i]
-        )
+            leaves[i, t] = leaf(forest, forest.roots[t], vectors[i])
+        scores[i] = isolation(forest, vectors[i])
 
 
 def as_float32(rows):
@@ -169,7 +167,7 @@ def test_the_score_is_the_papers_formula():
     flat = flatten(forest)
     np.testing.assert_allclose(ours(flat, vectors)[1], [forest_score(forest, v) for v in vectors], rtol=1e-12)
     for t, (estimator, features) in enumerate(zip(forest.estimators_, forest.estimators_features_, strict=True)):
-        found = leaf(flat.nodes, flat.nan_left, flat.roots[t], flat.levels, vectors[0]) - flat.roots[t]
+        found = leaf(flat, flat.roots[t], vectors[0]) - flat.roots[t]
         assert breadth_first(estimator.tree_)[found] == walk(estimator.tree_, vectors[0], features)[0]
 
 
