@@ -91,7 +91,8 @@ def begin(words: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
 def left_behind(folder: Path) -> dict[str, bytes]:
     """What a run wrote, by file: log with rotated ones, report and standard output; and the counts at its end."""
     kept = [path for path in folder.iterdir() if path.name.startswith(("log.txt", "report.csv", "out.json"))]
-    counts = b"".join(COUNTS.findall((folder / "err.txt").read_bytes()))  # a run that was killed told none
+    # one that was killed while it told them tells them again: the same, or each line that differs stands here too
+    counts = b"".join(dict.fromkeys(COUNTS.findall((folder / "err.txt").read_bytes())))
     return {path.name: path.read_bytes() for path in sorted(kept)} | {"counts at the end": counts}
 
 
