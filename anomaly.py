@@ -131,8 +131,10 @@ def anomaly_dect(
                 is_first = False
                 blocks = [_judge_one(one, points)] if names is None else _judge_many(many, points)
                 for verdicts in blocks:
-                    outlets.write(verdicts)  # first: somebody may wait for it
-                    counts.add(verdicts)
+                    try:
+                        outlets.write(verdicts)  # first: somebody may wait for it
+                    finally:
+                        counts.add(verdicts)  # also where the reader went away: log and report may have it
             is_between = True
             if resumption is not None:
                 resumption.write_if_due()

@@ -266,7 +266,7 @@ class Validator:
                 value, is_repaired = _read_value(item)
                 time = math.nan if item.time is None else read_time(item.time)
                 # last of what may be refused for itself: it may make a stream
-                stream = 0 if self._names is None else self._number_of(item.key, self._names)
+                stream = 0 if self._names is None else _number_of(item.key, self._names)
                 if time == time:
                     self._follow(time, stream, item.time)
             except RefusedError as error:
@@ -279,19 +279,6 @@ class Validator:
             row = time, value, UNLABELLED if code is None else code
             rows.append(row if self._names is None else (*row, stream))
         return np.array(rows, POINT_DTYPE if self._names is None else STREAM_POINT_DTYPE), refusals
-
-    def _number_of(self, key: str | None, names: StreamNames) -> int:
-        """Number of the stream of a key."""
-        text = (key or "").strip()
-        if not text:
-            raise RefusedError(NO_KEY, "it has no key, which would say what stream it is of")
-        if len(text) > LONGEST_KEY:
-            raise RefusedError(LONG_KEY, f"key {shown(text)} is longer than {LONGEST_KEY} characters")
-        numbers = names.numbers_of([text])
-        if numbers is None:
-            most = f"{names.most:,}"
-            raise RefusedError(STREAM_TOO_MANY, f"key {shown(text)} is new, and there are {most} streams, the most")
-        return numbers[0]
 
     def _follow(self, time: float, stream: int, raw: str | float | None) -> None:
         """Keep a known time as the last one of its stream; raises RefusedError where it goes back."""
@@ -318,6 +305,20 @@ class Validator:
             return False
         self._times = []
         return True
+
+
+def _number_of(key: str | None, names: StreamNames) -> int:
+    """Number of the stream of a key."""
+    text = (key or "").strip()
+    if not text:
+        raise RefusedError(NO_KEY, "it has no key, which would say what stream it is of")
+    if len(text) > LONGEST_KEY:
+        raise RefusedError(LONG_KEY, f"key {shown(text)} is longer than {LONGEST_KEY} characters")
+    numbers = names.numbers_of([text])
+    if numbers is None:
+        most = f"{names.most:,}"
+        raise RefusedError(STREAM_TOO_MANY, f"key {shown(text)} is new, and there are {most} streams, the most")
+    return numbers[0]
 
 
 def _numbers_of(keys: Sequence[str | None], names: StreamNames) -> list[int] | None:

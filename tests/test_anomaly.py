@@ -316,9 +316,10 @@ def test_a_sink_that_fails_at_its_end_is_told():
 
 def test_a_reader_that_goes_away_ends_the_run_and_everything_is_closed():
     source, log = ListSource(readings_of(*range(BLOCK * 4))), ListSink(closing=ReaderGoneError())
+    sinks, counts = [log, ListSink(fails_at=BLOCK, error=ReaderGoneError())], RunCounts(0.01)
     with pytest.raises(ReaderGoneError):
-        run([], log, ListSink(fails_at=BLOCK, error=ReaderGoneError()), source=source)
-    assert len(log.verdicts) == 2 * BLOCK
+        anomaly_dect(source, DeviationDetector(), sinks, counts, TimedStop(), notify=print)
+    assert len(log.verdicts) == counts.points == 2 * BLOCK
     assert (log.closed, source.closed) == (1, 1)
 
 
