@@ -19,7 +19,15 @@ sys.path.insert(0, str(PROJECT))
 from benchmarks.boards import Board, read_board  # noqa: E402 - the path comes first
 from benchmarks.marks import measure  # noqa: E402
 from benchmarks.peers import Outcome  # noqa: E402
-from model_prod import (  # noqa: E402
+from streamforest.features import observe as features  # noqa: E402
+from streamforest.features.novelty import N_SIGNALS, SIGNALS, hold_against_centres, learn_novelty, novelty  # noqa: E402
+from streamforest.features.season import hold_against_past  # noqa: E402
+from streamforest.features.tails import gains_of, learn_tail, surprise  # noqa: E402
+from streamforest.features.vector import VECTOR_NAMES, new_rooms, vectorise  # noqa: E402
+from streamforest.judging import threshold  # noqa: E402
+from streamforest.judging.evidence import carry_on, new_evidence, weigh  # noqa: E402
+from streamforest.models.forest import Forest, flatten, forest_scores, isolation  # noqa: E402
+from streamforest.program.training import (  # noqa: E402
     CALM_POINTS,
     FIT_OUTLIERS,
     FIT_POINTS,
@@ -28,13 +36,6 @@ from model_prod import (  # noqa: E402
     calibrate,
     streams,
 )
-from streamforest import features, threshold  # noqa: E402
-from streamforest.evidence import carry_on, new_evidence, weigh  # noqa: E402
-from streamforest.forest import Forest, flatten, forest_scores, isolation  # noqa: E402
-from streamforest.novelty import N_SIGNALS, SIGNALS, hold_against_centres, learn_novelty, novelty  # noqa: E402
-from streamforest.season import hold_against_past  # noqa: E402
-from streamforest.tails import gains_of, learn_tail, surprise  # noqa: E402
-from streamforest.vector import VECTOR_NAMES, new_rooms, vectorise  # noqa: E402
 
 CALM_STREAMS = 400  # of the training's, enough to compare by
 TIMED = 200_000  # points that a part's time is measured over
@@ -193,7 +194,7 @@ def seconds_a_point(run: Callable[[], object]) -> float:
 def _time_past(states: NDArray[np.void], values: NDArray[np.float64]) -> float:
     distances, total = np.empty(2), 0.0
     for i in range(values.size):
-        hold_against_past(states[0], values[i], 3.0, distances)
+        hold_against_past(states[0], values[i], values[i], 1.0, 3.0, distances)
         states[0].count += 1
         total += distances[1]
     return total

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.layout import LABEL_NAMES, TIME_NAMES
-from streamforest.validation import RefusedError, read_number, read_time, shown
+from streamforest.reading.column_roles import LABEL_NAMES, TIME_NAMES
+from streamforest.reading.notation import RefusedError, read_number, read_time
+from streamforest.text import shown
 
 #: Share and most rows of a series' beginning that count for nothing.
 PROBATION, MOST_PROBATION = 0.15, 750

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
+import gzip
 import random
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -20,15 +21,23 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from streamforest.protocols import LABELS  # noqa: E402 - the path comes first
-from streamforest.simulation import SimulatedStream, StreamProfile  # noqa: E402
+from streamforest.simulation.streams import SimulatedStream, StreamProfile  # noqa: E402
+from streamforest.storage import rotation  # noqa: E402
 
 POINTS = 40_000  # of the simulated stream, or of many together
+STREAMS = 20  # with keys
+ROWS_A_FILE, ROWS_A_SECOND = 1500, 3000  # of a file that grows and is rotated
+MOST_FILES = 40  # rotated ones that are kept: a run that was killed may be some behind
 PAUSE = 200  # points that one of many streams lets pass, again and again
 DELAYS = (0.0004, 0.0)  # seconds between points, in turn: whole blocks and single points
 JUDGING = (0.02, 0.6)  # seconds after the run began to judge when it is killed
 STARTING = 0.25  # share of kills before that: while it loads, and cuts back what it wrote
 STUCK = 1800  # seconds after which a run that does not end has failed
 
+#: Ways to run; each writes JSON behind what stands in a file (``>>``), a log that is rotated and a report.
+WAYS = ("simulated", "plain", "keyed", "gzip", "follow")
+#: Columns of one stream.
+ONE = ("--column", "value", "--time-column", "time", "--label-column", "label")
 #: Of many streams with keys: one reads each minute, and is dropped in each pause.
 KEYED = ("--key-column", "pump", "--drop-after", "6000")
 #: What a run says at its end, without what depends on how long it took.
@@ -125,13 +134,94 @@ def killed(process: subprocess.Popen[bytes], checkpoint: Path, rng: random.Rando
     return when
 
 
-def crash(source: Sequence[str], kills: int, seed: int, folder: Path) -> Outcome:
-    """Kill runs of a source so many times, resume each until it is at its end, and compare.
+class Grower:
+    """A file that grows piece by piece, not at the ends of lines, and is rotated every ROWS_A_FILE rows.
 
     Parameters
     ----------
+    path : Path
+        The file; it begins with this object.
+    text : bytes
+        All rows.
+    checkpoint : Path
+        Nothing is rotated before it is there: a run without one begins with the newest file.
+    """
+
+    def __init__(self, path: Path, text: bytes, checkpoint: Path) -> None:
+        self._path, self._text, self._checkpoint = path, text, checkpoint
+        self._is_over = threading.Event()
+        path.touch()
+        self._thread = threading.Thread(target=self._grow, daemon=True)
+        self._thread.start()
+
+    def _grow(self) -> None:
+        lines = self._text.splitlines(keepends=True)
+        for first in range(0, len(lines), ROWS_A_FILE):
+            while first and not self._checkpoint.exists():
+                if self._is_over.wait(0.01):
+                    return
+            if first:
+                rotation.rotate(self._path, MOST_FILES)
+            some = b"".join(lines[first : first + ROWS_A_FILE])
+            pieces = [some[at : at + len(some) // 17 + 1] for at in range(0, len(some), len(some) // 17 + 1)]
+            with self._path.open("ab", buffering=0) as file:
+                for piece in pieces:
+                    file.write(piece)
+                    if self._is_over.wait(ROWS_A_FILE / ROWS_A_SECOND / len(pieces)):
+                        return
+
+    def close(self) -> None:
+        """Write no more."""
+        self._is_over.set()
+        self._thread.join()
+
+
+@dataclass
+class Way:
+    """One kind of run to kill.
+
+    Attributes
+    ----------
     source : sequence of str
         Words of the command line: source, model, detector.
+    grows : bytes
+        What is written to ``in.csv`` in the folder of each run while that goes on; nothing where the source is there.
+    """
+
+    source: Sequence[str]
+    grows: bytes = b""
+
+    def begin(self, place: Path, *, at_once: bool) -> Grower | None:
+        """Let the source of a run begin in its folder; ``at_once``: it is all there from the start, in one file."""
+        if self.grows and at_once:
+            (place / "in.csv").write_bytes(self.grows)
+        return Grower(place / "in.csv", self.grows, place / "kept") if self.grows and not at_once else None
+
+
+def way_of(name: str, seed: int, folder: Path) -> Way:
+    """The way of a name; its files are written to a folder."""
+    if name == "simulated":
+        return Way(["--max-points", str(POINTS)])
+    path = folder / "streams.csv"
+    write_streams(path, STREAMS if name == "keyed" else 1, seed)
+    if name == "gzip":
+        packed = folder / "streams.csv.gz"
+        packed.write_bytes(gzip.compress(path.read_bytes()))
+        path = packed
+    words = [str(path.resolve()), *(KEYED if name == "keyed" else ONE)]
+    if name != "follow":
+        return Way(words)
+    text = path.read_bytes()
+    return Way(["in.csv", *ONE, "--follow", "--max-points", str(text.count(b"\n") - 1)], text)
+
+
+def crash(way: Way, kills: int, seed: int, folder: Path) -> Outcome:
+    """Kill runs so many times, resume each until it is at its end, and compare.
+
+    Parameters
+    ----------
+    way : Way
+        Kind of the runs.
     kills : int
         In all; the last run is let to its end.
     seed : int
@@ -144,8 +234,9 @@ def crash(source: Sequence[str], kills: int, seed: int, folder: Path) -> Outcome
     whole, short = folder / "whole", folder / "short"
     for place, more in ((whole, ()), (short, ("--max-points", "1"))):  # what compiles is the first, not the timed one
         place.mkdir()
+        way.begin(place, at_once=True)
         began = time.monotonic()
-        if begin(command(source, "--delay", "0", *more), place).wait(STUCK):
+        if begin(command(way.source, "--delay", "0", *more), place).wait(STUCK):
             raise RuntimeError((place / "err.txt").read_text())
         startup = time.monotonic() - began
     expected = left_behind(whole)
@@ -153,7 +244,8 @@ def crash(source: Sequence[str], kills: int, seed: int, folder: Path) -> Outcome
         place = folder / f"run {outcome.runs}"
         place.mkdir()
         delay = DELAYS[outcome.runs % len(DELAYS)]
-        words = command(source, "--delay", str(delay), "--checkpoint", "kept")
+        words = command(way.source, "--delay", str(delay), "--checkpoint", "kept")
+        grower = way.begin(place, at_once=False)
         while True:
             process = begin(words, place)
             if outcome.kills >= kills:
@@ -164,6 +256,8 @@ def crash(source: Sequence[str], kills: int, seed: int, folder: Path) -> Outcome
             if not when:
                 break
             setattr(outcome, when, getattr(outcome, when) + 1)
+        if grower is not None:
+            grower.close()
         found = left_behind(place)
         wrong = [name for name in sorted({*expected, *found}) if found.get(name) != expected.get(name)]
         print(f"run {outcome.runs} is at its end, {outcome.kills} kills so far, {len(wrong)} files differ", flush=True)
@@ -175,30 +269,33 @@ def crash(source: Sequence[str], kills: int, seed: int, folder: Path) -> Outcome
 def main(arguments: Sequence[str]) -> int:
     """Print what came of the kills; returns 1 where anything is not as it should be."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", nargs="?", help="path of a labelled stream (default: the simulated stream)")
-    parser.add_argument("--keys", type=int, default=0, help="so many streams with keys in one file, simulated")
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("ways", nargs="*", help=f"of {', '.join(WAYS)} (default: all)")
+    parser.add_argument("--kills", type=int, default=300, help="all ways together (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where the runs are kept (default: nowhere)")
     parser.add_argument("--option", action="append", default=[], help="one more word of main.py's command line")
     asked = parser.parse_args(arguments)
-    source = [os.path.abspath(asked.source)] if asked.source else ["--max-points", str(POINTS)]  # noqa: PTH100
+    ways, different = asked.ways or WAYS, []
     with tempfile.TemporaryDirectory() as made:
-        folder = asked.folder or Path(made)
-        folder.mkdir(parents=True, exist_ok=True)
-        if asked.keys:
-            write_streams(folder / "streams.csv", asked.keys, asked.seed)
-            source = [str(folder.resolve() / "streams.csv"), *KEYED]
-        began = time.monotonic()
-        outcome = crash([*source, *asked.option], asked.kills, asked.seed, folder)
-    print(
-        f"{outcome.kills} kills in {time.monotonic() - began:.0f} s: {outcome.starting} while starting, "
-        f"{outcome.judging} while judging; {outcome.runs} runs came to their end, "
-        f"{len(outcome.different or [])} files differ"
-    )
-    for name in outcome.different or []:
-        print(name)
-    return 1 if outcome.different else 0
+        for name in ways:
+            folder = (asked.folder or Path(made)) / name
+            folder.mkdir(parents=True)
+            way = way_of(name, asked.seed, folder)
+            began = time.monotonic()
+            outcome = crash(
+                replace(way, source=[*way.source, *asked.option]), asked.kills // len(ways), asked.seed, folder
+            )
+            seconds = time.monotonic() - began
+            print(
+                f"{name}: {outcome.kills} kills in {seconds:.0f} s: {outcome.starting} while starting, "
+                f"{outcome.judging} while judging; {outcome.runs} runs came to their end, "
+                f"{len(outcome.different or [])} files differ",
+                flush=True,
+            )
+            different += [f"{name}, {one}" for one in outcome.different or []]
+    for one in different:
+        print(one)
+    return 1 if different else 0
 
 
 if __name__ == "__main__":

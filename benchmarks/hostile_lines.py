@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import http.server
 import json
+import math
 import os
 import random
 import re
@@ -32,9 +33,14 @@ START = 1_704_067_200  # time of the first good row; the others follow minute by
 AHEAD = 500  # good rows that a broker is given before the first of them has been judged
 HANG = 60.0  # seconds without a good row after which a run is taken to hang; before the first it may compile
 MOST_GROWTH = 24.0  # MB of the second half of a run over the first
+LIMIT = 1000  # MB that a run with keys without end may take
+HONEST = 20  # streams of the good rows among them
+NEW_KEYS, LIES = 0.3, 0.01  # share of the lines with a key that was never there, and with a time far ahead
+SILENCE = 60  # seconds after which a stream is dropped
 #: What no text for people may hold.
 FORGING = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae\x8e\x8f]|\xe2\x81[\xa6-\xa9]")
 NUMBER = re.compile(r'"value":([^,]*),')
+INDEX = re.compile(rb'"index":(\d+),')
 
 WORDS = [
     *(
@@ -215,6 +221,28 @@ def lines(hostile: Hostile, n: int) -> Iterator[tuple[bytes, bool]]:
             yield hostile.good(FIRST + k // GOOD_EVERY), True
 
 
+def keyed_lines(n: int, seed: int) -> Iterator[tuple[bytes, bool]]:
+    """N lines of new keys and of liars with the good rows of HONEST streams between, and whether each is a good one.
+
+    A new key is heard a few times and never again. Liars tell times of the year 4096: some of them are known for long,
+    the others are new. A good row's value tells its number.
+    """
+    rng, fresh, good, time = random.Random(seed), 0, 0, float(START)
+    for k in range(n + FIRST):
+        time += 0.01
+        if k < FIRST or k % GOOD_EVERY == 0:
+            yield b"%.2f,%d.25,honest %d" % (time, good, good % HONEST), True
+            good += 1
+        if k < FIRST:
+            continue
+        fresh += rng.random() < NEW_KEYS
+        if rng.random() < LIES:
+            key = b"liar %d" % rng.randrange(10) if rng.random() < 0.5 else b"new liar %d" % k
+            yield b"67100000000,%.3f,%b" % (rng.random(), key), False
+        else:
+            yield b"%.2f,%.3f,key %d" % (time, rng.random(), fresh), False
+
+
 class Outcome(NamedTuple):
     """What became of one way in: hostile lines, good rows, seconds, peak memory in MB, and what is wrong."""
 
@@ -231,11 +259,13 @@ class Outcome(NamedTuple):
 class Judged:
     """main.py on one source, and what it prints, checked as it comes."""
 
-    def __init__(self, source: str, folder: Path, *options: str, **pipes: Any) -> None:
+    def __init__(self, source: str, folder: Path, *options: str, limit: float = math.inf, **pipes: Any) -> None:
         command = [sys.executable, str(PROJECT / "main.py"), source, "--format", "json", "--delay", "0"]
         command += ["--no-visualization", "--log", "a.log", "--report", "r.csv", *options]
         self.folder, self.judged, self.points, self.wrong = folder, 0, 0, ""
         self._memory: list[float] = []
+        self._limit = limit  # MB; without one the memory may not grow
+        self.index = -1  # of the newest good row in its stream
         with (folder / "said").open("wb") as said:
             self.program = subprocess.Popen(
                 command, cwd=folder, stdout=subprocess.PIPE, stderr=said, **{"stdin": subprocess.DEVNULL, **pipes}
@@ -258,6 +288,8 @@ class Judged:
                 self.points += 1
                 if found is not None and found[1] == f"{self.judged}.25":
                     self.judged += 1
+                    index = INDEX.search(line)
+                    self.index = int(index[1]) if index else -1
 
     def _look(self) -> None:
         with suppress(OSError, ValueError):
@@ -292,13 +324,16 @@ class Judged:
         files = b"".join(path.read_bytes() for path in paths if path.exists())
         half = len(self._memory) // 2
         growth = max(self._memory[half:], default=0.0) - max(self._memory[: half or 1], default=0.0)
+        # a run that comes to its end with more than half of the readings refused says so with 1, as it shall here
+        has_failed = code != 0 and not (code == 1 and b"readings were refused, more than half" in said)
         faults = {
             "good rows are missing": hung and self.judged < good,
-            f"exit code {code}": code != 0,
+            f"exit code {code}": has_failed,
             "a traceback": b"Traceback" in said,
-            f"it says {said[-300:]!r}": code != 0,
+            f"it says {said[-300:]!r}": has_failed,
             "control characters in what it says or writes": bool(FORGING.search(said) or FORGING.search(files)),
-            f"memory grows by {growth:.0f} MB": growth > MOST_GROWTH,
+            f"memory grows by {growth:.0f} MB": self._limit == math.inf and growth > MOST_GROWTH,
+            f"more than {self._limit} MB": max(self._memory, default=0.0) > self._limit,
         }
         wrong = self.wrong or "; ".join(fault for fault, is_so in faults.items() if is_so)
         return Outcome(way, sent, good, self.judged, self.points, seconds, max(self._memory, default=0.0), wrong)
@@ -554,6 +589,38 @@ def through_many_series(n: int, seed: int, folder: Path, *options: str) -> Outco
         return run.outcome("many series", n, sent[1], began, is_endless=True)
 
 
+def through_many_keys(n: int, seed: int, folder: Path, *options: str) -> Outcome:
+    """A file of streams without end, which are dropped after their silence: no reading but the liars' is refused."""
+    return _keyed(n, seed, folder, "--drop-after", str(SILENCE), *options)
+
+
+def through_too_many_keys(n: int, seed: int, folder: Path, *options: str) -> Outcome:
+    """A file of streams without end, which all stay: those that came first lose nothing."""
+    return _keyed(n, seed, folder, *options)
+
+
+def _keyed(n: int, seed: int, folder: Path, *options: str) -> Outcome:
+    good = lies = 0
+    with (folder / "in.csv").open("wb") as file:
+        file.write(b"time,value,key\n")
+        for line, is_good in keyed_lines(n, seed):
+            file.write(line + b"\n")
+            good += is_good
+            lies += b"liar" in line
+    columns = ("--column", "value", "--time-column", "time", "--key-column", "key")
+    began = time.monotonic()
+    run = Judged("in.csv", folder, *columns, "--memory-limit", str(LIMIT), *options, limit=LIMIT)
+    drops = "--drop-after" in options
+    outcome = run.outcome("many keys" if drops else "too many keys", n, good, began, is_endless=False)
+    last, lost = (good - 1) // HONEST, n + good - lies - outcome.points
+    faults = {
+        f"an honest stream began anew: its last reading is the {run.index}-th, not the {last}-th": run.index != last,
+        f"{lost:,} readings that are no liar's were refused": drops and lost > 0,
+    }
+    wrong = [outcome.wrong, *(fault for fault, is_so in faults.items() if is_so)]
+    return outcome._replace(wrong="; ".join(filter(None, wrong)))
+
+
 WAYS: dict[str, Callable[..., Outcome]] = {
     "file": through_file,
     "-": through_standard_input,
@@ -562,6 +629,8 @@ WAYS: dict[str, Callable[..., Outcome]] = {
     "kafka": through_kafka,
     "prometheus": through_prometheus,
     "many series": through_many_series,
+    "many keys": through_many_keys,
+    "too many keys": through_too_many_keys,
 }
 POLLED = {"prometheus"}  # asked for one by one, a hundred a second at most
 
@@ -575,7 +644,7 @@ def attack(way: str, n: int, seed: int, *options: str) -> Outcome:
 def row(outcome: Outcome) -> str:
     """An outcome as a line of the table."""
     way, sent, good, judged, points, seconds, memory, wrong = outcome
-    return f"{way:<12}{sent:>11,}{good:>10,}{judged:>10,}{points:>11,}{seconds:>9.0f}{memory:>11.0f}  {wrong or 'well'}"
+    return f"{way:<14}{sent:>11,}{good:>10,}{judged:>10,}{points:>11,}{seconds:>9.0f}{memory:>11.0f}  {wrong or 'well'}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -587,12 +656,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(arguments)
     is_well = True
-    print(f"{'way in':<12}{'hostile':>11}{'good':>10}{'judged':>10}{'points':>11}{'seconds':>9}{'memory, MB':>11}")
+    print(f"{'way in':<14}{'hostile':>11}{'good':>10}{'judged':>10}{'points':>11}{'seconds':>9}{'memory, MB':>11}")
     for way in asked.ways or WAYS:
         try:
             outcome = attack(way, asked.answers if way in POLLED else asked.lines, asked.seed)
         except ImportError as error:
-            print(f"{way:<12}left out: {error}")
+            print(f"{way:<14}left out: {error}")
             continue
         print(row(outcome), flush=True)
         is_well = is_well and not outcome.wrong

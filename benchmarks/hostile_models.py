@@ -31,9 +31,10 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from streamforest import StreamDetector, inert_pickle  # noqa: E402 - the path comes first
-from streamforest.forest import ModelError  # noqa: E402
-from streamforest.model_file import (  # noqa: E402
+from streamforest import StreamDetector  # noqa: E402 - the path comes first
+from streamforest.models import inert_pickle  # noqa: E402 - the path comes first
+from streamforest.models.forest import ModelError  # noqa: E402
+from streamforest.models.model_file import (  # noqa: E402
     CHECKSUM_BYTES,
     CHECKSUM_MARK,
     ESTIMATOR,

@@ -24,11 +24,11 @@ sys.path.insert(0, str(PROJECT))
 
 from streamforest import StreamDetector  # noqa: E402 - the path comes first
 from streamforest.engines.spark import COLUMNS, new_session  # noqa: E402
-from streamforest.model_file import load_model  # noqa: E402
+from streamforest.models.model_file import load_model  # noqa: E402
 from streamforest.protocols import REASONS, Reading  # noqa: E402
-from streamforest.simulation import SimulatedStream, StreamProfile  # noqa: E402
+from streamforest.reading.validation import Validator  # noqa: E402
+from streamforest.simulation.streams import SimulatedStream, StreamProfile  # noqa: E402
 from streamforest.stream_names import StreamNames  # noqa: E402
-from streamforest.validation import Validator  # noqa: E402
 
 EXAMPLE = PROJECT / "streamforest" / "engines" / "spark_files.py"
 RATE = 0.01
@@ -103,11 +103,11 @@ def one_machine(model: Path, batches: Sequence[Sequence[Row]]) -> tuple[set[tupl
             refused += len(refusals)
             if points.size:
                 (verdict,) = detector.update_many(points["value"], points["time"])
-                rows.add((name, *(_plain(column, verdict) for column in list(COLUMNS)[:-1])))
+                rows.add((name, *(_as_read(column, verdict) for column in list(COLUMNS)[:-1])))
     return rows, refused
 
 
-def _plain(column: str, verdict: Any) -> Any:
+def _as_read(column: str, verdict: Any) -> Any:
     """A field of a verdict as Spark tells it: bits for numbers, None for what is unknown."""
     value = verdict[column].item()
     if column == "reason":

@@ -12,7 +12,7 @@ from benchmarks import nab_score
 from benchmarks.boards import Board, Series
 from benchmarks.peers import Outcome
 from benchmarks.vus import usual_period, vus_pr
-from streamforest.episodes import EPISODE_GAP
+from streamforest.verdicts.episodes import EPISODE_GAP
 
 _DAY = 86_400.0
 

@@ -22,7 +22,7 @@ from benchmarks.marks import Marks, measure  # noqa: E402
 from benchmarks.outcomes import BASE_PACKAGES, Failure, KeptOutcomes, Task, run_all  # noqa: E402
 from benchmarks.peers import Outcome  # noqa: E402
 from settings import ALARM_RATE, LSTM_MODEL, MODEL  # noqa: E402
-from streamforest.judging import LEAST_ALARM_RATE, MOST_ALARM_RATE  # noqa: E402
+from streamforest.judging.decide import LEAST_ALARM_RATE, MOST_ALARM_RATE  # noqa: E402
 
 OUTPUT = PROJECT / "benchmarks" / "results" / "quality"
 CACHE = Path.home() / ".cache" / "streamforest" / "quality"

@@ -17,12 +17,12 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from streamforest import StreamDetector  # noqa: E402 - the path comes first
-from streamforest.metrics import RunCounts  # noqa: E402
-from streamforest.pipes import CHUNK  # noqa: E402
-from streamforest.rows import RowReader  # noqa: E402
-from streamforest.simulation import SimulatedStream, default_profile  # noqa: E402
+from streamforest.connections.pipes import CHUNK  # noqa: E402
+from streamforest.reading.line_reader import RowReader  # noqa: E402
+from streamforest.reading.validation import Validator  # noqa: E402
+from streamforest.simulation.streams import SimulatedStream, default_profile  # noqa: E402
 from streamforest.sinks.terminal import json_lines  # noqa: E402
-from streamforest.validation import Validator  # noqa: E402
+from streamforest.verdicts.counts import RunCounts  # noqa: E402
 
 ROWS = 2_000_000
 START = 1_700_000_000  # of the times, seconds, UTC epoch

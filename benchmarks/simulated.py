@@ -13,12 +13,20 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from model_prod import events_in, progress  # noqa: E402 - the path comes first
-from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402
-from streamforest.episodes import EPISODE_GAP  # noqa: E402
-from streamforest.model_file import Model, load_model  # noqa: E402
+from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402 - the path comes first
+from streamforest.models.model_file import Model, load_model  # noqa: E402
+from streamforest.program.training import events_in  # noqa: E402
 from streamforest.protocols import LABELS, REASONS  # noqa: E402
-from streamforest.simulation import KINDS, Season, SimulatedStream, StreamProfile, random_profile  # noqa: E402
+from streamforest.simulation.streams import (  # noqa: E402
+    KINDS,
+    SHORT_KINDS,
+    Season,
+    SimulatedStream,
+    StreamProfile,
+    random_profile,
+)
+from streamforest.terminal.progress import progress  # noqa: E402
+from streamforest.verdicts.episodes import EPISODE_GAP  # noqa: E402
 
 RATES = (0.01, 0.001, 0.0001)
 #: Points of the long streams, those at their beginning that are counted apart, and streams that these are counted in.
@@ -26,6 +34,8 @@ LONG, FIRST, FIRST_STREAMS = 1_000_000, 1000, 200
 #: Held-out streams for each kind, points of each, and those before the first event that counts.
 KIND_STREAMS, KIND_POINTS, KIND_START = 300, 4000, 500
 DEFAULT_RATE = 0.001
+#: Probabilities that a point begins an anomaly: so rare that each is the first of its kind for a long while.
+SHORT_PROBABILITY, LONG_PROBABILITY = 0.002, 0.0002
 #: What is right for each kind.
 RIGHT = {"variance burst": "variance up", "missing": "gap"}
 
@@ -67,8 +77,8 @@ def reasons_of(model: Model, kind: str) -> tuple[int, Counter[str]]:
         profile, seed = random_profile(rng), int(rng.integers(2**63))
         if kind == "season break" and not profile.seasons:
             continue
-        share = 0.003 if kind in ("spike", "dip") else 0.01
-        values, labels = SimulatedStream(profile, seed, share, (kind,)).take(KIND_POINTS)
+        probability = SHORT_PROBABILITY if kind in SHORT_KINDS else LONG_PROBABILITY
+        values, labels = SimulatedStream(profile, seed, probability, (kind,)).take(KIND_POINTS)
         verdicts = StreamDetector(model, DEFAULT_RATE).update_many(values)
         for _, start, end in events_in(labels):
             if start < KIND_START:

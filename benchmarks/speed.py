@@ -21,9 +21,9 @@ from benchmarks.peers import installed  # noqa: E402 - the path comes first
 from benchmarks.speed_contenders import SEED, in_arrays, one_by_one, side_by_side  # noqa: E402
 from benchmarks.speed_rounds import KNOWN, LEAST_ROUNDS, Contender, Cost, Values, measure, single_calls  # noqa: E402
 from settings import MODEL  # noqa: E402
-from streamforest.forest import ModelError  # noqa: E402
-from streamforest.model_file import load_model  # noqa: E402
-from streamforest.simulation import SimulatedStream, default_profile  # noqa: E402
+from streamforest.models.forest import ModelError  # noqa: E402
+from streamforest.models.model_file import load_model  # noqa: E402
+from streamforest.simulation.streams import SimulatedStream, default_profile  # noqa: E402
 
 OUTPUT = PROJECT / "benchmarks" / "results" / "speed"
 STREAMS, PEER_STREAMS = 10_000, 100

@@ -157,9 +157,9 @@ def in_arrays(model: Path) -> list[Contender]:
         return detector.update_many
 
     def forest_alone(known: Values) -> Sweep:
-        from model_prod import vectors_of
-        from streamforest.forest import forest_scores
-        from streamforest.model_file import load_model
+        from streamforest.models.forest import forest_scores
+        from streamforest.models.model_file import load_model
+        from streamforest.program.training import vectors_of
 
         forest = load_model(model).forest
         return on_rows(lambda rows: forest_scores(forest, rows), vectors_of([known]))
@@ -167,9 +167,9 @@ def in_arrays(model: Path) -> list[Contender]:
     def forest_by_vectors(known: Values) -> Sweep:
         import numba
 
-        from model_prod import vectors_of
-        from streamforest.forest import isolation
-        from streamforest.model_file import load_model
+        from streamforest.models.forest import isolation
+        from streamforest.models.model_file import load_model
+        from streamforest.program.training import vectors_of
 
         @numba.njit(nogil=True)
         def walk(forest: Any, rows: Any, scores: Any) -> None:
@@ -182,7 +182,7 @@ def in_arrays(model: Path) -> list[Contender]:
     def same_forest(known: Values) -> Sweep:
         import joblib
 
-        from model_prod import vectors_of
+        from streamforest.program.training import vectors_of
 
         return on_rows(joblib.load(model)["forest"].score_samples, vectors_of([known]))
 

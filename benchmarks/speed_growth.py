@@ -40,14 +40,14 @@ def trees(model: Path, numbers: Sequence[int]) -> list[Contender]:
     """With other forests in the default detector, and the same ones in scikit-learn's hands, in arrays."""
 
     def forest(known: Values, n: int) -> Any:
-        from model_prod import vectors_of  # noqa: PLC0415 - only where it is measured
+        from streamforest.program.training import vectors_of  # noqa: PLC0415 - only where it is measured
 
         return _fit(vectors_of([known]), n)
 
     def detector(known: Values, n: int) -> Sweep:
         from streamforest import StreamDetector  # noqa: PLC0415
-        from streamforest.forest import flatten  # noqa: PLC0415
-        from streamforest.model_file import load_model  # noqa: PLC0415
+        from streamforest.models.forest import flatten  # noqa: PLC0415
+        from streamforest.models.model_file import load_model  # noqa: PLC0415
 
         # the calibration is another forest's: the verdicts mean nothing, their cost is the same
         made = StreamDetector(load_model(model)._replace(forest=flatten(forest(known, n))))
@@ -55,7 +55,7 @@ def trees(model: Path, numbers: Sequence[int]) -> list[Contender]:
         return made.update_many
 
     def scikit_learn(known: Values, n: int) -> Sweep:
-        from model_prod import vectors_of  # noqa: PLC0415
+        from streamforest.program.training import vectors_of  # noqa: PLC0415
 
         return on_rows(forest(known, n).score_samples, vectors_of([known]))
 
@@ -79,7 +79,7 @@ def features(numbers: Sequence[int]) -> list[Contender]:
         return np.random.default_rng(SEED).exponential(0.5, (ROWS, n)).astype(np.float32)
 
     def own(_known: Values, n: int) -> Sweep:
-        from streamforest.forest import flatten, forest_scores  # noqa: PLC0415
+        from streamforest.models.forest import flatten, forest_scores  # noqa: PLC0415
 
         forest = flatten(_fit(rows(n)))
         return on_rows(lambda some: forest_scores(forest, some), rows(n))

@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,9 +21,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from streamforest.detectors.z_score import ZScoreDetector  # noqa: E402 - the path comes first
-from streamforest.history import History  # noqa: E402
-from streamforest.metrics import RunCounts  # noqa: E402
-from streamforest.simulation import SimulatedStream, default_profile  # noqa: E402
+from streamforest.simulation.streams import SimulatedStream, default_profile  # noqa: E402
+from streamforest.verdicts.counts import RunCounts  # noqa: E402
+from streamforest.verdicts.history import History  # noqa: E402
 from streamforest.views import can_open, has_display  # noqa: E402
 
 KEPT = (500, 50_000)
@@ -59,7 +61,8 @@ def frame_times(toolkit: str, kept: int) -> Iterator[float]:
         return counts.status("simulated", "z-score", names, detector.warm_up_points)
 
     feed(kept)
-    view = WindowView(history, status, Quiet(), theme="light", toolkit=toolkit)  # type: ignore[arg-type]
+    watched: Any = SimpleNamespace(memory=history, status=status, actions=Quiet())
+    view = WindowView(watched, theme="light", toolkit=toolkit)
     view.poll(0.2)
     for _ in range(kept.bit_length()):
         view.command("wider")

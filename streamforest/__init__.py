@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamforest.detectors.isolation_forest import StreamDetector
-    from streamforest.rules import Rules
+    from streamforest.judging.rules import Rules
     from streamforest.streams import StreamDetectors
 
 __all__ = ["Rules", "StreamDetector", "StreamDetectors"]
-__version__ = "0.1.0"
+__version__ = "1.0.0"
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Let a notebook show verdicts as a picture: ``%load_ext streamforest``."""
+    from streamforest.adapters.notebook import register  # noqa: PLC0415 - matplotlib
+
+    register(ipython)
 
 
 def __getattr__(name: str) -> Any:
@@ -24,7 +31,7 @@ def __getattr__(name: str) -> Any:
 
         return StreamDetectors
     if name == "Rules":
-        from streamforest.rules import Rules  # noqa: PLC0415
+        from streamforest.judging.rules import Rules  # noqa: PLC0415
 
         return Rules
     raise AttributeError(f"module 'streamforest' has no attribute {name!r}")

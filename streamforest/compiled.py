@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
@@ -27,8 +28,10 @@ R = TypeVar("R")
 Record: TypeAlias = Any
 Records: TypeAlias = Any
 
-#: Folders of the package that no compiled function calls into.
-NOT_COMPILED = ("sources", "sinks", "views", "engines")
+#: A file that holds compiled functions, and a line that imports from the package; what is imported inside a function or
+#: for types only is indented, and no constant of it is compiled.
+HOLDS_COMPILED = re.compile(rb"^@compiled$", re.MULTILINE)
+IMPORT = re.compile(rb"^(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))", re.MULTILINE)
 
 
 def _import_without_blas() -> None:
@@ -47,20 +50,44 @@ def _import_without_blas() -> None:
 _import_without_blas()
 
 
+def compiled_sources(package: Path) -> list[Path]:
+    """The files of a package that its compiled code is made of: those that hold it, and all that these import.
+
+    What is imported counts, as a compiled function holds the constants that it saw.
+    """
+    contents = {path: path.read_bytes() for path in package.rglob("*.py")}
+    waiting = [path for path, content in contents.items() if HOLDS_COMPILED.search(content)]
+    found = set(waiting)
+    while waiting:
+        for path in _imported(contents[waiting.pop()], package):
+            if path in contents and path not in found:
+                found.add(path)
+                waiting.append(path)
+    return sorted(found)
+
+
+def _imported(content: bytes, package: Path) -> Iterator[Path]:
+    """Files that the imports of a source may lead to; some of them are not there."""
+    for module, names, alone in IMPORT.findall(content):
+        first, *inner = (module or alone).decode().split(".")
+        if first == package.name:
+            place = package.joinpath(*inner)
+            yield from (place.with_suffix(".py"), place / "__init__.py")
+            yield from (place / f"{name}.py" for name in re.findall(r"\w+", names.decode()))
+
+
 @cache
 def cache_folder() -> Path | None:
-    """Where compiled functions are kept between runs, named by the package's own source; None if nowhere.
+    """Where compiled functions are kept between runs, named by the sources that they are made of; None if nowhere.
 
     The compiler looks only at a function's own file, and a caller holds its callees' code: without the
     source of all of them in the name, an updated program would go on running parts of the old one.
     """
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        if path.parent.name in NOT_COMPILED:
-            continue
+    for path in compiled_sources(package):
         digest.update(path.read_bytes())
-    for kept in (package / "__pycache__", Path.home() / ".cache" / "streamforest"):
+    for kept in (package / "__pycache__", *_user_cache()):
         folder = kept / f"compiled-{digest.hexdigest()[:16]}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,16 +101,22 @@ def cache_folder() -> Path | None:
     return None
 
 
+def _user_cache() -> Iterator[Path]:
+    """The user's own place for what can be made anew, if there is one."""
+    with suppress(RuntimeError):  # a user without a home
+        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamforest"
+
+
 class _CompilingListener(event.Listener):
     """Has a line said when the first function is compiled; of those that are found on disk it hears nothing."""
 
     def __init__(self, notify: Callable[[str], None]) -> None:
         self._notify = notify
-        self._is_told = False
+        self._is_reported = False
 
     def on_start(self, _event: object) -> None:
-        if not self._is_told:
-            self._is_told = True
+        if not self._is_reported:
+            self._is_reported = True
             kept = "once" if cache_folder() else "and nowhere to keep it for the next run"
             self._notify(f"compiling, {kept}: this takes up to half a minute")
 
@@ -103,13 +136,35 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """
     folder = cache_folder()
     config: Any = numba.config
+    njit: Any = (
+        numba.njit
+    )  # its types do not know no_cfunc_wrapper: a twelfth less to compile, for calls that none makes
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder or "")
     try:
-        made = numba.njit(nogil=True, cache=folder is not None, error_model="numpy")(function)
+        made = njit(nogil=True, cache=folder is not None, error_model="numpy", no_cfunc_wrapper=True)(function)
     finally:
         config.CACHE_DIR = before  # other programs' functions keep their own place
+    made.get_call_template = _for_any_constant(made.get_call_template)
     return cast("Callable[P, R]", made)
+
+
+def _for_any_constant(get_call_template: Callable[..., Any]) -> Callable[..., Any]:
+    """How a compiled function is found by one that calls it: by the types of its arguments alone.
+
+    numba would compile it once more for each constant integer that some caller passes.
+    """
+    unliteral: Any = types.unliteral
+
+    def get(args: Iterable[Any], named: Mapping[str, Any]) -> Any:
+        return get_call_template(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in named.items()})
+
+    return get
+
+
+def compile_for(function: Callable[..., object], *examples: object) -> None:
+    """Compile a function for arguments of the types of these, and keep it on disk, without calling it."""
+    cast("Any", function).compile(tuple(map(numba.typeof, examples)))
 
 
 def _pointer(_context: Any, address: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
@@ -32,6 +33,12 @@ def optional(module: str, group: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != package:
             raise  # it is there, and lacks something itself
         raise MissingPackageError(
-            f"{group} needs {package}, which is not installed; "
-            f"run 'python -m pip install -r streamforest/requirements/{group}.txt'"
+            f"{group} needs {package}, which is not installed; run '{command_for(group)}'"
         ) from None
+
+
+def command_for(group: str) -> str:
+    """The command that installs what a part needs, in the project's folder or where the package is installed."""
+    if (Path(__file__).parents[1] / "pyproject.toml").is_file():
+        return f"python -m pip install -r streamforest/requirements/{group}.txt"
+    return f'python -m pip install "streamforest[{group}]"'

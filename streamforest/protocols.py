@@ -40,7 +40,12 @@ REASONS = (
     "flat line",
     "season break",
     "gap",
+    "too long",
+    "counter went back",
 )
+
+#: Those that say nothing of the band: the value may lie in its middle.
+WITHOUT_BAND = ("too long", "counter went back")
 
 #: One valid reading. ``time``: seconds, UTC epoch, NaN where the source has none. ``value``: NaN is a
 #: missing reading. ``label``: index into LABELS or UNLABELLED.
@@ -74,7 +79,7 @@ STREAM_VERDICT_DTYPE = np.dtype([*VERDICT_DTYPE.descr, ("stream", "i8")])
 Points = NDArray[np.void]
 Verdicts = NDArray[np.void]
 
-#: What a detector remembers of its stream: arrays by name, of plain or structured types, never of objects, so that it
+#: What a detector remembers of its stream: arrays by name, of numeric or structured types, never of objects, so that it
 #: can be written to disk without code in it.
 State = dict[str, NDArray[Any]]
 
@@ -86,7 +91,7 @@ def streams_of(verdicts: Verdicts) -> NDArray[np.int64]:
     return np.zeros(len(verdicts), dtype=np.int64)
 
 
-def plain(verdicts: Verdicts) -> Verdicts:
+def without_streams(verdicts: Verdicts) -> Verdicts:
     """The verdicts with the fields of VERDICT_DTYPE alone, whatever stream they are of."""
     return verdicts[list(VERDICT_DTYPE.names or ())] if "stream" in (verdicts.dtype.names or ()) else verdicts
 
@@ -107,7 +112,8 @@ class Verdict(NamedTuple):
     score : float or None
         Anomaly score in [0, 1], higher = more anomalous; None during the warm-up.
     threshold : float or None
-        The limit the score was held against, known before the score; same unit.
+        The limit the score was held against; same unit. It is fixed before the score, save where the band decides: just
+        below the score of an outlier, at least the score where nothing is plainly unusual.
     p_value : float or None
         Share of normal points that would score at least this much, in [0, 1].
     is_anomaly : bool
@@ -138,32 +144,32 @@ class Verdict(NamedTuple):
 def verdict_from_row(row: tuple[Any, ...]) -> Verdict:
     """A Verdict from one row of a VERDICT_DTYPE array, given as a tuple (``row.item()``)."""
     index, time, value, label, score, threshold, p_value, is_anomaly, expected, lower, upper, episode, reason = row
-    known_value = None if value != value else value
-    known_expected = None if expected != expected else expected
+    value_or_none = None if value != value else value
+    expected_or_none = None if expected != expected else expected
     return Verdict(
         index,
         None if time != time else time,
-        known_value,
+        value_or_none,
         None if label < 0 else LABELS[label],
         None if score != score else score,
         None if threshold != threshold else threshold,
         None if p_value != p_value else p_value,
         is_anomaly,
-        known_expected,
+        expected_or_none,
         None if lower != lower else lower,
         None if upper != upper else upper,
         episode or None,
-        explain(reason, known_value, known_expected, lower, upper),
+        explain(reason, value_or_none, expected_or_none, lower, upper),
     )
 
 
 def explain(reason: int, value: float | None, expected: float | None, lower: float, upper: float) -> str:
-    """The reason in words with the numbers that make it plain; empty for reason 0."""
+    """The reason in words with the numbers that show it; empty for reason 0."""
     if not reason:
         return ""
     name = REASONS[reason]
     reading = "no reading" if value is None else f"{value:.6g}"
-    if expected is None:
+    if expected is None or name in WITHOUT_BAND:
         return f"{name}: {reading}"
     placed = " at this point of the season" if name == "season break" else ""
     return f"{name}: {reading}, expected {expected:.6g} +- {(upper - lower) / 2:.3g}{placed}"
@@ -200,7 +206,8 @@ class Refusal(NamedTuple):
     reason: str
 
 
-#: What a source hands out at once: a list, or the rows of a text in the form of :class:`~streamforest.block.Rows`.
+#: What a source hands out at once: a list, or the rows of a text in the form of
+#: :class:`~streamforest.reading.row_block.Rows`.
 Block = Sequence[Reading | Refusal]
 
 
@@ -213,7 +220,7 @@ class DetectorError(Exception):
 
 
 class ReaderGoneError(Exception):
-    """Whoever read the main output went away (a closed pipe): the run ends quietly."""
+    """Nobody reads the main output any more (a closed pipe): the run ends quietly."""
 
 
 class Stop(Protocol):
@@ -251,7 +258,7 @@ class Source(Protocol):
         ...
 
     def describe(self) -> str:
-        """What is looked at and what there is beside it, for a message: the column and its neighbours."""
+        """What is read and what there is beside it, for a message: the column and its neighbours."""
         ...
 
     def close(self) -> None:
@@ -340,6 +347,24 @@ class ResumableSink(Protocol):
         ...
 
 
+class VerdictMemory(Sink, Protocol):
+    """What is kept of verdicts for the picture: a sink of the thread that judges, read by the one that draws.
+
+    ``name`` says which figure draws it, see ``figures.choice``. ``first`` and ``end`` are the indices of the oldest
+    point that can be shown by itself, and of the next one that comes.
+    """
+
+    @property
+    def first(self) -> int: ...  # noqa: D102 - described above
+
+    @property
+    def end(self) -> int: ...  # noqa: D102
+
+    def newest(self, n: int) -> Verdicts:
+        """The newest verdicts, at most n, oldest first."""
+        ...
+
+
 class View(Protocol):
     """Where the picture is shown; every method belongs to the main thread.
 
@@ -354,7 +379,7 @@ class View(Protocol):
         ...
 
     def command(self, name: str) -> None:
-        """Change what is shown: one of the commands of StreamFigure."""
+        """Change what is shown: one of the commands of a LiveFigure."""
         ...
 
     def close(self) -> None:
@@ -378,7 +403,7 @@ class Status(NamedTuple):
     alarm_rate : float
         Wanted share of normal points that are flagged.
     realised_rate : float or None
-        Share of scored points that were flagged; where labels are known, of scored normal points.
+        Share of scored points that were flagged; if there are labels, of scored normal points.
     precision, recall : float or None
         By episode; None without labels.
     warm_up : float
@@ -391,6 +416,8 @@ class Status(NamedTuple):
         How long ago the newest points were judged; None before the first.
     streams : int or None
         Streams that there are now, where the source holds many.
+    understood : str
+        How the source was understood, in words; empty where it has no columns, and before its first point.
     """
 
     source: str
@@ -411,3 +438,4 @@ class Status(NamedTuple):
     agreement: tuple[tuple[str, int, int], ...] = ()
     seconds_since_last_point: float | None = None
     streams: int | None = None
+    understood: str = ""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from streamforest.plain import plain
+from streamforest.clocks import CLOCK_DTYPE, Clocks
 from streamforest.protocols import State
 from streamforest.state import packed, saved_array, unpacked
+from streamforest.text import escaped
 
 MOST_STREAMS = 1_000_000
 #: Characters of the longest key: a million of them have to fit into memory.
@@ -29,8 +28,8 @@ class StreamNames:
 
     Attributes
     ----------
-    last_times : float64 array
-        By number: newest time of the stream in seconds, UTC epoch; minus infinity before its first one.
+    clocks : Clocks
+        By number: what is known of the times of the stream.
     dropped : int
         Streams that were dropped so far.
     """
@@ -38,7 +37,7 @@ class StreamNames:
     def __init__(self, most: int = MOST_STREAMS) -> None:
         self.most = most
         self.dropped = 0
-        self.last_times: NDArray[np.float64] = np.empty(0)
+        self.clocks = Clocks(0)
         self._numbers: dict[str, int] = {}
         self._keys: list[str | None] = []  # by number
         self._free: list[int] = []
@@ -69,7 +68,7 @@ class StreamNames:
         if not self._free:
             first, n = len(self._keys), max(256, len(self._keys) // 2)
             self._keys += [None] * n
-            self.last_times = np.append(self.last_times, np.full(n, -math.inf))
+            self.clocks.extend(n)
             self._free += range(first + n - 1, first - 1, -1)
         number = self._free.pop()
         self._numbers[key], self._keys[number] = number, key
@@ -83,27 +82,28 @@ class StreamNames:
             key, self._keys[number] = self._keys[number], None
             if key is not None:
                 del self._numbers[key]
-                self.last_times[number] = -math.inf
+                self.clocks.forget(number)
                 self._free.append(number)
                 self.dropped += 1
 
     def state(self) -> State:
-        """A copy of all that is remembered: keys and newest times by number, and which numbers are free."""
+        """A copy of all that is remembered: keys and clocks by number, and which numbers are free."""
         facts = packed([self.dropped, self._keys, self._free])
-        return {"facts": facts, "last_times": self.last_times.copy()}
+        return {"facts": facts, "clocks": self.clocks.records.copy()}
 
     def restore(self, state: State) -> None:
-        """Go on from a state, in place of all that is known; raises ValueError where it is none."""
-        try:
-            dropped, keys, free = unpacked(state, "facts")
-            numbers = {str(key): number for number, key in enumerate(keys) if key is not None}
-            are_whole = sorted([*numbers.values(), *free]) == [*range(len(keys))]
-        except (TypeError, ValueError):
-            are_whole = False
-        if not are_whole:
+        """Go on from a state, in place of all that is remembered; raises ValueError where it is none."""
+        dropped, keys, free = unpacked(state, "facts", tuple[int, list[str | None], list[int]])
+        numbers = {key: number for number, key in enumerate(keys) if key is not None}
+        is_whole = sorted([*numbers.values(), *free]) == [*range(len(keys))]
+        if not is_whole or dropped < 0 or max(map(len, numbers), default=0) > LONGEST_KEY:
             raise ValueError("the saved keys of the streams are not of this version")
-        self.last_times = saved_array(state, "last_times", np.empty(len(keys))).copy()
+        self.clocks.restore(saved_array(state, "clocks", np.empty(len(keys), CLOCK_DTYPE)))
         self.dropped, self._keys, self._free, self._numbers = dropped, keys, free, numbers
+
+    def has(self, number: object) -> bool:
+        """Whether it is the number of a stream that is there; a bool or a float is none."""
+        return type(number) is int and 0 <= number < len(self._keys) and self._keys[number] is not None
 
     def key_of(self, number: int) -> str | None:
         """The key of a stream as it came from outside; None where no stream has the number."""
@@ -122,4 +122,4 @@ def shown_key(key: str | None) -> str:
     >>> print(shown_key("pump 1"), shown_key("\x1b[31mred"))
     pump 1 \x1b[31mred
     """
-    return "" if key is None else plain(key)
+    return "" if key is None else escaped(key)

@@ -21,18 +21,21 @@ from streamforest.detectors.isolation_forest import (
     Bench,
     Judge,
     StreamDetector,
+    block_size,
     conclude,
     isolate_block,
     new_bench,
     new_records,
+    rate_of,
 )
-from streamforest.forest import BLOCK
-from streamforest.model_file import Model, load_model
+from streamforest.features.ranges import check_records
+from streamforest.features.vector import look
+from streamforest.judging.rules import NO_RULES, Rules
+from streamforest.models.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, State, Verdicts
-from streamforest.rules import NO_RULES, Rules
+from streamforest.reading.python_values import times_of, values_of
 from streamforest.state import packed, saved_array, unpacked
 from streamforest.stream_names import MOST_STREAMS
-from streamforest.vector import look
 
 #: Records that memory is asked for at once: more streams never move those that are there.
 CHUNK = 256
@@ -42,6 +45,10 @@ FEW = 1000
 PARTS = 2
 #: Share of the silence that passes between two looks for silent streams: each looks at every stream there is.
 LOOKS = 0.01
+#: Newest readings whose streams tell what time it is.
+WITNESSES = 1024
+
+UNUSED = -(2**62)  # turn of a slot that is not in use
 
 RECORD_BYTES = RECORD_DTYPE.itemsize
 
@@ -84,7 +91,8 @@ def judge_batch(
     fresh : records of RECORD_DTYPE, shape (1,)
         With which it begins.
     """
-    bench = new_bench(end - first)
+    workspace = new_bench(end - first)
+    size = block_size(judge.rules)
     begun = first  # of the block that was looked at and not concluded
     for i in range(first, end):
         place = order[i]
@@ -92,15 +100,16 @@ def judge_batch(
         record = _record_at(chunks, slot)
         time = times[place]
         is_late = time - newest[slot] > silence
-        if is_late or i - begun == BLOCK:
-            _conclude_block(chunks, slots, order, begun, i, values, times, judge, bench, verdicts)
+        if is_late or i - begun == size:
+            _conclude_block(chunks, slots, order, begun, i, values, times, judge, workspace, verdicts)
             begun = i
         if is_late:
             record[0] = fresh[0]
-        if time == time and not newest[slot] >= time:
-            newest[slot] = time
-        look(record[0].features, values[place], time, judge.rate, bench.rooms[i - begun])
-    _conclude_block(chunks, slots, order, begun, end, values, times, judge, bench, verdicts)
+        if time == time:
+            newest[slot] = time  # also one that goes back: what was before it was wrong
+        rate = rate_of(record[0].course, time, judge)
+        look(record[0].features, values[place], time, rate, workspace.rooms[i - begun])
+    _conclude_block(chunks, slots, order, begun, end, values, times, judge, workspace, verdicts)
 
 
 @compiled
@@ -113,16 +122,38 @@ def _conclude_block(
     values: NDArray[np.float64],
     times: NDArray[np.float64],
     judge: Judge,
-    bench: Bench,
+    workspace: Bench,
     verdicts: Records,
 ) -> None:
     """Make verdicts of the places ``order[first:end]``, whose readings were looked at."""
-    isolate_block(judge.forest, bench, end - first)
+    isolate_block(judge.forest, workspace, end - first)
     for i in range(first, end):
         place = order[i]
         record = _record_at(chunks, slots[place])[0]
-        room, isolated = bench.rooms[i - first], bench.isolated[i - first]
-        conclude(record, values[place], times[place], judge, room, isolated, verdicts[place])
+        buffers, isolated = workspace.rooms[i - first], workspace.isolated[i - first]
+        conclude(record, values[place], times[place], judge, buffers, isolated, verdicts[place])
+
+
+def _ids_of(raw: Any) -> NDArray[Any]:
+    """Ids as an array; numbers stay apart from texts that look like them."""
+    ids = np.asarray(raw)
+    if isinstance(raw, list | tuple) and ids.dtype.kind in "US":
+        kinds = set(map(type, raw))
+        if len(kinds) > 1 and not all(issubclass(kind, str) for kind in kinds):
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise ValueError(f"stream ids are of several kinds: {names}; allowed is one kind, numbers or texts")
+    return ids
+
+
+def _different(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The different ids in order, and which of them each is."""
+    try:
+        found, which = np.unique(ids, return_inverse=True)
+        if (found != found).any():
+            raise TypeError
+    except TypeError:  # None, NaN or another missing one
+        raise ValueError("a stream id is missing, or ids are of several kinds; allowed are numbers or texts") from None
+    return found, which
 
 
 class StreamDetectors:
@@ -139,8 +170,8 @@ class StreamDetectors:
     most : int
         Streams at the same time, at least 1.
     silence : float, optional
-        Seconds: a stream that says nothing for longer begins anew when it comes again, and is dropped once the newest
-        time of all is that much later. For one without times the clock counts, see :meth:`restore_all`.
+        Seconds: a stream that says nothing for longer begins anew when it comes again, and is dropped once the time is
+        that much later, see :meth:`drop_silent`. For one without times the clock counts, see :meth:`restore_all`.
     threads : int, optional
         At least 1; one a core without it.
     clock : callable
@@ -148,6 +179,8 @@ class StreamDetectors:
 
     Attributes
     ----------
+    most : int
+        As given.
     silence : float
         As given; infinite where it was not.
     dropped : list
@@ -187,9 +220,9 @@ class StreamDetectors:
         if silence is not None and not silence > 0.0:
             raise ValueError(f"silence is {silence}, allowed is above 0 seconds")
         self._judge = StreamDetector(model, alarm_rate, rules).judge
-        self._most, self.silence = most, math.inf if silence is None else silence
+        self.most, self.silence = most, math.inf if silence is None else silence
         self._threads = threads or os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(self._threads, "judge streams") if self._threads > 1 else None
+        self._pool = self._new_pool()
         self._slots: dict[Hashable, int] = {}
         self._free: list[int] = []
         self._chunks: list[NDArray[np.void]] = []
@@ -200,9 +233,22 @@ class StreamDetectors:
         self._heard = np.empty(0)  # when, by the clock
         self._clock = clock
         self._fresh = new_records()
-        self._newest_of_all = -math.inf  # time, that of dropped streams too
-        self._looked = (-math.inf, -math.inf)  # newest time of all and clock at the last looks for silent streams
+        self._taken = 0  # readings
+        self._turns = np.empty(0, dtype=np.int64)  # by slot, which of the readings was its newest
+        self._looked = (-math.inf, -math.inf)  # time and clock at the last looks for silent streams
         self.dropped: list[Hashable] = []
+
+    def _new_pool(self) -> ThreadPoolExecutor | None:
+        return ThreadPoolExecutor(self._threads, "judge streams") if self._threads > 1 else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_pool": None, "_addresses": None, "_latest": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._pool = self._new_pool()
+        # a copy's records lie elsewhere
+        self._addresses = np.array([address_of(chunk) for chunk in self._chunks], dtype=np.int64)
 
     @classmethod
     def load(
@@ -249,12 +295,13 @@ class StreamDetectors:
         Raises
         ------
         ValueError
-            A value is infinite, the shapes differ, or there would be too many streams; nothing was learned then.
+            A value is infinite or no number, a time is none or beyond the year 5000, an id is missing, ids are of more
+            than one kind, the shapes differ, or there would be too many streams; nothing was learned then.
         """
-        ids = np.asarray(stream_ids)
-        values = np.ascontiguousarray(values, dtype=np.float64)
-        times = np.full(values.shape, np.nan) if times is None else np.ascontiguousarray(times, dtype=np.float64)
-        if values.ndim != 1 or not ids.shape == values.shape == times.shape:
+        ids = _ids_of(stream_ids)
+        values = values_of(values)
+        times = times_of(times, len(values))
+        if not ids.shape == values.shape == times.shape:
             raise ValueError(f"ids {ids.shape}, values {values.shape} and times {times.shape} must have one shape (n,)")
         if np.isinf(values).any():
             raise ValueError("a value is infinite; allowed are finite numbers and NaN for a missing reading")
@@ -262,7 +309,8 @@ class StreamDetectors:
         self._begin_anew(slots)
         verdicts = np.empty(values.size, dtype=VERDICT_DTYPE)
         self._judge_all(slots, order, values, times, verdicts)
-        self._newest_of_all = float(np.fmax.reduce(times, initial=self._newest_of_all))
+        self._turns[slots] = np.arange(self._taken, self._taken + values.size)  # of several the last one stays
+        self._taken += values.size
         if drops:
             self.drop_silent()
         return verdicts
@@ -293,7 +341,7 @@ class StreamDetectors:
         """Each reading's slot, and the readings' places stream by stream; new streams are created."""
         # most batches name the same streams as the one before: all of those that are asked in turn, or always one
         if self._latest is None or not np.array_equal(ids, self._latest[0]):
-            found, which = np.unique(ids, return_inverse=True)
+            found, which = _different(ids)
             slots = self._slots_of(found.tolist())[which]
             self._latest = ids.copy(), slots, np.argsort(slots, kind="stable")
         return self._latest[1:]
@@ -302,9 +350,9 @@ class StreamDetectors:
         """The slots of different streams, shape (n,); new ones are created."""
         slots = self._slots
         fresh = [stream_id for stream_id in stream_ids if stream_id not in slots]
-        if len(slots) + len(fresh) > self._most:
+        if len(slots) + len(fresh) > self.most:
             raise ValueError(
-                f"{len(fresh):,} new streams with {len(slots):,} there: no more than {self._most:,} are allowed (most)"
+                f"{len(fresh):,} new streams with {len(slots):,} there: no more than {self.most:,} are allowed (most)"
             )
         self._grow(-(-(len(fresh) - len(self._free)) // CHUNK))
         for stream_id in fresh:
@@ -314,7 +362,7 @@ class StreamDetectors:
         return np.fromiter((slots[stream_id] for stream_id in stream_ids), np.int64, len(stream_ids))
 
     def _grow(self, n: int) -> None:
-        """Make room for n more chunks of streams, none where n is below 1."""
+        """Allocate n more chunks of streams, none if n is below 1."""
         if n < 1:
             return
         first = len(self._chunks) * CHUNK
@@ -324,6 +372,7 @@ class StreamDetectors:
         self._names += [None] * (n * CHUNK)
         self._newest = np.append(self._newest, np.full(n * CHUNK, np.nan))
         self._heard = np.append(self._heard, np.full(n * CHUNK, math.inf))
+        self._turns = np.append(self._turns, np.full(n * CHUNK, UNUSED))
         self._free += range(first + n * CHUNK - 1, first - 1, -1)
 
     def _begin_anew(self, slots: NDArray[np.int64]) -> None:
@@ -336,7 +385,11 @@ class StreamDetectors:
             self._heard[slots] = now
 
     def drop_silent(self) -> list[Hashable]:
-        """Drop the streams that are silent for too long, by the newest time of all or else by the clock.
+        """Drop the streams that are silent for too long, by the time that most streams tell or else by the clock.
+
+        A time is a claim: that of one stream alone moves nothing. The time is the median of the newest times of the
+        streams of the newest WITNESSES readings (of two the earlier one); where only one stream spoke, it stands still.
+        A stream that is ahead of it by more than the silence, and did not speak among these, is dropped too.
 
         Nothing is looked at before a hundredth of the silence has passed since the last look. The clock has no say
         where there are times, so that at one place among the readings each run drops the same streams.
@@ -349,12 +402,13 @@ class StreamDetectors:
         self.dropped = []
         if self.silence == math.inf:
             return self.dropped
-        newest, now = self._newest_of_all, self._clock()
+        time, now = self._time(), self._clock()
         is_silent = np.zeros(len(self._newest), dtype=bool)
-        # before the first look the difference is infinite, without any time NaN
-        if newest - self._looked[0] >= LOOKS * self.silence:
-            self._looked = newest, self._looked[1]
-            is_silent |= self._newest < newest - self.silence
+        # before the first look the difference is infinite, where nobody tells the time NaN
+        if abs(time - self._looked[0]) >= LOOKS * self.silence:
+            self._looked = time, self._looked[1]
+            is_silent |= self._newest < time - self.silence
+            is_silent |= (self._newest > time + self.silence) & (self._turns < self._taken - WITNESSES)
         if now - self._looked[1] >= LOOKS * self.silence:
             self._looked = self._looked[0], now
             is_silent |= np.isnan(self._newest) & (self._heard < now - self.silence)
@@ -363,11 +417,18 @@ class StreamDetectors:
             self.drop(stream_id)
         return self.dropped
 
+    def _time(self) -> float:
+        """The time that most of the streams that spoke last tell; NaN where there are not two of them."""
+        times = self._newest[self._turns >= self._taken - WITNESSES]
+        times = np.sort(times[~np.isnan(times)])
+        return float(times[len(times) // 2 if len(times) > 2 else 0]) if len(times) > 1 else math.nan
+
     def drop(self, stream_id: Hashable) -> None:
         """Forget a stream; raises KeyError where there is none."""
         slot = self._slots.pop(stream_id)
         self._latest = None
         self._names[slot], self._newest[slot], self._heard[slot] = None, np.nan, math.inf
+        self._turns[slot] = UNUSED
         self._record(slot)[:] = self._fresh
         self._free.append(slot)
 
@@ -378,17 +439,24 @@ class StreamDetectors:
     def restore(self, stream_id: Hashable, state: State) -> None:
         """Let a stream, new or not, go on from a state; raises ValueError where it is none."""
         records = saved_array(state, "records", new_records())
+        check_records(records)
         self._record(int(self._slots_of([stream_id])[0]))[:] = records
 
-    def state_of_all(self) -> State:
+    def state_of_all(self, buffer: NDArray[np.void] | None = None) -> State:
         """A copy of all that is remembered, of all streams: for each name its record, newest time and silence.
+
+        Parameters
+        ----------
+        buffer : array of RECORD_DTYPE, shape (m,), optional
+            Where the records are copied to, if they fit: memory that was used before takes them ten times as fast.
 
         Returns
         -------
         State
             ``names``, n of them as JSON; ``records``, array of RECORD_DTYPE, shape (n,); ``newest``, float64 array,
             shape (n,), seconds, UTC epoch, NaN where there is none; ``silent``, float64 array, shape (n,), seconds by
-            the clock; ``looks``, float64 array, shape (3,), about the looks for silent streams.
+            the clock; ``turns``, int64 array, shape (n,), readings since its newest one; ``looks``, float64 array,
+            shape (2,), about the looks for silent streams.
 
         Raises
         ------
@@ -399,17 +467,21 @@ class StreamDetectors:
             raise ValueError("a stream's name is neither a text nor a number: it cannot be kept")
         n, now = len(self._slots), self._clock()
         slots = np.fromiter(self._slots.values(), np.int64, n)
-        records = np.empty(n, RECORD_DTYPE)
-        order = np.argsort(slots)
+        records = np.empty(n, RECORD_DTYPE) if buffer is None or len(buffer) < n else buffer[:n]
+        order = np.argsort(slots, kind="stable")
         chunk_ends = np.searchsorted(slots[order], np.arange(1, len(self._chunks)) * CHUNK)
         for chunk, places in zip(self._chunks, np.split(order, chunk_ends), strict=False):  # there may be none
-            records[places] = chunk[slots[places] % CHUNK]  # chunk by chunk: one copy of all records, and no more
+            if len(places) == CHUNK and (np.diff(places) == 1).all():
+                records[places[0] : places[0] + CHUNK] = chunk  # three times as fast as one by one
+            else:
+                records[places] = chunk[slots[places] % CHUNK]
         return {
             "names": packed([*self._slots]),
             "records": records,
             "newest": self._newest[slots],
             "silent": now - self._heard[slots],
-            "looks": np.array([self._newest_of_all, self._looked[0], now - self._looked[1]]),
+            "turns": self._taken - self._turns[slots],
+            "looks": np.array([self._looked[0], now - self._looked[1]]),
         }
 
     def restore_all(self, state: State) -> None:
@@ -423,25 +495,27 @@ class StreamDetectors:
         ValueError
             It is no such state, or there are more streams in it than are allowed; nothing is changed then.
         """
-        names = unpacked(state, "names")
-        if not isinstance(names, list) or not all(isinstance(name, str | int | float) for name in names):
-            raise ValueError("the saved names of streams are not of this version")
+        names = unpacked(state, "names", list[str | float | bool])
         n = len(names)
-        if n > self._most or len(set(names)) < n:
-            raise ValueError(f"there are {n:,} saved streams, allowed are {self._most:,} (most) of different names")
+        if n > self.most or len(set(names)) < n:
+            raise ValueError(f"there are {n:,} saved streams, allowed are {self.most:,} (most) of different names")
         records = saved_array(state, "records", np.empty(n, RECORD_DTYPE))
+        for first in range(0, n, CHUNK):  # a few at a time: they are looked at field by field
+            check_records(records[first : first + CHUNK])
         newest, silent = (saved_array(state, name, np.empty(n)) for name in ("newest", "silent"))
-        looks = saved_array(state, "looks", np.empty(3))
+        turns = saved_array(state, "turns", np.empty(n, np.int64))
+        looks = saved_array(state, "looks", np.empty(2))
         now = self._clock()
         self._slots, self._free, self._chunks, self._names = {}, [], [], []
         self._addresses, self._newest, self._heard = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
+        self._turns, self._taken = np.empty(0, dtype=np.int64), 0
         self._latest, self.dropped = None, []
         self._slots_of(names)  # in their order, from slot 0 on
         for i, chunk in enumerate(self._chunks):
             part = records[i * CHUNK : (i + 1) * CHUNK]
             chunk[: len(part)] = part
-        self._newest[:n], self._heard[:n] = newest, now - silent
-        self._newest_of_all, self._looked = float(looks[0]), (float(looks[1]), now - float(looks[2]))
+        self._newest[:n], self._heard[:n], self._turns[:n] = newest, now - silent, -turns
+        self._looked = float(looks[0]), now - float(looks[1])
 
     def _record(self, slot: int) -> NDArray[np.void]:
         """A view of one stream's record, shape (1,)."""
@@ -455,7 +529,24 @@ class AllStreams:
     ----------
     detectors : StreamDetectors
         What judges them.
+    knows : callable
+        Whether the run has a stream of a name: a saved one that it has not is refused.
     """
 
-    def __init__(self, detectors: StreamDetectors) -> None:
-        self.state, self.restore = detectors.state_of_all, detectors.restore_all
+    def __init__(self, detectors: StreamDetectors, knows: Callable[[object], bool]) -> None:
+        self._detectors, self._knows = detectors, knows
+        self._buffer = np.empty(0, RECORD_DTYPE)
+
+    def state(self) -> State:
+        """A copy of all that is remembered; its records are overwritten when it is asked for again."""
+        n = -(-len(self._detectors) // CHUNK) * CHUNK
+        if len(self._buffer) < n:
+            self._buffer = np.empty(0, RECORD_DTYPE)  # not both at once
+            self._buffer = np.empty(n, RECORD_DTYPE)
+        return self._detectors.state_of_all(self._buffer)
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of all streams; raises ValueError where it is none, or one of streams that are unknown."""
+        if not all(map(self._knows, unpacked(state, "names", list[str | float | bool]))):
+            raise ValueError("the saved detectors are of streams that have no saved names")
+        self._detectors.restore_all(state)

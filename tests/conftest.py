@@ -1,20 +1,75 @@
+import pickle
+import signal
+
 import numpy as np
 import pytest
 
-import model_prod
-from streamforest.simulation import Season, StreamProfile, default_profile, random_shape
+from streamforest.program import training, warm_up
+from streamforest.simulation.streams import Season, StreamProfile, default_profile, random_shape
+from tests.servers import wait_until
 
 #: Fewer streams than the production model's, all else as it is there.
 SMALL = {"FIT_STREAMS": 100, "CALM_STREAMS": 300, "CHECK_STREAMS": 20, "CHECK_POINTS": 2000}
 
 
+#: Files that take longest, the longest first: where they come last, one worker is at them while the other has nothing.
+LONGEST = (
+    *("test_packaging", "detectors/test_conformance", "test_main", "views/test_window", "test_faults", "test_security"),
+    *("benchmarks/test_crash", "sources/test_prometheus", "detectors/test_sliding_forest", "figures/test_snapshot"),
+    *("figures/test_stream_figure", "features/test_observe", "views/test_browser", "models/test_forest", "test_docs"),
+)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before():
+    """A run in this process takes signals over and ignores them at its end, which programs that tests start inherit."""
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
+    yield
+    for number, handler in before.items():
+        if handler is not None and signal.getsignal(number) != handler:
+            signal.signal(number, handler)
+
+
+def pytest_configure(config):
+    """Workers take files in the order below, not by their number of tests, which says little of their time."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config, items):
+    """The files that take longest come first where there are workers."""
+    if hasattr(config, "workerinput"):
+        place = {config.rootpath / "tests" / f"{name}.py": at for at, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
+def pytest_sessionstart(session):
+    """Compile what most tests need before there are workers, or each of them would compile it."""
+    if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
+        warm_up.compile_all(one_by_one=True)
+
+
 @pytest.fixture(scope="session")
-def model():
-    """The production model, made of fewer streams."""
+def model(tmp_path_factory, worker_id):
+    """The production model, made of fewer streams; trained by the first worker that needs it."""
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        folder = folder.parent  # that of all workers
+    path, claim = folder / "model.pickle", folder / "model.claim"
+    try:
+        claim.open("x").close()
+    except FileExistsError:
+        wait_until(path.exists, 300)
+        return pickle.loads(path.read_bytes())
     with pytest.MonkeyPatch.context() as patch:
         for name, number in SMALL.items():
-            patch.setattr(model_prod, name, number)
-        return model_prod.train(1, 0.001)[0]
+            patch.setattr(training, name, number)
+        made = training.train(1, 0.001)[0]
+    written = folder / "model.written"
+    written.write_bytes(pickle.dumps(made))
+    written.replace(path)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,13 @@ from statistics import median
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from streamforest import features as fast
-from streamforest import season as seasons
-from streamforest import tails
-from streamforest import threshold as limits
+from streamforest.compiled import compiled
+from streamforest.features import band, tails
+from streamforest.features import observe as fast
+from streamforest.features import season as seasons
+from streamforest.features.band import OLD_LEVEL
+from streamforest.features.vector import new_rooms
+from streamforest.judging import threshold as limits
 
 EULER = 0.5772156649015329
 LOG_5, LOG_10, LOG_50 = math.log(5), math.log(10), math.log(50)
@@ -269,15 +272,55 @@ def likeness_distance(history, points):
     return math.sqrt(lag_distances(history, points)[first - 1 : last].min()) if first <= last else math.nan
 
 
+@compiled
+def _hold(states, y, forecast, rooms):
+    band.hold_against_band(states[0], y, forecast, rooms[0])
+
+
+@compiled
+def _learn_band(states, y, level, rate, rooms):
+    """Whether the level has jumped, and the scale then."""
+    has_jumped = band.learn_band(states[0], y, level, rate, rooms[0])
+    return has_jumped, band.scale_now(states[0])
+
+
+@compiled
+def _widths(states, rate):
+    band.look_at_band(states[0], rate)
+    return band.half_width(states[0], 0), band.half_width(states[0], 1)
+
+
+@compiled
+def _forget_sizes(states):
+    band.forget_sizes(states[0])
+
+
+@compiled
+def _begin_band(states):
+    band.begin_band(states[0])
+
+
+def same_season(one, other):
+    return abs(one - other) <= max(2, int(0.025 * other))
+
+
 class NaiveFeatures:
-    """The surprises and novelties of a stream, from its whole history."""
+    """The surprises and novelties of a stream, from its whole history.
+
+    The band of usual residuals is no twin: what it says of a value is asked of the compiled one, on a state of its own
+    that is told of the season and the value before.
+    """
 
     def __init__(self):
-        self.first, self.history = [], []
+        self.first, self.history, self.clean = [], [], []
+        self.bands, self.rooms = fast.new_state(), new_rooms()
+        self.banded, self.room = self.bands[0], self.rooms[0]
         self.last_time, self.interval, self.jitter, self.missing = math.nan, 0.0, 0.0, 0.0
-        self.season, self.phase, self.cycle = 0, 0, []
+        self.season, self.phase, self.cycle, self.phase_spread = 0, 0, [], []
+        self.phase_outliers, self.ahead, self.slopes = {}, 0.0, 0.0
         self.lag_means = np.zeros(seasons.LONGEST_SEASON + 1, dtype=f4)
         self.found_lag = self.found_times = 0
+        self.difference = 0.0
         self.clock, self.covers = NaiveClock(), [NaiveCover(most) for most in [16, 32, 32, 32, 8, 16]]
         self.usual_distance, self.distances = 0.0, 0
         self.sides, self.offs, self.unrest = [], [], 0.0
@@ -300,42 +343,62 @@ class NaiveFeatures:
         if late >= 0.5 and self.jitter < 0.2:
             self.pass_over(int(late + 0.5))
         forecast, is_missing = self.forecast(), math.isnan(value)
-        band = [self.zero + self.unit * forecast, self.unit * self.tails[0].deviation(-math.log(rate))]
+        self.tell_band()
+        widths = [self.unit * width for width in _widths(self.bands, rate)]
+        expected = [self.zero + self.unit * forecast, *widths]
         gap = self.missing + late + is_missing
         if is_missing:
             gap_surprise = self.tails[fast.GAP].surprise(gap)
             self.missing += 1.0
             self.tails[fast.GAP].learn(gap)
             self.pass_over(1)
-            return [0.0] * fast.GAP + [gap_surprise], [0.0] * 6, [*band, *[0.0] * 6, self.season]
-        self.missing, y = 0.0, self.scaled(value)
+            return [0.0] * fast.GAP + [gap_surprise], [0.0] * 6, [*expected, *[0.0] * 6, self.season]
+        self.missing, whole = 0.0, self.scaled(value)
         usual = self.usual(time)
+        bounded = self.held_to_band(whole, forecast)
+        y = bounded if abs(whole - self.long_level) > self.tails[fast.EXTREME].at[2] else whole
         deviations, signals = self.deviations(y, gap, usual), self.signals(y, usual)
         surprises = [0.0 if math.isnan(d) else t.surprise(d) for t, d in zip(self.tails, deviations, strict=True)]
         novelties = [0.0 if math.isnan(s) else c.grown(s) for c, s in zip(self.covers, signals, strict=True)]
-        off_level = y - self.seasonal() - self.levels[2]
+        off_level = whole - self.seasonal() - self.levels[2]
         strangeness = self.strangeness(likeness_distance([*self.history, f4(y)], 3))
         self.follow(off_level, deviations[fast.RESIDUAL])
-        outlook = [*band, y - forecast, off_level, strangeness, *self.run(), self.unrest]
-        self.learn(y, time, deviations, signals)
+        outlook = [*expected, whole - forecast, off_level, strangeness, *self.run(), self.unrest]
+        self.learn(y, time, rate, deviations, signals)
         return surprises, novelties, [*outlook, self.season]
 
     def begin(self):
         self.zero = median(self.first)
         distances = sorted(abs(value - self.zero) for value in self.first)
-        self.unit = 1.4826 * distances[fast.WARM_UP // 2] or distances[-1] / 3.0 or 0.01 * abs(self.zero) or 1.0
-        self.last = self.scaled(self.first[0])
-        self.fast = [self.last] * 3
-        self.errors = [1.0] * 3
+        self.unit = 1.4826 * distances[fast.WARM_UP // 2] or distances[-1] / 3.0
+        if not self.unit > 1e-12 * abs(self.zero):
+            self.unit = 0.01 * abs(self.zero) or 1.0
+        self.last = min(max(self.scaled(self.first[0]), -3.0), 3.0)
+        self.fast, self.slope = [self.last] * 4, 0.0
+        self.errors = [1.0] * 4
         self.levels, self.long_level, self.plain = [0.0] * 3, 0.0, [0.0] * 5
         self.spread = self.motion = 0.8
         self.repeat = 0.0
         guesses = [1.3, 1.8, 1.3, 1.0, 0.8, 1.2, 3.0, 1.0, 1.3, 0.8, 1.0]
         self.tails = [NaiveTail(g, 0.5 if f in (fast.REPEAT, fast.GAP) else 0.01) for f, g in enumerate(guesses)]
         self.off_tail = NaiveTail(1.3, 0.01)
+        _begin_band(self.bands)
         for value in self.first:
-            y = self.scaled(value)
-            self.learn(y, math.nan, self.deviations(y, 0.0, math.nan), self.signals(y, math.nan))
+            self.tell_band()
+            y = self.held_to_band(self.scaled(value), self.forecast())
+            self.learn(y, math.nan, 0.001, self.deviations(y, 0.0, math.nan), self.signals(y, math.nan))
+
+    def tell_band(self):
+        """Let the band know of the season and of the value before."""
+        self.banded["count"], self.banded["last"] = len(self.history), self.last
+        self.banded["season"], self.banded["phase"] = self.season, self.phase
+        self.banded["cycle"][: self.season] = self.cycle[: self.season]
+        self.banded["phase_spread"][: self.season] = self.phase_spread[: self.season]
+
+    def held_to_band(self, y, forecast):
+        _hold(self.bands, float(y), float(forecast), self.rooms)
+        self.is_alone, self.far = bool(self.room["is_alone"]), float(self.room["reach"])
+        return float(self.room["bounded"])
 
     def scaled(self, value):
         return min(max((value - self.zero) / self.unit, -1e15), 1e15)
@@ -405,9 +468,11 @@ class NaiveFeatures:
 
     # Learning
 
-    def learn(self, y, time, deviations, signals):
-        n = len(self.history)
-        self.learn_lags(y)
+    def learn(self, y, time, rate, deviations, signals):  # noqa: PLR0912
+        n, forecast = len(self.history), self.forecast()
+        self.learn_lags(math.nan if self.is_alone else y, deviations[fast.RESIDUAL])
+        level = forecast - self.seasonal()
+        has_jumped, scale = _learn_band(self.bands, float(y), float(level), rate, self.rooms)
         for tail, deviation in zip(self.tails, deviations, strict=True):
             if not math.isnan(deviation):
                 tail.learn(deviation)
@@ -415,26 +480,47 @@ class NaiveFeatures:
             if not math.isnan(signal):
                 cover.learn(signal)
         self.learn_distance(likeness_distance([*self.history, f4(y)], 3))
-        r, reach = y - self.seasonal(), self.tails[fast.RESIDUAL].at[2]
+        r, reach = y - self.seasonal(), 4.0 * scale
 
         def held(x, most=reach):
             return min(max(x, -most), most)
 
+        def biweight(x):
+            return x * (1.0 - (x / (2.0 * reach)) ** 2) ** 2 if abs(x) < 2.0 * reach else 0.0
+
         newest = 1.0 / (n + 2.0)
-        for k, gain in enumerate([1.0, 0.3, 0.05]):
-            off = held(r - self.fast[k])
-            self.errors[k] += max(0.02, newest) * (abs(off) - self.errors[k])
-            self.fast[k] += max(gain, newest) * off
-        for k, gain in enumerate([0.1, 0.02, 0.005]):
-            self.levels[k] += max(gain, newest) * held(r - self.levels[k])
+        offs = [r - at for at in self.fast]
+        self.errors = [
+            error + max(0.02, newest) * (min(abs(off), reach) - error)
+            for error, off in zip(self.errors, offs, strict=True)
+        ]
+        if not self.is_alone:
+            self.fast[0] += held(offs[0])
+        for k, gain in [(1, 0.3), (2, 0.05)]:
+            self.fast[k] += max(gain, newest) * biweight(offs[k])
+        self.slope += 0.03 * biweight(offs[3])
+        self.fast[3] += max(0.3, newest) * biweight(offs[3]) + self.slope
+        if not self.is_alone:
+            for k, gain in enumerate([0.1, 0.02, 0.005]):
+                self.levels[k] += max(gain, newest) * held(r - self.levels[k])
+            self.spread += 0.15 * (min(deviations[fast.RESIDUAL], reach) - self.spread)
         self.plain = self.plain_levels(y)
         far = self.tails[fast.EXTREME].at[2]
         self.long_level += max(0.002, newest) * held(y - self.long_level, far)
-        self.spread += 0.15 * (min(deviations[fast.RESIDUAL], reach) - self.spread)
         self.motion += 0.15 * (min(abs(y - self.last), self.tails[fast.CHANGE].at[2]) - self.motion)
         self.repeat, self.last = deviations[fast.REPEAT], y
         self.clock.learn(time, y)
-        self.learn_season(y, reach)
+        if has_jumped:
+            self.fast, self.slope = [float(self.banded["new_level"])] * 4, 0.0
+        if self.banded["old_age"] == OLD_LEVEL:
+            self.levels = [level] * 3
+        season = self.season
+        if self.is_alone:
+            self.learn_outlier(y, y - forecast)
+        else:
+            self.learn_season(y, level, reach, self.far)
+        if not same_season(self.season, season):
+            _forget_sizes(self.bands)
 
     # The clock
 
@@ -456,24 +542,64 @@ class NaiveFeatures:
     def pass_over(self, readings):
         for _ in range(min(readings, seasons.LONGEST_SEASON)):
             y = self.forecast()
-            self.learn_lags(y)
-            self.learn_season(y, self.tails[fast.RESIDUAL].at[2])
+            self.learn_lags(y, self.difference)
+            reach = self.tails[fast.RESIDUAL].at[2]
+            self.learn_season(y, y - self.seasonal(), reach, reach)
 
     # The season
 
-    def learn_lags(self, y):
-        n, here, clip = len(self.history), f4(y), f4(3.0 * self.tails[fast.EXTREME].at[1])
+    def learn_lags(self, y, residual):
+        far = 3.0 * self.tails[fast.EXTREME].at[1]
+        n, here, clip = len(self.clean), f4(y), f4(far)
+        if not math.isnan(y):
+            self.difference += (min(residual, far) - self.difference) / min(n + 1, seasons.LAG_MEMORY)
         lags = np.arange(1, min(n, seasons.LONGEST_SEASON) + 1)
-        past = np.array(self.history[: -lags.size - 1 : -1], dtype=f4)
+        past = np.array(self.clean[: -lags.size - 1 : -1], dtype=f4)
         gains = f4(1.0) / np.minimum(n - lags + 1, seasons.LAG_MEMORY).astype(f4)
-        self.lag_means[lags] += gains * (np.minimum(abs(past - here), clip) - self.lag_means[lags])
+        # outliers are NaN: they tell nothing
+        steps = gains * (np.minimum(abs(past - here), clip) - self.lag_means[lags])
+        self.lag_means[lags] += np.nan_to_num(steps)
+        self.clean.append(here)
 
-    def learn_season(self, y, reach):
-        self.history.append(f4(y))
+    def learn_season(self, y, level, reach, spread_reach):
         if self.season:
-            off = y - self.fast[1] - self.seasonal()
-            self.cycle[self.phase] += f4(0.15 * min(max(off, -reach), reach))
-            self.phase = (self.phase + 1) % self.season
+            k, off = self.phase, y - level - self.seasonal()
+            self.learn_phase_spread(off, spread_reach)
+            off = min(max(off, -reach), reach)
+            self.cycle[k] += f4(0.15 * off)
+            self.phase_outliers.pop(k, None)
+            self.follow_phase(off)
+        self.end_point(y)
+
+    def learn_phase_spread(self, off, reach):
+        before = self.phase_spread[self.phase]
+        self.phase_spread[self.phase] += f4(0.2 * (min(abs(off), reach) - float(before)))
+
+    def follow_phase(self, off):
+        after, before = (float(self.cycle[(self.phase + step) % self.season]) for step in (1, -1))
+        slope = 0.5 * (after - before)
+        self.ahead += (off * slope - self.ahead) / 400.0
+        self.slopes += (slope * slope - self.slopes) / 400.0
+        if abs(self.ahead) > 0.5 * self.slopes:
+            step = 1 if self.ahead > 0.0 else -1
+            self.phase = (self.phase + step) % self.season
+            self.ahead -= step * self.slopes
+
+    def learn_outlier(self, y, off):
+        """Outliers in a row at a phase, all of one sign, are the season's once there are more than chance brings."""
+        if self.season:
+            k = self.phase
+            self.learn_phase_spread(off, self.far)
+            alike = [other for other in self.phase_outliers.get(k, []) if other * off > 0.0]
+            self.phase_outliers[k] = [*alike, off]
+            chance = min(max(0.5 * float(self.banded["far_share"]), 1e-4), 0.5)
+            if alike and chance ** len(self.phase_outliers[k]) < 1e-4:
+                self.cycle[k] += f4(min(self.phase_outliers.pop(k), key=abs))
+        self.end_point(y)
+
+    def end_point(self, y):
+        self.history.append(f4(y))
+        self.phase = (self.phase + 1) % self.season if self.season else self.phase
         self.search()
 
     def search(self):
@@ -502,27 +628,78 @@ class NaiveFeatures:
         lag = min((at for at in near if at == lag or len(self.history) > 2 * at), key=lambda at: self.lag_means[at])
         self.found_times = self.found_times + 1 if abs(self.found_lag - lag) <= 1 else 0
         self.found_lag = lag
-        enough = 0.998 if abs(lag - self.season) <= 2 else 0.9
-        better = not self.season or self.lag_means[lag] < enough * self.lag_means[self.season]
-        if self.found_times >= 2 and lag != self.season and better:
+        if self.found_times >= 2 and lag != self.season and self.is_better(lag):
             self.take_season(lag)
 
+    def is_better(self, lag):
+        if not self.season:
+            return self.lag_means[lag] < 1.75 * self.difference
+
+        def is_multiple(long, short):
+            times = (long + short // 2) // short
+            return times > 1 and abs(long - times * short) <= 2 * times
+
+        enough = 0.95 if same_season(lag, self.season) else 0.9
+        if abs(lag - self.season) <= 2:
+            enough = 0.998
+        elif is_multiple(lag, self.season):
+            enough = 0.7
+        elif is_multiple(self.season, lag):
+            enough = 1.05
+        return self.lag_means[lag] < enough * self.lag_means[self.season]
+
     def take_season(self, period):
-        cycles = 2 if 2 * period <= seasons.LONGEST_SEASON else 1
-        newest = np.array(self.history[-cycles * period :], dtype=float).reshape(cycles, period)
-        shape = newest[::-1].sum(axis=0) / cycles
-        self.cycle = list(shape.astype(f4) - f4(sum(shape / period)))
-        self.season, self.phase = period, 0
+        if self.season and same_season(period, self.season):
+            self.stretch_season(period)
+            return
+        cycles = min(min(len(self.clean), seasons.LONGEST_SEASON) // period, 5)
+        newest = np.array(self.clean[-cycles * period :], dtype=f4).reshape(cycles, period)
+        shape = np.array([self.start_of_phase(newest, i) for i in range(period)], dtype=f4)
+        width, reach = min(12, period // 4), 6.0 * max(float(self.banded["scale"]), 0.01)
+        beside = [step for step in range(-width, width + 1) if step]
+        smooth = np.array([median(float(shape[(i + step) % period]) for step in beside) for i in range(period)])
+        peaks = abs(shape.astype(float) - smooth.astype(f4)) > reach
+        if peaks.sum() <= (0.05 + 1.5 * float(self.banded["far_share"]) ** 2) * period:
+            shape[peaks] = smooth[peaks]
+        self.cycle = list(shape - f4(sum(float(x) / period for x in shape)))
+        self.phase_spread = [f4(0.0)] * period
+        self.season, self.phase, self.phase_outliers, self.ahead = period, 0, {}, 0.0
+        slopes = [0.5 * float(self.cycle[(i + 1) % period] - self.cycle[i - 1]) for i in range(period)]
+        self.slopes = sum(slope**2 for slope in slopes) / period
+        self.relevel()
+
+    def start_of_phase(self, newest, i):
+        """The median of a point of the season; of two the likelier one where they differ by too much."""
+        period = newest.shape[1]
+        here = [float(x) for x in newest[:, i] if not math.isnan(x)]
+        beside = [float(x) for step in (-2, -1, 1, 2) for x in newest[:, (i + step) % period] if not math.isnan(x)]
+        if not here:
+            return median(beside) if beside else 0.0
+        if len(here) != 2 or not beside:
+            return median(here)
+        middle = median(beside)
+        near, far = sorted(here, key=lambda x: abs(x - middle))
+        is_odd = abs(near - far) > 2.0 * abs(near - middle) + max(beside) - min(beside)
+        return near if is_odd else median(here)
+
+    def stretch_season(self, period):
+        places = [(self.phase + min(i, self.season - 1)) % self.season for i in range(period)]
+        self.cycle = [self.cycle[place] for place in places]
+        self.phase_spread = [self.phase_spread[place] for place in places]
+        self.season, self.phase, self.phase_outliers = period, 0, {}
         self.relevel()
 
     def relevel(self):
-        kept = self.history[-seasons.LONGEST_SEASON :]
+        kept = self.clean[-seasons.LONGEST_SEASON :]
         start = self.phase - len(kept)
         cycle = self.cycle if self.season else [0.0]
-        rs = [float(y) - float(cycle[(start + i) % len(cycle)]) for i, y in enumerate(kept)]
-        self.fast, self.levels = [rs[0]] * 3, [rs[0]] * 3
+        rs = [float(y) - float(cycle[(start + i) % len(cycle)]) for i, y in enumerate(kept) if not math.isnan(y)]
+        self.fast, self.levels, self.slope = [rs[0]] * 4, [rs[0]] * 3, 0.0
         for r in rs:
-            self.fast = [at + gain * (r - at) for at, gain in zip(self.fast, [1.0, 0.3, 0.05], strict=True)]
+            line = self.fast[3]
+            self.slope += 0.03 * (r - line)
+            levels = [at + gain * (r - at) for at, gain in zip(self.fast[:3], [1.0, 0.3, 0.05], strict=True)]
+            self.fast = [*levels, line + 0.3 * (r - line) + self.slope]
             self.levels = [at + gain * (r - at) for at, gain in zip(self.levels, [0.1, 0.02, 0.005], strict=True)]
 
 

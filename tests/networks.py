@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from streamforest.lstm import LstmModel, Weights
-from streamforest.windows import N_SCALES
+from streamforest.features.windows import N_SCALES
+from streamforest.models.lstm import LstmModel, Weights
 
 
 def random_weights(seed=1, units=5, code=3, size=0.7):

@@ -20,11 +20,18 @@ def free_port():
 
 
 def wait_until(is_so, seconds=20.0):
-    """Wait for what another program does; fails where it does not."""
+    """Wait for what another program or thread does; fails where it does not."""
     ends = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < ends, f"not within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(0.01)
+
+
+def let_end(before, seconds=0.3):
+    """Wait for the threads that were begun since, which look at their stop every tenth of a second."""
+    ends = time.monotonic() + seconds
+    while set(threading.enumerate()) - set(before) and time.monotonic() < ends:
+        time.sleep(0.005)
 
 
 def listens(port):

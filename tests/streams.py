@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from streamforest import features
 from streamforest.compiled import compiled
-from streamforest.novelty import N_SIGNALS
-from streamforest.simulation import SimulatedStream
-from streamforest.vector import new_rooms
+from streamforest.features import observe as features
+from streamforest.features.novelty import N_SIGNALS
+from streamforest.features.vector import new_rooms
+from streamforest.simulation.streams import SimulatedStream
 
 RATE = 0.001
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamforest import compiled as module
-from streamforest.compiled import cache_folder, compiled, telling_of_compiling
+from streamforest.compiled import cache_folder, compiled, compiled_sources, telling_of_compiling
 
 
 def package_in(folder):
@@ -32,6 +32,7 @@ def load(path):
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     return package_in(tmp_path / "package")
 
 
@@ -61,6 +62,21 @@ def test_arithmetic_is_strict_and_division_by_zero_is_no_error():
     assert _sum(values) == _sum.py_func(values), "reordered: another rounding"
 
 
+@compiled
+def _twice_and_thrice(a):
+    return _multiplied(a, 2) + _multiplied(a, 3)
+
+
+@compiled
+def _multiplied(a, times):
+    return a * times
+
+
+def test_what_is_called_with_several_constants_is_compiled_once():
+    assert _twice_and_thrice(1.5) == 7.5
+    assert len(_multiplied.signatures) == 1
+
+
 def test_it_runs_without_the_interpreters_lock():
     assert _sum.targetoptions["nogil"] is True
 
@@ -78,32 +94,32 @@ def test_the_folder_is_in_the_package_and_of_the_whole_source():
     assert Path(module.__file__).parent in folder.parents or Path.home() in folder.parents
 
 
-def double(package, told, value=4.0):
-    """A fresh run that compiles a function, or finds it compiled; what it says of that goes to ``told``."""
+def double(package, said, value=4.0):
+    """A fresh run that compiles a function, or finds it compiled; what it says of that goes to ``said``."""
     fresh = load(package / "compiled.py")
     function = fresh.compiled(load(package / "double.py").double)
-    with fresh.telling_of_compiling(told.append):
+    with fresh.telling_of_compiling(said.append):
         assert function(value) == 2 * value
 
 
 def test_that_it_compiles_is_told_once_and_never_again_of_what_is_kept(package):
-    told = []
-    double(package, told)
-    assert told == ["compiling, once: this takes up to half a minute"]
-    double(package, told)
-    assert len(told) == 1, "the next run finds it"
-    double(package, told, value=4)
-    assert len(told) == 2, "a type that was never compiled takes time again"
+    said = []
+    double(package, said)
+    assert said == ["compiling, once: this takes up to half a minute"]
+    double(package, said)
+    assert len(said) == 1, "the next run finds it"
+    double(package, said, value=4)
+    assert len(said) == 2, "a type that was never compiled takes time again"
 
 
 def test_of_several_functions_compiled_only_the_first_is_told_and_none_outside(monkeypatch):
     monkeypatch.setattr(module, "cache_folder", lambda: None)  # or an earlier run of this test has left them on disk
-    told = []
-    with telling_of_compiling(told.append):
+    said = []
+    with telling_of_compiling(said.append):
         compiled(lambda x: x)(1)
         compiled(lambda x: -x)(1)
     compiled(lambda x: x)(1.0)
-    assert len(told) == 1
+    assert len(said) == 1
 
 
 BLAS = """
@@ -121,15 +137,71 @@ def test_scipy_is_not_imported_and_blas_works_where_somebody_else_needs_it():
     subprocess.run([sys.executable, "-c", BLAS], cwd=Path(module.__file__).parents[1], check=True, timeout=120)
 
 
+def holding(constant):
+    return f"from package.constants import {constant}\n\n\n@compiled\ndef f(): ...\n"
+
+
+def folder_of(package):
+    return load(package / "compiled.py").cache_folder()
+
+
 def test_a_changed_source_gets_a_new_folder_and_the_old_one_goes(package):
-    old = load(package / "compiled.py").cache_folder()
-    assert old == load(package / "compiled.py").cache_folder()
     (package / "sub").mkdir()
-    (package / "sub" / "other.py").write_text("x = 1\n")
-    new = load(package / "compiled.py").cache_folder()
+    (package / "sub" / "other.py").write_text(holding("ONE"))
+    old = folder_of(package)
+    assert old == folder_of(package)
+    (package / "sub" / "other.py").write_text(holding("TWO"))
+    new = folder_of(package)
     assert new != old
     assert new.is_dir()
     assert not old.exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("from package.constants import LIMIT", "constants.py"),
+        ("from package import constants", "constants.py"),
+        ("from package import one, constants as c", "constants.py"),
+        ("from package.sub import (\n    one,\n    constants,\n)", "sub/constants.py"),
+        ("from package.sub import LIMIT", "sub/__init__.py"),
+        ("import package.sub.constants", "sub/constants.py"),
+    ],
+)
+def test_a_constant_that_compiled_code_saw_counts_with_all_that_made_it(package, line, file):
+    (package / "sub").mkdir()
+    (package / "holder.py").write_text(f"{line}\n\n\n@compiled\ndef f(): ...\n")
+    (package / file).write_text("from package.deeper import LIMIT\n")
+    (package / "deeper.py").write_text("LIMIT = 1\n")
+    folders = [folder_of(package)]
+    (package / "deeper.py").write_text("LIMIT = 2\n")
+    folders.append(folder_of(package))
+    (package / file).write_text("LIMIT = 3\n")
+    folders.append(folder_of(package))
+    assert len(set(folders)) == 3
+
+
+def test_a_word_changed_in_what_holds_no_compiled_code_compiles_nothing(package):
+    (package / "summary.py").write_text("from package.holder import f\nWORD = 1\n")
+    (package / "holder.py").write_text("def lazily():\n    import package.late\n\n\n@compiled\ndef f(): ...\n")
+    (package / "late.py").write_text("")
+    before = folder_of(package)
+    for name in ("summary.py", "late.py"):
+        (package / name).write_text("WORD = 2\n")
+        assert folder_of(package) == before
+
+
+def test_the_program_is_no_part_of_what_is_compiled():
+    folder = Path(module.__file__).parent
+    found = {path.relative_to(folder).as_posix() for path in compiled_sources(folder)}
+    assert {"compiled.py", "features/observe.py", "judging/decide.py", "models/forest.py", "protocols.py"} <= found
+    assert not [name for name in found if name.startswith(("program/", "views/", "figures/", "sinks/", "sources/"))]
+
+
+def test_a_user_may_say_where_the_cache_is(package, tmp_path, monkeypatch):
+    (package / "__pycache__").write_text("a file where the folder would be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
+    assert tmp_path / "mine" / "streamforest" in folder_of(package).parents
 
 
 def test_a_package_that_cannot_be_written_uses_the_home_and_without_that_nothing(package, tmp_path):
@@ -139,10 +211,10 @@ def test_a_package_that_cannot_be_written_uses_the_home_and_without_that_nothing
     shutil.rmtree(tmp_path / "home")
     (tmp_path / "home").write_text("a file too")
     assert load(package / "compiled.py").cache_folder() is None
-    told = []
-    double(package, told)
-    double(package, told)
-    assert told == ["compiling, and nowhere to keep it for the next run: this takes up to half a minute"] * 2
+    said = []
+    double(package, said)
+    double(package, said)
+    assert said == ["compiling, and nowhere to keep it for the next run: this takes up to half a minute"] * 2
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user who may not write everywhere")

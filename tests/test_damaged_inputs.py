@@ -80,8 +80,8 @@ GOOD = [float(row) for row in ROWS]
     [
         pytest.param(truncated, 1, GOOD, "ends early", id="truncated gzip"),
         pytest.param(bytes(range(256)) * 40, 1, [], "refused", id="binary"),
-        pytest.param(b"", 0, [], "points  0", id="empty file"),
-        pytest.param(b"timestamp,value\n", 0, [], "points  0", id="header only"),
+        pytest.param(b"", 1, [], "there is no reading in it", id="empty file"),
+        pytest.param(b"timestamp,value\n", 1, [], "there is no reading in it", id="header only"),
         pytest.param(CSV.encode() + b"2024-03-31 01:00:00\n", 0, GOOD, "1 refused", id="one column too few"),
         pytest.param(b"value,value\n" + b"1,9\n" * 30, 0, [1.0] * 30, "0 refused", id="duplicated header"),
         pytest.param(CSV.replace(",", ";").encode() + b"2024-03-31 02:00:00,7\n", 0, [*GOOD, 7.0], "", id="mixed"),

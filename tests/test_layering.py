@@ -8,8 +8,31 @@ PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "streamforest"
 SCRIPTS = [PROJECT / f"{name}.py" for name in ("main", "anomaly", "model_prod", "settings")]
 MODULES = sorted(PACKAGE.rglob("*.py"))
-#: Folders of interchangeable parts, which know nothing of one another.
-INTERCHANGEABLE = ("sources", "detectors", "sinks", "views")
+#: Number of each room: an import leads to a room with a lower number or stays in its own.
+ROOMS = {
+    "storage": 1,
+    "terminal": 1,
+    "connections": 1,
+    "features": 1,
+    "simulation": 1,
+    "reading": 2,
+    "models": 2,
+    "verdicts": 2,
+    "judging": 3,
+    "detectors": 4,
+    "sources": 4,
+    "sinks": 4,
+    "figures": 4,
+    "views": 5,
+    "streams": 5,
+    "engines": 5,
+    "adapters": 6,
+    "program": 6,
+}
+#: Rooms of interchangeable parts, each in the table of its room's ``__init__`` and known to no other part.
+INTERCHANGEABLE = ("detectors", "sources", "sinks")
+#: Three ways to show a figure, which know nothing of one another either.
+VIEWS = {f"streamforest.views.{name}" for name in ("browser", "window", "headless")}
 #: Brought by requirements.txt and slow to import, or not needed by every run.
 HEAVY = {
     "sklearn",
@@ -33,6 +56,9 @@ def name_of(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+#: What is run and not imported: above all rooms.
+PROGRAMS = {"streamforest.__main__"}
+
 NAMES = {name_of(path): path for path in [*MODULES, *SCRIPTS]}
 
 
@@ -40,50 +66,46 @@ def for_types_only(node):
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
-def statements(tree, inner=True):
-    """All nodes but what is imported for types only; without ``inner``, those that an import of the file runs."""
+def statements(tree, at_once=False):
+    """All nodes; with ``at_once`` only those that an import of the file runs."""
     for node in ast.iter_child_nodes(tree):
-        if for_types_only(node) or (not inner and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+        if at_once and (for_types_only(node) or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
             continue
         yield node
-        yield from statements(node, inner)
+        yield from statements(node, at_once)
 
 
-def imports(path, inner=True):
-    """Full names of the modules that a file imports."""
+def imports(path, at_once=False):
+    """Full names of the modules that a file imports, those for types only and those inside functions among them."""
     found = set()
-    for node in statements(ast.parse(path.read_text(encoding="utf-8")), inner):
+    for node in statements(ast.parse(path.read_text(encoding="utf-8")), at_once):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} imports by a relative name"
             inside = {f"{node.module}.{alias.name}" for alias in node.names} & set(NAMES)
+            assert inside or node.module != PACKAGE.name, f"{path.name} imports a public name, not a module"
             found |= inside or {node.module}
     return found
 
 
-def level(name):
-    """Height in the tree: an import must lead lower, except between the parts in the middle."""
+def room_of(name):
+    """The room that a module is in: "" for the package itself and None for the scripts beside it."""
     top, *rest = name.split(".")
-    if top == "main":
-        return 6
-    if name == "streamforest.assembly":
-        return 5
-    if top in ("anomaly", "model_prod") or name in ("streamforest.watch", "streamforest.streams"):
-        return 4
-    if rest and rest[0] == "engines":
-        return 5 if name.startswith("streamforest.engines.spark_") else 4
-    if rest and rest[0] in INTERCHANGEABLE:
-        return 3
-    if name == "streamforest.protocols":
-        return 1
-    if name == "streamforest":
-        return 0
-    return 2
+    if top != PACKAGE.name or name in PROGRAMS:
+        return None
+    return rest[0] if rest and rest[0] in ROOMS else ""
 
 
-def own(path, inner=True):
-    return {name for name in imports(path, inner) if name in NAMES}
+def level(name):
+    """The number of a module's room: the package itself is below all rooms, the scripts are above them."""
+    room = room_of(name)
+    return len(ROOMS) if room is None else ROOMS.get(room, 0)
+
+
+def own(path):
+    """The project's own modules that a file imports, but for the settings, which have a test of their own."""
+    return {name for name in imports(path) if name in NAMES} - {"settings"}
 
 
 def ids(paths):
@@ -94,28 +116,34 @@ every_file = pytest.mark.parametrize("path", [*MODULES, *SCRIPTS], ids=ids([*MOD
 
 
 @every_file
-def test_imports_only_go_down(path):
+def test_an_import_leads_to_a_lower_room_or_stays_in_its_own(path):
     name = name_of(path)
-    if name in ("streamforest", "settings"):
-        return  # the one hands on the public name, the other imports nothing
-    for other in own(path) - {"settings"}:
-        assert level(other) < level(name) or level(other) == level(name) in (2, 3), f"{name} imports {other}"
+    if name == PACKAGE.name:
+        return  # it hands on the public names
+    for other in own(path):
+        assert level(other) < level(name) or room_of(other) == room_of(name), f"{name} imports {other}"
+
+
+def test_every_folder_is_a_room():
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert folders | {"streams"} == set(ROOMS)
 
 
 @every_file
-def test_sources_detectors_and_sinks_know_nothing_of_one_another(path):
-    *_, folder, _ = ("", "", *path.relative_to(PROJECT).parts)
-    if folder not in INTERCHANGEABLE:
+def test_a_detector_a_source_and_a_sink_know_nothing_of_one_another(path):
+    name = name_of(path)
+    if room_of(name) not in INTERCHANGEABLE or path.name == "__init__.py":
         return
-    table = f"streamforest.{folder}"
-    for other in own(path):
-        if level(other) == 3:
-            assert path.name == "__init__.py", f"{name_of(path)} imports {other}"
-            assert other.startswith(table), f"{name_of(path)} imports {other}"
+    assert not {other for other in own(path) if room_of(other) in INTERCHANGEABLE}
+
+
+def test_a_view_knows_nothing_of_the_others():
+    for name in VIEWS:
+        assert not own(NAMES[name]) & VIEWS
 
 
 def test_no_imports_go_round_in_a_circle():
-    graph = {name: own(path) - {"streamforest"} for name, path in NAMES.items() if name != "streamforest"}
+    graph = {name: own(path) - {PACKAGE.name} for name, path in NAMES.items() if name != PACKAGE.name}
     done = set()
     while len(done) < len(graph):
         ready = {name for name, needs in graph.items() if name not in done and needs <= done}
@@ -138,12 +166,14 @@ def test_the_protocols_need_the_standard_library_and_numpy_only():
     assert tops <= set(sys.stdlib_module_names) | {"numpy"}
 
 
-@pytest.mark.parametrize("name", ["protocols.py", "validation.py", "sources/*.py", "sinks/*.py"])
+@pytest.mark.parametrize(
+    "name", ["protocols.py", "reading/notation.py", "reading/validation.py", "sources/*.py", "sinks/*.py"]
+)
 def test_heavy_packages_are_imported_only_where_and_when_they_are_needed(name):
     paths = list(PACKAGE.glob(name))
     assert paths
     for path in paths:
-        assert not {name.split(".")[0] for name in imports(path, inner=False)} & HEAVY, path.name
+        assert not {name.split(".")[0] for name in imports(path, at_once=True)} & HEAVY, path.name
 
 
 @every_file
@@ -165,8 +195,3 @@ def test_every_file_has_a_test_file_of_its_name(path):
     base = PACKAGE if PACKAGE in path.parents else PROJECT
     place = PROJECT / "tests" / path.relative_to(base).parent / f"test_{path.name}"
     assert place.is_file(), f"{place.relative_to(PROJECT)} is missing"
-
-
-def test_every_test_file_has_a_name_of_its_own():
-    names = [path.name for path in (PROJECT / "tests").rglob("test_*.py")]
-    assert len(names) == len(set(names))

@@ -11,6 +11,7 @@ import urllib.request
 from collections import Counter
 from csv import DictReader
 from datetime import UTC, datetime
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,14 +19,13 @@ import numpy as np
 import pytest
 
 import main
-import model_prod
-from streamforest import assembly
-from streamforest.checkpoint import CheckpointFile
 from streamforest.detectors import DETECTORS
 from streamforest.detectors.isolation_forest import StreamDetector
-from streamforest.model_file import save_model
+from streamforest.models.model_file import save_model
+from streamforest.program import interaction, training
 from streamforest.protocols import Verdict
 from streamforest.sinks.terminal import json_lines
+from streamforest.storage.checkpoint import CheckpointFile
 from tests.chosen import options_of
 
 PROJECT = Path(main.__file__).parent
@@ -49,8 +49,8 @@ def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "forest.joblib"
     with pytest.MonkeyPatch.context() as patch:
         for name, number in QUICK.items():
-            patch.setattr(model_prod, name, number)
-        save_model(model_prod.train(1, 0.01)[0], path)
+            patch.setattr(training, name, number)
+        save_model(training.train(1, 0.01)[0], path)
     return path
 
 
@@ -112,7 +112,7 @@ def test_a_run_imports_nothing_heavy_that_it_does_not_need(model):
             list(map(str, words)), input="1\n2\n", capture_output=True, text=True, timeout=120, check=True
         )
     imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines() if line.startswith("import time:")}
-    assert {"numpy", "numba", "streamforest.rows"} <= imported
+    assert {"numpy", "numba", "streamforest.reading.line_reader"} <= imported
     heavy = ("sklearn", "joblib", "matplotlib", "tornado", "pandas", "multiprocessing", "scipy.linalg")
     assert not [name for name in imported if name.startswith(heavy)]
     assert len(run.stdout.splitlines()) == 2
@@ -204,8 +204,8 @@ def test_alarms_a_day_without_times_are_told_once_and_the_alarm_rate_decides(ano
     found, err = anomalies("--alarms-a-day", 2, source=values)
     free, _ = anomalies(source=values)
     assert found == free
-    told = "the first point has no time: --alarms-a-day 2 needs times, until there are some --alarm-rate 0.05 decides\n"
-    assert err.count(told) == 1
+    said = "the first point has no time: --alarms-a-day 2 needs times, until there are some --alarm-rate 0.05 decides\n"
+    assert err.count(said) == 1
     assert "asked for 0.05" in err
 
 
@@ -390,7 +390,7 @@ def test_many_signals_are_as_good_as_one(start):
     process = start("--format", "json", "--delay", 0)
     process.stdout.readline()
     for _ in range(50):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         if process.poll() is not None:
             break
     _, err = process.communicate(timeout=20)
@@ -465,7 +465,7 @@ def test_nobody_to_ask_for_a_picture_means_no_thread_and_no_matplotlib(run, tmp_
         f"sys.path.insert(0, {str(PROJECT)!r})\n"
         "import main\n"
         "code = main.main(sys.argv[1:])\n"
-        "assert not {'matplotlib', 'streamforest.watch'} & set(sys.modules)\n"
+        "assert not {'matplotlib', 'streamforest.program.watch'} & set(sys.modules)\n"
         "sys.exit(code)\n",
         encoding="utf-8",
     )
@@ -508,15 +508,15 @@ def test_compared_detectors_judge_along_and_the_agreement_is_told_and_reported(r
 
 def test_a_command_is_run_once_an_episode_and_standard_output_stays_json(run, csv, tmp_path):
     command = shlex.join(
-        [sys.executable, "-c", "import sys; open('told', 'a').write(sys.stdin.read()); print('hello')"]
+        [sys.executable, "-c", "import sys; open('reported', 'a').write(sys.stdin.read()); print('hello')"]
     )
     code, out, err = run(*(csv.name, "--delay", 0, "--format", "json", "--alarm-rate", 0.01), "--on-anomaly", command)
     points = [json.loads(line) for line in out.splitlines()]
     starts = {point["episode"]: point for point in reversed(points) if point["is_anomaly"]}
-    told = [json.loads(line) for line in (tmp_path / "told").read_text(encoding="utf-8").splitlines()]
+    said = [json.loads(line) for line in (tmp_path / "reported").read_text(encoding="utf-8").splitlines()]
     assert (code, len(points)) == (0, 600)
-    assert told == [starts[number] for number in sorted(starts)]
-    assert err.count("hello\n") == len(told) > 0
+    assert said == [starts[number] for number in sorted(starts)]
+    assert err.count("hello\n") == len(said) > 0
 
 
 @pytest.mark.parametrize(
@@ -533,8 +533,10 @@ def test_a_command_that_cannot_be_run_ends_with_2_and_one_line(run, command, mes
 def test_the_token_of_the_page_is_kept_in_a_file_and_opens_its_numbers(start, tmp_path):
     process = start("--visualization", "--view", "browser", "--token-file", "token", "--delay", 0.01)
     page = next(line for line in process.stderr if line.startswith("page: "))
+    looking = next(line for line in process.stderr if line.startswith("page to look at only: "))
     token = (tmp_path / "token").read_text(encoding="utf-8").strip()
-    assert page.strip().endswith(f"?token={token}")
+    assert page.strip().endswith("?token=" + (tmp_path / "token.act").read_text(encoding="utf-8").strip())
+    assert looking.strip().endswith(f"?token={token}")
     address = page.removeprefix("page: ").partition("?")[0] + "metrics"
     request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=20) as answer:
@@ -563,6 +565,10 @@ def test_the_summary_is_written_at_the_end_without_any_view(run, csv, tmp_path):
     assert "--summary page.html</code>" in page
     assert "the-secret" not in page
     assert "<th scope=row>ON_ANOMALY</th><td>true ***</td>" in page
+    understood = next(line for line in err.splitlines() if line.startswith("readings.csv: value "))
+    form = understood.removeprefix("readings.csv: ").partition(" (otherwise: ")[0]
+    assert form.endswith("first time 2024-05-01T00:00:00Z, usually every 60 s")
+    assert form in unescape(page)
 
 
 @needs_proc
@@ -592,9 +598,9 @@ def test_a_summary_that_cannot_be_written_is_told_before_the_run(run):
 
 def test_a_password_in_the_source_is_in_no_picture_and_in_no_message(run):
     word = "mqtt://ann:se:cr%40et@127.0.0.1:1/a"
-    texts = assembly.picture_texts(options_of(word))
-    assert texts["Source"] == "mqtt://ann:***@127.0.0.1:1/a"
-    assert "SOURCE=mqtt://ann:***@127.0.0.1:1/a" in texts["Settings"]
+    texts = interaction.picture_texts(options_of(word))
+    assert texts["Source"] == "mqtt://***@127.0.0.1:1/a"
+    assert "SOURCE=mqtt://***@127.0.0.1:1/a" in texts["Settings"]
     assert "cr%40et" not in "".join(texts.values())
     code, _, err = run("mqtx" + word[4:])
     assert code == 1
@@ -658,16 +664,17 @@ def test_of_many_streams_each_is_judged_to_the_bits_of_a_run_of_its_own(run, pum
 
 
 def test_a_silent_stream_begins_anew_and_refusals_have_reasons(run, tmp_path):
-    rows = ["time,id,value", "0,a,1", "0,b,1", "5,,1", "50,b,2", "140,b,3", "141,a,4", "90,b,5", "300,c,1", ""]
+    rows = ["time,id,value", "0,a,1", "0,b,1", "5,,1", "50,b,2", "140,b,3", "141,a,4", "-5,b,5"]
+    rows += ["300,c,1", "300,d,1", "300,e,1", ""]
     (tmp_path / "ids.csv").write_text("\n".join(rows), encoding="utf-8")
     options = ("--key-column", "id", "--column", "value", "--drop-after", 100, "--delay", 0, "--format", "json")
     code, out, err = run("ids.csv", *options)
     points = [json.loads(line) for line in out.splitlines()]
     assert code == 0
-    assert [f"{point['key']}{point['index']}" for point in points] == ["a0", "b0", "b1", "b2", "a0", "c0"]
+    assert [f"{point['key']}{point['index']}" for point in points] == ["a0", "b0", "b1", "b2", "a0", "c0", "d0", "e0"]
     assert "refused reading 3: it has no key" in err
-    assert "refused reading 7: time '90' goes back" in err
-    assert "   streams  1, 2 dropped after their silence\n" in err
+    assert "refused reading 7: time '-5' goes back" in err
+    assert "   streams  3, 2 dropped after their silence\n" in err
 
 
 def test_a_run_that_was_stopped_goes_on_and_leaves_what_one_run_leaves(start, run, csv, tmp_path):
@@ -774,3 +781,33 @@ def test_what_cannot_go_back_goes_on_with_what_comes_and_takes_nothing_back(run,
     assert "this source cannot go back" in err
     found = [json.loads(line) for line in (tmp_path / "out.json").read_text().splitlines()]
     assert [(one["index"], one["value"]) for one in found] == [(n, n + 1.0) for n in range(5)]
+
+
+def test_a_counter_in_a_file_is_judged_as_it_is_and_its_fall_is_found_unless_its_growth_is_asked_for(
+    model, tmp_path, capsys
+):
+    totals = 5000.0 + np.cumsum(np.random.default_rng(1).gamma(2.0, 0.5, 3000))
+    totals[2000] -= 4.0
+    file = tmp_path / "meter.csv"
+    file.write_text("\n".join(["kwh_total", *(f"{total:.3f}" for total in totals)]), encoding="utf-8")
+    quietly = ("--delay", "0", "--no-visualization", "--log", "none", "--format", "json", "--model", str(model))
+    hint = "meter.csv: this looks like a counter: --counter judges its growth, --gauge its values as now"
+    assert main.main([str(file), *quietly]) == 0
+    out, err = capsys.readouterr()
+    verdicts = [json.loads(line) for line in out.splitlines()]
+    assert verdicts[10]["value"] == round(totals[10], 3)
+    went_back = [verdict for verdict in verdicts if verdict["reason"].startswith("counter went back")]
+    assert [(verdict["index"], verdict["is_anomaly"]) for verdict in went_back] == [(2000, True)]
+    assert hint in err
+    assert main.main([str(file), "--counter", *quietly]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out.splitlines()[10])["value"] == pytest.approx(totals[10] - totals[9], abs=2e-3)
+    assert "looks like" not in err
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "module://nowhere", "TkAgg", ""])
+def test_any_mplbackend_is_harmless(backend, run, csv, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", backend)
+    code, _, err = run(csv, "--delay", 0, "--format", "quiet", "--summary", tmp_path / "page.html")
+    assert code == 0, err
+    assert "data:image/png" in (tmp_path / "page.html").read_text(encoding="utf-8")

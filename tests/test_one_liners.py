@@ -1,4 +1,4 @@
-"""The README's pipelines, each run by a shell as it stands there, but against this machine, where its tools are."""
+"""The pipelines of docs/sources.md, each run by a shell as it stands there, but against this machine."""
 
 import asyncio
 import http.server
@@ -18,8 +18,8 @@ import pytest
 
 from tests.servers import PROJECT, Server, free_port, listens, wait_until
 
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
-SECTION = README.split("### Anything that prints numbers\n")[1].split("\n### ")[0]
+PAGE = (PROJECT / "docs" / "sources.md").read_text(encoding="utf-8")
+SECTION = PAGE.split("## Anything that prints numbers\n")[1].split("\n## ")[0]
 LINES = [line for line in SECTION.split("```")[1].splitlines() if "main.py" in line]
 
 

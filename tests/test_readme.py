@@ -1,36 +1,66 @@
-"""The README says what is there: its file map, options and commands are held against the code."""
+"""The README is short, and its first screen works as it stands: .ci/run takes two commands from it."""
 
-import ast
 import re
-from pathlib import Path
 
-from streamforest.options import OPTIONS
+from streamforest.detectors import DETECTORS
+from streamforest.program.options import OPTIONS
+from streamforest.sources import SOURCES
+from tests.documents import DOCS, PAGES, commands, links
 
-PROJECT = Path(__file__).parents[1]
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
-
-
-def first_line(path):
-    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[0]
-
-
-def file_map():
-    """Path and line of every module, as the README shows them."""
-    modules = [*PROJECT.glob("*.py"), *(PROJECT / "streamforest").rglob("*.py"), *PROJECT.glob("benchmarks/*.py")]
-    return [f"| `{path.relative_to(PROJECT).as_posix()}` | {first_line(path)} |" for path in sorted(modules)]
+README = PAGES["README.md"]
+MOST_LINES = 220
+FIRST_SCREEN = 30  # lines
 
 
-def test_the_file_map_is_made_of_the_modules_first_lines():
-    shown = re.findall(r"^\| `[\w/]+\.py` \| .* \|$", README, re.MULTILINE)
-    assert shown == file_map(), "in README.md, 'The files' should read:\n" + "\n".join(file_map())
+def section(title):
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def test_every_option_stands_in_the_table():
-    for option in OPTIONS:
-        name = option.name if option.only_in_settings else option.flag
-        assert f"`{name}" in README, f"README.md does not mention {name}"
+def test_it_is_short():
+    assert len(README.splitlines()) <= MOST_LINES
+    assert max(len(line) for line in README.splitlines() if not line.startswith(("|", "python"))) <= 220
 
 
-def test_files_that_the_readme_points_at_are_there():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (PROJECT / target).exists(), target
+def test_the_two_commands_follow_their_marks_on_the_first_screen():
+    lines = README.splitlines()
+    for mark, word in (
+        ("# install, train and watch", ".venv/bin/python main.py"),
+        ("# install what the tests need and run them", "-m pytest -q -n 2 --dist loadfile"),
+    ):
+        place = lines.index(mark)
+        assert place < FIRST_SCREEN
+        assert lines[place + 1].startswith("python3 -m venv .venv && ")
+        assert lines[place + 1].endswith(word)
+
+
+def test_a_bare_debians_packages_stand_on_the_first_screen():
+    top = "\n".join(README.splitlines()[:FIRST_SCREEN])
+    assert "python3-venv" in top
+    assert "python3-tk" in top
+
+
+def test_ten_options_stand_there_and_they_exist():
+    shown = re.findall(r"^\| `(--[\w-]+)", section("Options"), re.MULTILINE)
+    flags = {option.flag for option in OPTIONS} | {
+        f"--no-{option.flag[2:]}" for option in OPTIONS if option.kind == "switch"
+    }
+    assert len(shown) == 10
+    assert set(shown) <= flags
+
+
+def test_each_source_and_each_detector_has_its_line():
+    for word in SOURCES:
+        assert f"`{word}" in section("Sources"), word
+    for name in DETECTORS:
+        assert re.search(rf"^\| `{name}` \|", section("Detectors"), re.MULTILINE), name
+
+
+def test_each_page_of_the_documentation_is_on_the_map():
+    shown = {link.partition("#")[0] for link in links("README.md")}
+    assert {f"docs/{path.name}" for path in DOCS.glob("*.md")} - {"docs/index.md"} <= shown
+
+
+def test_its_commands_stand_on_the_pages_too():
+    elsewhere = {command for page in PAGES if page != "README.md" for command in commands(page)}
+    (alarm,) = [command for command in commands("README.md") if "--on-anomaly" in command]
+    assert alarm in elsewhere  # where a test runs it

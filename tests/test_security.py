@@ -17,7 +17,7 @@ import pytest
 import main
 from streamforest.protocols import SourceError
 from streamforest.sources.prometheus import PrometheusSource
-from streamforest.stop import StopFlag
+from streamforest.terminal.stop import StopFlag
 
 PROJECT = Path(main.__file__).parent
 FORGING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")

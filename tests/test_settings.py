@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import settings
-from streamforest.options import OPTIONS, check_settings, in_words
+from streamforest.program.options import OPTIONS, check_settings, in_words
 
 LINES = Path(settings.__file__).read_text(encoding="utf-8").splitlines()
 LINE_OF = {line.split(" = ")[0]: line for line in LINES if re.match(r"[A-Z_]+ = ", line)}
@@ -12,6 +12,12 @@ LINE_OF = {line.split(" = ")[0]: line for line in LINES if re.match(r"[A-Z_]+ = 
 
 def test_the_settings_as_delivered_are_all_allowed():
     check_settings(vars(settings))
+
+
+def test_the_settings_as_delivered_are_the_defaults_of_the_table():
+    assert {option.name: getattr(settings, option.name) for option in OPTIONS} == {
+        option.name: option.default for option in OPTIONS
+    }
 
 
 def test_the_settings_stand_in_the_order_of_the_table():

@@ -1,4 +1,5 @@
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import strategies as st
 
 from streamforest.state import (
     attributes_of,
+    check_ranges,
+    fits,
     joined,
     packed,
     part_of,
@@ -71,3 +74,61 @@ def test_a_saved_array_must_have_the_type_and_shape_of_the_one_it_replaces(saved
     assert saved_array({"a": right}, "a", like) is right
     with pytest.raises(ValueError, match="no a of shape"):
         saved_array({} if saved is None else {"a": saved}, "a", like)
+
+
+class Pair(NamedTuple):
+    at: int
+    text: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind", "is_right"),
+    [
+        *((1, int, True), (True, int, False), (2**63, int, False), (-(2**63) + 1, int, True), (1.0, int, False)),
+        *((1, float, True), (math.nan, float, True), ("1", float, False), (None, float, False)),
+        *((None, int | None, True), ("a", int | None, False), (True, bool, True), (1, bool, False)),
+        *(([], list[int], True), ([1, "a"], list[int], False), ({}, list[int], False), ("ab", list[str], False)),
+        *(([1, "a"], tuple[int, str], True), ([1], tuple[int, str], False), (["a", "b"], tuple[str, ...], True)),
+        *(({"a": 1}, dict[str, int], True), ({"a": None}, dict[str, int], False), ([1], dict[str, int], False)),
+        *(([1, None], Pair, True), ([1], Pair, False), ([[1, "a"]], list[Pair], True), ([None, "a"], Pair, False)),
+    ],
+)
+def test_facts_are_held_against_the_kind_that_they_should_be_of(facts, kind, is_right):
+    assert fits(facts, kind) == is_right
+    state = {"facts": packed(facts)}
+    if is_right:
+        unpacked(state, "facts", kind)
+    else:
+        with pytest.raises(ValueError, match="the saved state's facts is not of this version"):
+            unpacked(state, "facts", kind)
+
+
+@pytest.mark.parametrize(
+    ("own", "saved", "is_taken"),
+    [
+        *((1, 2, True), (1, "a", False), (1, [], False), (1, None, False), (None, 3, True), (None, "a", False)),
+        *((True, 1, False), (0.5, 2, True), ([], [1], True), ([], {}, False), ("a", "b", True)),
+    ],
+)
+def test_an_attribute_takes_the_place_of_one_of_its_kind_only(own, saved, is_taken):
+    state = {"facts": packed({"count": saved, "_text": "x"})}
+    owner = Owner(own, "b")
+    if is_taken:
+        set_attributes(owner, ("count", "_text"), state, "facts")
+        assert owner.count == saved
+    else:
+        with pytest.raises(ValueError, match="facts"):
+            set_attributes(owner, ("count", "_text"), state, "facts")
+
+
+def test_a_range_is_held_against_each_element_and_record():
+    kind = np.dtype([("outer", [("at", "i8", (2,)), ("n", "u1")]), ("x", "f8")])
+    array = np.zeros(3, kind)
+    check_ranges(array, {"at": (0, (1, 5))})
+    array["outer"]["at"][2] = 1, 5
+    check_ranges(array, {"at": (0, (1, 5))})
+    array["outer"]["at"][1] = 2, 0
+    with pytest.raises(ValueError, match=r"outer\.at is outside"):
+        check_ranges(array, {"at": (0, (1, 5))})
+    with pytest.raises(ValueError, match=r"outer\.at is outside"):
+        check_ranges(np.full(1, -1, "i8").view([("at", "i8")]), {}, "outer.")

@@ -1,3 +1,8 @@
+import copy
+import pickle
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,9 +10,10 @@ from hypothesis import strategies as st
 
 import streamforest
 from streamforest.detectors.isolation_forest import StreamDetector
-from streamforest.model_file import save_model
-from streamforest.rules import Rules
+from streamforest.judging.rules import Rules
+from streamforest.models.model_file import save_model
 from streamforest.state import packed
+from streamforest.stream_names import StreamNames
 from streamforest.streams import CHUNK, FEW, AllStreams, StreamDetectors
 
 RULES = Rules(direction="up", cool_down=2)
@@ -70,10 +76,10 @@ def test_names_may_be_words(model):
 def test_a_silent_stream_is_dropped_and_new_when_it_comes_again(model):
     many = StreamDetectors(model, silence=100.0)
     many.update([1, 2, 3], [1.0, 2.0, 3.0], [0.0, 50.0, np.nan])
-    many.update([2], [2.0], [100.0])
-    assert set(many) == {1, 2, 3}, "just 100 seconds are no longer than 100"
-    many.update([2], [2.0], [101.0])
-    assert set(many) == {2, 3}, "without times nobody is silent"
+    many.update([2, 4], [2.0, 4.0], [100.0, 100.0])
+    assert set(many) == {1, 2, 3, 4}, "just 100 seconds are no longer than 100"
+    many.update([2, 4], [2.0, 4.0], [101.0, 101.0])
+    assert set(many) == {2, 3, 4}, "without times nobody is silent"
     assert many.update([1, 2], [1.0, 2.0], [102.0, 102.0])["index"].tolist() == [0, 3]
 
 
@@ -179,9 +185,10 @@ def test_streams_that_go_on_from_a_state_give_the_same_bits_and_are_dropped_alik
 
 
 def test_silence_by_the_clock_goes_on_from_a_state_without_the_time_in_between(model):
-    many = StreamDetectors(model, silence=100.0, clock=lambda: 5000.0)
+    first = [5000.0]
+    many = StreamDetectors(model, silence=100.0, clock=lambda: first[0])
     many.update(["a"], [1.0])
-    many._clock = lambda: 5060.0
+    first[0] += 60.0
     state = many.state_of_all()
     now = [7.0]  # of another program
     other = StreamDetectors(model, silence=100.0, clock=lambda: now[0])
@@ -198,7 +205,7 @@ def test_names_of_streams_come_back_as_what_they_are(model):
     for name in names:
         many.update(np.array([name], dtype=object), [1.0])
     other = StreamDetectors(model)
-    AllStreams(other).restore(AllStreams(many).state())
+    other.restore_all(many.state_of_all())
     assert list(other) == names.tolist()
     assert [type(name) for name in other] == [type(name) for name in names]
     for name in (None, ("a", 1), b"a"):
@@ -214,21 +221,21 @@ def test_what_is_no_state_of_all_is_refused_and_changes_nothing(model):
     state = many.state_of_all()
     for wrong, words in (
         ({}, "no names"),
-        ({**state, "names": packed({"a": 1})}, "names of streams are not of this version"),
-        ({**state, "names": packed(["a", ["b"]])}, "names of streams are not of this version"),
+        ({**state, "names": packed({"a": 1})}, "names is not of this version"),
+        ({**state, "names": packed(["a", ["b"]])}, "names is not of this version"),
         ({**state, "names": packed(["a", "a"])}, "2 saved streams"),
         ({**state, "names": packed(["a", "b", "c"])}, r"3 saved streams, allowed are 2 \(most\)"),
         ({**state, "names": packed(["a"])}, r"no records of shape \(1,\)"),
         ({**state, "newest": np.zeros(3)}, "no newest of shape"),
-        ({**state, "looks": np.zeros(2)}, "no looks of shape"),
+        ({**state, "looks": np.zeros(3)}, "no looks of shape"),
     ):
         with pytest.raises(ValueError, match=words):
             many.restore_all(wrong)
     assert many.update(["b", "a"], [1.0, 2.0])["index"].tolist() == [1, 1]
 
 
-def test_a_stream_takes_less_than_16_kib(model):
-    assert StreamDetectors(model).bytes_per_stream < 16_384
+def test_a_stream_takes_less_than_24_kib(model):
+    assert StreamDetectors(model).bytes_per_stream < 24_576
 
 
 def test_it_loads_from_a_file_under_its_public_name(model, tmp_path):
@@ -262,20 +269,50 @@ def test_silent_streams_are_dropped_at_a_call_of_its_own_too_however_readings_ca
             )
             assert many.dropped == []
         assert many.drop_silent() == []
-        many.update([2], [1.0], [411.0], drops=False)
+        many.update([2, 4, 5], [1.0] * 3, [411.0] * 3, drops=False)
         assert set(many.drop_silent()) == {1, 3}
-        assert set(many) == {2}
+        assert set(many) == {2, 4, 5}
 
 
 def test_the_clock_does_not_drop_what_has_times(model):
     now = [0.0]
     many = StreamDetectors(model, silence=100.0, clock=lambda: now[0])
-    many.update([1, 2], [1.0, 1.0], [0.0, 100.0])
-    many.update([2], [1.0], [100.5])
+    many.update([1, 2, 3], [1.0] * 3, [0.0, 100.0, 100.0])
+    many.update([2, 3], [1.0] * 2, [100.5] * 2)
     now[0] = 1000.0
     assert many.drop_silent() == [], "a hundredth of the silence has not passed since the last look"
-    many.update([2], [1.0], [101.5])
+    many.update([2, 3], [1.0] * 2, [101.5] * 2)
     assert many.dropped == [1]
+
+
+FAR = 95_617_497_600.0  # 4999-12-31
+
+
+@pytest.mark.parametrize("liars", [1, 9])
+def test_a_far_future_time_drops_nobody_and_dropping_goes_on(model, liars):
+    many = StreamDetectors(model, silence=3600.0)
+    for k in range(200):
+        now = 1.7e9 + 60.0 * k
+        many.update(range(20), np.zeros(20), np.full(20, now))
+        if k == 50:
+            many.update(range(liars), np.zeros(liars), np.full(liars, FAR))
+    indices = many.update(range(20), np.zeros(20), np.full(20, now + 60.0))["index"]
+    assert (indices[liars:] == 200).all(), "none of the others began anew"
+    many.update([20], [0.0], [FAR])
+    for k in range(80):
+        many.update(range(1, 20), np.zeros(19), np.full(19, now + 60.0 * (k + 2)))
+    assert 0 not in many, "a stream that fell silent"
+    assert 20 not in many, "a stream that spoke once, of a time that never comes"
+    assert len(many) == 19
+
+
+def test_a_stream_alone_moves_no_time(model):
+    many = StreamDetectors(model, silence=100.0)
+    many.update(["a", "b", "c"], np.zeros(3), np.zeros(3))
+    many.update(["a"] * 3000, np.zeros(3000), 1000.0 * np.arange(3000))
+    assert set(many) == {"a", "b", "c"}
+    many.update(["a", "d"], np.zeros(2), np.full(2, 3e6))
+    assert set(many) == {"a", "d"}
 
 
 def test_streams_without_times_are_dropped_by_the_clock(model):
@@ -292,3 +329,79 @@ def test_streams_without_times_are_dropped_by_the_clock(model):
     assert many.dropped == []
     now[0] = 300.0
     assert many.update([2], [2.0])["index"].tolist() == [0]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda detectors: pickle.loads(pickle.dumps(detectors))])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_copies_of_many_streams_are_streams_of_their_own(copied, threads, model):
+    ids, values, times = readings(300, 4000)
+    many = StreamDetectors(model, 0.01, RULES, threads=threads)
+    many.update(ids[:2000], values[:2000], times[:2000])
+    other = copied(many)
+    other.update(ids[:500], np.full(500, 1e6), times[2000] + np.zeros(500))
+    expected = copied(many).update(ids[2000:], values[2000:], times[2000:])
+    assert many.update(ids[2000:], values[2000:], times[2000:]).tobytes() == expected.tobytes()
+
+
+def test_a_batch_may_hold_what_programs_have(model):
+    moment = datetime(2024, 5, 1, tzinfo=UTC)
+    found = StreamDetectors(model).update(["a", "a"], [Decimal("21.5"), None], [moment, np.datetime64("2024-05-02")])
+    assert found["time"].tolist() == [1714521600.0, 1714608000.0]
+    assert found["value"][0] == 21.5
+    assert np.isnan(found["value"][1])
+    with pytest.raises(ValueError, match="beyond the year 5000"):
+        StreamDetectors(model).update(["a"], [1.0], [1.7e12])
+
+
+@pytest.mark.parametrize("forged", ["x" * 300, -1, 2, 2.0, True, 2**40])
+def test_saved_detectors_of_streams_that_the_run_has_no_names_of_are_refused(model, forged):
+    many, other = StreamDetectors(model), StreamDetectors(model)
+    many.update([0, 1], [1.0, 2.0])
+    names = StreamNames()
+    names.numbers_of(["a", "b"])
+    state = AllStreams(many, names.has).state()
+    part = AllStreams(other, names.has)
+    part.restore(state)
+    assert list(other) == [0, 1]
+    with pytest.raises(ValueError, match="no saved names"):
+        part.restore(state | {"names": packed([0, forged])})
+    assert list(other) == [0, 1]
+
+
+def test_a_copy_of_all_streams_into_memory_that_was_used_before_is_the_same(model):
+    many = StreamDetectors(model, threads=1)
+    for ids, drops in ((range(700), range(5, 300)), (range(600, 900), (699,)), (range(2), ())):
+        many.update([*ids], np.random.default_rng(1).normal(size=len(ids)))
+        for stream_id in drops:
+            many.drop(stream_id)
+        expected = many.state_of_all()
+        part = AllStreams(many, many.__contains__)
+        part.state()
+        buffer = part.state()["records"].base
+        state = part.state()
+        assert state["records"].base is buffer
+        assert {name: array.tobytes() for name, array in state.items() if name != "silent"} == {
+            name: array.tobytes() for name, array in expected.items() if name != "silent"
+        }
+        other = StreamDetectors(model, threads=1)
+        AllStreams(other, many.__contains__).restore(state)
+        assert {name: other.state(name)["records"].tobytes() for name in other} == {
+            name: many.state(name)["records"].tobytes() for name in many
+        }
+
+
+@pytest.mark.parametrize("ids", [["a", 1], ["a", None], [1.0, np.nan], np.array(["a", None], dtype=object)])
+def test_ids_that_are_missing_or_of_several_kinds_are_refused_in_one_line(ids, model):
+    many = StreamDetectors(model)
+    with pytest.raises(ValueError, match=r"\A[^\n]*stream ids? [^\n]*several kinds[^\n]*\Z"):
+        many.update(ids, [1.0, 2.0])
+    assert len(many) == 0
+
+
+def test_ids_may_be_a_series_of_pandas_or_polars_or_an_arrow_array(model):
+    pandas, polars, pyarrow = map(pytest.importorskip, ("pandas", "polars", "pyarrow"))
+    words = ["a", "b", "a"]
+    for kind in (pandas.Series, polars.Series, pyarrow.array, lambda ids: pandas.Series(ids, dtype="category")):
+        many = StreamDetectors(model)
+        assert many.update(kind(words), kind([1.0, 2.0, 3.0]))["index"].tolist() == [0, 0, 1]
+        assert set(many) == {"a", "b"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from streamforest.rules import NO_RULES, Rules
+from streamforest.judging.rules import NO_RULES, Rules
 
 if TYPE_CHECKING:
     from streamforest.protocols import Detector
@@ -125,7 +125,7 @@ DETECTORS = {
     "isolation-forest": Entry(
         "a pre-trained forest that sees surprise, shape and novelty in any stream",
         "2.5 us",
-        "15 KB",
+        "24 KB",
         _isolation_forest,
     ),
     "sliding-forest": Entry(

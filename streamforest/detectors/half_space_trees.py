@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.harness import HarnessedDetector
+from streamforest.features.vector import N_VECTOR
+from streamforest.judging.harness import HarnessedDetector
+from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.optional import optional
 from streamforest.protocols import State
-from streamforest.rules import NO_RULES, Rules
 from streamforest.state import saved_array
-from streamforest.vector import N_VECTOR
 
 GROUP = "half-space-trees"
 TREES = 25

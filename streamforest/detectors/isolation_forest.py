@@ -10,16 +10,27 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from streamforest import features, threshold
 from streamforest.compiled import Record, Records, address_of, compiled, pointer
-from streamforest.evidence import EVIDENCE_DTYPE, carry_on, new_evidence, weigh
-from streamforest.forest import BLOCK, NODE_DTYPE, Forest, ModelError, isolate, isolation
-from streamforest.judging import COURSE_DTYPE, INFINITE, CompiledDetector, decide, new_courses, open_verdict
-from streamforest.model_file import Model, load_model
+from streamforest.features import observe as features
+from streamforest.features.vector import (
+    HIGHEST,
+    N_VECTOR,
+    ROOM_DTYPE,
+    VECTOR_NAMES,
+    Room,
+    look,
+    new_rooms,
+    tell_expected,
+)
+from streamforest.judging import threshold
+from streamforest.judging.decide import COURSE_DTYPE, INFINITE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.judging.evidence import EVIDENCE_DTYPE, carry_on, new_evidence, weigh
+from streamforest.judging.reasons import own_reason, side_of_band, tell_why
+from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules, note_time, wanted_rate
+from streamforest.models.forest import BLOCK, NODE_DTYPE, Forest, ModelError, isolate, isolation
+from streamforest.models.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
-from streamforest.reasons import tell_why
-from streamforest.rules import NO_RULES, RuleNumbers, Rules
-from streamforest.vector import HIGHEST, N_VECTOR, ROOM_DTYPE, VECTOR_NAMES, Room, look, new_rooms, tell_expected
+from streamforest.reading.python_values import LATEST, time_of, value_of
 
 #: All that is remembered of one stream.
 RECORD_DTYPE = np.dtype(
@@ -75,7 +86,8 @@ def new_bench(readings: int) -> Bench:
 def isolate_block(forest: Forest, bench: Bench, n: int) -> None:
     """Fill in the forest's scores of the first n readings; what they are where nothing is known, says nothing."""
     for i in range(n):
-        bench.vectors[i] = bench.rooms[i].vector
+        for f in range(N_VECTOR):  # one by one: numba's copy of an array compiles all the text of its error too
+            bench.vectors[i, f] = bench.rooms[i].vector[f]
     isolate(forest, bench.vectors[:n], bench.isolated[:n])
 
 
@@ -92,16 +104,47 @@ def conclude(
     stillness = max(room.vector[features.GAP], room.vector[features.REPEAT])
     isolated = carry_on(isolated, room.vector[HIGHEST])
     found = weigh(record.evidence, isolated, room.outlook[features.STRANGENESS], stillness, room.novelties)
-    decide(record.course, record.threshold, judge.scores, judge.surprises, judge.rate, judge.rules, found, verdict)
+    excess = room.excess if room.is_outlier else 0.0
+    own = own_reason(room.surprises, room.outlook, side_of_band(verdict))
+    is_plain = own > 0 and not room.is_foreseen and not room.is_echo
+    if room.habit_reason:
+        excess, own, is_plain = max(excess, room.habit_excess), room.habit_reason, True
+    decide(
+        record.course,
+        record.threshold,
+        judge.scores,
+        judge.surprises,
+        judge.rate,
+        judge.rules,
+        found,
+        excess,
+        is_plain,
+        verdict,
+    )
     if verdict.is_anomaly:
-        tell_why(record, room.surprises, room.outlook, verdict)
+        tell_why(record, own, room.surprises, room.outlook, verdict)
+
+
+@compiled
+def block_size(rules: RuleNumbers) -> int:
+    """Readings that may be looked at before the first of them is concluded: one where the alarm rate follows times."""
+    return 1 if rules.alarms_a_day > 0.0 else BLOCK
+
+
+@compiled
+def rate_of(course: Record, time: float, judge: Judge) -> float:
+    """Alarm rate of the next reading; the one before it must be concluded where :func:`block_size` is 1."""
+    if judge.rules.alarms_a_day == 0.0:
+        return judge.rate
+    note_time(course.diary, course.index, time)
+    return wanted_rate(course.diary, judge.rules, judge.rate)
 
 
 @compiled
 def step(record: Record, value: float, time: float, judge: Judge, room: Room, verdict: Record) -> None:
     """Judge one reading and learn it; fills in the verdict."""
-    look(record.features, value, time, judge.rate, room)
-    isolated = isolation(judge.forest, room.vector) if room.is_known else 0.0
+    look(record.features, value, time, rate_of(record.course, time, judge), room)
+    isolated = isolation(judge.forest, room.vector[:]) if room.is_known else 0.0
     conclude(record, value, time, judge, room, isolated, verdict)
 
 
@@ -121,10 +164,12 @@ def judge_stream(
     """
     record = records[which]
     bench = new_bench(values.size)
-    for first in range(0, values.size, BLOCK):
-        n = min(values.size - first, BLOCK)
+    size = block_size(judge.rules)
+    for first in range(0, values.size, size):
+        n = min(values.size - first, size)
         for i in range(n):
-            look(record.features, values[first + i], times[first + i], judge.rate, bench.rooms[i])
+            rate = rate_of(record.course, times[first + i], judge)
+            look(record.features, values[first + i], times[first + i], rate, bench.rooms[i])
         isolate_block(judge.forest, bench, n)
         for i in range(n):
             at = first + i
@@ -194,6 +239,11 @@ def judge_point(desk_address: int, value: float, time: float) -> None:
     step(record, value, time, judge, room, carray(pointer(desk.verdict), 1, VERDICT_DTYPE)[0])
 
 
+def _is_one(numbers: object) -> bool:
+    """Whether it is an array of one float, which needs no conversion."""
+    return type(numbers) is np.ndarray and numbers.shape == (1,) and numbers.dtype == np.float64
+
+
 class StreamDetector(CompiledDetector):
     """Judges the points of one stream: scores first, then learns.
 
@@ -251,13 +301,13 @@ class StreamDetector(CompiledDetector):
 
     def update(self, value: float, time: float | None = None) -> Verdict:
         """Judge and learn one reading; see :meth:`CompiledDetector.update`."""
-        self._judge_one(value, math.nan if time is None else time)
+        known = math.nan if time is None else time if type(time) is float and abs(time) <= LATEST else time_of(time)
+        self._judge_one(value if type(value) is float else value_of(value), known)
         return verdict_from_row(cast("tuple[Any, ...]", self._verdict.item()))
 
     def update_many(self, values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Verdicts:
         """Judge and learn readings; see :meth:`CompiledDetector.update_many`."""
-        shape = getattr(values, "shape", None)
-        if shape != (1,) or (times is not None and getattr(times, "shape", None) != shape):
+        if not (_is_one(values) and (times is None or _is_one(times))):
             return super().update_many(values, times)
         self._judge_one(float(values[0]), math.nan if times is None else float(times[0]))
         return np.frombuffer(bytearray(self._verdict_bytes), VERDICT_DTYPE)  # half the time of a copy

@@ -8,16 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest import features
 from streamforest.compiled import Record, Records, compiled
-from streamforest.harness import HALF, HARNESS_DTYPE, LEAST_SCORES, begin, calibration, conclude, new_harness
-from streamforest.judging import CompiledDetector
-from streamforest.lstm import LstmModel, LstmRoom, Weights, load_lstm, new_lstm_room, reconstruct
-from streamforest.protocols import Verdicts
-from streamforest.rules import NO_RULES, RuleNumbers, Rules
-from streamforest.tails import deviation_at, gains_of, learn_tail, surprise
-from streamforest.vector import Room, new_rooms
-from streamforest.windows import (
+from streamforest.features import observe as features
+from streamforest.features.tails import deviation_at, gains_of, learn_tail, surprise
+from streamforest.features.vector import Room, new_rooms
+from streamforest.features.windows import (
     N_SCALES,
     SCALES,
     WINDOWS_DTYPE,
@@ -29,6 +24,11 @@ from streamforest.windows import (
     scaled,
     spread,
 )
+from streamforest.judging.decide import CompiledDetector
+from streamforest.judging.harness import HALF, HARNESS_DTYPE, LEAST_SCORES, begin, calibration, conclude, new_harness
+from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules
+from streamforest.models.lstm import LstmModel, LstmRoom, Weights, load_lstm, new_lstm_room, reconstruct
+from streamforest.protocols import Verdicts
 
 #: Points of a coarse scale before its errors count.
 LEAST_POINTS = 8

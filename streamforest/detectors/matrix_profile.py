@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest import features
 from streamforest.compiled import Record, Records, compiled
-from streamforest.harness import HARNESS_DTYPE, LEAST_SCORES, begin, calibration, conclude, new_harness
-from streamforest.judging import CompiledDetector
+from streamforest.features import observe as features
+from streamforest.features.vector import new_rooms
+from streamforest.judging.decide import CompiledDetector
+from streamforest.judging.harness import HARNESS_DTYPE, LEAST_SCORES, begin, calibration, conclude, new_harness
+from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.protocols import Verdicts
-from streamforest.rules import NO_RULES, RuleNumbers, Rules
-from streamforest.vector import new_rooms
 
 #: Points in a window, rising, multiples of four: a short one sees at once what a long one sees better, and longer.
 WINDOWS = (8, 48)
@@ -146,7 +146,7 @@ class MatrixProfileDetector(CompiledDetector):
 
     A left discord: the distance of the newest window from its nearest earlier neighbour within the newest HISTORY
     points. It is the plain Euclidean one: held against their own mean and deviation, windows of noise are all alike,
-    and another level or spread is lost (measured: see the README). A window with a missing reading has no distance,
+    and another level or spread is lost (measured: docs/benchmarks.md). A window with a missing reading has no distance,
     so that a missing reading itself is not scored.
 
     Parameters

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.harness import HarnessedDetector
+from streamforest.features.vector import N_VECTOR
+from streamforest.judging.harness import HarnessedDetector
+from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.optional import optional
 from streamforest.protocols import State
-from streamforest.rules import NO_RULES, Rules
-from streamforest.vector import N_VECTOR
 
 GROUP = "random-cut-forest"
 TREES = 30

@@ -15,16 +15,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest import features
 from streamforest.compiled import Records, compiled
-from streamforest.evidence import FAR_OUT
-from streamforest.forest import NODE_DTYPE, Forest, flatten, isolation
-from streamforest.harness import LEAST_SCORES, begin, calibration, conclude, new_harness
-from streamforest.judging import CompiledDetector
+from streamforest.features import observe as features
+from streamforest.features.vector import HIGHEST, N_VECTOR, Room, new_rooms
+from streamforest.judging.decide import CompiledDetector
+from streamforest.judging.evidence import FAR_OUT
+from streamforest.judging.harness import LEAST_SCORES, begin, calibration, conclude, new_harness
+from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules
+from streamforest.models.forest import NODE_DTYPE, Forest, flatten, isolation
 from streamforest.protocols import DetectorError, State, Verdicts
-from streamforest.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.state import saved_array
-from streamforest.vector import HIGHEST, N_VECTOR, Room, new_rooms
 
 LEAST_WINDOW, MOST_WINDOW = 10, 100_000
 MOST_BETWEEN = 1_000_000

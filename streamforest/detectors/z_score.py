@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest import threshold
 from streamforest.compiled import Record, Records, compiled
-from streamforest.judging import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.judging import threshold
+from streamforest.judging.decide import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.protocols import REASONS, Verdicts
-from streamforest.rules import NO_RULES, RuleNumbers, Rules
 
 WARM_UP = 24
 #: Gain of level and deviation: a memory of about a hundred points.
@@ -82,7 +82,9 @@ def judge_stream(
             verdict.upper = record.level + band
             if value == value:
                 z = min(abs(value - record.level) / sigma, 1e15)
-                decide(record.course, record.threshold, scores, surprises, rate, rules, z / (1.0 + z), verdict)
+                decide(
+                    record.course, record.threshold, scores, surprises, rate, rules, z / (1.0 + z), 0.0, True, verdict
+                )
                 if verdict.is_anomaly:
                     verdict.reason = _SPIKE if value > record.level else _DIP
         if value == value:

@@ -21,11 +21,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from streamforest.clocks import CLOCK_DTYPE, Clocks
 from streamforest.detectors.isolation_forest import RECORD_DTYPE, Judge, StreamDetector, judge_stream, new_records
+from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.optional import MissingPackageError, optional
 from streamforest.protocols import REASONS, VERDICT_DTYPE
-from streamforest.rules import NO_RULES, Rules
-from streamforest.validation import BAD_TIME, INFINITE, TIME_BACK
+from streamforest.reading.notation import BAD_TIME, INFINITE
+from streamforest.reading.python_values import LATEST
+from streamforest.reading.validation import TIME_BACK
 
 pyspark = optional("pyspark", "spark")
 sql = optional("pyspark.sql", "spark")
@@ -55,9 +58,9 @@ OUTCOME_DTYPE = np.dtype([("verdict", VERDICT_DTYPE), ("refusal", "i1")])
 #: To be raised when the numbers in a stream's record come to mean something else; other layouts tell themselves.
 MEANING = 1
 #: Of what is kept of a stream.
-VERSION = f"{MEANING}-{hashlib.sha256(repr(RECORD_DTYPE.descr).encode()).hexdigest()[:12]}"
+VERSION = f"{MEANING}-{hashlib.sha256(repr((RECORD_DTYPE.descr, CLOCK_DTYPE.descr)).encode()).hexdigest()[:12]}"
 
-_STATE = "version string, record binary, last_time double, deadline long"
+_STATE = "version string, record binary, clock binary, deadline long"
 
 #: Columns of the verdicts behind that of the stream's name, with Spark's types.
 COLUMNS = {
@@ -84,43 +87,50 @@ class Stream(NamedTuple):
     ----------
     records : array of RECORD_DTYPE, shape (1,)
         The detector's record.
-    last_time : float
-        Of the newest reading, seconds, UTC epoch; minus infinity before the first.
+    clocks : Clocks
+        Of the one stream: what is known of its times.
     deadline : int or None
         When the stream counts as silent, milliseconds of processing time; None where no timer waits for it.
     """
 
     records: NDArray[np.void]
-    last_time: float = -math.inf
+    clocks: Clocks
     deadline: int | None = None
 
+    @property
+    def last_time(self) -> float:
+        """Of the newest reading, seconds, UTC epoch; minus infinity before the first."""
+        return float(self.clocks.last[0])
+
     @classmethod
-    def read(cls, state: tuple[str, bytes, float, int | None] | None) -> Stream:
+    def read(cls, state: tuple[str, bytes, bytes, int | None] | None) -> Stream:
         """A stream as it was written, or a new one; raises ValueError where another version wrote it."""
         if state is None:
-            return cls(new_records())
-        version, record, last_time, deadline = state
+            return cls(new_records(), Clocks())
+        version, record, clock, deadline = state
         if version != VERSION:
             raise ValueError(
                 f"the checkpoint holds streams of version {version}, this program reads {VERSION}: "
                 "go on with the program that wrote it, or start with a new checkpoint"
             )
-        return cls(np.frombuffer(record, RECORD_DTYPE).copy(), last_time, deadline)
+        clocks = Clocks()
+        clocks.restore(np.frombuffer(clock, CLOCK_DTYPE))
+        return cls(np.frombuffer(record, RECORD_DTYPE).copy(), clocks, deadline)
 
-    def written(self) -> tuple[str, bytes, float, int | None]:
+    def written(self) -> tuple[str, bytes, bytes, int | None]:
         """The same for the state."""
-        return VERSION, self.records.tobytes(), self.last_time, self.deadline
+        return VERSION, self.records.tobytes(), self.clocks.records.tobytes(), self.deadline
 
 
 def judge_readings(
     stream: Stream, times: NDArray[np.float64], values: NDArray[np.float64], judge: Judge
-) -> tuple[Stream, NDArray[np.void]]:
+) -> NDArray[np.void]:
     """Take one stream through its readings of one batch.
 
     Parameters
     ----------
     stream : Stream
-        Its record is changed in place.
+        Its record and clock are changed in place.
     times, values : float64 arrays, shape (n,)
         In any order; NaN is a missing value, and a time that could not be read.
     judge : Judge
@@ -128,14 +138,15 @@ def judge_readings(
 
     Returns
     -------
-    stream : Stream
-        As it is afterwards.
-    outcomes : array of OUTCOME_DTYPE, shape (n,)
+    array of OUTCOME_DTYPE, shape (n,)
         In the order of the times, and of the values where those are equal: no other order survives a shuffle.
     """
     order = np.lexsort((values, times))
     times, values = times[order], values[order]
-    refusals = np.select([np.isinf(values), ~np.isfinite(times), times < stream.last_time], [1, 2, 3], 0)
+    refusals = np.select([np.isinf(values), ~(np.abs(times) <= LATEST)], [1, 2], 0)
+    to_follow = np.flatnonzero(refusals == 0)
+    if not stream.clocks.go_on(0, times[to_follow]):
+        refusals[to_follow] = [0 if stream.clocks.follow(0, time) else 3 for time in times[to_follow].tolist()]
     kept = refusals == 0
     outcomes = np.zeros(times.size, OUTCOME_DTYPE)
     outcomes["refusal"] = refusals
@@ -144,13 +155,11 @@ def judge_readings(
     refused["time"], refused["value"] = times, values
     for name in ("score", "threshold", "p_value", "expected", "lower", "upper"):
         refused[name] = np.nan
-    if not kept.any():
-        return stream, outcomes
-    times = times[kept]
-    verdicts = np.empty(times.size, VERDICT_DTYPE)
-    judge_stream(stream.records, 0, values[kept], times, judge, verdicts)
-    outcomes["verdict"][kept] = verdicts
-    return stream._replace(last_time=float(times[-1])), outcomes
+    if kept.any():
+        verdicts = np.empty(int(kept.sum()), VERDICT_DTYPE)
+        judge_stream(stream.records, 0, values[kept], times[kept], judge, verdicts)
+        outcomes["verdict"][kept] = verdicts
+    return outcomes
 
 
 @cache
@@ -188,7 +197,7 @@ class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyp
         """Judge a stream's readings of one batch."""
         readings = np.array([(row.time, row.value) for row in rows], dtype=np.float64)  # None becomes NaN
         stream = Stream.read(self._state.get())
-        stream, outcomes = judge_readings(stream, readings[:, 0], readings[:, 1], _judge_of(*self._model))
+        outcomes = judge_readings(stream, readings[:, 0], readings[:, 1], _judge_of(*self._model))
         if self._gap is not None and stream.last_time > -math.inf:
             deadline = timerValues.getCurrentProcessingTimeInMs() + self._gap
             if stream.deadline is None:
@@ -214,7 +223,7 @@ class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyp
             self._handle.registerTimer(stream.deadline)  # it has spoken since
             return
         time, value = np.array([stream.last_time]), np.array([np.nan])
-        stream, outcomes = judge_readings(stream, time, value, _judge_of(*self._model))
+        outcomes = judge_readings(stream, time, value, _judge_of(*self._model))
         self._state.update(stream._replace(deadline=None).written())
         yield sql.Row(stream=key[0], outcomes=outcomes.tobytes())
 
@@ -247,15 +256,34 @@ def _tell(batches: Iterable[Any]) -> Iterator[Any]:
         yield pyarrow.RecordBatch.from_arrays(columns, names=["stream", *COLUMNS])
 
 
+class ReadingColumns(NamedTuple):
+    """Names of the columns of readings.
+
+    Attributes
+    ----------
+    key : str
+        Names the stream.
+    time : str
+        A timestamp, or a number of seconds, UTC epoch.
+    value : str
+        A number; null and NaN are a missing reading.
+    """
+
+    key: str = "key"
+    time: str = "time"
+    value: str = "value"
+
+
+USUAL_COLUMNS = ReadingColumns()
+
+
 def detect(
     readings: Any,
     *,
     model: str | Path,
     alarm_rate: float = 0.001,
     rules: Rules = NO_RULES,
-    key: str = "key",
-    time: str = "time",
-    value: str = "value",
+    columns: ReadingColumns = USUAL_COLUMNS,
     gap: float | None = None,
     silence: float | None = None,
 ) -> Any:
@@ -271,9 +299,8 @@ def detect(
         Wanted share of normal points that are flagged, in each stream, in [1e-6, 0.2].
     rules : Rules
         What else a point needs to be an alarm.
-    key, time, value : str
-        Columns. The key names the stream. The time is a timestamp, or a number of seconds, UTC epoch. The value is a
-        number; null and NaN are a missing reading.
+    columns : ReadingColumns
+        What the columns of key, time and value are called.
     gap : float, optional
         Seconds without a reading, above 0, after which a stream is given one missing reading, with the time of its last
         one. Processing time, not the readings'.
@@ -311,10 +338,10 @@ def detect(
             raise ValueError(f"{name} is {seconds}, allowed is at least 0.001 seconds")
     if gap is not None and silence is not None and not gap < silence:
         raise ValueError(f"silence is {silence}, allowed is above gap, which is {gap}")
-    StreamDetector.load(model, alarm_rate, rules)  # what cannot be used is told here, not by a worker
+    StreamDetector.load(model, alarm_rate, rules)  # what cannot be used is reported here, not by a worker
     session = readings.sparkSession
     _check_state_store(session)
-    rows = _columns(readings, key, time, value)
+    rows = _columns(readings, *columns)
     milliseconds = [None if seconds is None else round(1000 * seconds) for seconds in (gap, silence)]
     processor = DetectorProcessor(_hand_out(session, Path(model)), alarm_rate, rules, *milliseconds)
     stream_type = rows.schema["stream"].dataType
@@ -324,14 +351,14 @@ def detect(
         "Append",
         "None" if gap is None and silence is None else "ProcessingTime",
     )
-    columns = types.StructType().add("stream", stream_type)
+    kinds = types.StructType().add("stream", stream_type)
     for name, kind in COLUMNS.items():
-        columns.add(name, kind)
-    verdicts = outcomes.mapInArrow(_tell, columns)
-    if readings.schema[time].dataType == types.TimestampType():
+        kinds.add(name, kind)
+    verdicts = outcomes.mapInArrow(_tell, kinds)
+    if readings.schema[columns.time].dataType == types.TimestampType():
         microseconds = sql.functions.rint(verdicts["time"] * 1e6).cast("long")
         verdicts = verdicts.withColumn("time", sql.functions.timestamp_micros(microseconds))
-    return verdicts.withColumnRenamed("stream", key)
+    return verdicts.withColumnRenamed("stream", columns.key)
 
 
 def _check_state_store(session: Any) -> None:

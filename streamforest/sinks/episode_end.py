@@ -1,11 +1,11 @@
-"""The end of each episode, told to whoever wants to act on it."""
+"""The end of each episode, handed to a function that acts on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFold, Happening
 from streamforest.protocols import Verdicts
+from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFold, Happening
 
 
 class EpisodeEndSink:

@@ -12,19 +12,19 @@ from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from streamforest import rotation
-from streamforest.appending import drop_torn, is_moved, size_of
-from streamforest.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
-from streamforest.file_mark import FileMark, sync_folder
 from streamforest.moments import iso_time
 from streamforest.protocols import State, Verdict, Verdicts
 from streamforest.state import packed, unpacked
+from streamforest.storage import rotation
+from streamforest.storage.file_mark import FileMark, sync_folder
+from streamforest.storage.safe_files import drop_torn, is_moved, size_of
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
 
 #: A line of such a log.
 _LINE = re.compile(rb"\S+ (start|end) (key=.* )?episode=\d+ index=\d+ ")
 
-MOST_HELD = 1_000  # lines that cannot be written now; the oldest make room
+MOST_HELD = 1_000  # lines that cannot be written now; the oldest are dropped
 
 
 class EventLogSink:
@@ -82,9 +82,9 @@ class EventLogSink:
 
     def restore(self, state: State, *, cut: bool) -> str:
         """Go on with the log as it was; see ResumableSink."""
-        marks = [FileMark(*mark) for mark in unpacked(state, "files")]
+        marks = [FileMark(*mark) for mark in unpacked(state, "files", list[FileMark])]
         self._fold.restore(state)
-        self._held.extend(unpacked(state, "held"))
+        self._held.extend(unpacked(state, "held", list[str]))
         if cut and marks and not self._handler.go_back(marks):
             return "it is not the file of the checkpoint, or others wrote there: lines may stand there twice"
         return ""
@@ -107,11 +107,11 @@ class _RaisingHandler(RotatingFileHandler):
         super().__init__(path, maxBytes=max_bytes, backupCount=files, encoding="utf-8")
         self._path = Path(self.baseFilename)
         self._rotations = 0
-        self._known: deque[int] = deque(maxlen=3)  # rotations at the newest checkpoints
+        self._opened: deque[int] = deque(maxlen=3)  # rotations at the newest checkpoints
 
     def doRollover(self) -> None:  # noqa: N802 - the name is logging's
         """Begin a new file."""
-        if self._known and self.stream is not None:
+        if self._opened and self.stream is not None:
             os.fsync(self.stream.fileno())  # or a checkpoint would know a file that is not on the disk
         with self._moving():
             self._rotations += 1
@@ -128,7 +128,7 @@ class _RaisingHandler(RotatingFileHandler):
 
     def _most(self) -> int:
         """Rotated files that are kept."""
-        return self.backupCount + (self._rotations - self._known[0] if self._known else 0)
+        return self.backupCount + (self._rotations - self._opened[0] if self._opened else 0)
 
     def marks(self) -> list[FileMark]:
         """Where all files end, once they are on the disk; for a checkpoint."""
@@ -139,7 +139,7 @@ class _RaisingHandler(RotatingFileHandler):
         if marks:
             os.fsync(self.stream.fileno())
             sync_folder(self._path.parent)
-        self._known.append(self._rotations)
+        self._opened.append(self._rotations)
         rotation.trim(self._path, self._most())
         return marks
 
@@ -151,12 +151,12 @@ class _RaisingHandler(RotatingFileHandler):
     def close(self) -> None:
         """Close the file; rotated ones that only a checkpoint needed go."""
         super().close()
-        if self._known:
+        if self._opened:
             rotation.trim(self._path, self.backupCount)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Add a line, whole or not at all, to the file that has the name now."""
-        if self.stream is not None and is_moved(Path(self.baseFilename), self.stream):
+        if self.stream is not None and is_moved(Path(self.baseFilename), self.stream.fileno()):
             self.stream.close()
             self.stream = None  # as in logging: opened again when it is needed
         size = 0 if self.stream is None else size_of(self.stream)

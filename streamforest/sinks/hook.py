@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import os
+import select
 import shlex
 import shutil
 import signal
@@ -15,15 +18,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from streamforest.addresses import PASSWORD, USER
-from streamforest.episodes import EPISODE_GAP, EpisodeFolds
+from streamforest.connections.addresses import PASSWORD, USER
 from streamforest.protocols import State, Verdicts, streams_of
 from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames, shown_key
+from streamforest.terminal.signals import before_abrupt_end, no_more_before_abrupt_end
+from streamforest.verdicts.episodes import EPISODE_GAP, EpisodeFolds
 
-MOST_WAITING = 100  # episodes whose command has not begun; the oldest make room
-FAILURES_TOLD = 10  # further ones are only counted
-SILENT = 1.0  # seconds at the end of the run before the wait for commands is told
+MOST_WAITING = 100  # episodes whose command has not begun; the oldest are dropped
+FAILURES_REPORTED = 10  # further ones are only counted
+SILENT = 1.0  # seconds at the end of the run before the wait for commands is reported
+BEAT = 0.1  # seconds between two looks at whether the end of the run has become urgent
+MOST_OUTPUT = 64 * 1024  # bytes that one command may print
+GENERATIONS = 100  # of processes that were started to outlive a command
+_PR_SET_CHILD_SUBREAPER = 36
 PATIENCE = 5.0  # seconds beyond the time limit for a command that was killed to be gone
 
 
@@ -75,12 +83,14 @@ class HookSink:
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many.
+    ends_by : callable
+        By when all must be over at the end of the run, by ``time.monotonic``.
 
     Notes
     -----
-    What the command prints goes to standard error: standard output is the run's own. A command that is slower
-    than episodes begin falls behind: of those that wait the newest MOST_WAITING are kept. At the end of the run
-    what still waits is run, as far as it is done within ``seconds``.
+    What the command prints goes to standard error, up to MOST_OUTPUT bytes: standard output is the run's own. A command
+    that is slower than episodes begin falls behind: of those that wait the newest MOST_WAITING are kept. At the end of
+    the run what still waits is run, as far as it is done within ``seconds``.
     """
 
     name = "command on anomaly"
@@ -93,7 +103,9 @@ class HookSink:
         notify: Callable[[str], None],
         cool_down: int = EPISODE_GAP,
         names: StreamNames | None = None,
+        ends_by: Callable[[], float] = lambda: math.inf,
     ) -> None:
+        self._ends_by = ends_by
         self._words, self._seconds = list(words), seconds
         self._describe, self._notify = describe, notify
         self._fold = EpisodeFolds(cool_down, names)
@@ -104,6 +116,9 @@ class HookSink:
         self.begun = 0  # commands
         self.failed = 0  # of them
         self._worker = threading.Thread(target=self._work, name="command on anomaly", daemon=True)
+        self._command: subprocess.Popen[bytes] | None = None  # the one that runs
+        before_abrupt_end(self._end_running)
+        adopt_orphans()
         self._worker.start()
 
     def write(self, verdicts: Verdicts) -> None:
@@ -118,16 +133,34 @@ class HookSink:
         if self._ends is not None:
             return
         with self._changed:
-            self._ends = time.monotonic() + self._seconds
+            self._ends = min(time.monotonic() + self._seconds, self._ends_by())
             self._changed.notify()
-        self._worker.join(SILENT)
+        self._worker.join(min(SILENT, self._left()))
         if self._worker.is_alive():
-            self._notify(f"the run is over; its last commands have {self._seconds:g} s to end")
-        self._worker.join(self._seconds + PATIENCE)
+            if self._left() > SILENT:
+                self._notify(f"the run is over; its last commands have {self._seconds:g} s to end")
+            # a run that shall end soon does not wait for those that began before it was told to
+            while self._worker.is_alive() and self._left() > -PATIENCE and self._ends_by() > time.monotonic():
+                self._worker.join(min(BEAT, max(self._left() + PATIENCE, 0.0)))
+        if self._worker.is_alive():
+            self._ends = min(self._ends, self._ends_by())
+            self._end_running()
+            self._worker.join(SILENT)
+        no_more_before_abrupt_end(self._end_running)
         if self.left_out:
             self._notify(f"{self.left_out:,} episodes had no command: they began faster than it runs")
-        if self.failed > FAILURES_TOLD:
+        if self.failed > FAILURES_REPORTED:
             self._notify(f"the command failed {self.failed:,} of {self.begun:,} times")
+
+    def _left(self) -> float:
+        """Seconds that commands have at the end of the run."""
+        return max((self._ends or 0.0) - time.monotonic(), -PATIENCE)
+
+    def _end_running(self) -> None:
+        """Kill the command that runs, with all that it started."""
+        command = self._command
+        if command is not None:
+            _end_group(command)
 
     def state(self) -> State:
         """The open episode, whose command has begun, and the ones whose has not."""
@@ -138,7 +171,7 @@ class HookSink:
     def restore(self, state: State, *, cut: bool) -> str:  # noqa: ARG002 - a command cannot be taken back
         """Go on behind the last episode; commands that waited are run."""
         self._fold.restore(state)
-        for call in unpacked(state, "waiting"):
+        for call in unpacked(state, "waiting", list[Call]):
             self._add(Call(*call))
         return ""
 
@@ -169,23 +202,31 @@ class HookSink:
                 return None
             return self._waiting.popleft()
 
+    def _note(self, command: subprocess.Popen[bytes] | None) -> None:
+        self._command = command
+
     def _run(self, call: Call) -> None:
         limit = self._seconds if self._ends is None else max(0.0, self._ends - time.monotonic())
         self.begun += 1
         try:
-            fault = run_once(self._words, call.text, limit)
+            fault = run_once(self._words, call.text, limit, self._note)
         except OSError as error:
             fault = f"cannot be started: {error.strerror or error}"
         if not fault:
             return
         self.failed += 1
-        if self.failed <= FAILURES_TOLD:
-            more = "; further failures are only counted" if self.failed == FAILURES_TOLD else ""
+        if self.failed <= FAILURES_REPORTED:
+            more = "; further failures are only counted" if self.failed == FAILURES_REPORTED else ""
             of = "" if call.key is None else f" of {shown_key(call.key)}"
             self._notify(f"command on anomaly, episode {call.episode}{of}: {fault}{more}")
 
 
-def run_once(words: Sequence[str], text: str, seconds: float) -> str:
+def run_once(
+    words: Sequence[str],
+    text: str,
+    seconds: float,
+    note: Callable[[subprocess.Popen[bytes] | None], None] = lambda _command: None,
+) -> str:
     """Run a command to its end, with a text on its standard input.
 
     Parameters
@@ -195,7 +236,10 @@ def run_once(words: Sequence[str], text: str, seconds: float) -> str:
     text : str
         Shorter than what a pipe takes without a reader: 4 KiB.
     seconds : float
-        After these it is killed with its children, which never outlive it.
+        After these it is killed with its children, which never outlive it: on Linux not even in a session of their own.
+
+    note : callable
+        Told of the command while it runs, and of None when it is over.
 
     Returns
     -------
@@ -207,23 +251,39 @@ def run_once(words: Sequence[str], text: str, seconds: float) -> str:
     OSError
         It cannot be started.
     """
-    output = _error_stream()
     # the source's user and password are none of its business
     environment = {name: word for name, word in os.environ.items() if name not in (USER, PASSWORD)}
-    command = subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, **_own_group()
-    )
+    others = children()
+    reader, output = _pipe()
+    try:
+        command = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, **_own_group()
+        )
+    except OSError:
+        _close(reader)
+        raise
+    finally:
+        if reader is not None:
+            os.close(output)
+    note(command)
+    cut = False
     try:
         with suppress(OSError):  # it need not read
             command.stdin.write(text.encode())  # type: ignore[union-attr] # it is a pipe
         with suppress(OSError):
             command.stdin.close()  # type: ignore[union-attr]
-        code = command.wait(seconds)
+        cut = _pass_on(command, reader, seconds)
+        code = command.wait(0 if reader is not None else seconds)
     except subprocess.TimeoutExpired:
         return f"not done after {seconds:.3g} s, killed"
     finally:
+        note(None)
         _end_group(command)
         command.wait()
+        _end_adopted(others)
+        _close(reader)
+    if cut:
+        return f"its output is cut at {MOST_OUTPUT // 1024} KiB" + (f", exit code {code}" if code else "")
     if code < 0:
         return f"ended by signal {-code}"
     return f"exit code {code}" if code else ""
@@ -235,6 +295,85 @@ def _error_stream() -> int:
         return sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):
         return subprocess.DEVNULL
+
+
+def _pipe() -> tuple[int | None, int]:
+    """Where a command's output comes out, and where it goes; on Windows, which cannot wait for it, standard error."""
+    return (None, _error_stream()) if sys.platform == "win32" else os.pipe()
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _pass_on(command: subprocess.Popen[bytes], reader: int | None, seconds: float) -> bool:
+    """Pass what a command prints on to standard error until it ends; whether that was more than MOST_OUTPUT.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        It has not ended after so many seconds.
+    """
+    if reader is None:
+        return False
+    target, passed, end = _error_stream(), 0, time.monotonic() + seconds
+    is_over = False
+    while not is_over:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise subprocess.TimeoutExpired(command.args, seconds)
+        is_over = command.poll() is not None  # what it has printed by then is still read
+        while select.select([reader], [], [], 0 if is_over else min(left, BEAT))[0]:
+            chunk = os.read(reader, 65_536)
+            if not chunk:
+                return _wait(command, end, seconds, passed)
+            with suppress(OSError):
+                if passed < MOST_OUTPUT and target != subprocess.DEVNULL:
+                    os.write(target, chunk[: MOST_OUTPUT - passed])
+            passed += len(chunk)
+            if time.monotonic() >= end:
+                break
+    return passed > MOST_OUTPUT
+
+
+def _wait(command: subprocess.Popen[bytes], end: float, seconds: float, passed: int) -> bool:
+    """Wait for a command that has closed its output."""
+    try:
+        command.wait(max(end - time.monotonic(), 0.0))
+    except subprocess.TimeoutExpired:
+        raise subprocess.TimeoutExpired(command.args, seconds) from None
+    return passed > MOST_OUTPUT
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what a command leaves behind in a session of its own, so that it can be ended (Linux)."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children() -> set[int]:
+    """The processes whose parent this one is, ended ones that nobody asked about among them; none where unknown."""
+    found: set[int] = set()
+    with suppress(OSError, ValueError):
+        for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - as fast as it gets
+            with suppress(FileNotFoundError), open(f"/proc/self/task/{task}/children", encoding="ascii") as file:  # noqa: PTH123
+                found.update(map(int, file.read().split()))
+    return found
+
+
+def _end_adopted(others: set[int]) -> None:
+    """Kill the processes that have become children of this one while a command ran, and theirs; reap them all."""
+    for _ in range(GENERATIONS):
+        adopted = children() - others
+        if not adopted:
+            return
+        for pid in adopted:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(OSError):
+                os.waitpid(pid, 0)
 
 
 def _own_group() -> dict[str, Any]:

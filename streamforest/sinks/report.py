@@ -13,49 +13,72 @@ from typing import Any
 
 import numpy as np
 
-from streamforest.appending import drop_torn, is_moved, size_of
-from streamforest.comparison import DetectorComparison
-from streamforest.file_mark import FileMark, fits_path, mark_at, mark_of, sync_folder
-from streamforest.plain import inert_cell
-from streamforest.protocols import VERDICT_DTYPE, State, Verdict, Verdicts, plain, verdict_from_row
+from streamforest.protocols import VERDICT_DTYPE, State, Verdict, Verdicts, verdict_from_row, without_streams
 from streamforest.state import packed, unpacked
+from streamforest.storage.file_mark import FileMark, fits_path, mark_at, mark_of, sync_folder
+from streamforest.storage.safe_files import drop_torn, is_moved, size_of
 from streamforest.stream_names import StreamNames
+from streamforest.text import inert_cell
+from streamforest.verdicts.comparison import DetectorComparison
 
 MOST_KEPT = 10_000  # anomalous points kept for a report that is asked for later
-MOST_HELD = 10_000  # rows that cannot be written now; the oldest make room
+MOST_HELD = 10_000  # rows that cannot be written now; the oldest are dropped
 
 
 class _Rows:
     """Verdicts -> rows of the report."""
 
-    def __init__(self, comparison: DetectorComparison | None, names: StreamNames | None) -> None:
-        self._comparison, self._names = comparison, names
-
-    @property
-    def header(self) -> list[str]:
-        """Names of the columns."""
-        key = [] if self._names is None else ["key"]
-        return [*key, *Verdict._fields, *([] if self._comparison is None else ["flagged_by"])]
+    #: Names of the columns.
+    header: Sequence[str] = Verdict._fields
 
     def pick(self, verdicts: Verdicts) -> tuple[Verdicts, list[str]]:
         """Those of a block that get a row, in VERDICT_DTYPE, and one more cell of each where there is such a column."""
-        if self._comparison is None:
-            found = verdicts[verdicts["is_anomaly"]]
-            known = self._names
-            return plain(found), [] if known is None else [inert_cell(known.shown(n)) for n in found["stream"].tolist()]
+        return verdicts[verdicts["is_anomaly"]], []
+
+    def of(self, found: Verdicts, _further: Sequence[str]) -> list[list[Any]]:
+        """The rows of what was picked."""
+        return [[*map(_cell, verdict_from_row(row))] for row in found.tolist()]
+
+
+class _KeyedRows(_Rows):
+    """The same of many streams: each row begins with the key of its own."""
+
+    header = ("key", *Verdict._fields)
+
+    def __init__(self, names: StreamNames) -> None:
+        self._names = names
+
+    def pick(self, verdicts: Verdicts) -> tuple[Verdicts, list[str]]:
+        found = verdicts[verdicts["is_anomaly"]]
+        return without_streams(found), [inert_cell(self._names.shown(n)) for n in found["stream"].tolist()]
+
+    def of(self, found: Verdicts, further: Sequence[str]) -> list[list[Any]]:
+        return [[key, *row] for key, row in zip(further, super().of(found, ()), strict=True)]
+
+
+class _ComparedRows(_Rows):
+    """The same of several detectors: each row ends with the names of those that flag its point."""
+
+    header = (*Verdict._fields, "flagged_by")
+
+    def __init__(self, comparison: DetectorComparison) -> None:
+        self._comparison = comparison
+
+    def pick(self, verdicts: Verdicts) -> tuple[Verdicts, list[str]]:
         flags = np.vstack((verdicts["is_anomaly"], self._comparison.flags))
         places = np.flatnonzero(flags.any(axis=0))
         names = np.array(self._comparison.names)
         return verdicts[places], [" ".join(names[flags[:, place]]) for place in places]
 
     def of(self, found: Verdicts, further: Sequence[str]) -> list[list[Any]]:
-        """The rows of what was picked."""
-        rows = [[*map(_cell, verdict_from_row(row))] for row in found.tolist()]
-        if self._names is not None:
-            return [[key, *row] for key, row in zip(further, rows, strict=True)]
-        if self._comparison is not None:
-            return [[*row, who] for row, who in zip(rows, further, strict=True)]
-        return rows
+        return [[*row, who] for row, who in zip(super().of(found, ()), further, strict=True)]
+
+
+def _rows(comparison: DetectorComparison | None, names: StreamNames | None) -> _Rows:
+    """The rows that a run has; several detectors are compared on one stream only."""
+    if names is not None:
+        return _KeyedRows(names)
+    return _Rows() if comparison is None else _ComparedRows(comparison)
 
 
 def _cell(value: Any) -> Any:
@@ -74,7 +97,7 @@ class ReportSink:
         more column; and at the end the table of their agreement is written beside the report, see
         :func:`agreement_path`.
     names : StreamNames, optional
-        Of the streams, where there are many. Then the first column is the key; see :func:`plain.inert_cell`.
+        Of the streams, where there are many. Then the first column is the key; see :func:`text.inert_cell`.
     goes_on : bool
         Whether what is there is kept, for :meth:`restore` to say how much of it; otherwise it is overwritten.
 
@@ -100,7 +123,7 @@ class ReportSink:
     ) -> None:
         self.name = f"report {path}"
         self._path, self._comparison = path, comparison
-        self._rows = _Rows(comparison, names)
+        self._rows = _rows(comparison, names)
         self._held: deque[list[Any]] = deque(maxlen=MOST_HELD)
         self._is_closed = False
         self._open("a" if goes_on else "w")
@@ -118,8 +141,8 @@ class ReportSink:
 
     def restore(self, state: State, *, cut: bool) -> str:
         """Go on with the report as it was; see ResumableSink."""
-        saved = unpacked(state, "file")
-        self._held.extend(unpacked(state, "held"))
+        saved = unpacked(state, "file", FileMark | None)
+        self._held.extend(unpacked(state, "held", list[list[Any]]))
         if saved is None:
             return ""
         mark = FileMark(*saved)
@@ -127,7 +150,7 @@ class ReportSink:
             if cut:
                 os.truncate(self._path, mark.length)
             return ""
-        if os.fstat(self._file.fileno()).st_size > len(_text_of([self._rows.header])):
+        if os.fstat(self._file.fileno()).st_size > len(_text_of([[*self._rows.header]])):
             raise FileExistsError(f"{self._path} is not the report that it knows; move that away")
         return "the file of the checkpoint is gone, a new one begins"
 
@@ -152,13 +175,13 @@ class ReportSink:
     def _open(self, mode: str) -> None:
         self._file = self._path.open(mode, encoding="utf-8", newline="")
         if not size_of(self._file):
-            self._add([self._rows.header])
+            self._add([[*self._rows.header]])
 
     def _put(self) -> None:
         """Write the rows that are held back, all or none, to the file that has the name now."""
         if not self._held:
             return
-        if not self._file.closed and is_moved(self._path, self._file):
+        if not self._file.closed and is_moved(self._path, self._file.fileno()):
             self._file.close()
         if self._file.closed:
             self._open("a")
@@ -196,7 +219,7 @@ class RecentReport:
         comparison: DetectorComparison | None = None,
         names: StreamNames | None = None,
     ) -> None:
-        self._rows = _Rows(comparison, names)
+        self._rows = _rows(comparison, names)
         self._kept = np.ones(most, VERDICT_DTYPE)  # a ring; its memory is taken now, not as the run goes on
         self._further: deque[str] = deque(maxlen=most)
         self._count = 0
@@ -223,7 +246,7 @@ class RecentReport:
             first = max(self._count - len(self._kept), 0)
             found = self._kept[np.arange(first, self._count) % len(self._kept)]
             further = list(self._further)
-        return _text_of([self._rows.header, *self._rows.of(found, further)])
+        return _text_of([[*self._rows.header], *self._rows.of(found, further)])
 
 
 def _text_of(rows: Sequence[Sequence[Any]]) -> bytes:

@@ -16,7 +16,6 @@ from typing import Any, Literal, TextIO
 
 import orjson
 
-from streamforest.file_mark import FileMark, mark_at
 from streamforest.moments import iso_time
 from streamforest.protocols import (
     LABELS,
@@ -25,10 +24,11 @@ from streamforest.protocols import (
     ReaderGoneError,
     State,
     Verdicts,
-    plain,
     verdict_from_row,
+    without_streams,
 )
 from streamforest.state import attributes_of, packed, set_attributes, unpacked
+from streamforest.storage.file_mark import FileMark, mark_at
 from streamforest.stream_names import StreamNames
 
 Form = Literal["text", "json", "quiet"]
@@ -36,7 +36,7 @@ Form = Literal["text", "json", "quiet"]
 WIDE = 95  # columns that a line needs at most with the date in full
 KEY_WIDTH = 16  # columns of a key; a longer one is cut in its middle
 HEADER_EVERY = 40  # lines, on a terminal
-RED, DIM, PLAIN = "\x1b[1;31m", "\x1b[2m", "\x1b[0m"
+RED, DIM, RESET = "\x1b[1;31m", "\x1b[2m", "\x1b[0m"
 UNKNOWN = "-"
 
 LABEL_NAMES = {UNLABELLED: None, **dict(enumerate(LABELS))}
@@ -99,10 +99,10 @@ class TerminalSink:
         self._is_quiet = form == "quiet"
         is_terminal = stream.isatty()
         self._names = names
-        wide = WIDE if names is None else WIDE + KEY_WIDTH + 2
-        columns = shutil.get_terminal_size().columns if is_terminal else wide
-        is_wide = (columns if width is None else width) >= wide
-        self._lines = _Lines(colour, _sign(stream), is_terminal, is_wide, names)
+        if width is None:
+            width = shutil.get_terminal_size().columns if is_terminal else sys.maxsize
+        look = (colour, _sign(stream), is_terminal, width)
+        self._lines = _Lines(*look) if names is None else _KeyedLines(*look, names)
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
@@ -111,7 +111,7 @@ class TerminalSink:
         if not len(verdicts):
             return
         text = json_lines(verdicts, self._names) if self._is_json else self._lines.format(verdicts)
-        if self._names is not None:  # keys may have signs that the stream cannot show
+        if not text.isascii():  # a key may have signs that the stream cannot show
             encoding = self._stream.encoding or "utf-8"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
         try:
@@ -135,8 +135,8 @@ class TerminalSink:
 
     def restore(self, state: State, *, cut: bool) -> str:
         """Go on behind the last line; see ResumableSink."""
-        saved = unpacked(state, "file")
-        set_attributes(self._lines, _Lines.FACTS, state, "lines")
+        saved = unpacked(state, "file", FileMark | None)
+        self._lines.restore(state)
         descriptor = self._stream.fileno()
         if saved is None or mark_at(descriptor) is None or not cut:
             return ""
@@ -144,7 +144,7 @@ class TerminalSink:
         if not mark.fits(descriptor):
             return "it is not the file of the checkpoint, or was emptied: lines may be missing or come twice (use >>)"
         os.ftruncate(descriptor, mark.length)
-        os.lseek(descriptor, 0, os.SEEK_END)  # the place is shared with whoever opened the file
+        os.lseek(descriptor, 0, os.SEEK_END)  # the place is shared with the program that opened the file
         return ""
 
 
@@ -168,38 +168,44 @@ class _Lines:
     #: What is learned from line to line.
     FACTS = ("_has_fractions", "_scale", "_decimals", "_since_header")
 
-    def __init__(
-        self, colour: bool, sign: str, has_headers: bool, is_wide: bool, names: StreamNames | None = None
-    ) -> None:
-        self._names = names
+    #: Columns that the wide form takes, and the name of the column of keys.
+    WIDE = WIDE
+    KEY: str | None = None
+
+    def __init__(self, colour: bool, sign: str, has_headers: bool, columns: int) -> None:
         self._colour = colour
         self._sign = sign
         self._has_headers = has_headers
-        self._is_wide = is_wide
+        self._is_wide = columns >= self.WIDE
         self._has_fractions = False  # whether a time with a part of a second was seen
         self._scale = 0.0  # the largest normal number so far
         self._decimals: int | None = None  # of the numbers, so that they stand below one another
         self._since_header = HEADER_EVERY
 
+    def restore(self, state: State) -> None:
+        """Go on with the columns as they were; raises ValueError where there can be no such ones."""
+        set_attributes(self, self.FACTS, state, "lines")
+        if self._decimals != _decimals(self._scale):
+            raise ValueError("the saved decimals of the lines are not those of their numbers")
+
     def format(self, verdicts: Verdicts) -> str:
         """The lines of one block, each with its end."""
         lines: list[str] = []
-        keys: Iterable[str | None] = (
-            repeat(None) if self._names is None else map(self._names.shown, verdicts["stream"].tolist())
-        )
-        for row, key in zip(plain(verdicts).tolist(), keys, strict=False):
+        for row, key in zip(without_streams(verdicts).tolist(), self._keys(verdicts), strict=False):
             self._learn(row)
             if self._has_headers:
                 self._add_header(lines)
             lines.append(self._line(row, key))
         return "".join(lines)
 
+    def _keys(self, _verdicts: Verdicts) -> Iterable[str | None]:
+        """What stands in front of each line."""
+        return repeat(None)
+
     def _learn(self, row: tuple[Any, ...]) -> None:
         """Choose the columns' notation by what has come so far, anomalous values left out."""
         _, time, value, _, _, _, _, is_anomaly, _, lower, upper, _, _ = row
         self._has_fractions = self._has_fractions or time % 1 > 0
-        if self._names is not None:
-            return  # each stream is of its own size
         for number in (lower, upper) if is_anomaly else (value, lower, upper):
             if abs(number) > self._scale:
                 self._scale = abs(number)
@@ -208,19 +214,19 @@ class _Lines:
     def _add_header(self, lines: list[str]) -> None:
         if self._since_header >= HEADER_EVERY:
             self._since_header = 0
-            key = None if self._names is None else "key"
-            header = self._joined(" ", key, "time", "value", "at least", "at most", "score", "limit", "")
+            header = self._joined(" ", self.KEY, "time", "value", "at least", "at most", "score", "limit", "")
             lines.append(self._painted(DIM, header))
         self._since_header += 1
 
     def _line(self, row: tuple[Any, ...], key: str | None) -> str:
         index, time, value, _, score, threshold, _, is_anomaly, _, lower, upper, _, reason = row
         bound = 10 if self._is_wide else 9
+        longest = bound if self._has_fractions and not self._is_wide else bound + 1
         line = self._joined(
             self._sign if is_anomaly else " ",
             key,
             str(index) if math.isnan(time) else self._moment(time),
-            "missing" if math.isnan(value) else self._number(value, bound + 1),
+            "missing" if math.isnan(value) else self._number(value, longest),
             self._number(lower, bound),
             self._number(upper, bound),
             _fraction(score),
@@ -240,7 +246,10 @@ class _Lines:
                 f"{sign} {time:>{20 + fraction}}  {value:>11}  {lower:>10}  {upper:>10}  {score:>5}  {limit:>5}  {why}"
             )
         else:
-            line = f"{sign} {time:>{14 + fraction}} {value:>10} {lower:>9} {upper:>9} {score:>5} {limit:>5} {why}"
+            longest = 9 if fraction else 10
+            line = (
+                f"{sign} {time:>{14 + fraction}} {value:>{longest}} {lower:>9} {upper:>9} {score:>5} {limit:>5} {why}"
+            )
         return line.rstrip()
 
     def _moment(self, seconds: float) -> str:
@@ -257,7 +266,26 @@ class _Lines:
         return next((text for text in texts if len(text) <= width), "") or _short(number, width)
 
     def _painted(self, colour: str, line: str) -> str:
-        return f"{colour}{line}{PLAIN}\n" if self._colour else line + "\n"
+        return f"{colour}{line}{RESET}\n" if self._colour else line + "\n"
+
+
+class _KeyedLines(_Lines):
+    """The same of many streams: each line begins with the key of its own."""
+
+    WIDE = WIDE + KEY_WIDTH + 2
+    KEY = "key"
+
+    def __init__(self, colour: bool, sign: str, has_headers: bool, columns: int, names: StreamNames) -> None:
+        super().__init__(colour, sign, has_headers, columns)
+        self._names = names
+
+    def _keys(self, verdicts: Verdicts) -> Iterable[str]:
+        return map(self._names.shown, verdicts["stream"].tolist())
+
+    def _learn(self, row: tuple[Any, ...]) -> None:
+        """Only the notation of times is common to all streams: each has values of its own size."""
+        time = row[1]
+        self._has_fractions = self._has_fractions or time % 1 > 0
 
 
 def _cut_key(key: str) -> str:
@@ -290,7 +318,7 @@ def json_lines(verdicts: Verdicts, names: StreamNames | None = None) -> str:
         keys = map(names.key_of, verdicts["stream"].tolist())
         starts = (b'{"key":%b,' % json.dumps(key).encode() for key in keys)
     lines = bytearray()  # grown line by line: to keep each until the end takes twice as long
-    for row, start in zip(plain(verdicts).tolist(), starts, strict=False):
+    for row, start in zip(without_streams(verdicts).tolist(), starts, strict=False):
         index, time, value, label, score, threshold, p_value, is_anomaly, expected, lower, upper, episode, reason = row
         fields = {
             "index": index,

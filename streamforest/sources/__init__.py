@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
 from streamforest.protocols import Source, SourceError
-from streamforest.validation import shown
+from streamforest.reading.column_layout import ANY_DIALECT, Asked, Dialect
+from streamforest.text import did_you_mean, shown
 
 
 class SourceOptions(NamedTuple):
@@ -21,11 +23,13 @@ class SourceOptions(NamedTuple):
     seed : int
         For the simulated source.
     outlier_probability : float
-        Probability that a simulated point is anomalous, in [0, 1].
+        Probability that a simulated point begins an anomaly, in [0, 0.5].
     follow : bool
         Whether a file is read on as it grows.
     interval : float or None
         Seconds between two looks at a source that has to be asked again and again; None: what is usual for it.
+    dialect : Dialect
+        How numbers and times are written, for sources that have columns.
     """
 
     notify: Callable[[str], None]
@@ -37,11 +41,12 @@ class SourceOptions(NamedTuple):
     outlier_probability: float = 0.0
     follow: bool = False
     interval: float | None = None
+    dialect: Dialect = ANY_DIALECT
 
     @property
-    def columns(self) -> tuple[str | None, ...]:
+    def columns(self) -> Asked:
         """Value, time, label and key column."""
-        return self.column, self.time_column, self.label_column, self.key_column
+        return Asked(self.column, self.time_column, self.label_column, self.key_column)
 
 
 def _open_simulated(word: str, options: SourceOptions) -> Source:
@@ -54,29 +59,35 @@ def _open_simulated(word: str, options: SourceOptions) -> Source:
 def _open_stdin(_word: str, options: SourceOptions) -> Source:
     from streamforest.sources.stdin import StdinSource  # noqa: PLC0415 - only where chosen
 
-    return StdinSource(*options.columns)
+    return StdinSource(options.columns, options.dialect)
 
 
 def _open_file(word: str, options: SourceOptions) -> Source:
     if options.follow:
         from streamforest.sources.follow import FollowSource  # noqa: PLC0415 - only where chosen
 
-        return FollowSource(word, options.notify, *options.columns)
+        return FollowSource(word, options.notify, options.columns, options.dialect)
     from streamforest.sources.file import FileSource  # noqa: PLC0415 - only where chosen
 
-    return FileSource(word, *options.columns)
+    return FileSource(word, options.columns, options.dialect)
 
 
 def _open_mqtt(word: str, options: SourceOptions) -> Source:
     from streamforest.sources.mqtt import MqttSource  # noqa: PLC0415 - only where chosen
 
-    return MqttSource(word, options.notify, *options.columns)
+    return MqttSource(word, options.notify, options.columns, options.dialect)
 
 
 def _open_kafka(word: str, options: SourceOptions) -> Source:
     from streamforest.sources.kafka import KafkaSource  # noqa: PLC0415 - only where chosen
 
-    return KafkaSource(word, options.notify, *options.columns)
+    return KafkaSource(word, options.notify, options.columns, options.dialect)
+
+
+def _open_duckdb(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.duckdb import DuckDbSource  # noqa: PLC0415 - only where chosen
+
+    return DuckDbSource(word, options.columns, options.dialect)
 
 
 def _open_prometheus(word: str, options: SourceOptions) -> Source:
@@ -107,6 +118,7 @@ SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "mqtt": _open_mqtt,
     "mqtts": _open_mqtt,
     "kafka": _open_kafka,
+    "duckdb": _open_duckdb,
     "prometheus": _open_prometheus,
     "price": _open_price,
 }
@@ -126,4 +138,8 @@ def open_source(word: str, options: SourceOptions) -> Source:
     if kind not in SOURCES and "://" in word:  # what it says may be secret
         kinds = ", ".join(name for name in SOURCES if name.isalpha())
         raise SourceError(f"there is no source {shown(kind)}; there are {kinds}, - and the paths of files")
+    if kind.isalnum() and kind not in SOURCES and not options.follow and not os.path.lexists(word):
+        guess = did_you_mean(kind, SOURCES)
+        if guess:
+            raise SourceError(f"there is no file {shown(kind)}{guess}")
     return SOURCES.get(kind, _open_file)(word, options)

@@ -1,36 +1,41 @@
-"""A file: CSV, JSON Lines or one number a line, plain or gzip; or a named pipe."""
+"""A file: CSV, JSON, lines of metrics or one number a line, plain or compressed; or a named pipe."""
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import stat
-import zlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
-from streamforest.block import TextBlock
-from streamforest.bookmark import Bookmark
-from streamforest.file_mark import FileMark, mark_at
-from streamforest.pipes import CHUNK, arriving
+from streamforest.connections.compression import HEAD, DamagedFileError, compression_of, no_text, unpacked
+from streamforest.connections.pipes import CHUNK, arriving
 from streamforest.protocols import SourceError, State, Stop
-from streamforest.rows import RowReader
-from streamforest.state import packed, unpacked
+from streamforest.reading.bookmark import Bookmark
+from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
+from streamforest.reading.line_reader import RowReader
+from streamforest.reading.row_block import TextBlock
+from streamforest.reading.text_conversion import TextConverter
+from streamforest.state import packed
+from streamforest.state import unpacked as state_part
+from streamforest.storage.file_mark import FileMark, mark_at
 
-_GZIP = b"\x1f\x8b"
+#: Bytes at the start of a file from which its columns are learnt, and how they are written.
+SAMPLE = 262_144
 
 
 class FileSource:
-    """The rows of a file, in order, in constant memory.
+    """The rows of a file, in order, in constant memory; backwards where the newest row stands first.
 
     Parameters
     ----------
     path : str or Path
-        The file. Gzip is told by its first bytes, whatever the name. A named pipe or a device is read as it
-        arrives.
-    column, time_column, label_column, key_column : str, optional
-        As in :class:`~streamforest.rows.RowReader`.
+        The file. Its first bytes tell how it is compressed, whatever its name. A named pipe or a device is read
+        as it arrives.
+    asked, dialect
+        As in :class:`~streamforest.reading.line_reader.RowReader`.
 
     Raises
     ------
@@ -41,21 +46,23 @@ class FileSource:
     def __init__(
         self,
         path: str | Path,
-        column: str | None = None,
-        time_column: str | None = None,
-        label_column: str | None = None,
-        key_column: str | None = None,
+        asked: Asked = ANY_COLUMNS,
+        dialect: Dialect = ANY_DIALECT,
     ) -> None:
         self.name = Path(path).name
         self._path = str(path)
-        self._rows = RowReader(self.name, column, time_column, label_column, key_column)
+        self.reader = RowReader(self.name, asked, dialect)
         self._bookmark = Bookmark()
         self._file = _open(self._path)
         self.live = not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+        self._compression = ""
+        self._is_backwards = False
+        self._notes: tuple[str, ...] = ()  # what has to be done with the bytes of the file
+        self._has_looked = self.live
 
     def describe(self) -> str:
         """The value column and the columns there are, in words."""
-        return self._rows.describe()
+        return self.reader.describe()
 
     def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
         """Yield the rows in blocks of at most ``most``.
@@ -63,31 +70,35 @@ class FileSource:
         Raises
         ------
         SourceError
-            The value column cannot be told, or reading fails, as where a compressed file ends early; the rows
-            before that are yielded first.
+            The file is no text, its value column or the form of its times cannot be told, or reading fails, as where a
+            compressed file ends early; the rows before that are yielded first.
         """
-        return self._bookmark.follow(self._rows.blocks(self._chunks(stop), stop, most))
+        if not self._has_looked:
+            self._look_at_head()
+        return self._bookmark.follow(self.reader.blocks(self._chunks(stop), stop, most))
 
     def state(self) -> State:
         """The place behind the last row, and what stands before it; empty for a pipe."""
         if self.live:
             return {}
         descriptor = self._file.fileno()
-        # of a compressed file what was unpacked so far; a last line that is not ended ends behind the file
-        read = self._file.tell() if self._is_gzip() else self._bookmark.place.offset
-        mark = mark_at(descriptor, min(read, os.fstat(descriptor).st_size))
+        size = os.fstat(descriptor).st_size
+        # of a text that is not in the file as it is, what was taken of the file so far; a last line that is not ended
+        # ends behind the file
+        read = self._file.tell() if self._notes else self._bookmark.place.offset
+        mark = mark_at(descriptor, size if self._is_backwards else min(read, size))
         return self._bookmark.state() | {"file": packed(mark)}
 
     def restore(self, state: State) -> str:
         """Go on behind the last row; raises SourceError where another text stands before it now."""
         self._bookmark.restore(state)
-        mark = FileMark(*unpacked(state, "file"))
+        mark = FileMark(*state_part(state, "file", FileMark))
         if self.live or (mark.length and not mark.fits(self._file.fileno())):
             raise SourceError(
                 f"{self._path} has changed since the checkpoint was written: what was read of it is not there any "
                 f"more; put it back, or begin anew with another --checkpoint"
             )
-        self._rows.go_on(self._bookmark.place)
+        self.reader.go_on(self._bookmark.place)
         return ""
 
     def close(self) -> None:
@@ -97,36 +108,95 @@ class FileSource:
     def _chunks(self, stop: Stop) -> Iterator[bytes]:
         try:
             if self.live:
-                yield from arriving(self._file.fileno(), stop)
+                yield from TextConverter().chunks(arriving(self._file.fileno(), stop))
             else:
                 yield from self._regular_chunks()
         except EOFError:
-            raise SourceError(f"{self._path}: the compressed file ends early after {self._rows.lines} lines") from None
-        except (gzip.BadGzipFile, zlib.error):
-            raise SourceError(f"{self._path}: the compressed file is damaged after {self._rows.lines} lines") from None
+            raise SourceError(f"{self._path}: the compressed file ends early after {self.reader.lines} lines") from None
+        except DamagedFileError:
+            raise SourceError(f"{self._path}: the compressed file is damaged after {self.reader.lines} lines") from None
         except OSError as error:
             raise SourceError(f"{self._path}: reading failed: {error.strerror or error}") from None
 
+    def _look_at_head(self) -> None:
+        """Tell by the first bytes what the file is, and learn its columns from a sample."""
+        self._file.seek(0)
+        head = self._file.read(HEAD) or b""
+        if words := no_text(head):
+            raise SourceError(f"{self._path} is {words}")
+        self._compression = compression_of(head)
+        converter = TextConverter()
+        text = converter.chunks(self._raw())
+        sample = bytearray()
+        is_whole = False
+        try:
+            while len(sample) < SAMPLE and not is_whole:
+                chunk = next(text, None)
+                is_whole = chunk is None
+                sample += chunk or b""
+        except (EOFError, OSError, DamagedFileError):
+            pass  # told when the rows before it were read
+        if not is_whole:
+            del sample[sample.rfind(b"\n") + 1 :]
+        self.reader.learn(bytes(sample))
+        self._has_looked = True
+        self._is_backwards = self.reader.is_newest_first
+        backwards = ["newest row first: read backwards, its lines counted from the end"] * self._is_backwards
+        self._notes = (*([self._compression] * bool(self._compression)), *converter.notes, *backwards)
+        self.reader.notes = self._notes
+        self._file.seek(0)
+
+    def _raw(self) -> Iterator[bytes]:
+        """The bytes of the file from its start, unpacked."""
+        if self._compression:
+            yield from unpacked(self._file, self._compression, CHUNK)
+            return
+        self._file.seek(0)
+        yield from iter(lambda: self._file.read(CHUNK), b"")
+
     def _regular_chunks(self) -> Iterator[bytes]:
         first = self._bookmark.place.offset
-        if not self._is_gzip():
+        if not self._notes:
             self._file.seek(first)
             yield from iter(lambda: self._file.read(CHUNK), b"")
             return
-        self._file.seek(0)
-        with gzip.GzipFile(fileobj=self._file) as unpacked:
-            while first and (known := unpacked.read(min(first, CHUNK))):
-                first -= len(known)
-            # read1 gives what was unpacked before the end of a truncated file; read would lose it
-            yield from iter(lambda: unpacked.read1(CHUNK), b"")
+        text = TextConverter().chunks(self._raw())
+        for chunk in self._turned(text) if self._is_backwards else text:
+            yield chunk[first:]
+            first = max(0, first - len(chunk))
 
-    def _is_gzip(self) -> bool:
-        """Whether the file begins as a compressed one does; leaves the place where it was."""
-        place = self._file.tell()
-        self._file.seek(0)
-        head = self._file.read(len(_GZIP))
-        self._file.seek(place)
-        return head == _GZIP
+    def _turned(self, text: Iterator[bytes]) -> Iterator[bytes]:
+        """The text with its rows in reversed order behind what stands before them."""
+        with tempfile.TemporaryFile() as copy:
+            file: IO[bytes] = copy
+            if len(self._notes) == 1:  # nothing else has to be done with the bytes
+                file = self._file
+            else:
+                for chunk in text:
+                    copy.write(chunk)
+            start = self.reader.table_start
+            file.seek(0)
+            for chunk in iter(lambda: file.read(min(CHUNK, start - file.tell())), b""):
+                yield chunk
+            yield from backwards(file, start)
+
+
+def backwards(file: IO[bytes], start: int) -> Iterator[bytes]:
+    """Yield the lines of a file from a place on, the last one first, in chunks of whole lines."""
+    at = file.seek(0, os.SEEK_END)
+    tail = b""
+    while at > start:
+        size = min(CHUNK, at - start)
+        at = file.seek(at - size)
+        block = file.read(size) + tail
+        cut = 0 if at == start else block.find(b"\n") + 1
+        if not cut and at > start:
+            tail = block
+            continue
+        tail = block[:cut]
+        lines = [line for line in reversed(block[cut:].split(b"\n")) if line]
+        if lines:
+            yield b"\n".join(lines) + b"\n"
 
 
 def _open(path: str) -> io.FileIO:

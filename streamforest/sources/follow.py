@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
-from streamforest.block import TextBlock
-from streamforest.bookmark import Bookmark
-from streamforest.file_mark import FileMark, fits_path, mark_at
-from streamforest.pipes import CHUNK
+from streamforest.connections.compression import HEAD, compression_of
+from streamforest.connections.pipes import CHUNK
 from streamforest.protocols import SourceError, State, Stop
-from streamforest.rows import RowReader, Seam
+from streamforest.reading.bookmark import Bookmark
+from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
+from streamforest.reading.line_reader import RowReader, Seam
+from streamforest.reading.row_block import TextBlock
 from streamforest.state import packed, unpacked
+from streamforest.storage import rotation
+from streamforest.storage.file_mark import FileMark, fits_path, mark_at
 
 #: Seconds between two looks at a file that has nothing new.
 PATIENCE = 0.2
 
-_GZIP = b"\x1f\x8b"
 _GONE = FileMark(1, -1, "gone")  # fits no file
+_LEFT = 8  # files that were read last are known again
 _MARK = 256  # bytes before the place that is read next, which tell whether a file was written anew
 
 
@@ -33,8 +38,8 @@ class FollowSource:
         The file, of plain text; it need not be there yet.
     notify : callable
         Takes a line for people: of a file that is awaited, gone, replaced or truncated.
-    column, time_column, label_column, key_column : str, optional
-        As in :class:`~streamforest.rows.RowReader`.
+    asked, dialect
+        As in :class:`~streamforest.reading.line_reader.RowReader`.
 
     Raises
     ------
@@ -46,7 +51,8 @@ class FollowSource:
     The file is looked at every PATIENCE seconds, which works on every platform and file system; inotify is Linux' own
     and silent on network drives. A file that was renamed away is read to its end, and the new one of its name once
     something stands in it. A file that became shorter, or has other bytes where it was read, is read from its
-    start. Two rotations between two looks lose the file in between. On Windows a file that is read cannot be renamed.
+    start. Of several rotations between two looks, the files in between are read too, unless they are compressed: then
+    their size is reported. On Windows a file that is read cannot be renamed.
     """
 
     live = True
@@ -55,32 +61,31 @@ class FollowSource:
         self,
         path: str | Path,
         notify: Callable[[str], None],
-        column: str | None = None,
-        time_column: str | None = None,
-        label_column: str | None = None,
-        key_column: str | None = None,
+        asked: Asked = ANY_COLUMNS,
+        dialect: Dialect = ANY_DIALECT,
     ) -> None:
         self.name = Path(path).name
         self._path = Path(path)
         self._notify = notify
-        self._rows = RowReader(self.name, column, time_column, label_column, key_column)
+        self.reader = RowReader(self.name, asked, dialect)
         self._successor: FileIO | None = None
         self._bookmark = Bookmark()
         self._held: FileMark | None = None  # of the bookmark, in a text that is over
+        self._left = deque[FileMark | None](maxlen=_LEFT)  # the ends of files that were read before
         try:
             self._file = self._open()
         except (OSError, ValueError) as error:
             raise SourceError(f"{str(path)!r} cannot be opened: {getattr(error, 'strerror', None) or error}") from None
         self._is_gone = self._file is None
         if self._file is not None:
-            self._refuse_compressed(self._file.read(len(_GZIP)) or b"")
+            self._refuse_compressed(self._file.read(HEAD) or b"")
             self._file.seek(0)
         else:
             notify(f"{path} is not there yet: waiting for it")
 
     def describe(self) -> str:
         """The value column and the columns there are, in words."""
-        return self._rows.describe()
+        return self.reader.describe()
 
     def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
         """Yield the rows that are there, and then new ones, in blocks of at most ``most``.
@@ -90,7 +95,7 @@ class FollowSource:
         SourceError
             The value column cannot be told, the file turns out to be compressed, or reading fails.
         """
-        return self._bookmark.follow(self._rows.blocks(self._chunks(stop), stop, most))
+        return self._bookmark.follow(self.reader.blocks(self._chunks(stop), stop, most))
 
     def state(self) -> State:
         """The place behind the last row, and what stands before it in its file."""
@@ -101,14 +106,14 @@ class FollowSource:
 
     def restore(self, state: State) -> str:
         """Go on behind the last row, in the file that has the name or was renamed; else at the start of the new one."""
-        mark = unpacked(state, "file")
+        mark = unpacked(state, "file", FileMark | None)
         self._bookmark.restore(state)
         if mark is None:
             return ""  # there was no file yet
         found = self._found(FileMark(*mark))
         if found is None:
             self._bookmark.turn(self._bookmark.place.layout or self._bookmark.earlier)
-            self._rows.go_on(self._bookmark.place, self._bookmark.earlier)
+            self.reader.go_on(self._bookmark.place, self._bookmark.earlier)
             return f"{self.name} was written anew or replaced: lines in between may be missing"
         if self._file is not None:
             self._file.close()
@@ -116,7 +121,7 @@ class FollowSource:
         start = max(0, self._bookmark.place.offset - _MARK)
         found.seek(start)
         self._mark = found.read(self._bookmark.place.offset - start) or b""
-        self._rows.go_on(self._bookmark.place, self._bookmark.earlier)
+        self.reader.go_on(self._bookmark.place, self._bookmark.earlier)
         return ""
 
     def _found(self, mark: FileMark) -> FileIO | None:
@@ -144,7 +149,7 @@ class FollowSource:
                 self._bookmark.hold()
                 yield chunk  # what was left of the text before comes first
                 self._held = None
-                self._bookmark.turn(self._rows.known)
+                self._bookmark.turn(self.reader.newest_layout)
             else:
                 yield chunk
 
@@ -166,10 +171,39 @@ class FollowSource:
         if chunk:
             return chunk
         self._held = self._mark_of_bookmark()
+        missed = self._first_between(file)
+        self._left.append(mark_at(file.fileno()))
         file.close()
-        self._file, self._successor, self._mark = self._successor, None, b""
-        self._tell_new()
+        if missed is None:
+            self._file, self._successor, self._mark = self._successor, None, b""
+            self._tell_new()
+        else:
+            self._leave_successor()
+            self._file, self._mark = missed, b""
         return Seam.WHOLE
+
+    def _first_between(self, file: FileIO) -> FileIO | None:
+        """The first file that had the name after this one, and has it no more; None where there is none to be read."""
+        for path in rotation.between(self._path, file.fileno()):
+            with suppress(OSError):  # somebody took it away
+                found = FileIO(path)
+                if self._was_left(found):  # what was written into it late made it newer than this one
+                    found.close()
+                    continue
+                size = os.fstat(found.fileno()).st_size
+                is_readable = not compression_of(found.read(HEAD) or b"")
+                how = "reading it from its start" if is_readable else f"compressed, its {size:,} bytes are missing"
+                if size:
+                    self._notify(f"{self.name} was rotated more than once, {path.name} came in between: {how}")
+                if size and is_readable:
+                    found.seek(0)
+                    return found
+                found.close()
+        return None
+
+    def _was_left(self, file: FileIO) -> bool:
+        inode = os.fstat(file.fileno()).st_ino
+        return any(mark and mark.inode == inode and mark.fits(file.fileno()) for mark in self._left)
 
     def _read(self, file: FileIO) -> bytes:
         chunk = file.read(CHUNK) or b""
@@ -179,7 +213,7 @@ class FollowSource:
         return chunk
 
     def _refuse_compressed(self, start: bytes) -> None:
-        if start.startswith(_GZIP):
+        if compression_of(start):
             self.close()
             raise SourceError(f"{self._path} is compressed: --follow reads plain text; read it once without --follow")
 
@@ -192,7 +226,7 @@ class FollowSource:
         return file.read(len(self._mark)) != self._mark
 
     def _is_replaced(self, file: FileIO) -> bool:
-        """Whether another file has the name, and something stands in it: whoever writes has left the old one.
+        """Whether another file has the name, and something stands in it: who writes has left the old one.
 
         An empty one is held open, for it may be filled and renamed away itself before the next look.
         """

@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
-from streamforest.addresses import Address, read_address
+from streamforest.connections.addresses import Address, read_address
+from streamforest.connections.reconnecting import FIRST_LIMIT, LONGEST_PAUSE, PATIENCE, Connection, Silence
 from streamforest.optional import optional
-from streamforest.payloads import PayloadReader
 from streamforest.protocols import Reading, Refusal, SourceError, Stop
-from streamforest.reconnecting import FIRST_LIMIT, LONGEST_PAUSE, PATIENCE, Connection, Silence
+from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
+from streamforest.reading.payloads import PayloadReader
 
 PORT = 9092
 #: Values of the offset parameter, and what each is to the client.
@@ -27,7 +28,10 @@ LEAVING = 0.5
 
 _log = logging.getLogger("streamforest.kafka")
 _log.addHandler(logging.NullHandler())
-_log.propagate = False  # what matters of the client's own log is told in words of our own
+_log.propagate = False  # what matters of the client's own log is reported in words of our own
+
+#: Bytes that one answer of the server may have.
+MOST_BYTES = 2**24
 
 
 class KafkaSource:
@@ -44,8 +48,8 @@ class KafkaSource:
         ``sasl_ssl``; the last where there is a user) and ``mechanism`` (``PLAIN``).
     notify : callable
         Takes a line for people.
-    column, time_column, label_column, key_column : str, optional
-        As in :class:`~streamforest.rows.RowReader`.
+    asked, dialect
+        As in :class:`~streamforest.reading.line_reader.RowReader`.
 
     Raises
     ------
@@ -61,10 +65,8 @@ class KafkaSource:
         self,
         word: str,
         notify: Callable[[str], None],
-        column: str | None = None,
-        time_column: str | None = None,
-        label_column: str | None = None,
-        key_column: str | None = None,
+        asked: Asked = ANY_COLUMNS,
+        dialect: Dialect = ANY_DIALECT,
     ) -> None:
         address = read_address(word, PORT)
         topic, _, query = address.rest.partition("?")
@@ -75,12 +77,13 @@ class KafkaSource:
         chosen = _parameters(query)
         self._partition = int(chosen["partition"]) if "partition" in chosen else None
         self._client = optional("confluent_kafka", "kafka")
-        self._payloads = PayloadReader(self.name, column, time_column, label_column, key_column)
-        self._is_one_stream = key_column is None  # no stream of many is known to be silent
+        self._payloads = PayloadReader(self.name, asked, dialect)
+        self.reader = self._payloads.reader
+        self._is_one_stream = asked.key_column is None  # no stream of many is known to be silent
         self._notify = notify
         self._connection = Connection(self.name, notify)
         self._fault = ""  # the newest one of the client
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._consumer = self._make_consumer(_configuration(address, chosen))
 
     def describe(self) -> str:
@@ -120,9 +123,9 @@ class KafkaSource:
             leaving.join(LEAVING)
 
     def _make_consumer(self, configuration: dict[str, Any]) -> Any:
-        told = {"error_cb": self._on_error, "stats_cb": self._on_statistics}
+        callbacks = {"error_cb": self._on_error, "stats_cb": self._on_statistics}
         try:
-            consumer = self._client.Consumer(configuration | told, logger=_log)
+            consumer = self._client.Consumer(configuration | callbacks, logger=_log)
             if self._partition is None:
                 consumer.subscribe([self._topic], on_assign=self._on_assign)
             else:
@@ -185,8 +188,8 @@ class KafkaSource:
         consumer.assign(partitions)
 
     def _tell_once(self, message: str) -> None:
-        if message not in self._told and len(self._told) < 100:
-            self._told.add(message)
+        if message not in self._reported and len(self._reported) < 100:
+            self._reported.add(message)
             self._notify(f"{self.name}: {message}")
 
 
@@ -207,7 +210,7 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def _configuration(address: Address, chosen: dict[str, str]) -> dict[str, Any]:
-    """What the client is told."""
+    """The configuration of the client."""
     configuration: dict[str, Any] = {
         "bootstrap.servers": address.place,
         "group.id": chosen.get("group") or f"streamforest-{uuid4().hex[:12]}",
@@ -220,6 +223,8 @@ def _configuration(address: Address, chosen: dict[str, str]) -> dict[str, Any]:
         "statistics.interval.ms": 1000,
         "queued.max.messages.kbytes": 16384,
         "fetch.message.max.bytes": 262144,
+        "fetch.max.bytes": MOST_BYTES,
+        "receive.message.max.bytes": MOST_BYTES + 2**20,  # what is longer is not taken in
         "client.id": "streamforest",
     }
     if address.user is not None:

@@ -6,19 +6,23 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from streamforest.addresses import read_address
+from streamforest.connections.addresses import read_address
+from streamforest.connections.reconnecting import FIRST_LIMIT, PATIENCE, Connection, Inbox, Silence
 from streamforest.optional import optional
-from streamforest.payloads import PayloadReader
 from streamforest.protocols import Reading, Refusal, SourceError, Stop
-from streamforest.reconnecting import FIRST_LIMIT, PATIENCE, Connection, Inbox, Silence
-from streamforest.rows import LIMIT
+from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
+from streamforest.reading.line_reader import LIMIT
+from streamforest.reading.payloads import PayloadReader
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 #: Seconds between signs of life on an idle connection; one that is dead is noticed after up to 1.5 times this.
 KEEP_ALIVE = 20
+#: Bytes of a message that are kept, with its topic and what stands around both: of a longer one its beginning.
+MOST_BYTES = LIMIT + 2**17
 
 # Reason codes of MQTT 5, which the client gives for 3.1.1 too, that another attempt will not change.
 _REFUSED_FOR_GOOD = {133, 134, 135, 138, 140}
@@ -37,8 +41,8 @@ class MqttSource:
         ``+`` and ``#``; other signs may be written as ``%XX``.
     notify : callable
         Takes a line for people; called from a thread of the client's own too.
-    column, time_column, label_column, key_column : str, optional
-        As in :class:`~streamforest.rows.RowReader`.
+    asked, dialect
+        As in :class:`~streamforest.reading.line_reader.RowReader`.
 
     Raises
     ------
@@ -54,18 +58,17 @@ class MqttSource:
         self,
         word: str,
         notify: Callable[[str], None],
-        column: str | None = None,
-        time_column: str | None = None,
-        label_column: str | None = None,
-        key_column: str | None = None,
+        asked: Asked = ANY_COLUMNS,
+        dialect: Dialect = ANY_DIALECT,
     ) -> None:
         self._address = read_address(word, PORTS[word.partition(":")[0]])
         self._topic = unquote(self._address.rest)
         self.name = f"{self._address.scheme}://{self._address.place}/{self._topic}"
         _check_topic(self._topic, self._address.scheme)
         self._paho = optional("paho.mqtt.client", "mqtt")
-        self._payloads = PayloadReader(self.name, column, time_column, label_column, key_column)
-        self._is_one_stream = key_column is None  # no stream of many is known to be silent
+        self._payloads = PayloadReader(self.name, asked, dialect)
+        self.reader = self._payloads.reader
+        self._is_one_stream = asked.key_column is None  # no stream of many is known to be silent
         self._notify = notify
         self._inbox = Inbox(self.name, notify)
         self._connection = Connection(self.name, notify)
@@ -138,7 +141,7 @@ class MqttSource:
         return call.fault or call.ended or "the server closed the connection or does not answer"
 
     def _client(self, call: _Call) -> Any:
-        client = self._paho.Client(self._paho.CallbackAPIVersion.VERSION2)
+        client = _bounded(self._paho.Client)(self._paho.CallbackAPIVersion.VERSION2)
         client.connect_timeout = FIRST_LIMIT
         if self._address.user is not None:
             client.username_pw_set(self._address.user, self._address.password)
@@ -148,6 +151,33 @@ class MqttSource:
         client.on_subscribe = call.on_subscribe
         client.on_message = call.on_message
         return client
+
+
+class _Beginning(bytearray):
+    """The first MOST_BYTES that are added to it; of the rest nothing is kept."""
+
+    def __iadd__(self, data: Any) -> _Beginning:  # type: ignore[misc] # it adds less than it is given
+        self.extend(data[: max(0, MOST_BYTES - len(self))])
+        return self
+
+
+@cache
+def _bounded(kind: type[Any]) -> type[Any]:
+    """The client's class with a limit on the memory that one message takes while it comes in, whatever its length.
+
+    The client knows none: it asks the system for all that is left of a message at once, and keeps it.
+    """
+
+    class Bounded(kind):  # type: ignore[misc] # it is made at run time
+        def _sock_recv(self, bufsize: int) -> bytes:
+            return bytes(super()._sock_recv(min(bufsize, LIMIT)))
+
+        def _packet_read(self) -> Any:
+            if type(self._in_packet["packet"]) is bytearray and not self._in_packet["packet"]:
+                self._in_packet["packet"] = _Beginning()
+            return super()._packet_read()
+
+    return Bounded
 
 
 class _Call:

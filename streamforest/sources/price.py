@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from streamforest.connections.reconnecting import Connection, Silence, UnreachableError, polled
 from streamforest.optional import optional
 from streamforest.protocols import Reading, Refusal, SourceError, Stop
-from streamforest.reconnecting import Connection, Silence, UnreachableError, polled
 
 #: Seconds between two questions where no other interval is chosen, and the least, out of politeness.
 INTERVAL, LEAST_INTERVAL = 60.0, 10.0
@@ -67,7 +67,7 @@ class PriceSource:
         self._begins = -math.inf
 
     def describe(self) -> str:
-        """What is looked at, in words."""
+        """What is watched, in words."""
         return f"the price of {self._ticker} at the end of each minute"
 
     def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:

@@ -6,18 +6,21 @@ import base64
 import http.client
 import json
 import math
+import socket
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from streamforest.addresses import read_address
+from streamforest.connections.addresses import read_address
+from streamforest.connections.reconnecting import FIRST_LIMIT, Connection, Silence, UnreachableError, polled
 from streamforest.protocols import Reading, Refusal, SourceError, Stop
-from streamforest.reconnecting import FIRST_LIMIT, Connection, Silence, UnreachableError, polled
-from streamforest.validation import shown
+from streamforest.text import shown
 
 #: Seconds between two questions where no other interval is chosen.
 INTERVAL = 15.0
@@ -27,6 +30,7 @@ USAGE = "write prometheus:http://HOST:9090?query=QUERY"
 # Bytes of an answer that are read: many more than a single series needs, or some hundred thousand of them.
 _LIMIT, _LIMIT_OF_MANY = 2**20, 2**26
 _NAMED = 5  # series that a message names
+_LONGEST = 200  # characters of what a server says, in a message
 
 
 class PrometheusSource:
@@ -109,24 +113,30 @@ class PrometheusSource:
 
     def _ask(self) -> list[Reading | Refusal]:
         request = urllib.request.Request(self._url, headers=self._headers)
+        deadline = _Deadline(FIRST_LIMIT)
+        opener = urllib.request.build_opener(_OwnPlaceOnly, *deadline.handlers())
         try:
-            with _OPENER.open(request, timeout=FIRST_LIMIT) as answer:
+            with deadline, opener.open(request, timeout=FIRST_LIMIT) as answer:
                 body = answer.read(self._limit + 1)
+            if deadline.is_over:  # the end of the connection may pass for that of the answer
+                raise TimeoutError
         except urllib.error.HTTPError as error:
             with error:
                 self._complain(error)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if deadline.is_over:
+                raise UnreachableError(f"the server gave no whole answer within {FIRST_LIMIT:.0f} s") from None
             reason = getattr(error, "reason", error)
-            raise UnreachableError(str(getattr(reason, "strerror", None) or reason)) from None
+            raise UnreachableError(_cut(str(getattr(reason, "strerror", None) or reason))) from None
         return self._read(body)
 
     def _complain(self, error: urllib.error.HTTPError) -> None:
         """Raise what an error's status and body tell."""
         try:
-            told = json.loads(error.read(_LIMIT))["error"]
+            said = json.loads(error.read(_LIMIT))["error"]
         except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
-            told = error.reason
-        why = f"the server answers {error.code}: {told}"
+            said = error.reason
+        why = f"the server answers {error.code}: {_cut(str(said))}"
         if error.code in {400, 401, 403, 404} and not self._connection.was_made:
             raise SourceError(f"{self.name}: {why}")
         raise UnreachableError(why)
@@ -144,27 +154,29 @@ class PrometheusSource:
                 at, value = result if kind == "scalar" else result[0]["value"]
                 return [self._reading(at, value)]
             series = [_series(one.get("metric", {})) for one in result] if kind in {"vector", "matrix"} else []
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             if len(body) > self._limit:
                 return self._refuse(f"an answer of more than {self._limit} bytes; ask for fewer series")
             return self._refuse("the answer is none of Prometheus; is the address right?")
         if kind == "vector":
-            named = ", ".join(series[:_NAMED]) + (f" and {len(series) - _NAMED} more" if len(series) > _NAMED else "")
+            more = f" and {len(series) - _NAMED} more" if len(series) > _NAMED else ""
+            named = _cut(", ".join(series[:_NAMED])) + more
             return self._refuse(
                 f"the query gives {len(series)} series: {named}; choose one by its labels, make one of them, "
                 "as with sum(...), avg(...) or max(...), or watch all: --key-column LABEL"
             )
+        kind = _cut(str(kind))
         return self._refuse(f"the query gives a {kind}, not a number; a range as [5m] needs a function, as rate(...)")
 
     def _read_all(self, result: list[dict[str, Any]]) -> list[Reading | Refusal]:
         """The readings of all series, each with its key."""
-        keys = [one.get("metric", {}).get(self._key_column) for one in result]
-        known = [key for key in keys if key is not None]
-        twice = next((key for key, count in Counter(known).items() if count > 1), None)
+        keys = [_key_of(one, self._key_column or "") for one in result]
+        given = [key for key in keys if key is not None]
+        twice = next((key for key, count in Counter(given).items() if count > 1), None)
         if twice is not None:
             label = self._key_column
             return self._refuse(
-                f"{known.count(twice)} series have {label}={shown(twice)}; make one of them, as with sum by ({label})"
+                f"{given.count(twice)} series have {label}={shown(twice)}; make one of them, as with sum by ({label})"
             )
         return [self._read_one(one, key) for one, key in zip(result, keys, strict=True)]
 
@@ -173,7 +185,7 @@ class PrometheusSource:
         try:
             at, value = series["value"]
             return self._reading(at, value, key)
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, ArithmeticError):
             return Refusal(f"series {shown(key)}", "it has no sample: a time and a number")
 
     def _reading(self, at: float, value: str, key: str | None = None) -> Reading:
@@ -196,7 +208,63 @@ class _OwnPlaceOnly(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-_OPENER = urllib.request.build_opener(_OwnPlaceOnly)
+class _Deadline:
+    """Within it a question takes no more than so many seconds in all: then its connection is closed.
+
+    The time limit of a socket is one for each piece that comes; a server that sends a byte now and then could go on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.is_over = False
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self.is_over = True
+        for opened in self._sockets:
+            with suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+
+    def handlers(self) -> list[urllib.request.BaseHandler]:
+        """What opens connections that it knows of."""
+        sockets = self._sockets
+
+        def noted(kind: Any) -> Any:
+            class Noted(kind):  # type: ignore[misc] # one of two
+                def connect(self) -> None:
+                    super().connect()
+                    sockets.append(self.sock)
+
+            return Noted
+
+        class Http(urllib.request.HTTPHandler):
+            def http_open(self, req: Any) -> Any:
+                return self.do_open(noted(http.client.HTTPConnection), req)
+
+        class Https(urllib.request.HTTPSHandler):
+            def https_open(self, req: Any) -> Any:
+                return self.do_open(noted(http.client.HTTPSConnection), req)
+
+        return [Http(), Https()]
+
+
+def _key_of(series: Any, label: str) -> str | None:
+    """The key of a series; None where it has none, or is none."""
+    metric = series.get("metric") if isinstance(series, dict) else None
+    key = metric.get(label) if isinstance(metric, dict) else None
+    return key if isinstance(key, str) else None
+
+
+def _cut(text: str) -> str:
+    """What a server says, no longer than a line."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _series(labels: dict[str, Any]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamforest.profiles import PROFILES, TimedStream
 from streamforest.protocols import Reading, Refusal, SourceError, State, Stop
-from streamforest.simulation import SimulatedStream, default_profile
-from streamforest.validation import shown
+from streamforest.simulation.profiles import PROFILES, TimedStream
+from streamforest.simulation.streams import SimulatedStream, default_profile
+from streamforest.text import did_you_mean, shown
 
 
 class SimulatedSource:
@@ -18,7 +18,7 @@ class SimulatedSource:
     seed : int
         The same seed and probability give the same points.
     outlier_probability : float
-        Probability that a point is anomalous, in [0, 0.5].
+        Probability that a point begins an anomaly, in [0, 0.5].
     profile : str, optional
         One of PROFILES, a stream with times that is like the real thing; without it the default profile, which has
         no times.
@@ -39,7 +39,8 @@ class SimulatedSource:
             self.name = f"simulated {PROFILES[profile].title}"
             self._stream = PROFILES[profile](seed, outlier_probability)
         else:
-            raise SourceError(f"there is no simulated profile {shown(profile)}; there are {', '.join(PROFILES)}")
+            there_are = f"there are {', '.join(PROFILES)}{did_you_mean(profile, PROFILES)}"
+            raise SourceError(f"there is no simulated profile {shown(profile)}; {there_are}")
 
     def read(self, stop: Stop, most: int) -> Iterator[list[Reading | Refusal]]:
         """Yield blocks of ``most`` readings without end."""
@@ -58,7 +59,7 @@ class SimulatedSource:
         return ""
 
     def describe(self) -> str:
-        """What is looked at, in words."""
+        """What is watched, in words."""
         return f"{self.name}: {self._stream.unit}" if isinstance(self._stream, TimedStream) else "simulated readings"
 
     def close(self) -> None:

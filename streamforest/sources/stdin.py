@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from streamforest.block import TextBlock
-from streamforest.pipes import arriving
+from streamforest.connections.pipes import arriving
 from streamforest.protocols import SourceError, Stop
-from streamforest.rows import RowReader
+from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
+from streamforest.reading.line_reader import RowReader
+from streamforest.reading.row_block import TextBlock
+from streamforest.reading.text_conversion import TextConverter
 
 
 class StdinSource:
@@ -16,8 +18,8 @@ class StdinSource:
 
     Parameters
     ----------
-    column, time_column, label_column, key_column : str, optional
-        As in :class:`~streamforest.rows.RowReader`.
+    asked, dialect
+        As in :class:`~streamforest.reading.line_reader.RowReader`.
     descriptor : int, optional
         Another open descriptor to read in place of standard input.
 
@@ -32,19 +34,17 @@ class StdinSource:
 
     def __init__(
         self,
-        column: str | None = None,
-        time_column: str | None = None,
-        label_column: str | None = None,
-        key_column: str | None = None,
+        asked: Asked = ANY_COLUMNS,
+        dialect: Dialect = ANY_DIALECT,
         *,
         descriptor: int | None = None,
     ) -> None:
-        self._rows = RowReader(self.name, column, time_column, label_column, key_column)
+        self.reader = RowReader(self.name, asked, dialect)
         self._descriptor = _standard_input() if descriptor is None else descriptor
 
     def describe(self) -> str:
         """The value column and the columns there are, in words."""
-        return self._rows.describe()
+        return self.reader.describe()
 
     def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
         """Yield the lines that are there, in blocks of at most ``most``.
@@ -54,14 +54,14 @@ class StdinSource:
         SourceError
             The value column cannot be told, or reading fails.
         """
-        return self._rows.blocks(self._chunks(stop), stop, most)
+        return self.reader.blocks(self._chunks(stop), stop, most)
 
     def close(self) -> None:
         """Leave standard input as it is: it belongs to the whole program."""
 
     def _chunks(self, stop: Stop) -> Iterator[bytes]:
         try:
-            yield from arriving(self._descriptor, stop)
+            yield from TextConverter().chunks(arriving(self._descriptor, stop))
         except OSError as error:
             raise SourceError(f"{self.name}: reading failed: {error.strerror or error}") from None
 

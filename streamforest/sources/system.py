@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from streamforest.connections.polling import polled
 from streamforest.optional import optional
-from streamforest.polling import polled
 from streamforest.protocols import Reading, Refusal, SourceError, Stop
-from streamforest.validation import shown
+from streamforest.text import shown
 
 INTERVAL = 1.0  # seconds between two looks where nothing else is asked for
 
@@ -86,7 +86,7 @@ class SystemSource:
         yield from polled(self._look, self._interval, stop, clock=self._clock, is_first_at_once=False)
 
     def describe(self) -> str:
-        """What is looked at, in words."""
+        """What is watched, in words."""
         return f"{self.name}: {self._meter.unit} every {self._interval:g} s"
 
     def close(self) -> None:

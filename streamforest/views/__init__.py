@@ -6,14 +6,11 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from streamforest.actions import Actions
-from streamforest.history import History
-from streamforest.protocols import Status, View
-from streamforest.ranking import StreamRanking
-from streamforest.token_file import kept_token
+from streamforest.protocols import View
+from streamforest.views.access import PageAccess
+from streamforest.views.watched import Watched
 
 PROBE_SECONDS = 20  # a toolkit that takes longer is taken for broken
 #: Toolkit -> a program that opens a connection to the display; it may abort, which is why it is one of its own.
@@ -32,22 +29,6 @@ TK = {
 
 class ViewError(Exception):
     """A view cannot be opened; the message is for the user."""
-
-
-class Watched(Protocol):
-    """What a view shows, and what it can ask for."""
-
-    history: History | StreamRanking
-    actions: Actions
-    status: Callable[[], Status]
-
-    def snapshot(self) -> Path:
-        """Save a picture; returns its path."""
-        ...
-
-    def report(self) -> bytes:
-        """The anomalous points so far as a CSV file."""
-        ...
 
 
 class Choice(NamedTuple):
@@ -84,7 +65,7 @@ def choose(
     Returns
     -------
     Choice
-        A view that can be opened as far as is known; ``why`` is empty where the user asked for no view.
+        A view that can be opened as far as can be seen; ``why`` is empty where the user asked for no view.
     """
     if wanted == "none":
         return Choice("none", "")
@@ -140,10 +121,8 @@ def make_view(
     watched: Watched,
     *,
     theme: str,
-    port: int,
-    public: bool,
     notify: Callable[[str], None],
-    token_file: Path | None = None,
+    access: PageAccess,
 ) -> View | None:
     """Open the view that was chosen; None for none.
 
@@ -155,7 +134,7 @@ def make_view(
     if choice.view == "window":
         return _window(choice.toolkit, watched, theme)
     if choice.view == "browser":
-        return _browser(watched, theme, port, public, notify, token_file)
+        return _browser(watched, theme, notify, access)
     return None
 
 
@@ -164,28 +143,15 @@ def _window(toolkit: str, watched: Watched, theme: str) -> View:
         from streamforest.views.window import WindowView  # noqa: PLC0415 - matplotlib, only where it is needed
 
         title = f"{watched.status().source} - streamforest"
-        return WindowView(watched.history, watched.status, watched.actions, theme=theme, toolkit=toolkit, title=title)
+        return WindowView(watched, theme=theme, toolkit=toolkit, title=title)
     except (ImportError, RuntimeError) as error:
         raise ViewError(f"no window by {toolkit}: {error}") from error
 
 
-def _browser(
-    watched: Watched, theme: str, port: int, public: bool, notify: Callable[[str], None], token_file: Path | None
-) -> View:
+def _browser(watched: Watched, theme: str, notify: Callable[[str], None], access: PageAccess) -> View:
     try:
         from streamforest.views.browser import BrowserView  # noqa: PLC0415 - tornado, only where it is needed
 
-        return BrowserView(
-            watched.history,
-            watched.status,
-            watched.actions,
-            theme=theme,
-            port=port,
-            public=public,
-            notify=notify,
-            report=watched.report,
-            snapshot=watched.snapshot,
-            token="" if token_file is None else kept_token(token_file, notify),
-        )
+        return BrowserView(watched, theme=theme, notify=notify, access=access)
     except (ImportError, OSError) as error:
         raise ViewError(f"no page for the browser: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streamforest.actions import Actions
+from streamforest.terminal.actions import Actions
 
 
 class HeadlessView:

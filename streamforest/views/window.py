@@ -12,12 +12,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.backend_bases import Event, KeyEvent, MouseEvent
 
-from streamforest.actions import Actions
-from streamforest.history import History
-from streamforest.keys import action_of
-from streamforest.protocols import Status
-from streamforest.ranking import StreamRanking
-from streamforest.ranking_figure import figure_of
+from streamforest.figures.choice import figure_of
+from streamforest.terminal.keys import action_of
+from streamforest.views.watched import Watched
 
 #: Toolkit -> module and class of matplotlib's canvas for it.
 CANVASES = {
@@ -26,10 +23,10 @@ CANVASES = {
 }
 
 #: Share of the screen's width and height that the window may take: borders and bars want the rest.
-ROOM = (1.0, 0.92)
+LARGEST = (1.0, 0.92)
 FRAME = 1 / 30  # seconds between two frames, at least
 SHARE = 0.4  # of the time may go into drawing: where it is slow, frames are fewer
-SHORTEST_WAIT = 0.001  # seconds; a toolkit takes 0 for "until it is told to stop"
+SHORTEST_WAIT = 0.001  # seconds; a toolkit takes 0 for "until stopped"
 
 MOST_SHORT_WAITS = 20  # in a row, all of them ended by nothing
 _CALLBACKS: list[object] = []
@@ -40,12 +37,8 @@ class WindowView:
 
     Parameters
     ----------
-    history : History or StreamRanking
-        Where the points come from: of one stream or of many.
-    status : callable
-        Gives the run's Status.
-    actions : Actions
-        Takes what keys ask for.
+    watched : Watched
+        What is shown, and what keys can ask for.
     theme : str
         Colours: "light" or "dark".
     toolkit : str
@@ -63,9 +56,7 @@ class WindowView:
 
     def __init__(
         self,
-        history: History | StreamRanking,
-        status: Callable[[], Status],
-        actions: Actions,
+        watched: Watched,
         *,
         theme: str,
         toolkit: str = "Tk",
@@ -74,8 +65,8 @@ class WindowView:
     ) -> None:
         self.name = f"window ({toolkit})"
         self.is_open = True
-        self.figure = figure_of(history, status, theme=theme)
-        self._actions = actions
+        self.figure = figure_of(watched.memory, watched.status, theme=theme)
+        self._actions = watched.actions
         self._clock = clock
         self._due = clock()
         self._short_waits = 0  # in a row
@@ -94,7 +85,7 @@ class WindowView:
         manager.show()
         screen = SCREENS.get(toolkit)
         if screen is not None:
-            self._canvas.flush_events()  # how many of its pixels make one of ours is known once it is shown
+            self._canvas.flush_events()  # how many of its pixels make one of ours is fixed once it is shown
             _fit(manager, *screen(manager))
         self.poll(FRAME)  # the first frame takes long: better now than while points wait
 
@@ -117,7 +108,7 @@ class WindowView:
             self.is_open = False
 
     def command(self, name: str) -> None:
-        """Change the picture; see StreamFigure.COMMANDS."""
+        """Change the picture; by one of ``figures.navigation.COMMANDS``."""
         self.figure.command(name)
         self._due = self._clock()
 
@@ -168,7 +159,7 @@ def _fit(manager: Any, width: float, height: float) -> None:
     """Make the window smaller where it would not fit on the screen."""
     ratio = manager.canvas.device_pixel_ratio
     wanted = [ratio * pixels for pixels in manager.canvas.get_width_height()]
-    fitting = [min(pixels, room * share) for pixels, room, share in zip(wanted, (width, height), ROOM, strict=True)]
+    fitting = [min(pixels, size * share) for pixels, size, share in zip(wanted, (width, height), LARGEST, strict=True)]
     if fitting != wanted:
         manager.resize(*(int(pixels) for pixels in fitting))
 

@@ -1,7 +1,7 @@
 import pytest
 
-from streamforest.model_file import save_model
-from streamforest.simulation import SimulatedStream, default_profile
+from streamforest.models.model_file import save_model
+from streamforest.simulation.streams import SimulatedStream, default_profile
 
 
 @pytest.fixture(scope="session")

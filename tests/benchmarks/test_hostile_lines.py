@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from benchmarks.hostile_lines import FIRST, FORGING, GOOD_EVERY, WAYS, WORDS, Hostile, attack, lines
-from streamforest.model_file import save_model
+from streamforest.models.model_file import save_model
 
 PACKAGES = {"mqtt": "paho.mqtt.client", "kafka": "confluent_kafka"}
 
@@ -32,7 +32,7 @@ def test_no_way_in_is_broken_by_hostile_lines_and_all_good_rows_are_judged(way, 
     if way in PACKAGES:
         pytest.importorskip(PACKAGES[way])
     options = ("--detector", "z-score")
-    if way == "many series":  # are judged by the default detector
+    if "many" in way:  # are judged by the default detector
         save_model(model, tmp_path / "forest.joblib")
         options = ("--model", str(tmp_path / "forest.joblib"))
     try:

@@ -8,9 +8,9 @@ from sklearn.ensemble import IsolationForest
 from benchmarks import hostile_models
 from benchmarks.hostile_models import BATCH, KINDS, Witness, hostile, main, outcome
 from streamforest.detectors.isolation_forest import StreamDetector
-from streamforest.forest import flatten
-from streamforest.model_file import CHECKSUM_BYTES, Model, save_model
-from streamforest.vector import VECTOR_NAMES
+from streamforest.features.vector import VECTOR_NAMES
+from streamforest.models.forest import flatten
+from streamforest.models.model_file import CHECKSUM_BYTES, Model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,9 @@ def path(tmp_path_factory):
 @pytest.mark.skipif(not hostile_models.Path("/proc/self/statm").exists(), reason="needs /proc: Linux")
 def test_150_hostile_files_do_no_harm(path, capsys):
     code = main(["--model", str(path), "--count", "150", "--jobs", "1"])
-    told = capsys.readouterr().out
-    assert code == 0, told
-    assert re.search(r"^150 files in \d+ s: 0 did harm$", told, re.MULTILINE)
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert re.search(r"^150 files in \d+ s: 0 did harm$", said, re.MULTILINE)
 
 
 def test_the_same_seed_makes_the_same_files_of_every_kind(path):

@@ -221,9 +221,9 @@ def test_what_lacks_a_package_or_the_model_is_left_out_and_told(tmp_path, monkey
     assert quality.usable(["krcf", "isolation-forest", "null"], {"isolation-forest": tmp_path / "none.joblib"}) == [
         "null"
     ]
-    told = capsys.readouterr().err
-    assert "krcf left out: pip install krcf" in told
-    assert "make it with python model_prod.py" in told
+    said = capsys.readouterr().err
+    assert "krcf left out: pip install krcf" in said
+    assert "make it with python model_prod.py" in said
 
 
 def test_a_board_that_cannot_be_read_is_one_line(tmp_path, capsys):

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.replay import STAGES, main, make_file, stages
-from streamforest.model_file import save_model
+from streamforest.models.model_file import save_model
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
-from streamforest.harness import HarnessedDetector
-from streamforest.history import History
-from streamforest.lstm import save_lstm
-from streamforest.model_file import save_model
+from streamforest.judging.harness import HarnessedDetector
+from streamforest.judging.switch import DetectorSwitch
+from streamforest.models.lstm import save_lstm
+from streamforest.models.model_file import save_model
 from streamforest.protocols import VERDICT_DTYPE
-from streamforest.switch import DetectorSwitch
+from streamforest.verdicts.history import History
 from tests.networks import random_model
 
 RATE = 0.01
@@ -289,7 +289,7 @@ def test_what_is_no_state_of_it_is_refused(make):
 
 @every_detector
 def test_memory_does_not_grow_with_the_stream(name, make):
-    detector = make()
+    detector = make(refit_every=500)  # to fit a forest takes ten times as long where memory is traced
     block = np.random.default_rng(5).normal(size=500)
 
     def learn(points):

@@ -6,11 +6,11 @@ import pytest
 
 import main
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
-from streamforest.forest import ModelError
-from streamforest.lstm import save_lstm
-from streamforest.model_file import save_model
+from streamforest.models.forest import ModelError
+from streamforest.models.lstm import save_lstm
+from streamforest.models.model_file import save_model
 from streamforest.optional import MissingPackageError
-from streamforest.options import OPTIONS
+from streamforest.program.options import OPTIONS
 from tests.networks import random_model
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from streamforest.detectors.half_space_trees import TREES, WIDEST, HalfSpaceScorer, HalfSpaceTreesDetector
-from streamforest.vector import N_VECTOR
+from streamforest.features.vector import N_VECTOR
 
 pytest.importorskip("river", reason="pip install -r streamforest/requirements/half-space-trees.txt")
 

@@ -13,7 +13,7 @@ from streamforest.detectors.matrix_profile import (
     left_distances,
     strangeness,
 )
-from streamforest.features import WARM_UP
+from streamforest.features.observe import WARM_UP
 from tests import naive
 
 

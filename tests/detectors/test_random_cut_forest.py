@@ -8,7 +8,7 @@ from streamforest.detectors.random_cut_forest import (
     RandomCutForestDetector,
     RandomCutScorer,
 )
-from streamforest.vector import N_VECTOR
+from streamforest.features.vector import N_VECTOR
 
 krcf = pytest.importorskip("krcf", reason="pip install -r streamforest/requirements/random-cut-forest.txt")
 WIDTH = N_VECTOR + NEWEST

@@ -1,5 +1,6 @@
 import json
 import time
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,11 +10,11 @@ from sklearn.ensemble import IsolationForest
 
 from streamforest.detectors import sliding_forest
 from streamforest.detectors.sliding_forest import TREES, SlidingForestDetector, fit_forest
-from streamforest.features import WARM_UP, new_state
-from streamforest.harness import LEAST_SCORES, calibration, conclude, new_harness
+from streamforest.features.observe import WARM_UP, new_state
+from streamforest.features.vector import HIGHEST, N_VECTOR, describe_stream, new_rooms
+from streamforest.judging.harness import LEAST_SCORES, calibration, conclude, new_harness
+from streamforest.judging.rules import NO_RULES
 from streamforest.protocols import VERDICT_DTYPE, DetectorError
-from streamforest.rules import NO_RULES
-from streamforest.vector import HIGHEST, N_VECTOR, describe_stream, new_rooms
 
 
 def stream(n, seed=1):
@@ -33,17 +34,23 @@ def small(**options):
     return SlidingForestDetector(0.01, window=40, refit_every=30, **options)
 
 
+@cache
+def whole():
+    """The verdicts of 400 points that come at once."""
+    return small().update_many(stream(400))
+
+
 def test_each_point_is_judged_by_a_forest_of_the_window_before_it():
     """Held against scikit-learn on windows that are cut out by hand."""
     values = stream(300)
     vectors = vectors_of(values)[WARM_UP:]
     raws = np.full(300, np.nan)
-    for i in range(40, len(vectors)):
-        after = 40 + (i - 40) // 30 * 30
+    for after in range(40, len(vectors), 30):
         state = int(np.random.SeedSequence([7, after]).generate_state(1)[0])
         forest = IsolationForest(n_estimators=TREES, random_state=state).fit(vectors[after - 40 : after])
-        far = 0.15 * max(float(vectors[i, HIGHEST]) - 1.2, 0.0)
-        raws[WARM_UP + i] = -forest.score_samples(vectors[i : i + 1])[0] + far
+        judged = vectors[after : after + 30]
+        far = [0.15 * max(float(highest) - 1.2, 0.0) for highest in judged[:, HIGHEST]]
+        raws[WARM_UP + after : WARM_UP + after + len(judged)] = -forest.score_samples(judged) + far
     found = small(seed=7).update_many(values)
     assert np.isnan(found["score"]).tolist() == [i < WARM_UP + 40 + LEAST_SCORES for i in range(300)]
     record, verdicts = new_harness()[0], np.zeros(300, VERDICT_DTYPE)
@@ -80,7 +87,7 @@ def test_a_number_out_of_its_range_is_named(name, number):
 @given(st.lists(st.integers(0, 400), max_size=4))
 def test_where_points_may_wait_any_split_gives_the_same_bits(cuts):
     values = stream(400)
-    expected = small().update_many(values)
+    expected = whole()
     split = small()
     found = np.concatenate([split.update_many(part) for part in np.split(values, sorted(cuts))])
     assert found.tobytes() == expected.tobytes()
@@ -90,7 +97,7 @@ def test_where_points_may_wait_any_split_gives_the_same_bits(cuts):
 def test_it_goes_on_from_a_saved_state_with_the_same_bits(at):
     """Also right at a fit, where the next forest is still to come."""
     values = stream(400)
-    expected = small().update_many(values)
+    expected = whole()
     first, second = small(), small()
     first.update_many(values[:at])
     second.restore(first.state())

@@ -9,15 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamforest.detectors.isolation_forest import StreamDetector
-from streamforest.forest import ModelError
-from streamforest.model_file import save_model
+from streamforest.judging.rules import Rules
+from streamforest.models.forest import ModelError
+from streamforest.models.model_file import save_model
 from streamforest.protocols import REASONS, VERDICT_DTYPE, Reading
-from streamforest.rules import Rules
+from streamforest.reading.notation import BAD_TIME, INFINITE
+from streamforest.reading.validation import TIME_BACK, Validator
 from streamforest.stream_names import StreamNames
-from streamforest.validation import BAD_TIME, INFINITE, TIME_BACK, Validator
 
 pyspark = pytest.importorskip("pyspark", reason="needs streamforest/requirements/spark.txt")
 engine = pytest.importorskip("streamforest.engines.spark")
+Named = engine.ReadingColumns
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 twstester = pytest.importorskip("pyspark.sql.streaming.tws_tester")
@@ -68,7 +70,7 @@ def alone(model, batches, rate=RATE, rules=RULES):
     return {stream: found for stream, (_, _, found) in parts.items()}
 
 
-def told(rows):
+def said(rows):
     """Rows of Spark's table in the form of ``alone``: each stream's in the order of their batches."""
     found = {}
     for row in rows:
@@ -105,7 +107,7 @@ def test_a_stream_judged_in_batches_has_the_bits_of_one_machine(model, n_streams
         for stream in dict.fromkeys(row[0] for row in batch):
             times, values = np.array([row[1:] for row in batch if row[0] == stream]).T
             kept = engine.Stream.read(states.get(stream))
-            kept, outcomes = engine.judge_readings(kept, times, values, judge)
+            outcomes = engine.judge_readings(kept, times, values, judge)
             states[stream] = kept.written()
             found.setdefault(stream, []).extend(
                 (None if one["refusal"] else one["verdict"].tobytes(), engine.REFUSALS[one["refusal"]] or None)
@@ -116,9 +118,8 @@ def test_a_stream_judged_in_batches_has_the_bits_of_one_machine(model, n_streams
 
 def test_a_time_that_cannot_be_read_is_refused_and_teaches_nothing(model):
     judge = StreamDetector(model).judge
-    stream, outcomes = engine.judge_readings(
-        engine.Stream.read(None), np.array([math.nan, 5.0]), np.array([1.0, 2.0]), judge
-    )
+    stream = engine.Stream.read(None)
+    outcomes = engine.judge_readings(stream, np.array([math.nan, 5.0]), np.array([1.0, 2.0]), judge)
     assert [engine.REFUSALS[code] for code in outcomes["refusal"]] == ["", BAD_TIME]
     assert outcomes["verdict"]["index"].tolist() == [0, -1]
     assert stream.last_time == 5.0
@@ -237,7 +238,7 @@ def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_ch
         if number == 0:
             continue  # two batches in the first run, one in the next
         verdicts = engine.detect(
-            readings, model=path, alarm_rate=RATE, rules=RULES, key="name", time="at", value="celsius"
+            readings, model=path, alarm_rate=RATE, rules=RULES, columns=Named("name", "at", "celsius")
         )
         run(verdicts, tmp_path)
     assert verdicts.columns == ["name", *engine.COLUMNS]
@@ -247,7 +248,7 @@ def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_ch
     )
     rows = sorted(seconds.collect(), key=lambda row: (row["index"] is None, row["index"]))
     expected = alone(model, batches)
-    assert by_fault(told(rows)) == by_fault(expected)
+    assert by_fault(said(rows)) == by_fault(expected)
     faults = [fault for found in expected.values() for _, fault in found]
     assert {INFINITE, TIME_BACK} < set(faults), "such readings are among them"
 
@@ -278,10 +279,10 @@ def test_sparks_own_timer_gives_a_silent_stream_its_missing_reading(session, pat
 def test_a_table_is_judged_as_one_batch(session, model, path):
     (batch,) = shuffled(5, 400, 1, seed=2)
     readings = session.createDataFrame(batch, "stream long, time double, value double")
-    verdicts = engine.detect(readings, model=path, alarm_rate=RATE, rules=RULES, key="stream")
+    verdicts = engine.detect(readings, model=path, alarm_rate=RATE, rules=RULES, columns=Named("stream"))
     rows = patiently(verdicts.collect)
     rows.sort(key=lambda row: (row["index"] is None, row["index"]))
-    assert by_fault(told(rows)) == by_fault(alone(model, [batch]))
+    assert by_fault(said(rows)) == by_fault(alone(model, [batch]))
 
 
 def test_what_cannot_be_used_is_told_before_anything_runs(session, path, tmp_path):
@@ -289,9 +290,24 @@ def test_what_cannot_be_used_is_told_before_anything_runs(session, path, tmp_pat
     fine = readings.withColumn("time", pyspark.sql.functions.lit(1.0))
     for given_, more, error, words in (
         (readings, {}, ValueError, "'time' is of type string, allowed is a timestamp or a number of seconds"),
-        (fine, {"value": "key"}, ValueError, "'key' is of type string, allowed is a number"),
-        (fine, {"key": "name"}, ValueError, "no column 'name'; there are 'key', 'time', 'value'"),
-        (fine, {"key": "value"}, ValueError, "which is a column of the verdicts too: rename it"),
+        (
+            fine,
+            {"columns": Named(value="key")},
+            ValueError,
+            "'key' is of type string, allowed is a number",
+        ),
+        (
+            fine,
+            {"columns": Named("name")},
+            ValueError,
+            "no column 'name'; there are 'key', 'time', 'value'",
+        ),
+        (
+            fine,
+            {"columns": Named("value")},
+            ValueError,
+            "which is a column of the verdicts too: rename it",
+        ),
         (fine, {"gap": 0}, ValueError, "gap is 0"),
         (fine, {"gap": 5, "silence": 5}, ValueError, "silence is 5, allowed is above gap, which is 5"),
         (fine, {"alarm_rate": 0.5}, ValueError, r"alarm_rate is 0\.5"),

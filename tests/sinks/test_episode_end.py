@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforest.episodes import EPISODE_GAP
 from streamforest.protocols import VERDICT_DTYPE
 from streamforest.sinks.episode_end import EpisodeEndSink
+from streamforest.verdicts.episodes import EPISODE_GAP
 
 
 def blocks(flags, cuts):
@@ -18,33 +18,33 @@ def blocks(flags, cuts):
 
 
 def test_it_tells_when_the_episode_is_over_and_not_before():
-    told = []
-    sink = EpisodeEndSink(told.append)
+    said = []
+    sink = EpisodeEndSink(said.append)
     flags = [False, True, True, *[False] * (EPISODE_GAP + 1)]
     for block in blocks(flags, range(1, len(flags))):
-        assert not told
+        assert not said
         sink.write(block)
-    assert told == [1]
+    assert said == [1]
     sink.close()
-    assert told == [1]
+    assert said == [1]
 
 
 def test_an_episode_is_over_after_as_many_normal_points_as_the_cool_down_and_one_more():
-    told = []
-    sink = EpisodeEndSink(told.append, 2)
+    said = []
+    sink = EpisodeEndSink(said.append, 2)
     flags = [True, False, False, False]
     for block in blocks(flags, range(1, len(flags))):
-        assert not told
+        assert not said
         sink.write(block)
-    assert told == [0]
+    assert said == [0]
 
 
 @given(flags=st.lists(st.booleans(), min_size=1, max_size=40), cuts=st.sets(st.integers(1, 39)))
 def test_each_episode_is_told_of_once_however_the_stream_is_cut(flags, cuts):
-    told = []
-    sink = EpisodeEndSink(told.append)
+    said = []
+    sink = EpisodeEndSink(said.append)
     for block in blocks(flags, [cut for cut in cuts if cut < len(flags)]):
         sink.write(block)
     sink.close()
     places = np.flatnonzero(flags)
-    assert told == places[np.diff(places, prepend=-EPISODE_GAP - 2) > EPISODE_GAP + 1].tolist()
+    assert said == places[np.diff(places, prepend=-EPISODE_GAP - 2) > EPISODE_GAP + 1].tolist()

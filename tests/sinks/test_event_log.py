@@ -1,4 +1,5 @@
 import os
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -164,24 +165,26 @@ def test_every_episode_stands_there_once_however_often_it_is_killed(tmp_path_fac
     sink.close()
     sink, at = EventLogSink(folder / "log", 1000, files), 0
     kept = sink.state(), at
-    for step in steps:
-        if step == "write" and at < len(blocks):
-            sink.write(blocks[at])
-            at += 1
-        elif step == "checkpoint":
-            kept = sink.state(), at
-        elif step == "kill":
-            sink._handler.stream.close()
-            sink, at = EventLogSink(folder / "log", 1000, files), kept[1]
-            assert sink.restore(kept[0], cut=True) == ""
-    for block in blocks[at:]:
-        sink.write(block)
-    sink.close()
-    assert content(folder) == content(whole)
+    with ExitStack() as killed:
+        for step in steps:
+            if step == "write" and at < len(blocks):
+                sink.write(blocks[at])
+                at += 1
+            elif step == "checkpoint":
+                kept = sink.state(), at
+            elif step == "kill":
+                killed.callback(sink.close)  # it writes once more, but only when all is looked at
+                sink, at = EventLogSink(folder / "log", 1000, files), kept[1]
+                assert sink.restore(kept[0], cut=True) == ""
+        for block in blocks[at:]:
+            sink.write(block)
+        sink.close()
+        assert content(folder) == content(whole)
 
 
 def test_files_that_a_checkpoint_knows_outlive_any_number_of_rotations(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
+    gone = []
     for folder in (whole, killed):
         folder.mkdir()
         sink = EventLogSink(folder / "log", 1000, 2)
@@ -191,7 +194,7 @@ def test_files_that_a_checkpoint_knows_outlive_any_number_of_rotations(tmp_path)
         for block in episodes_of(40)[3:]:
             sink.write(block)
         if folder is killed:
-            sink._handler.stream.close()
+            gone.append(sink)
             sink = EventLogSink(folder / "log", 1000, 2)
             assert sink.restore(state, cut=True) == ""
             assert content(folder) == then
@@ -200,6 +203,7 @@ def test_files_that_a_checkpoint_knows_outlive_any_number_of_rotations(tmp_path)
         sink.close()
     assert content(killed) == content(whole)
     assert sorted(content(whole)) == ["log", "log.1", "log.2"]
+    gone[0].close()
 
 
 @pytest.fixture
@@ -213,7 +217,7 @@ def open_log():
 
     yield open_log
     for sink in opened:
-        sink._handler.close()
+        sink.close()
 
 
 def test_a_log_that_others_rotated_is_told_and_left_alone(tmp_path, open_log):

@@ -1,5 +1,7 @@
+import contextlib
 import http.server
 import json
+import math
 import os
 import re
 import shlex
@@ -8,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ from hypothesis import strategies as st
 
 from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
 from streamforest.sinks import hook
-from streamforest.sinks.hook import FAILURES_TOLD, MOST_WAITING, HookSink, run_once, words_of
+from streamforest.sinks.hook import FAILURES_REPORTED, MOST_WAITING, Call, HookSink, run_once, words_of
 from streamforest.sinks.terminal import json_lines
+from streamforest.state import unpacked
 from streamforest.stream_names import StreamNames
+from tests.servers import wait_until
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ALARMS = (Path(__file__).parents[2] / "docs" / "alarms.md").read_text(encoding="utf-8")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc: Linux")
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs process groups")
 
@@ -45,7 +48,11 @@ def episodes(n, first=0):
 
 def children():
     """Numbers of this process's children."""
-    return {child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()}
+    numbers = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread may end between the listing and the reading
+            numbers.update((task / "children").read_text().split())
+    return numbers
 
 
 @pytest.fixture
@@ -59,13 +66,6 @@ def make(said):
         return HookSink(words, seconds, json_lines, said.append, cool_down)
 
     return make
-
-
-def until(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.01)
 
 
 def is_running(pid):
@@ -91,24 +91,29 @@ def test_the_command_reads_the_first_verdict_of_each_episode_as_standard_output_
 
 @given(cuts=st.sets(st.integers(1, 99)), cool_down=st.sampled_from([0, 5, 30]))
 def test_the_command_is_run_once_an_episode_however_the_stream_is_cut(cuts, cool_down):
-    told = []
-    sink = HookSink([], 1.0, json_lines, print, cool_down)
-    sink._add = lambda call: told.append(json.loads(call.text)["index"])
+    heard = []
+
+    def describe(verdicts):
+        heard.append(verdicts["index"].item())
+        return ""
+
+    sink = HookSink(["/no/such"], 1.0, describe, lambda _line: None, cool_down)
     for block in np.split(episodes(5), sorted(cuts)):
         sink.write(block)
     sink.close()
-    assert told == [3, 23, 43, 63, 83]
+    assert heard == [3, 23, 43, 63, 83]
 
 
 def test_write_returns_at_once_while_commands_run_and_the_newest_of_those_that_wait_are_kept(make, said):
     sink = make(program("import time; time.sleep(1000)"), seconds=0.3)
     sink.write(episodes(1))
-    until(lambda: sink.begun == 1)
+    wait_until(lambda: sink.begun == 1)
     started = time.monotonic()
     sink.write(episodes(MOST_WAITING + 50))
     assert time.monotonic() - started < 0.2
-    assert len(sink._waiting) == MOST_WAITING
-    assert [sink._waiting[0].episode, sink._waiting[-1].episode] == [51, MOST_WAITING + 50]
+    waiting = unpacked(sink.state(), "waiting", list[Call])
+    assert len(waiting) == MOST_WAITING
+    assert [waiting[0][0], waiting[-1][0]] == [51, MOST_WAITING + 50]
     assert said.count("episodes begin faster than the command runs: the oldest that wait are left out") == 1
     sink.close()
     assert time.monotonic() - started < 3
@@ -131,6 +136,20 @@ def test_a_wait_at_the_end_of_the_run_is_told(make, said):
     assert sink.failed == 0
 
 
+def test_a_run_that_shall_end_soon_does_not_wait_for_its_commands(said):
+    ends = [math.inf]
+    sink = HookSink(program("import time; time.sleep(60)"), 30.0, json_lines, said.append, ends_by=lambda: ends[0])
+    sink.write(episodes(3))
+    wait_until(lambda: sink.begun)
+    closing = threading.Thread(target=sink.close)
+    closing.start()
+    started = ends[0] = time.monotonic()  # also where it becomes urgent while it waits
+    closing.join(20)
+    assert time.monotonic() - started < 5
+    assert not closing.is_alive()
+    assert sink.left_out + sink.begun == 3
+
+
 @needs_posix
 @needs_proc
 def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path):
@@ -145,7 +164,40 @@ def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
     started = time.monotonic()
     assert run_once(program(parent), "", 0.7) == "not done after 0.7 s, killed"
     assert time.monotonic() - started < 3
-    until(lambda: not any(is_running(int(pid)) for pid in pids.read_text().split()))
+    wait_until(lambda: not any(is_running(int(pid)) for pid in pids.read_text().split()))
+
+
+@needs_posix
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="adopts orphans on Linux only")
+@pytest.mark.parametrize("hangs", [False, True])
+def test_not_even_a_child_in_a_session_of_its_own_outlives_its_command(tmp_path, hangs):
+    pids = tmp_path / "pids"
+    daemon = f"import os, time; os.setsid(); open({str(pids)!r}, 'a').write(str(os.getpid()) + chr(10)); time.sleep(60)"
+    code = f"import subprocess, sys, time\nfor _ in range(2): subprocess.Popen([sys.executable, '-c', {daemon!r}])\n"
+    code += (
+        f"while not (__import__('os').path.exists({str(pids)!r}) and open({str(pids)!r}).read().count(chr(10)) == 2):"
+    )
+    code += " time.sleep(0.01)\n" + ("time.sleep(60)" if hangs else "")
+    hook.adopt_orphans()
+    before = hook.children()
+    fault = run_once(program(code), "", 3.0 if hangs else 30.0)
+    assert bool(fault) == hangs
+    left = list(map(int, pids.read_text().split()))
+    assert len(left) == 2
+    assert not any(Path(f"/proc/{pid}").exists() for pid in left), "ended, and no zombies"
+    assert hook.children() == before
+
+
+@needs_posix
+def test_what_a_command_prints_is_cut_and_told(capfd):
+    code = "import sys\nfor _ in range(300): sys.stdout.write('x' * 1000)"
+    assert run_once(program(code), "", 30.0) == "its output is cut at 64 KiB"
+    assert capfd.readouterr().err.count("x") == 65_536
+    assert run_once(program("print('y' * 1000)"), "", 30.0) == ""
+    assert capfd.readouterr().err.count("y") == 1000
+    endless = "import sys\nwhile True: sys.stdout.write('x' * 1000)"
+    assert run_once(program(endless), "", 1.0) == "not done after 1 s, killed"
+    assert capfd.readouterr().err.count("x") == 65_536
 
 
 @needs_posix
@@ -153,7 +205,7 @@ def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
 def test_what_a_command_leaves_behind_is_killed_when_it_has_ended(tmp_path):
     pid = tmp_path / "pid"
     assert run_once(["sh", "-c", f"sleep 1000 & echo $! > {shlex.quote(str(pid))}"], "", 20) == ""
-    until(lambda: not is_running(int(pid.read_text())))
+    wait_until(lambda: not is_running(int(pid.read_text())))
 
 
 @pytest.mark.parametrize(
@@ -170,13 +222,15 @@ def test_how_a_command_ended_is_told_in_words(words, fault):
 
 def test_failures_are_told_with_the_exit_code_and_not_endlessly(make, said):
     sink = make([shutil.which("false") or sys.executable, "-c", "import sys; sys.exit(1)"])
-    sink.write(episodes(FAILURES_TOLD + 5))
+    sink.write(episodes(FAILURES_REPORTED + 5))
     sink.close()
-    told = [line for line in said if line.startswith("command on anomaly, episode")]
-    assert told[0] == "command on anomaly, episode 1: exit code 1"
-    assert told[-1] == f"command on anomaly, episode {FAILURES_TOLD}: exit code 1; further failures are only counted"
-    assert len(told) == FAILURES_TOLD
-    assert said[-1] == f"the command failed {FAILURES_TOLD + 5} of {FAILURES_TOLD + 5} times"
+    heard = [line for line in said if line.startswith("command on anomaly, episode")]
+    assert heard[0] == "command on anomaly, episode 1: exit code 1"
+    assert (
+        heard[-1] == f"command on anomaly, episode {FAILURES_REPORTED}: exit code 1; further failures are only counted"
+    )
+    assert len(heard) == FAILURES_REPORTED
+    assert said[-1] == f"the command failed {FAILURES_REPORTED + 5} of {FAILURES_REPORTED + 5} times"
 
 
 def test_a_program_that_was_removed_meanwhile_is_told_and_the_run_goes_on(make, said, tmp_path):
@@ -231,7 +285,7 @@ def test_any_command_is_taken_apart_or_refused_in_one_line(command):
     assert words
 
 
-# The README's commands
+# The commands of docs/alarms.md
 
 
 class Listener:
@@ -267,9 +321,9 @@ def listener():
     listener.close()
 
 
-def from_the_readme(mark, address, other):
-    """A command of the README behind --on-anomaly, with another address in it."""
-    (line,) = [line for line in README.splitlines() if line.startswith("python") and mark in line]
+def documented(mark, address, other):
+    """A command of docs/alarms.md behind --on-anomaly, with another address in it."""
+    (line,) = [line for line in ALARMS.splitlines() if line.startswith("python") and mark in line]
     words = shlex.split(line, comments=True)
     command = words[words.index("--on-anomaly") + 1]
     assert address in command
@@ -278,11 +332,11 @@ def from_the_readme(mark, address, other):
 
 @pytest.fixture
 def script(tmp_path, monkeypatch):
-    """Write a script of the README into the folder where commands are run."""
+    """Write a script of docs/alarms.md into the folder where commands are run."""
     monkeypatch.chdir(tmp_path)
 
     def script(name):
-        text = re.search(rf"```sh\n(#!/bin/sh\n# {name}:.*?)```", README, re.DOTALL)[1]
+        text = re.search(rf"```sh\n(#!/bin/sh\n# {name}:.*?)```", ALARMS, re.DOTALL)[1]
         (tmp_path / name).write_text(text, encoding="utf-8")
 
     return script
@@ -304,29 +358,29 @@ def tell_of_one(make, command):
     return json.loads(json_lines(rows[3:4]))
 
 
-def test_the_readmes_webhook_gets_the_verdict(make, listener):
+def test_the_documented_webhook_gets_the_verdict(make, listener):
     needs("curl")
-    verdict = tell_of_one(make, from_the_readme("//example.org/hook", "https://example.org", listener.address))
+    verdict = tell_of_one(make, documented("//example.org/hook", "https://example.org", listener.address))
     ((path, headers, body),) = listener.got
     assert (path, headers["Content-Type"], json.loads(body)) == ("/hook", "application/json", verdict)
 
 
-def test_the_readmes_chat_gets_the_reason(make, listener, script):
+def test_the_documented_chat_gets_the_reason(make, listener, script):
     needs("curl", "jq", "sh")
     script("notify.sh")
-    verdict = tell_of_one(make, from_the_readme("notify.sh", "https://chat.example.org", listener.address))
+    verdict = tell_of_one(make, documented("notify.sh", "https://chat.example.org", listener.address))
     ((path, _, body),) = listener.got
     assert (path, json.loads(body)) == ("/hooks/KEY", {"text": f"anomaly: {verdict['reason']}"})
 
 
-def test_the_readmes_push_message_is_the_reason(make, listener):
+def test_the_documented_push_message_is_the_reason(make, listener):
     needs("curl", "jq", "sh")
-    verdict = tell_of_one(make, from_the_readme("ntfy", "https://ntfy.sh", listener.address))
+    verdict = tell_of_one(make, documented("ntfy", "https://ntfy.sh", listener.address))
     ((_, headers, body),) = listener.got
     assert (headers["Title"], body) == ("anomaly", verdict["reason"])
 
 
-def test_the_readmes_mail_is_sent(make, script):
+def test_the_documented_mail_is_sent(make, script):
     needs("curl", "jq", "sh")
     controller = pytest.importorskip("aiosmtpd.controller", reason="needs aiosmtpd: tests/optional-requirements.txt")
     got = []
@@ -341,7 +395,7 @@ def test_the_readmes_mail_is_sent(make, script):
     server.start()
     try:
         address = f"smtp://127.0.0.1:{server.port}"
-        verdict = tell_of_one(make, from_the_readme("mail.sh", "smtp://mail.example.org", address))
+        verdict = tell_of_one(make, documented("mail.sh", "smtp://mail.example.org", address))
     finally:
         server.stop()
     ((sender, receivers, text),) = got
@@ -372,34 +426,36 @@ def test_of_many_streams_the_command_reads_the_key_too(said):
     rows = np.zeros(3, STREAM_VERDICT_DTYPE)
     rows["stream"] = names.numbers_of(["calm", "\x1b[31m", "b"])
     rows["index"], rows["is_anomaly"], rows["episode"] = 5, [False, True, True], 1
-    told = []
-    sink = HookSink(["/no/such"], 1.0, partial(json_lines, names=names), said.append, names=names)
+    heard = []
+
+    def describe(verdicts):
+        heard.append(json.loads(json_lines(verdicts, names=names)))
+        return ""
+
+    sink = HookSink(["/no/such"], 1.0, describe, said.append, names=names)
     sink.write(rows)
     sink.close()
     assert [line.split(":")[0] for line in said] == [
         r"command on anomaly, episode 1 of \x1b[31m",
         "command on anomaly, episode 1 of b",
     ]
-    sink._add = lambda call: told.append(json.loads(call.text))
-    rows["index"] = 100
-    sink.write(rows)
-    assert [(found["key"], found["index"], found["is_anomaly"]) for found in told] == [
-        ("\x1b[31m", 100, True),
-        ("b", 100, True),
+    assert [(found["key"], found["index"], found["is_anomaly"]) for found in heard] == [
+        ("\x1b[31m", 5, True),
+        ("b", 5, True),
     ]
 
 
 def test_an_episode_that_has_had_its_command_has_no_other_one_after_a_restart_and_one_that_waited_has(make, tmp_path):
-    told = tmp_path / "told"
-    append = program(f"import sys; open({str(told)!r}, 'ab').write(sys.stdin.buffer.read())")
+    heard = tmp_path / "heard"
+    append = program(f"import sys; open({str(heard)!r}, 'ab').write(sys.stdin.buffer.read())")
     rows = episodes(3)
     first = make(program("import time; time.sleep(0.3)"))
     first.write(rows[:24])
-    until(lambda: first.begun == 1)
+    wait_until(lambda: first.begun == 1)
     state = first.state()
     second = make(append)
     assert second.restore(state, cut=True) == ""
     second.write(rows[24:])
     second.close()
     first.close()
-    assert [json.loads(line)["episode"] for line in told.read_text().splitlines()] == [2, 3]
+    assert [json.loads(line)["episode"] for line in heard.read_text().splitlines()] == [2, 3]

@@ -223,7 +223,7 @@ def test_it_goes_on_where_it_was_and_takes_back_what_came_later(tmp_path, open_r
     first.write(rows[2:])
     whole = path.read_bytes()
     second = open_report(path, goes_on=True)
-    assert path.read_bytes() == whole, "not before it is told"
+    assert path.read_bytes() == whole, "not before it is asked to"
     assert second.restore(state, cut=True) == ""
     assert path.read_bytes() == then
     second.write(rows[2:])

@@ -18,6 +18,7 @@ from streamforest.protocols import (
     verdict_from_row,
 )
 from streamforest.sinks.terminal import HEADER_EVERY, TerminalSink, has_reader, json_lines, wants_colour
+from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
@@ -98,7 +99,7 @@ def test_no_escape_sequence_is_written_without_colour():
 @pytest.mark.parametrize(("width", "longest"), [(100, 100), (80, 80)])
 @pytest.mark.parametrize("fraction", [0.0, 0.25])
 def test_lines_are_aligned_and_fit_the_terminal(width, longest, fraction):
-    widest = REASONS.index("level shift down")
+    widest = REASONS.index(max(REASONS, key=len))
     numbers = (0.0, -1.234567e-300, 123456.0, -98765.4321, 1.5e300)
     blocks = [alarms(1, value=n, lower=n, upper=n, reason=widest, time=NOON + fraction) for n in numbers]
     lines = written(np.concatenate(blocks), "text", stream=Screen(), width=width).splitlines()
@@ -350,3 +351,15 @@ def test_what_went_into_a_pipe_is_not_taken_back(tmp_path):
     os.close(readable)
     with (tmp_path / "out").open("w") as stream:
         assert TerminalSink(stream, "json", False).restore(state, cut=True) == ""
+
+
+@pytest.mark.parametrize(("name", "forged"), [("_decimals", 2**40), ("_decimals", 0.5), ("_scale", 1e300)])
+def test_decimals_that_no_number_has_are_refused(tmp_path, name, forged):
+    with (tmp_path / "out").open("w", encoding="utf-8") as stream:
+        sink = TerminalSink(stream, "text", False)
+        sink.write(judged(3))
+        state = sink.state()
+        TerminalSink(stream, "text", False).restore(state, cut=False)
+        lines = packed(unpacked(state, "lines") | {name: forged})
+        with pytest.raises(ValueError, match="saved decimals"):
+            TerminalSink(stream, "text", False).restore(state | {"lines": lines}, cut=False)

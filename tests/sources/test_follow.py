@@ -8,9 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamforest.protocols import Reading, Refusal, SourceError
+from streamforest.reading.column_layout import Asked
 from streamforest.sources import SourceOptions, open_source
 from streamforest.sources.follow import PATIENCE, FollowSource
-from streamforest.stop import StopFlag
+from streamforest.storage import rotation
+from streamforest.terminal.stop import StopFlag
 
 HEADER = "time,value\n"
 
@@ -39,16 +41,16 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def told():
+def said():
     return []
 
 
 @pytest.fixture
-def follow(path, told):
+def follow(path, said):
     """The items that a source yields while the acts are done, one at each of its waits."""
 
     def follow(*acts, **asked):
-        source = FollowSource(path, told.append, **asked)
+        source = FollowSource(path, said.append, Asked(**asked))
         try:
             return [item for block in source.read(Scene(acts), 3) for item in block]
         finally:
@@ -88,10 +90,10 @@ def values(items):
     return [item.value if isinstance(item, Reading) else item for item in items]
 
 
-def test_what_is_there_is_read_and_then_what_is_added(path, told, follow):
+def test_what_is_there_is_read_and_then_what_is_added(path, said, follow):
     path.write_text("1\n2\n")
     assert values(follow(append(path, "3\n"), append(path, "4\n5\n"))) == ["1", "2", "3", "4", "5"]
-    assert told == []
+    assert said == []
 
 
 def test_a_line_in_two_pieces_is_one_line_and_half_a_line_is_none(path, follow):
@@ -99,18 +101,18 @@ def test_a_line_in_two_pieces_is_one_line_and_half_a_line_is_none(path, follow):
     assert values(follow(append(path, "3"), append(path, "4\n5"))) == ["1", "234"]
 
 
-def test_a_file_that_is_not_there_yet_is_awaited(path, told, follow):
+def test_a_file_that_is_not_there_yet_is_awaited(path, said, follow):
     assert values(follow(lambda: None, rewrite(path, ""), append(path, "1\n"))) == ["1"]
-    assert told == [f"{path} is not there yet: waiting for it", "app.log is a new file: reading it from its start"]
+    assert said == [f"{path} is not there yet: waiting for it", "app.log is a new file: reading it from its start"]
 
 
-def test_a_rotated_file_is_read_to_its_end_and_then_the_new_one_from_its_start(path, told, follow):
+def test_a_rotated_file_is_read_to_its_end_and_then_the_new_one_from_its_start(path, said, follow):
     path.write_text("1\n")
     old = path.with_name("app.log.1")
     acts = (rotate(path, 1), append(old, "2\n"), rewrite(path, ""), append(old, "3\n4"))
     last = in_order(append(old, "0\n5\n"), append(path, "6\n"))
     assert values(follow(*acts, last, append(path, "7\n"))) == ["1", "2", "3", "40", "5", "6", "7"]
-    assert told == [
+    assert said == [
         "app.log is gone (No such file or directory): waiting for a new one",
         "app.log is a new file: reading it from its start",
     ]
@@ -138,6 +140,47 @@ def test_a_new_file_that_is_filled_and_rotated_between_two_looks_is_read_where_i
     assert values(follow(rotate(path, 1, ""), fill)) == ["1", "2", "3"]
 
 
+def rotate_all(path, text, named=None):
+    """Rename the rotated files one step on, as logrotate does, and begin a new one of the name; or give a name."""
+
+    def act():
+        if named is None:
+            rotation.rotate(path, 9)
+        else:
+            path.rename(path.with_name(f"{path.name}{named}"))
+        path.write_text(text, encoding="utf-8")
+        time.sleep(0.01)  # times of files are coarse; numbers are not needed to tell the order
+
+    return act
+
+
+@pytest.mark.parametrize("dates", [(None,) * 4, ("-20260101", "-20260102", "-20260103-04", "-20260104")])
+def test_files_that_come_and_go_between_two_looks_are_read_in_their_order(path, said, follow, dates):
+    path.write_text("0\n")
+    rotate_all(path, "1\n", dates[0])()
+    acts = [rotate_all(path, f"{n}\n", date) for n, date in zip((2, 3, 4), dates[1:], strict=True)]
+    assert values(follow(in_order(*acts), append(path, "5\n"))) == ["1", "2", "3", "4", "5"]
+    names = [f"app.log{date}" for date in dates[2:]] if dates[0] else ["app.log.2", "app.log.1"]
+    more = "app.log was rotated more than once, {} came in between: reading it from its start"
+    assert said == [*map(more.format, names), "app.log is a new file: reading it from its start"]
+
+
+def test_of_a_compressed_file_that_came_in_between_the_size_is_told(path, said, follow):
+    path.write_text("1\n")
+
+    def pack():
+        old, packed = path.with_name("app.log.1"), path.with_name("app.log.1.gz")
+        packed.write_bytes(gzip.compress(old.read_bytes()))
+        old.unlink()
+
+    acts = (rotate_all(path, "2\n"), rotate_all(path, "3\n"), pack)
+    assert values(follow(in_order(*acts), append(path, "4\n"))) == ["1", "3", "4"]
+    size = path.with_name("app.log.1.gz").stat().st_size
+    assert said[0] == (
+        f"app.log was rotated more than once, app.log.1.gz came in between: compressed, its {size} bytes are missing"
+    )
+
+
 def test_empty_files_that_are_rotated_do_not_keep_the_newest_from_being_read(path, follow):
     path.write_text("1\n")
     acts = [rotate(path, number, "") for number in range(1, 6)]
@@ -155,25 +198,25 @@ def test_the_last_line_of_a_rotated_file_need_not_be_ended(path, follow):
     assert values(follow(rotate(path, 1, "3\n"))) == ["1", "2", "3"]
 
 
-def test_a_file_that_is_gone_for_a_while_is_told_once_each_time(path, told, follow):
+def test_a_file_that_is_gone_for_a_while_is_told_once_each_time(path, said, follow):
     path.write_text("1\n")
     nothing = [lambda: None] * 3
     acts = (path.unlink, *nothing, rewrite(path, "2\n"), lambda: None, path.unlink, *nothing, rewrite(path, "3\n"))
     assert values(follow(*acts)) == ["1", "2", "3"]
-    assert [line.split()[2] for line in told] == ["gone", "a", "gone", "a"]
+    assert [line.split()[2] for line in said] == ["gone", "a", "gone", "a"]
 
 
 @pytest.mark.parametrize("new", ["3\n", "7\n8\n9\n10\n11\n"], ids=["shorter", "longer"])
-def test_a_file_that_is_written_anew_is_read_from_its_start(path, told, follow, new):
+def test_a_file_that_is_written_anew_is_read_from_its_start(path, said, follow, new):
     path.write_text("1\n2\n")
     assert values(follow(rewrite(path, new))) == ["1", "2", *new.split()]
-    assert told == ["app.log was truncated or written anew: reading it from its start"]
+    assert said == ["app.log was truncated or written anew: reading it from its start"]
 
 
-def test_a_file_that_is_written_anew_with_the_same_and_more_has_only_grown(path, told, follow):
+def test_a_file_that_is_written_anew_with_the_same_and_more_has_only_grown(path, said, follow):
     path.write_text("1\n2\n")
     assert values(follow(rewrite(path, "1\n2\n3\n"))) == ["1", "2", "3"]
-    assert told == []
+    assert said == []
 
 
 def test_half_a_line_that_a_truncation_cuts_off_is_refused(path, follow):
@@ -225,9 +268,9 @@ def test_a_new_file_without_the_column_asked_for_is_an_error_that_names_the_colu
         follow(rotate(path, 1, "time,size\n2,7\n"), column="load")
 
 
-def test_the_columns_asked_for_are_read_and_described(path, told):
+def test_the_columns_asked_for_are_read_and_described(path, said):
     path.write_text("a,b,c\n1,2,3\n")
-    source = FollowSource(path, told.append, "b", "a", "c")
+    source = FollowSource(path, said.append, Asked("b", "a", "c"))
     assert list(source.read(Scene([]), 10)) == [[Reading("2", "1", "3")]]
     assert (source.describe(), source.name, source.live) == ("column 'b' of a, b, c", "app.log", True)
     source.close()
@@ -245,21 +288,21 @@ def test_a_compressed_file_is_refused_in_one_line_at_once_or_when_it_comes(path,
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_what_is_no_regular_file_is_refused(tmp_path, told):
+def test_what_is_no_regular_file_is_refused(tmp_path, said):
     os.mkfifo(tmp_path / "pipe")
     for place in (tmp_path, tmp_path / "pipe"):
         with pytest.raises(SourceError, match="is no regular file, so it cannot be followed"):
-            FollowSource(place, told.append)
+            FollowSource(place, said.append)
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000])
-def test_a_name_that_no_file_can_have_is_an_error(name, told):
+def test_a_name_that_no_file_can_have_is_an_error(name, said):
     with pytest.raises(SourceError, match="cannot be opened"):
-        FollowSource(name, told.append)
+        FollowSource(name, said.append)
 
 
 @pytest.mark.parametrize("is_renamed", [True, False], ids=["replaced", "gone first"])
-def test_a_new_file_that_may_not_be_read_yet_is_awaited_and_told_once(path, told, follow, monkeypatch, is_renamed):
+def test_a_new_file_that_may_not_be_read_yet_is_awaited_and_told_once(path, said, follow, monkeypatch, is_renamed):
     path.write_text("1\n")
 
     def forbid():
@@ -271,24 +314,24 @@ def test_a_new_file_that_may_not_be_read_yet_is_awaited_and_told_once(path, told
     nothing = [lambda: None] * 3
     away = [in_order(rotate(path, 1, "2\n"), forbid)] if is_renamed else [path.unlink, rewrite(path, "2\n")]
     assert values(follow(forbid, *away, *nothing, monkeypatch.undo)) == ["1", "2"]
-    assert len(told) == 2
-    assert told[1] == "app.log is a new file: reading it from its start"
+    assert len(said) == 2
+    assert said[1] == "app.log is a new file: reading it from its start"
 
 
-def test_a_long_file_is_read_without_a_wait(path, told):
+def test_a_long_file_is_read_without_a_wait(path, said):
     path.write_text("".join(f"{number}\n" for number in range(100_000)))
     scene = Scene([])
-    source = FollowSource(path, told.append)
+    source = FollowSource(path, said.append)
     items = [item for block in source.read(scene, 1000) for item in block]
     source.close()
     assert [int(item.value) for item in items] == list(range(100_000))
     assert scene.waits == [PATIENCE]
 
 
-def test_a_new_line_comes_soon_and_a_stop_ends_the_wait_within_a_second(path, told):
+def test_a_new_line_comes_soon_and_a_stop_ends_the_wait_within_a_second(path, said):
     path.write_text("1\n")
     stop = StopFlag()
-    source = open_source(str(path), SourceOptions(told.append, follow=True))
+    source = open_source(str(path), SourceOptions(said.append, follow=True))
     assert isinstance(source, FollowSource)
     blocks = source.read(stop, 10)
     assert next(blocks) == [Reading("1")]
@@ -319,6 +362,7 @@ def test_a_new_line_comes_soon_and_a_stop_ends_the_wait_within_a_second(path, to
     st.integers(1, 4),
     st.booleans(),
 )
+@example([("append", 0, False), ("rotate at once", 0, False), ("rotate", 1, False), ("append", 0, False)], 1, False)
 @example([("append", 0, False), ("truncate", 0, False), ("half", 0, False), ("truncate", 1, False)], 1, False)
 def test_every_complete_line_is_read_exactly_once_in_order(tmp_path_factory, acts, most, is_there):
     """Values are counted up, so that any loss, doubling or change of order shows."""
@@ -398,16 +442,16 @@ class Writer:
             self.path.unlink()
 
 
-def begun(path, told, rows, *acts):
+def begun(path, said, rows, *acts):
     """A source that has yielded so many rows, one at a time, and its state behind them."""
-    source = FollowSource(path, told.append)
+    source = FollowSource(path, said.append)
     blocks = source.read(Scene(acts), 1)
     items = [next(blocks)[0] for _ in range(rows)]
     return source, items, source.state()
 
 
-def gone_on(path, told, state, *acts):
-    source = FollowSource(path, told.append)
+def gone_on(path, said, state, *acts):
+    source = FollowSource(path, said.append)
     try:
         note = source.restore(state)
         return note, [item.value for block in source.read(Scene(acts), 3) for item in block]
@@ -416,40 +460,40 @@ def gone_on(path, told, state, *acts):
 
 
 @pytest.mark.parametrize("rows", range(5))
-def test_it_goes_on_behind_the_last_row_and_with_what_was_written_meanwhile(path, told, rows):
+def test_it_goes_on_behind_the_last_row_and_with_what_was_written_meanwhile(path, said, rows):
     append(path, HEADER + "1,1\n2,2\n3,3\n4,4\n5,")()
-    source, items, state = begun(path, told, rows)
+    source, items, state = begun(path, said, rows)
     source.close()
     append(path, "5\n6,6\n")()
-    note, values = gone_on(path, told, state, append(path, "7,7\n"))
+    note, values = gone_on(path, said, state, append(path, "7,7\n"))
     assert (note, [item.value for item in items] + values) == ("", list("1234567"))
 
 
 @pytest.mark.parametrize("rows", range(6))
-def test_it_goes_on_through_a_rotation_before_or_after_it_was_left(path, told, rows):
+def test_it_goes_on_through_a_rotation_before_or_after_it_was_left(path, said, rows):
     append(path, HEADER + "1,1\n2,2\n3,3")()
     turn = [rotate(path, 1, HEADER + "4,4\n5,5\n")]
-    source, items, state = begun(path, told, rows, *turn)
+    source, items, state = begun(path, said, rows, *turn)
     source.close()
     if rows < 3:
         turn[0]()
-    note, values = gone_on(path, told, state, append(path, "6,6\n"))
+    note, values = gone_on(path, said, state, append(path, "6,6\n"))
     assert (note, [item.value for item in items] + values) == ("", list("123456"))
 
 
-def test_a_file_that_was_written_anew_is_read_from_its_start_and_that_is_told(path, told):
+def test_a_file_that_was_written_anew_is_read_from_its_start_and_that_is_told(path, said):
     append(path, HEADER + "1,1\n2,2\n")()
-    source, _, state = begun(path, told, 2)
+    source, _, state = begun(path, said, 2)
     source.close()
     path.write_text(HEADER + "8,8\n9,9\n", encoding="utf-8")
-    note, values = gone_on(path, told, state)
+    note, values = gone_on(path, said, state)
     assert note == "app.log was written anew or replaced: lines in between may be missing"
     assert values == ["8", "9"]
 
 
-def test_a_file_that_was_not_there_yet_is_read_from_its_start(path, told):
-    source = FollowSource(path, told.append)
+def test_a_file_that_was_not_there_yet_is_read_from_its_start(path, said):
+    source = FollowSource(path, said.append)
     state = source.state()
     source.close()
     append(path, HEADER + "1,1\n")()
-    assert gone_on(path, told, state) == ("", ["1"])
+    assert gone_on(path, said, state) == ("", ["1"])

@@ -8,23 +8,23 @@ import pytest
 
 from streamforest.protocols import Reading, Refusal, SourceError
 from streamforest.sources import SourceOptions, open_source
-from streamforest.stop import StopFlag
-from tests.servers import Program, Reader, Server, free_port, wait_until
+from streamforest.terminal.stop import StopFlag
+from tests.servers import Program, Reader, Server, free_port, let_end, wait_until
 
 client = pytest.importorskip("confluent_kafka", reason="needs streamforest/requirements/kafka.txt")
 
 
 @pytest.fixture
 def stop():
-    flag = StopFlag()
+    flag, before = StopFlag(), threading.enumerate()
     yield flag
     flag.request()
-    time.sleep(0.3)  # threads of sources look at it every tenth of a second
+    let_end(before)
     flag.close()
 
 
 @pytest.fixture
-def told():
+def said():
     return []
 
 
@@ -50,9 +50,9 @@ def publish(mock):
 
 
 @pytest.fixture
-def watch(mock, stop, told):
+def watch(mock, stop, said):
     def watch(rest, place=None, **options):
-        source = open_source(f"kafka://{place or mock[1]}/{rest}", SourceOptions(told.append, **options))
+        source = open_source(f"kafka://{place or mock[1]}/{rest}", SourceOptions(said.append, **options))
         reader = Reader(source, stop)
         reader.source = source
         return reader
@@ -86,14 +86,14 @@ def test_newest_is_the_default_and_columns_of_objects_are_found(topic, publish, 
     assert "column 'celsius' of celsius, time, volt" in reader.source.describe()
 
 
-def test_without_a_partition_all_are_read_and_it_is_told_that_they_keep_no_order(topic, publish, watch, told):
+def test_without_a_partition_all_are_read_and_it_is_told_that_they_keep_no_order(topic, publish, watch, said):
     for partition in range(4):
         publish(topic, str(partition), partition=partition)
     reader = watch(f"{topic}?offset=earliest")
     wait_until(lambda: len(reader.items) == 4)
     assert {item.value for item in reader.items} == {"0", "1", "2", "3"}
-    assert len(told) == 1
-    assert "the topic has 4 partitions" in told[0]
+    assert len(said) == 1
+    assert "the topic has 4 partitions" in said[0]
 
 
 def test_a_message_without_a_reading_is_refused_by_its_offset(topic, publish, watch):
@@ -104,30 +104,30 @@ def test_a_message_without_a_reading_is_refused_by_its_offset(topic, publish, wa
     assert reader.items[3].value == "2"
 
 
-def test_a_group_goes_on_where_its_last_run_ended(topic, publish, stop, told, mock):
+def test_a_group_goes_on_where_its_last_run_ended(topic, publish, stop, said, mock):
     publish(topic, "1", "2")
     word = f"kafka://{mock[1]}/{topic}?offset=earliest&group=g-{topic}&partition=0"
     flag = StopFlag()
-    first = Reader(open_source(word, SourceOptions(told.append)), flag)
+    first = Reader(open_source(word, SourceOptions(said.append)), flag)
     wait_until(lambda: len(first.items) == 2)
     flag.request()
     first.ends_within(2)
     flag.close()
     publish(topic, "3")
-    second = Reader(open_source(word, SourceOptions(told.append)), stop)
+    second = Reader(open_source(word, SourceOptions(said.append)), stop)
     wait_until(lambda: second.items)
     assert [item.value for item in second.items] == ["3"]
 
 
-def test_a_topic_that_is_not_there_is_told_of_once_and_waited_for(mock, told):
-    source = open_source(f"kafka://{mock[1]}/a_topic", SourceOptions(told.append))
+def test_a_topic_that_is_not_there_is_told_of_once_and_waited_for(mock, said):
+    source = open_source(f"kafka://{mock[1]}/a_topic", SourceOptions(said.append))
     errors = client.KafkaError
     for _ in range(3):
         source._judge_error(errors(errors.UNKNOWN_TOPIC_OR_PART))
     with pytest.raises(SourceError, match="the server refuses"):
         source._judge_error(errors(errors.TOPIC_AUTHORIZATION_FAILED))
     source.close()
-    assert told == [f"kafka://{mock[1]}/a_topic: there is no topic a_topic so far; waiting for it"]
+    assert said == [f"kafka://{mock[1]}/a_topic: there is no topic a_topic so far; waiting for it"]
 
 
 def test_many_messages_come_in_order_and_in_blocks(topic, publish, watch):
@@ -139,14 +139,14 @@ def test_many_messages_come_in_order_and_in_blocks(topic, publish, watch):
     assert time.monotonic() - began < 20
 
 
-def test_a_server_that_is_not_there_ends_the_run_after_the_first_limit(watch, told):
+def test_a_server_that_is_not_there_ends_the_run_after_the_first_limit(watch, said):
     began = time.monotonic()
     reader = watch("a", f"127.0.0.1:{free_port()}")
     reader.ends_within(20)
     assert 9 < time.monotonic() - began < 13
     assert "no connection within 10 s: " in str(reader.fault)
     assert "Connection refused" in str(reader.fault)
-    assert not told
+    assert not said
 
 
 def test_a_stop_ends_the_wait_for_a_server_within_a_second(watch, stop):
@@ -166,7 +166,7 @@ def serve_mock(address):
     time.sleep(600)
 
 
-def test_a_server_that_dies_is_told_of_once(watch, told):
+def test_a_server_that_dies_is_told_of_once(watch, said):
     spawn = multiprocessing.get_context("spawn")
     address = spawn.SimpleQueue()
     server = spawn.Process(target=serve_mock, args=(address,), daemon=True)
@@ -175,11 +175,11 @@ def test_a_server_that_dies_is_told_of_once(watch, told):
     wait_until(lambda: len(reader.items) == 3)
     server.kill()
     server.join()
-    wait_until(lambda: told)
-    time.sleep(4)  # time for further attempts, of which nothing must be told
-    assert len(told) == 1
-    assert "the connection is lost: " in told[0]
-    assert "trying again in 1 s, then after growing pauses" in told[0]
+    wait_until(lambda: said)
+    time.sleep(4)  # time for further attempts, of which nothing must be said
+    assert len(said) == 1
+    assert "the connection is lost: " in said[0]
+    assert "trying again in 1 s, then after growing pauses" in said[0]
     assert reader.fault is None
 
 
@@ -206,19 +206,19 @@ def create(broker, topic):
     return client.Producer(place)
 
 
-def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_readings_go_on(broker, watch, told):
+def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_readings_go_on(broker, watch, said):
     producer = create(broker, "a")
     producer.produce("a", "1")
     producer.flush(10)
     reader = watch("a?offset=earliest&partition=0", f"127.0.0.1:{broker.port}")
     wait_until(lambda: reader.items)
     broker.kill()
-    wait_until(lambda: told)
+    wait_until(lambda: said)
     broker.start()
     producer = create(broker, "a")
-    wait_until(lambda: len(told) > 1, 30)
-    assert "the connection is lost: " in told[0]
-    assert "the connection is back after" in told[1]
+    wait_until(lambda: len(said) > 1, 30)
+    assert "the connection is lost: " in said[0]
+    assert "the connection is back after" in said[1]
     ends, number = time.monotonic() + 40, 2
     while len(reader.items) < 2 and time.monotonic() < ends:
         producer.produce("a", str(number))
@@ -227,7 +227,7 @@ def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_read
         number += 1
     assert int(reader.items[1].value) > 1
     assert reader.fault is None
-    assert len([line for line in told if "connection" in line]) == 2
+    assert len([line for line in said if "connection" in line]) == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
@@ -263,17 +263,17 @@ def test_a_wrong_address_is_an_error(word, message):
         open_source(word, SourceOptions(print))
 
 
-def test_a_server_that_refuses_user_and_password_ends_the_run_at_once(mock, stop, told):
+def test_a_server_that_refuses_user_and_password_ends_the_run_at_once(mock, stop, said):
     word = f"kafka://ann:secret@{mock[1]}/a?security=sasl_plaintext"  # the cluster knows of no users
-    reader = Reader(open_source(word, SourceOptions(told.append)), stop)
+    reader = Reader(open_source(word, SourceOptions(said.append)), stop)
     reader.ends_within(5)
     assert "the server refuses user or password" in str(reader.fault)
     assert "secret" not in str(reader.fault)
 
 
-def test_a_password_is_never_shown(told):
-    source = open_source("kafka://ann:secret@127.0.0.1:1/a?security=sasl_plaintext", SourceOptions(told.append))
+def test_a_password_is_never_shown(said):
+    source = open_source("kafka://ann:secret@127.0.0.1:1/a?security=sasl_plaintext", SourceOptions(said.append))
     assert source.name == "kafka://127.0.0.1:1/a"
-    assert "secret" not in source.describe() + "".join(told)
+    assert "secret" not in source.describe() + "".join(said)
     source.close()
     source.close()

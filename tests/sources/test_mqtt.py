@@ -12,8 +12,8 @@ import pytest
 from streamforest.optional import MissingPackageError
 from streamforest.protocols import Reading, Refusal, SourceError
 from streamforest.sources import SourceOptions, open_source
-from streamforest.stop import StopFlag
-from tests.servers import Program, Reader, Server, free_port, wait_until
+from streamforest.terminal.stop import StopFlag
+from tests.servers import Program, Reader, Server, free_port, let_end, wait_until
 
 pytest.importorskip("paho.mqtt.client", reason="needs streamforest/requirements/mqtt.txt")
 
@@ -23,15 +23,15 @@ needs_server = pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto")
 
 @pytest.fixture
 def stop():
-    flag = StopFlag()
+    flag, before = StopFlag(), threading.enumerate()
     yield flag
     flag.request()
-    time.sleep(0.3)  # threads of sources look at it every tenth of a second
+    let_end(before)
     flag.close()
 
 
 @pytest.fixture
-def told():
+def said():
     return []
 
 
@@ -78,11 +78,11 @@ def publish():
 
 
 @pytest.fixture
-def watch(stop, told):
+def watch(stop, said):
     """Read a source; returns once it is subscribed."""
 
     def watch(word, is_up=True, **options):
-        source = open_source(word, SourceOptions(told.append, **options))
+        source = open_source(word, SourceOptions(said.append, **options))
         reader = Reader(source, stop)
         reader.source = source
         if is_up:
@@ -141,20 +141,20 @@ def test_a_retained_message_is_older_than_the_run_and_left_out(server, publish, 
 
 @needs_server
 def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_readings_go_on(
-    server, publish, watch, told
+    server, publish, watch, said
 ):
     reader = watch(f"mqtt://127.0.0.1:{server.port}/a")
     publish(server.port, "a", "1")
     wait_until(lambda: reader.items)
     server.kill()
-    wait_until(lambda: told)
-    time.sleep(3.5)  # time for further attempts, of which nothing must be told
-    assert len(told) == 1
-    assert "the connection is lost" in told[0]
-    assert "trying again in 1 s, then after growing pauses of up to 60 s" in told[0]
+    wait_until(lambda: said)
+    time.sleep(3.5)  # time for further attempts, of which nothing must be said
+    assert len(said) == 1
+    assert "the connection is lost" in said[0]
+    assert "trying again in 1 s, then after growing pauses of up to 60 s" in said[0]
     server.start()
-    wait_until(lambda: len(told) == 2)
-    assert "the connection is back after" in told[1]
+    wait_until(lambda: len(said) == 2)
+    assert "the connection is back after" in said[1]
     publish(server.port, "a", "2")
     wait_until(lambda: len(reader.items) == 2)
     assert [item.value for item in reader.items] == ["1", "2"]
@@ -163,7 +163,7 @@ def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_read
 
 @needs_server
 @pytest.mark.parametrize("given", ["address", "environment"])
-def test_user_and_password_are_given_and_never_shown(serve, watch, tmp_path, told, monkeypatch, given):
+def test_user_and_password_are_given_and_never_shown(serve, watch, tmp_path, said, monkeypatch, given):
     word_file = tmp_path / "users"
     subprocess.run(["mosquitto_passwd", "-b", "-c", word_file, "ann", "se/cr:et@1"], check=True, capture_output=True)
     word_file.chmod(0o644)
@@ -175,7 +175,7 @@ def test_user_and_password_are_given_and_never_shown(serve, watch, tmp_path, tol
     reader = watch(f"mqtt://{user}127.0.0.1:{server.port}/a")
     assert not reader.is_done
     assert reader.source.name == f"mqtt://127.0.0.1:{server.port}/a"
-    assert "cr" not in reader.source.describe() + "".join(told)
+    assert "cr" not in reader.source.describe() + "".join(said)
 
 
 @needs_server
@@ -212,13 +212,13 @@ def test_tls_needs_a_trusted_certificate(serve, watch, tmp_path, monkeypatch):
     assert not watch(f"mqtts://127.0.0.1:{server.port}/a").is_done
 
 
-def test_a_server_that_is_not_there_ends_the_run_after_the_first_limit(watch, told):
+def test_a_server_that_is_not_there_ends_the_run_after_the_first_limit(watch, said):
     began = time.monotonic()
     reader = watch(f"mqtt://127.0.0.1:{free_port()}/a", is_up=False)
     reader.ends_within(20)
     assert 9 < time.monotonic() - began < 12
     assert "no connection within 10 s: Connection refused" in str(reader.fault)
-    assert not told
+    assert not said
 
 
 def test_a_stop_ends_the_wait_for_a_server_that_does_not_answer(watch, stop):
@@ -230,7 +230,7 @@ def test_a_stop_ends_the_wait_for_a_server_that_does_not_answer(watch, stop):
 
 
 @needs_server
-def test_when_nothing_comes_for_long_a_missing_reading_comes(server, publish, watch, told):
+def test_when_nothing_comes_for_long_a_missing_reading_comes(server, publish, watch, said):
     reader = watch(f"mqtt://127.0.0.1:{server.port}/a")
     for number in range(5):
         publish(server.port, "a", str(number))
@@ -238,7 +238,7 @@ def test_when_nothing_comes_for_long_a_missing_reading_comes(server, publish, wa
     wait_until(lambda: len(reader.items) == 6, 15)
     assert reader.items[-1].value is None
     assert abs(reader.items[-1].time - time.time()) < 2
-    assert "nothing has come for" in told[0]
+    assert "nothing has come for" in said[0]
 
 
 @needs_server
@@ -302,3 +302,54 @@ def test_main_judges_messages_and_ends_with_ctrl_c(server, publish, tmp_path):
     assert program.verdicts[0]["time"] == 1700000000
     assert "'x' is no number" in err
     assert "secret" not in err
+
+
+class HugeMessage(threading.Thread):
+    """A server that sends one message of a size, a piece at a time, and then a short one."""
+
+    def __init__(self, size):
+        super().__init__(daemon=True)
+        self.size, self.listener = size, socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        with self.listener, self.listener.accept()[0] as link:
+            self.send(link)
+
+    def send(self, link):
+        link.recv(4096)
+        link.sendall(b"\x20\x02\x00\x00")
+        asked = link.recv(4096)
+        link.sendall(b"\x90\x03" + asked[2:4] + b"\x01")
+        length, header = self.size + 3, b"\x30"
+        while length:
+            length, digit = divmod(length, 128)
+            header += bytes([digit | (128 if length else 0)])
+        link.sendall(header + b"\x00\x01t")
+        for _ in range(self.size // 2**20):
+            link.sendall(bytes(2**20))
+        link.sendall(b"\x30\x05\x00\x01t42")
+        link.recv(4096)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")  # noqa: PTH110
+def test_a_message_of_200_mb_costs_no_more_memory_than_its_limit(stop, said):
+    import tracemalloc  # noqa: PLC0415
+
+    server = HugeMessage(200 * 2**20)
+    source = open_source(f"mqtt://127.0.0.1:{server.port}/t", SourceOptions(said.append))
+    tracemalloc.start()
+    try:
+        items = []
+        for block in source.read(stop, 100):
+            items += block
+            if len(items) == 2:
+                stop.request()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        source.close()
+    assert isinstance(items[0], Refusal)
+    assert items[1].value == "42"
+    assert peak < 20 * 2**20

@@ -10,7 +10,7 @@ import pytest
 
 from streamforest.protocols import SourceError
 from streamforest.sources import SourceOptions, open_source
-from streamforest.stop import StopFlag
+from streamforest.terminal.stop import StopFlag
 from tests.servers import Program, Reader, wait_until
 
 yfinance = pytest.importorskip("yfinance", reason="needs streamforest/requirements/price.txt")
@@ -106,18 +106,18 @@ def stop():
 
 
 @pytest.fixture
-def told():
+def said():
     return []
 
 
 @pytest.fixture
-def watch(stop, told, monkeypatch):
+def watch(stop, said, monkeypatch):
     from streamforest.sources import price  # noqa: PLC0415
 
     monkeypatch.setattr(price, "LEAST_INTERVAL", 0.2)
 
     def watch(ticker="TEST", interval=0.2):
-        return Reader(open_source(f"price:{ticker}", SourceOptions(told.append, interval=interval)), stop)
+        return Reader(open_source(f"price:{ticker}", SourceOptions(said.append, interval=interval)), stop)
 
     return watch
 
@@ -151,19 +151,19 @@ def test_a_ticker_that_is_unknown_ends_the_run_with_what_yahoo_says(yahoo, watch
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_limit_of_questions_is_told_once_and_waited_for_with_growing_pauses(yahoo, watch, told, capfd):
+def test_a_limit_of_questions_is_told_once_and_waited_for_with_growing_pauses(yahoo, watch, said, capfd):
     yahoo.answer = error(429, "Too Many Requests")
     reader = watch()
-    wait_until(lambda: told, 30)
-    assert "no connection yet: Yahoo Finance limits the number of questions; trying again in" in told[0]
+    wait_until(lambda: said, 30)
+    assert "no connection yet: Yahoo Finance limits the number of questions; trying again in" in said[0]
     yahoo.answer = chart([OPEN, OPEN + 60], [1.0, 2.0])
     wait_until(lambda: reader.items, 30)
-    assert len(told) == 2
-    assert "the connection is back" in told[1]
+    assert len(said) == 2
+    assert "the connection is back" in said[1]
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_a_connection_the_run_ends_after_the_first_limit(watch, yahoo, told, capfd):
+def test_without_a_connection_the_run_ends_after_the_first_limit(watch, yahoo, said, capfd):
     yahoo.shutdown()
     yahoo.server_close()
     began = time.monotonic()
@@ -171,20 +171,20 @@ def test_without_a_connection_the_run_ends_after_the_first_limit(watch, yahoo, t
     reader.ends_within(40)
     assert 9 < time.monotonic() - began < 25
     assert "price:TEST: no connection within 10 s: Yahoo Finance cannot be asked: " in str(reader.fault)
-    assert not told
+    assert not said
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_loss_later_on_is_told_and_what_was_missed_comes_afterwards(yahoo, watch, told):
+def test_a_loss_later_on_is_told_and_what_was_missed_comes_afterwards(yahoo, watch, said):
     yahoo.answer = chart([OPEN], [1.0])
     reader = watch()
     wait_until(lambda: reader.items)
     yahoo.answer = (500, "broken")
-    wait_until(lambda: told)
-    assert "the connection is lost: Yahoo Finance has no prices of it" in told[0]
+    wait_until(lambda: said)
+    assert "the connection is lost: Yahoo Finance has no prices of it" in said[0]
     yahoo.answer = chart([OPEN, OPEN + 60, OPEN + 120], [1.0, 2.0, 3.0])
     wait_until(lambda: len(reader.items) == 3, 30)
-    assert "the connection is back" in told[1]
+    assert "the connection is back" in said[1]
 
 
 @pytest.fixture

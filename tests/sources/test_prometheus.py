@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamforest.connections import reconnecting
 from streamforest.protocols import Reading, Refusal, SourceError
-from streamforest.sources import SourceOptions, open_source
+from streamforest.sources import SourceOptions, open_source, prometheus
 from streamforest.sources.prometheus import PrometheusSource
-from streamforest.stop import StopFlag
-from tests.servers import Program, Reader, Server, free_port, wait_until
+from streamforest.terminal.stop import StopFlag
+from tests.servers import Program, Reader, Server, free_port, let_end, wait_until
 
 PROMETHEUS = shutil.which("prometheus")
 needs_server = pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus")
@@ -25,15 +26,15 @@ needs_server = pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus")
 
 @pytest.fixture
 def stop():
-    flag = StopFlag()
+    flag, before = StopFlag(), threading.enumerate()
     yield flag
     flag.request()
-    time.sleep(0.3)  # threads of sources look at it every tenth of a second
+    let_end(before)
     flag.close()
 
 
 @pytest.fixture
-def told():
+def said():
     return []
 
 
@@ -97,10 +98,10 @@ def answer():
 
 
 @pytest.fixture
-def watch(stop, told):
+def watch(stop, said):
     def watch(place, query="up", interval=0.05, key_column=None):
         word = f"prometheus:http://{place}?query={query}"
-        source = open_source(word, SourceOptions(told.append, interval=interval, key_column=key_column))
+        source = open_source(word, SourceOptions(said.append, interval=interval, key_column=key_column))
         reader = Reader(source, stop)
         reader.source = source
         return reader
@@ -153,17 +154,17 @@ def test_a_query_that_gives_no_single_number_ends_the_run_with_words_of_what_to_
 
 
 @needs_server
-def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_readings_go_on(server, watch, told):
+def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_readings_go_on(server, watch, said):
     reader = watch(f"127.0.0.1:{server.port}", "sum(up)", 0.2)
     wait_until(lambda: len(reader.items) > 2)
     server.kill()
-    wait_until(lambda: told)
-    time.sleep(3.5)  # time for further attempts, of which nothing must be told
-    assert len(told) == 1
-    assert "the connection is lost: Connection refused; trying again in 1 s" in told[0]
+    wait_until(lambda: said)
+    time.sleep(3.5)  # time for further attempts, of which nothing must be said
+    assert len(said) == 1
+    assert "the connection is lost: Connection refused; trying again in 1 s" in said[0]
     server.start()
-    wait_until(lambda: len(told) > 1)
-    assert "the connection is back after" in told[1]
+    wait_until(lambda: len(said) > 1)
+    assert "the connection is back after" in said[1]
     count = len(reader.items)
     wait_until(lambda: len(reader.items) > count + 3)
     assert reader.fault is None
@@ -190,14 +191,14 @@ def test_the_query_is_sent_as_it_is_typed(answer, watch):
     assert asked[0][0] == "/base/api/v1/query?query=rate%28a%7Bb%3D%22c%26d+e%22%7D%5B5m%5D%29+%2B+1"
 
 
-def test_a_password_is_sent_and_never_shown(answer, stop, told):
+def test_a_password_is_sent_and_never_shown(answer, stop, said):
     place, asked = answer((500, {"error": "broken"}))
-    source = open_source(f"prometheus:http://ann:s%40cret@{place}?query=up", SourceOptions(told.append))
+    source = open_source(f"prometheus:http://ann:s%40cret@{place}?query=up", SourceOptions(said.append))
     Reader(source, stop)
     wait_until(lambda: asked)
     assert asked[0][1]["Authorization"] == "Basic YW5uOnNAY3JldA=="
     assert source.name == f"prometheus:http://{place}?query=up"
-    assert "cret" not in source.describe() + "".join(told)
+    assert "cret" not in source.describe() + "".join(said)
 
 
 def test_no_value_is_a_missing_reading_and_the_clock_is_the_servers(answer, watch):
@@ -244,7 +245,7 @@ def test_many_series_are_named_up_to_five(answer, watch):
 @pytest.mark.parametrize(
     ("status", "is_final"), [(400, True), (401, True), (403, True), (404, True), (422, False), (503, False)]
 )
-def test_an_error_is_final_at_the_start_where_another_try_would_not_help(answer, watch, status, is_final, told):
+def test_an_error_is_final_at_the_start_where_another_try_would_not_help(answer, watch, status, is_final, said):
     place, asked = answer((status, {"status": "error", "error": "because"}), vector((1, "5")))
     reader = watch(place)
     wait_until(lambda: reader.is_done or reader.items)
@@ -252,15 +253,18 @@ def test_an_error_is_final_at_the_start_where_another_try_would_not_help(answer,
     if is_final:
         assert f"the server answers {status}: because" in str(reader.fault)
     assert len(asked) == 1 + (not is_final) or not is_final
-    assert not told
+    assert not said
 
 
-def test_a_server_that_is_not_there_ends_the_run_after_the_first_limit(watch):
+def test_a_server_that_is_not_there_ends_the_run_after_the_first_limit(watch, monkeypatch):
+    assert reconnecting.FIRST_LIMIT == 10
+    for module in (reconnecting, prometheus):
+        monkeypatch.setattr(module, "FIRST_LIMIT", 2.0)
     began = time.monotonic()
     reader = watch(f"127.0.0.1:{free_port()}")
     reader.ends_within(20)
-    assert 9 < time.monotonic() - began < 12
-    assert "no connection within 10 s: Connection refused" in str(reader.fault)
+    assert time.monotonic() - began > 1.5
+    assert "no connection within 2 s: Connection refused" in str(reader.fault)
 
 
 def test_a_stop_ends_the_wait_for_an_answer_within_a_second(stop, watch):
@@ -328,3 +332,60 @@ def test_with_a_key_column_each_series_is_a_stream_and_two_of_one_key_are_refuse
     assert [(item.value, item.key) for item in reader.items[:2]] == [("1", "a"), ("nan", "b")]
     assert reader.items[2].reason == "2 series have job='a'; make one of them, as with sum by (job)"
     assert (reader.items[3].value, reader.items[3].key) == ("5", "b")
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_told_of_after_the_limit(monkeypatch, stop, said):
+    monkeypatch.setattr(prometheus, "FIRST_LIMIT", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle():
+            whole = b'{"data": {"resultType": "scalar", "result": [1, "5"]}}'
+            for n in range(2):
+                link, _ = listener.accept()
+                with link, suppress(OSError):
+                    link.recv(4096)
+                    link.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + (b"" if n else whole))
+                    while n and not stop.requested:
+                        link.sendall(b" ")
+                        time.sleep(0.05)
+
+        threading.Thread(target=trickle, daemon=True).start()
+        word = f"prometheus:http://127.0.0.1:{listener.getsockname()[1]}?query=up"
+        source = PrometheusSource(word, said.append, interval=0.1)
+        threading.Timer(2.0, stop.request).start()
+        began = time.monotonic()
+        list(source.read(stop, 10))
+        assert time.monotonic() - began < 4
+    assert any("the connection is lost: the server gave no whole answer within 0 s" in line for line in said), said
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [None, 7, "x", [], {"metric": [1]}, {"metric": {"job": {}}}, {"metric": {"job": ["a"]}, "value": [1, "2"]}]
+    + [
+        {"metric": {"job": "b"}, "value": value}
+        for value in (None, [1], [10**400, "1"], [1, 10**400], {"a": 1}, [[], {}])
+    ],
+)
+def test_what_is_no_series_is_refused_and_the_others_are_read(wrong):
+    source = PrometheusSource("prometheus:http://127.0.0.1:1?query=up", lambda _line: None, key_column="job")
+    source._connection.was_made = True
+    right = {"metric": {"job": "a"}, "value": [1, "2"]}
+    body = json.dumps({"data": {"resultType": "vector", "result": [right, wrong]}}).encode()
+    first, second = source._read(body)
+    assert (first.key, first.value) == ("a", "2")
+    assert isinstance(second, Refusal) or second.key is None
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"resultType": "x" * 50_000, "result": []},
+        {"resultType": "vector", "result": [{"metric": {"job": "x" * 50_000, "n": str(n)}} for n in range(9)]},
+    ],
+)
+def test_no_message_of_an_answer_is_longer_than_a_line(result):
+    source = PrometheusSource("prometheus:http://127.0.0.1:1?query=up", lambda _line: None)
+    with pytest.raises(SourceError) as caught:
+        source._read(json.dumps({"data": result}).encode())
+    assert len(str(caught.value)) <= 500

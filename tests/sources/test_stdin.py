@@ -6,11 +6,12 @@ import time
 import pytest
 
 from streamforest.protocols import Reading, SourceError
+from streamforest.reading.column_layout import Asked
 from streamforest.sources import SourceOptions, open_source
 from streamforest.sources.file import FileSource
 from streamforest.sources.simulated import SimulatedSource
 from streamforest.sources.stdin import StdinSource
-from streamforest.stop import StopFlag
+from streamforest.terminal.stop import StopFlag
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_the_columns_are_described_and_asked_for_as_in_a_file(ends, stop):
     source, target = ends
     target.write(b"a,b,c\n1,2,3\n")
     target.close()
-    stdin = StdinSource("b", "a", "c", descriptor=source.fileno())
+    stdin = StdinSource(Asked("b", "a", "c"), descriptor=source.fileno())
     assert list(stdin.read(stop, 100)) == [[Reading("2", "1", "3")]]
     assert stdin.describe() == "column 'b' of a, b, c"
     stdin.close()
@@ -81,7 +82,7 @@ def test_a_column_that_is_not_there_is_an_error_that_names_the_source(ends, stop
     source, target = ends
     target.write(b"a,b\n1,2\n")
     with pytest.raises(SourceError, match=r"^standard input: there is no column 'c'"):
-        list(StdinSource("c", descriptor=source.fileno()).read(stop, 100))
+        list(StdinSource(Asked("c"), descriptor=source.fileno()).read(stop, 100))
 
 
 def test_input_that_cannot_be_read_is_an_error(tmp_path, stop):

@@ -12,7 +12,7 @@ from streamforest.optional import MissingPackageError
 from streamforest.protocols import SourceError
 from streamforest.sources import SourceOptions, open_source, system
 from streamforest.sources.system import METERS, SystemSource
-from streamforest.stop import StopFlag
+from streamforest.terminal.stop import StopFlag
 
 Bytes = namedtuple("Bytes", "bytes_sent bytes_recv")
 Blocks = namedtuple("Blocks", "read_bytes write_bytes")

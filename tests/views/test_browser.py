@@ -10,27 +10,28 @@ import subprocess
 import threading
 import time
 import weakref
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
 from PIL import Image
-from tornado.httpclient import HTTPRequest
-from tornado.websocket import websocket_connect
 
-from streamforest.actions import Actions
-from streamforest.figure import THEMES
-from streamforest.history import History
-from streamforest.protocols import VERDICT_DTYPE, Status
-from streamforest.snapshot import save_snapshot
-from streamforest.token_file import kept_token
-from streamforest.views.browser import MOST_PIXELS, BrowserView, encode_png, fitting_size, is_own_host
+from streamforest.figures.themes import THEMES
+from streamforest.protocols import Status
+from streamforest.terminal.actions import Actions
+from streamforest.verdicts.history import History
+from streamforest.views.access import PageAccess
+from streamforest.views.browser import MOST_PIXELS, BrowserView, fitting_size
+from streamforest.views.token_file import kept_token
+from tests.servers import wait_until
+from tests.visits import REPORT, SECONDS, SOURCE, Run
 
-README = Path(__file__).parents[2] / "README.md"
+LIVE_VIEW = Path(__file__).parents[2] / "docs" / "live-view.md"
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
@@ -40,303 +41,7 @@ CHROMIUM = [
     "--disable-component-update",
     "--disable-sync",
 ]
-REPORT = b"index,time\r\n0,\r\n"
-SOURCE = "<img src=x onerror=alert(1)> pump.csv"
 SIZE = json.dumps({"size": [600, 400, 1]})
-DETECTORS = ("forest", "robust-z", "half-space")
-SECONDS = 20  # after which what was waited for does not come any more
-
-
-def stream(n):
-    rng = np.random.default_rng(5)
-    rows = np.zeros(n, VERDICT_DTYPE)
-    rows["index"] = np.arange(n)
-    rows["time"] = 1.4e9 + 60.0 * np.arange(n)
-    rows["expected"] = 20 + 5 * np.sin(np.arange(n) / 15)
-    rows["lower"], rows["upper"] = rows["expected"] - 2, rows["expected"] + 2
-    rows["value"] = rows["expected"] + rng.normal(0, 0.5, n)
-    rows["score"], rows["threshold"] = 0.4, 0.6
-    rows["is_anomaly"][::100] = True
-    return rows
-
-
-class Run:
-    """A view in a thread of its own, with points that come as long as ``feed`` is set."""
-
-    def __init__(self, folder, points=300, *, theme="light", port=0, public=False, report=lambda: REPORT, token=""):
-        self.history, self.actions = History(5000), Actions()
-        self.rows, self.folder, self.report = stream(5000), folder, report
-        self.history.write(self.rows[:points])
-        self.detector, self.warm_up = DETECTORS[0], 1.0
-        self.asked, self.notices, self.frames, self.problem = [], [], 0, None
-        self.feed, self.done, self.ready = threading.Event(), threading.Event(), threading.Event()
-        self.options = {"theme": theme, "port": port, "public": public, "token": token}
-        self.thread = threading.Thread(target=self._live)
-
-    def status(self):
-        n = self.history.written
-        return Status(
-            SOURCE, self.detector, DETECTORS, n, 0, 0, n // 100, 3, 9.5, 0.001, None, None, None, self.warm_up
-        )
-
-    def snapshot(self):
-        from datetime import datetime  # noqa: PLC0415
-
-        return save_snapshot(self.view.figure, self.folder, datetime(2026, 1, 2, 3, 4, 5), {"Source": "test"})
-
-    def _live(self):
-        try:
-            self.view = BrowserView(
-                self.history,
-                self.status,
-                self.actions,
-                notify=self.notices.append,
-                report=self.report,
-                snapshot=self.snapshot,
-                **self.options,
-            )
-            self.ready.set()
-            while not self.done.is_set():
-                self._step()
-            self.view.close()
-        except BaseException as error:
-            self.problem = error
-        finally:
-            self.ready.set()
-
-    def _step(self):
-        if self.feed.is_set():
-            self.history.write(self.rows[self.history.end : self.history.end + 3])
-        self.view.poll(0.02)
-        for name in self.actions.take():
-            self.asked.append(name)
-            if name.startswith("detector:"):
-                self.detector = name.removeprefix("detector:")
-            elif name in ("pause", "last-anomaly", "wider"):
-                self.view.command(name)
-
-    def __enter__(self):
-        self.thread.start()
-        assert self.ready.wait(SECONDS)
-        if self.problem:
-            self.actions.close()
-            raise self.problem
-        return self
-
-    def __exit__(self, *_error):
-        self.end()
-        self.actions.close()
-        if self.problem:
-            raise self.problem
-
-    def end(self):
-        self.done.set()
-        self.thread.join(SECONDS)
-
-    @property
-    def token(self):
-        return self.view.token
-
-    def get(self, path, host=None, **headers):
-        """Status, headers and body of the answer to one request."""
-        link = http.client.HTTPConnection("127.0.0.1", self.view.port, timeout=SECONDS)
-        link.request("GET", path, headers={"Host": host or f"127.0.0.1:{self.view.port}", **headers})
-        answer = link.getresponse()
-        upgraded = answer.status == 101
-        found = answer.status, answer.headers, b"" if upgraded else answer.read()
-        answer.close()
-        link.close()
-        return found
-
-    def shake_hands(self, path="/live", host=None, **headers):
-        """Status of the answer to a websocket's first request."""
-        wanted = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
-        return self.get(path, host, **{"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", **wanted, **headers})[0]
-
-    @property
-    def origin(self):
-        return f"http://127.0.0.1:{self.view.port}"
-
-    @asynccontextmanager
-    async def visitor(self, *messages):
-        """A visitor without a browser, which says something first and leaves as one should."""
-        link = await self.connect()
-        for message in messages:
-            link.write_message(message)
-        yield link
-        link.close()
-        while await link.read_message() is not None:
-            pass
-
-    def connect(self):
-        address = f"ws://127.0.0.1:{self.view.port}/live?token={self.token}"
-        return websocket_connect(HTTPRequest(address, headers={"Origin": self.origin}))
-
-
-@pytest.fixture
-def run(tmp_path):
-    with Run(tmp_path) as started:
-        yield started
-
-
-def until(condition):
-    """Wait until something is so."""
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.01)
-
-
-PATHS = (
-    "/",
-    "/live",
-    "/metrics",
-    "/picture.png",
-    "/report.csv",
-    "/mpl.js",
-    "/favicon.ico",
-    "/../settings.py",
-    "/%2e%2e/x",
-)
-
-
-@pytest.mark.parametrize("token", ["", "?token=", "?token=wrong", "?token=%FF", "?token=\u00e9".encode().hex()])
-def test_nothing_is_served_without_the_token(run, token):
-    for path in PATHS:
-        code, headers, body = run.get(path + token)
-        assert code == 403
-        assert run.token.encode() not in body
-        assert headers["X-Frame-Options"] == "DENY"
-    assert run.shake_hands(f"/live{token}", Origin=run.origin) == 403
-
-
-def test_a_cut_or_a_repeated_token_is_refused(run):
-    for token in (run.token[:-1], run.token + "x", f"{run.token}&token=x"):
-        assert run.get(f"/?token={token}")[0] == 403
-
-
-def test_a_foreign_origin_or_host_is_refused_even_with_the_token(run):
-    port, token = run.view.port, f"?token={run.token}"
-    for path in ("/", "/report.csv", "/picture.png"):
-        assert run.get(path + token, Origin="http://evil.example")[0] == 403
-        assert run.get(path + token, host=f"evil.example:{port}")[0] == 403
-    for origin in (
-        "http://evil.example",
-        "null",
-        f"http://localhost:{port}",
-        f"http://127.0.0.1:{port + 1}",
-        "file://",
-    ):
-        assert run.shake_hands(f"/live{token}", Origin=origin) == 403
-    rebound = f"evil.example:{port}"
-    assert run.shake_hands(f"/live{token}", host=rebound, Origin=f"http://{rebound}") == 403
-    assert run.asked == []
-
-
-def test_a_websocket_without_an_origin_is_refused(run):
-    assert run.shake_hands(f"/live?token={run.token}") == 403
-    assert run.shake_hands(f"/live?token={run.token}", Origin=run.origin) == 101
-
-
-def test_the_page_may_load_nothing_from_elsewhere_and_is_not_kept(run):
-    code, headers, body = run.get(f"/?token={run.token}")
-    policy = headers["Content-Security-Policy"]
-    assert code == 200
-    assert "default-src 'none'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
-    assert headers["Cache-Control"] == "no-store"
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
-    assert "Server" not in headers
-    assert b"@nonce@" not in body
-    assert b"https://" not in body
-    assert run.token.encode() not in body
-    assert run.get(f"/?token={run.token}")[1]["Content-Security-Policy"] != policy
-
-
-def test_it_listens_on_this_machine_only_and_says_where(run):
-    assert run.view.address == f"http://127.0.0.1:{run.view.port}/?token={run.token}"
-    assert len(run.token) >= 32
-    assert run.notices == [f"page: {run.view.address}"]
-    assert run.view._server is not None
-    assert [s.getsockname()[0] for s in run.view._server._sockets.values()] == ["127.0.0.1"]
-
-
-def test_a_public_page_warns_and_still_wants_the_token_and_a_host_no_stranger_can_name(tmp_path):
-    with Run(tmp_path, public=True) as run:
-        assert "warning" in run.notices[0]
-        assert run.token not in run.notices[0]
-        port, token = run.view.port, f"?token={run.token}"
-        assert [s.getsockname()[0] for s in run.view._server._sockets.values()] == ["0.0.0.0"]
-        assert run.get(f"/{token}", host=f"192.0.2.7:{port}")[0] == 200
-        assert run.get(f"/{token}", host=f"{socket.gethostname()}:{port}")[0] == 200
-        assert run.get(f"/{token}", host=f"evil.example:{port}")[0] == 403
-        assert run.get("/", host=f"192.0.2.7:{port}")[0] == 403
-
-
-def test_a_taken_port_is_told_in_one_line(run, tmp_path):
-    with (
-        pytest.raises(OSError, match=f"port {run.view.port}: .*choose another, or 0") as caught,
-        Run(tmp_path, port=run.view.port),
-    ):
-        pass
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("host", "public", "is_own"),
-    [
-        ("127.0.0.1:8000", False, True),
-        ("localhost:8000", False, True),
-        ("127.0.0.1", False, False),
-        ("127.0.0.1:8001", False, False),
-        ("127.0.0.1.evil.example:8000", False, False),
-        ("192.0.2.7:8000", False, False),
-        ("192.0.2.7:8000", True, True),
-        ("[2001:db8::1]:8000", True, True),
-        ("evil.example:8000", True, False),
-        ("", True, False),
-        (":8000", True, False),
-        ("127.0.0.1:\u0668\u0660\u0660\u0660", False, False),
-    ],
-)
-def test_only_names_that_cannot_be_a_strangers_are_own(host, public, is_own):
-    assert is_own_host(host, 8000, public) == is_own
-
-
-def test_the_report_is_served_as_it_stands(run):
-    code, headers, body = run.get(f"/report.csv?token={run.token}")
-    assert (code, body) == (200, REPORT)
-    assert headers["Content-Type"].startswith("text/csv")
-    assert "attachment" in headers["Content-Disposition"]
-
-
-def test_a_report_that_cannot_be_read_is_told_in_words(tmp_path):
-    def fail():
-        raise OSError("cannot read the report: it was removed")
-
-    with Run(tmp_path, report=fail) as run:
-        code, _, body = run.get(f"/report.csv?token={run.token}")
-        assert code == 500
-        assert body.decode() == "500: cannot read the report: it was removed\n"
-
-
-def test_the_picture_is_a_whole_png_and_the_one_that_was_saved(run, tmp_path):
-    code, headers, body = run.get(f"/picture.png?token={run.token}")
-    (saved,) = tmp_path.glob("*.png")
-    assert (code, headers["Content-Type"]) == (200, "image/png")
-    assert body == saved.read_bytes()
-    assert len(np.unique(imread(io.BytesIO(body)).reshape(-1, 4), axis=0)) > 50
-
-
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(3, 4), st.randoms(use_true_random=False))
-@settings(max_examples=30)
-def test_an_encoded_picture_is_the_same_when_decoded(height, width, channels, random):
-    pixels = np.frombuffer(random.randbytes(height * width * channels), np.uint8).reshape(height, width, channels)
-    found = Image.open(io.BytesIO(encode_png(pixels)))
-    assert found.mode == "RGB"
-    assert np.array_equal(np.asarray(found), pixels[..., :3])
 
 
 @given(st.floats(), st.floats(), st.floats())
@@ -386,6 +91,17 @@ def test_a_visitor_that_does_not_read_holds_one_frame_and_slows_nobody(run):
     assert is_all
 
 
+def test_the_page_says_how_the_source_is_understood(run, monkeypatch):
+    status = run.view._status
+    monkeypatch.setattr(run.view, "_status", lambda: status()._replace(understood="value 'temp' in K"))
+
+    async def look():
+        async with run.visitor(SIZE) as link:
+            return json.loads(await receive(link, "status"))
+
+    assert asyncio.run(look())["understood"] == "value 'temp' in K"
+
+
 def test_a_visitor_who_left_is_forgotten(run):
     async def visit():
         for _ in range(5):
@@ -398,7 +114,7 @@ def test_a_visitor_who_left_is_forgotten(run):
 
     seen = []
     asyncio.run(visit())
-    until(lambda: gc.collect() >= 0 and all(known() is None for known in seen))
+    wait_until(lambda: gc.collect() >= 0 and all(known() is None for known in seen))
     assert len(seen) >= 5
 
 
@@ -407,7 +123,7 @@ def test_nothing_is_drawn_while_nobody_looks(run, monkeypatch):
     monkeypatch.setattr(run.view.figure, "refresh", lambda: drawn.append(1))
     run.feed.set()
     written = run.history.written
-    until(lambda: run.history.written > written + 30)
+    wait_until(lambda: run.history.written > written + 30)
     assert drawn == []
 
 
@@ -442,9 +158,10 @@ def test_a_message_that_makes_no_sense_does_nothing(run, message):
 
 def test_poll_returns_at_once_when_an_action_is_asked_for():
     actions = Actions()
-    options = {"theme": "light", "port": 0, "public": False, "notify": print, "snapshot": Path, "report": bytes}
+    options = {"theme": "light", "notify": print, "access": PageAccess()}
     status = Status("s", "d", ("d",), 0, 0, 0, 0, 0, 0.0, 0.001, None, None, None, 1.0)
-    view = BrowserView(History(10), lambda: status, actions, **options)
+    watched = SimpleNamespace(memory=History(10), status=lambda: status, actions=actions, snapshot=Path, report=bytes)
+    view = BrowserView(watched, **options)
     start = time.monotonic()
     view.poll(0.05)
     assert 0.04 < time.monotonic() - start < 2
@@ -460,28 +177,6 @@ def test_poll_returns_at_once_when_an_action_is_asked_for():
 
 
 # For Prometheus
-
-
-def test_the_numbers_are_served_to_whoever_has_the_token_in_either_place(run):
-    for path, headers in (
-        (f"/metrics?token={run.token}", {}),
-        ("/metrics", {"Authorization": f"Bearer {run.token}"}),
-        ("/metrics", {"Authorization": f"bearer {run.token}"}),
-    ):
-        code, answer, body = run.get(path, **headers)
-        assert (code, answer["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
-        assert b"\nstreamforest_points_total 300\n" in body
-        assert b"\nstreamforest_threshold 0.6\n" in body
-
-
-@pytest.mark.parametrize(
-    "authorization",
-    ["", "Bearer", "Bearer ", "Bearer wrong", "Basic {token}", "{token}", "Bearer \xe9", "Bearer {token}x"],
-)
-def test_a_header_without_the_token_is_refused(run, authorization):
-    assert run.get("/metrics", Authorization=authorization.format(token=run.token))[0] == 403
-    assert run.get(f"/metrics?token={run.token}x", Authorization=f"Bearer {run.token}")[0] == 403
-    assert run.get("/metrics", host="evil.example", Authorization=f"Bearer {run.token}")[0] == 403
 
 
 @pytest.fixture
@@ -522,11 +217,11 @@ def prometheus(tmp_path):
         process.wait()
 
 
-def test_prometheus_reads_the_numbers_with_the_readmes_configuration(tmp_path, prometheus):
+def test_prometheus_reads_the_numbers_with_the_documented_configuration(tmp_path, prometheus):
     token = kept_token(tmp_path / "token", print)
-    with Run(tmp_path, token=token) as run:
-        assert run.token == token
-        text = re.search(r"```yaml\n(scrape_configs:.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[1]
+    with Run(tmp_path, token_file=tmp_path / "token") as run:
+        assert run.view.reading_token == token
+        text = re.search(r"```yaml\n(scrape_configs:.*?)```", LIVE_VIEW.read_text(encoding="utf-8"), re.DOTALL)[1]
         for address, other in (
             ("127.0.0.1:8765", f"127.0.0.1:{run.view.port}"),
             ("/etc/prometheus/streamforest.token", str(tmp_path / "token")),
@@ -534,7 +229,7 @@ def test_prometheus_reads_the_numbers_with_the_readmes_configuration(tmp_path, p
             assert address in text
             text = text.replace(address, other)
         ask = prometheus("global: {scrape_interval: 1s}\n" + text)
-        until(lambda: ask("streamforest_points_total") is not None)
+        wait_until(lambda: ask("streamforest_points_total") is not None)
         assert ask("streamforest_points_total") == 300
         assert ask("streamforest_threshold") == 0.6
         assert ask("up") == 1
@@ -557,7 +252,7 @@ def chromium():
 
 
 @contextmanager
-def visit(chromium, run, width=1280, height=800, scheme=1):
+def visit(chromium, run, width=1280, height=800, scheme=1, address=None):
     with chromium.new_context(viewport={"width": width, "height": height}, device_scale_factor=scheme) as context:
         page = context.new_page()
         page.set_default_timeout(1000 * SECONDS)
@@ -565,8 +260,8 @@ def visit(chromium, run, width=1280, height=800, scheme=1):
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.on("console", lambda line: page.faults.append(line.text) if line.type == "error" else None)
         page.on("dialog", lambda dialog: page.faults.append(dialog.message))
-        page.goto(run.view.address)
-        wait_until(page, "document.querySelector('canvas').width > 400")
+        page.goto(address or run.view.address)
+        wait_until_true(page, "document.querySelector('canvas').width > 400")
         yield page
 
 
@@ -588,7 +283,7 @@ def wait_for(page, condition):
         page.wait_for_timeout(20)
 
 
-def wait_until(page, expression):
+def wait_until_true(page, expression):
     """Wait until an expression of the page's script is true; Playwright's own way is one that the page forbids."""
     wait_for(page, lambda: page.evaluate(expression))
 
@@ -613,8 +308,18 @@ def test_the_drop_down_asks_for_the_detector_and_all_visitors_see_it(chromium, r
     with visit(chromium, run) as one, visit(chromium, run) as other:
         one.get_by_label("detector").select_option("robust-z")
         wait_for(one, lambda: run.asked == ["detector:robust-z"])
-        wait_until(other, "document.getElementById('detector').value === 'robust-z'")
+        wait_until_true(other, "document.getElementById('detector').value === 'robust-z'")
         assert one.locator("#detector").input_value() == "robust-z"
+
+
+def test_who_may_only_read_sees_the_detector_and_cannot_choose(chromium, run):
+    reading = run.view.address.replace(run.token, run.view.reading_token)
+    with visit(chromium, run, address=reading) as page:
+        choice = page.get_by_label("detector")
+        wait_for(page, lambda: choice.input_value() == run.detector)
+        assert choice.is_visible()
+        assert choice.is_disabled()
+        assert not page.locator("#pause").is_visible()
 
 
 def test_two_visitors_see_the_same(chromium, run):
@@ -623,7 +328,7 @@ def test_two_visitors_see_the_same(chromium, run):
         one.wait_for_timeout(300)
         one.keyboard.press("Space")
         for page in (one, other):
-            wait_until(page, "document.getElementById('state').dataset.kind === 'paused'")
+            wait_until_true(page, "document.getElementById('state').dataset.kind === 'paused'")
         wait_for(one, lambda: np.array_equal(shot(one), shot(other)))
         assert one.locator("#pause").inner_text() == other.locator("#pause").inner_text() == "Go on"
 
@@ -671,7 +376,8 @@ def test_a_click_on_a_point_shows_its_numbers(chromium, run):
         box = page.locator("canvas").bounding_box()
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
         wait_for(page, lambda: (shot(page) != before).any(axis=-1).mean() > 0.001)
-        assert run.view.figure._selected == pytest.approx((sum(run.view.figure._view) - 1) / 2, abs=20)
+        navigation = run.view.figure.navigation
+        assert navigation.selected == pytest.approx((sum(navigation.view) - 1) / 2, abs=20)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -679,7 +385,7 @@ def test_it_fits_a_phone_and_a_desktop_in_both_themes(chromium, tmp_path, theme)
     with Run(tmp_path, theme=theme) as run, visit(chromium, run, 390, 800, 2) as page:
         for width, height in ((390, 800), (1280, 800)):
             page.set_viewport_size({"width": width, "height": height})
-            wait_until(
+            wait_until_true(
                 page,
                 "() => { const [c, m] = ['canvas', 'main'].map((name) => document.querySelector(name));"
                 " return Math.abs(c.width / c.height / (m.clientWidth / m.clientHeight) - 1) < 0.02; }",
@@ -692,7 +398,7 @@ def test_it_fits_a_phone_and_a_desktop_in_both_themes(chromium, tmp_path, theme)
 def test_the_end_of_the_run_is_told_and_the_last_picture_stays(chromium, run):
     with visit(chromium, run) as page:
         run.end()
-        wait_until(page, "document.getElementById('state').textContent === 'ended'")
+        wait_until_true(page, "document.getElementById('state').textContent === 'ended'")
         assert "has ended" in page.locator("#notice").inner_text()
         assert share_of(shot(page), THEMES["light"].value) > 0.001
         assert page.get_by_role("button", name="Save picture").is_disabled()
@@ -701,17 +407,16 @@ def test_the_end_of_the_run_is_told_and_the_last_picture_stays(chromium, run):
 
 def test_a_page_whose_run_was_replaced_says_so(chromium, run):
     with visit(chromium, run) as page:
-        visitors = run.view.visitors
         run.view.token = "of another run"
-        run.view._loop.call_soon_threadsafe(lambda: [visitor.close() for visitor in list(visitors)])
-        wait_until(page, "document.getElementById('state').textContent === 'ended'")
+        run.do(run.lose_connections)
+        wait_until_true(page, "document.getElementById('state').textContent === 'ended'")
         assert "open the address that its terminal shows" in page.locator("#notice").inner_text()
 
 
 def test_a_lost_connection_is_told_and_taken_up_again(chromium, run):
     with visit(chromium, run) as page:
-        run.view._loop.call_soon_threadsafe(lambda: [visitor.close() for visitor in list(run.view.visitors)])
-        wait_until(page, "document.getElementById('state').textContent === 'connection lost'")
-        wait_until(page, "document.getElementById('state').textContent === 'live'")
+        run.do(run.lose_connections)
+        wait_until_true(page, "document.getElementById('state').textContent === 'connection lost'")
+        wait_until_true(page, "document.getElementById('state').textContent === 'live'")
         assert page.locator("#notice").is_hidden()
         assert len(run.view.visitors) == 1

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from streamforest.actions import Actions
+from streamforest.terminal.actions import Actions
 from streamforest.views.headless import HeadlessView
 
 

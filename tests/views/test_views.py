@@ -4,9 +4,10 @@ import sys
 import pytest
 
 from streamforest import views
-from streamforest.history import History
-from streamforest.metrics import RunCounts
+from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.history import History
 from streamforest.views import Choice, ViewError, can_open, choose, has_display, make_view
+from streamforest.views.access import PageAccess
 
 NOWHERE: dict[str, str] = {}
 X11 = {"DISPLAY": ":0"}
@@ -80,7 +81,7 @@ def test_a_toolkit_that_works_is_found(monkeypatch):
 
 def test_a_window_that_cannot_be_opened_is_an_error_for_the_user(monkeypatch):
     class Watched:
-        history, actions = History(10), None
+        memory, actions = History(10), None
 
         @staticmethod
         def status():
@@ -88,11 +89,12 @@ def test_a_window_that_cannot_be_opened_is_an_error_for_the_user(monkeypatch):
 
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setitem(sys.modules, "streamforest.views.window", None)
+    options = {"theme": "light", "notify": print, "access": PageAccess()}
     with pytest.raises(ViewError, match="no window by Tk"):
-        make_view(Choice("window", "", "Tk"), Watched(), theme="light", port=0, public=False, notify=print)
-    assert make_view(Choice("none", ""), Watched(), theme="light", port=0, public=False, notify=print) is None
+        make_view(Choice("window", "", "Tk"), Watched(), **options)
+    assert make_view(Choice("none", ""), Watched(), **options) is None
 
 
 def test_choosing_does_not_import_matplotlib():
-    code = "import sys, streamforest.views, streamforest.watch; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, streamforest.views, streamforest.program.watch; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,12 +16,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 import main
-from streamforest.actions import Actions
-from streamforest.figure import COMMANDS, THEMES
-from streamforest.history import History
-from streamforest.keys import KEYS
-from streamforest.metrics import RunCounts
+from streamforest.figures.navigation import COMMANDS
+from streamforest.figures.themes import THEMES
 from streamforest.protocols import UNLABELLED, VERDICT_DTYPE
+from streamforest.terminal.actions import Actions
+from streamforest.terminal.keys import KEYS
+from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.history import History
 from streamforest.views import QT, can_open, window
 from streamforest.views.window import WindowView
 
@@ -94,12 +96,14 @@ def clock():
 @pytest.fixture
 def view(monkeypatch, actions, clock):
     monkeypatch.setitem(window.CANVASES, "Agg", (__name__, "ScriptedCanvas"))
-    monkeypatch.setattr(window.importlib, "import_module", lambda _: SimpleNamespace(ScriptedCanvas=ScriptedCanvas))
+    found = SimpleNamespace(ScriptedCanvas=ScriptedCanvas)
+    monkeypatch.setattr(window, "importlib", SimpleNamespace(import_module=lambda _: found))
     monkeypatch.setattr(ScriptedCanvas, "on_wait", clock.wait)
     history, counts = History(1000), RunCounts(0.001)
     history.write(verdicts(300))
     status = lambda: counts.status("s", "d", ("d",), 1)  # noqa: E731
-    return WindowView(history, status, actions, theme="light", toolkit="Agg", clock=clock)
+    watched = SimpleNamespace(memory=history, status=status, actions=actions)
+    return WindowView(watched, theme="light", toolkit="Agg", clock=clock)
 
 
 def test_every_key_asks_for_its_action_and_matplotlibs_own_keys_are_off(view, actions):
@@ -147,7 +151,7 @@ def test_a_click_on_a_point_shows_its_numbers_and_one_beside_hides_them(view):
     assert any(text.startswith("point 100\n") for text in shown)
     canvas.script = [lambda c: MouseEvent("button_press_event", c, 1, 1, 1)._process()]
     view.poll(1)
-    assert figure._selected is None
+    assert figure.navigation.selected is None
 
 
 def test_closing_the_window_is_noticed(view):
@@ -275,10 +279,17 @@ def wait_for(found, seconds=30):
     pytest.fail(f"nothing within {seconds} s")
 
 
+@cache
+def opens(toolkit, display):
+    """Whether a toolkit can open a display; asked in a program of its own, so once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISPLAY", display)
+        return can_open(toolkit)
+
+
 @pytest.fixture(params=["Tk", "Qt"])
-def toolkit(request, screen, monkeypatch):
-    monkeypatch.setenv("DISPLAY", screen)
-    if not can_open(request.param):
+def toolkit(request, screen):
+    if not opens(request.param, screen):
         tk, qt = (
             "needs Tk (Debian: libtk8.6; python3-tk for its own Python)",
             f"needs Qt ({QT}, and its libraries, named in .ci/run)",

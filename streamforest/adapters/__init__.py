@@ -1,0 +1,1 @@
+"""The default detector as other libraries know one; one file a library."""

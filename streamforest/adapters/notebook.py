@@ -1,0 +1,84 @@
+"""Verdicts and detectors as a notebook shows them: ``%load_ext streamforest``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.detectors.isolation_forest import StreamDetector
+from streamforest.figures.inline import inline_picture
+from streamforest.moments import iso_time
+from streamforest.protocols import VERDICT_DTYPE, Verdicts, verdict_from_row
+from streamforest.streams import StreamDetectors
+from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.history import History
+
+#: Newest points that are drawn, and newest episodes that are listed.
+MOST_POINTS, MOST_EPISODES = 50_000, 10
+#: Inches and pixels an inch of the picture, as wide as a notebook's cell.
+WIDTH, HEIGHT, DPI = 10.0, 6.0, 96.0
+
+
+def register(ipython: Any) -> None:
+    """Let a notebook show verdicts as a picture, and detectors as a table."""
+    formatter = ipython.display_formatter.formatters["text/html"]
+    formatter.for_type(np.ndarray, html_of_array)
+    formatter.for_type(StreamDetector, html_of_detector)
+    formatter.for_type(StreamDetectors, html_of_detectors)
+
+
+def html_of_array(array: NDArray[Any]) -> str | None:
+    """The picture of the verdicts of one stream and their newest episodes; None for any other array."""
+    if array.dtype != VERDICT_DTYPE or array.ndim != 1 or not len(array) or (np.diff(array["index"]) != 1).any():
+        return None
+    history, counts = History(min(len(array), MOST_POINTS)), RunCounts(0.001)
+    history.write(array)
+    counts.add(array)
+    status = counts.status("verdicts", StreamDetector.name, (StreamDetector.name,), StreamDetector.warm_up_points)
+    address = inline_picture(history, lambda: status, "light", WIDTH, HEIGHT, DPI)
+    numbers = f"{counts.points:,} points, {counts.anomalies:,} anomalous in {counts.episodes:,} episodes"
+    drawn = "" if len(array) <= MOST_POINTS else f"; the newest {MOST_POINTS:,} are drawn"
+    picture = f'<img src="{address}" style="max-width: 100%" alt="The stream with its band and anomalies">'
+    return f"<p>{numbers}{drawn}</p>{picture}{_episodes(array)}"
+
+
+def _episodes(verdicts: Verdicts) -> str:
+    """A table of the newest episodes, each with its first point; empty where there are none."""
+    flagged = verdicts[verdicts["is_anomaly"]]
+    _, firsts = np.unique(flagged["episode"], return_index=True)
+    rows = []
+    for first in firsts[-MOST_EPISODES:]:
+        verdict = verdict_from_row(flagged[first].item())
+        when = f"point {verdict.index:,}" if verdict.time is None else iso_time(verdict.time)
+        rows.append((f"{verdict.episode:,}", when, verdict.reason))
+    return _table(("episode", "begins", "reason"), rows) if rows else ""
+
+
+def html_of_detector(detector: StreamDetector) -> str:
+    """What a detector is, and what it has seen."""
+    seen = detector.state()["records"]["course"][0]
+    facts = [("points", f"{seen['index']:,}"), ("episodes", f"{seen['episode']:,}")]
+    return _table(("StreamDetector", ""), [*_asked(detector), *facts])
+
+
+def html_of_detectors(detectors: StreamDetectors) -> str:
+    """What detectors of many streams are, and how many there are."""
+    facts = [("streams", f"{len(detectors):,} of at most {detectors.most:,}")]
+    if np.isfinite(detectors.silence):
+        facts.append(("dropped after", f"{detectors.silence:,g} s of silence"))
+    return _table(("StreamDetectors", ""), facts)
+
+
+def _asked(detector: StreamDetector) -> list[tuple[str, str]]:
+    return [("detector", detector.name), ("alarm rate", f"{detector.judge.rate:g}")]
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    def row(cells: tuple[str, ...], kind: str) -> str:
+        return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in cells) + "</tr>"
+
+    return f"<table>{row(head, 'th')}{''.join(row(cells, 'td') for cells in rows)}</table>"

@@ -1,0 +1,434 @@
+"""The band of usual residuals, up and down apart, and outliers: points that stand out of it, isolated and unforeseen.
+
+A robust scale, a decaying histogram of sizes and its inner quantiles tell where the bulk of the residuals ends. What
+lies beyond, behind a gap, is a population of its own: it does not widen the band, however often it comes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.compiled import Record, compiled
+from streamforest.features import recurrence
+from streamforest.features.season import seasonal
+
+#: Residuals are measured in their own running median, which many anomalies among the points do not spoil: points
+#: that it remembers, and the least it falls to, in units of the stream.
+SCALE_MEMORY = 150.0
+#: Points that it remembers of the residuals before a new season.
+FEW_POINTS = 40.0
+FINEST_SCALE = 0.01
+#: Points that the share of points that stand out remembers. The median is that of the others, which shifts its rank;
+#: shares above the second number are not made up for, so that a scale that is too small finds its way back.
+FAR_MEMORY, MOST_FAR = 500.0, 0.4
+#: The mean residual at a point of the season counts where it exceeds so many medians. A Gaussian's is 1.2; the rest is
+#: room for its error over the last few seasons.
+PHASE_SCALE = 2.1
+
+#: The histogram of the sizes of residuals: bins an octave, lower edge of the second bin in medians, number of bins.
+#: It ends at 1,000 medians.
+OCTAVE, LEAST, BINS = 6, 0.5, 66
+EDGES = LEAST * 2.0 ** ((np.arange(BINS) - 1) / OCTAVE)  # lower ones; the first bin begins at 0
+#: Residuals of a side that it remembers, and those of a Gaussian that it starts with.
+HISTOGRAM_MEMORY, PRIOR = 4000.0, 20.0
+#: A Gaussian's median size, in standard deviations.
+GAUSSIAN_MEDIAN = 0.6745
+#: Points between two looks at the histogram.
+LOOK_EVERY = 16
+
+#: Shares beyond the two quantiles that tell where the bulk ends: so far inside that a side may have a quarter of its
+#: points beyond the bulk. It ends where a Weibull tail through them leaves the third share.
+INNER, OUTER, END = 0.5, 0.25, 0.01
+#: Shares beyond the two quantiles that the band's edge is carried on from, and the least shape of that Weibull tail:
+#: Student's t with 2 degrees of freedom has it.
+NEAR_EDGE, AT_EDGE, HEAVIEST = 0.1, 0.01, 0.6
+#: The bulk has at least this share of a side, and may end from this bin on: two standard deviations of a Gaussian.
+LEAST_BULK, FIRST_END = 0.5, 16
+#: Bins behind the end of the bulk for the rest of its tail (up to 1.4 times the end), and bins of the gap behind them
+#: (up to 2 times the end). In the gap may lie this share of the points beyond it, and so many more by chance. On the
+#: development boards heavy tails have 0.27 to 1 of them there, simulated outliers of 6 to 40 deviations up to 0.2.
+TAIL_BINS, GAP_BINS, LEAK, SLACK = 3, 3, 0.4, 2.0
+#: No tail has this share of the points so far beyond the bulk that they stand out: Student's t with 2 degrees of
+#: freedom has 0.005.
+NO_TAIL = 0.1
+#: Points beyond a gap from which on it is certain; the edge is then never stretched beyond this multiple of the bulk's
+#: end, which leaves OUTSIDE times the edge on the near side of the gap.
+CERTAIN, CAP = 5.0, 1.2
+#: The edge is not nearer than this many medians: 2.7 standard deviations of a Gaussian.
+NARROWEST = 4.0
+#: Residuals up to this multiple of the edge correct it, by this gain; range of the correction.
+CORRECTED, STRETCH_GAIN, LEAST_STRETCH, MOST_STRETCH = 1.25, 0.1, 0.8, 2.0
+#: Where it starts: a new stream is given the benefit of the doubt.
+FIRST_STRETCH = 1.1
+
+#: A point stands out where it is this many times as far off as the edge of the band; and where outliers are certainly a
+#: population of their own, so that the edge is known from the near side of the gap.
+OUTSIDE, NEAR = 1.5, 1.15
+#: A value farther off than this many half widths of the band is learned as one that is as far off as that.
+BOUND = 30.0
+#: Points in a row that stand out alike and are the new level then, whose first two are outliers; outliers in a row that
+#: are not alike.
+SETTLED, MOST_IN_A_ROW = 5, 4
+#: Points after a jump until nothing of it is left, points that a value at the level before it may be a return for, and
+#: points in a row there that make it the level again.
+OLD_LEVEL, RETURN, BACK = 200.0, 30.0, 2
+#: An excursion of more points than this is none of an outlier.
+SHORT = 2
+
+FIELDS = [
+    ("scale", "f8"),
+    ("scale_points", "f8"),
+    ("histogram", "f4", (2, BINS)),  # residuals upwards and downwards
+    ("weight", "f8", (2,)),  # of one residual that is entered now
+    ("edge", "f8", (2,)),  # of the band, medians
+    ("stretch", "f8", (2,)),  # by which the edge is wrong
+    ("cap", "f8", (2,)),  # to the edge, medians
+    ("bulk", "f8", (2,)),  # where the bulk ends, medians
+    ("look", "i8"),  # points until the histogram is looked at again
+    ("old_level", "f8"),  # the season taken out
+    ("old_age", "f8"),
+    ("back", "i8"),  # points in a row that were at it
+    ("before", "f8"),  # the level before the excursion
+    ("run_far", "i8"),  # points in a row that stood out
+    ("alike", "i8"),  # of them in a row that were alike
+    ("new_level", "f8"),  # their mean
+    ("far_share", "f8"),  # of the points that stood out
+    ("side", "i8"),  # of the excursion that goes on
+    ("foreseen", "i8"),  # whether it was
+    ("waiting", "f8", (SHORT,)),  # sizes of its first points, medians: the histogram takes those of a short one
+    ("largest_usual", "f8", (2,)),  # excursion of each side, units
+    ("least_outlier", "f8"),  # size, in units
+    *recurrence.FIELDS,
+]
+
+#: What :func:`hold_against_band` gives.
+BAND_FIELDS = [
+    ("residual", "f8"),  # against the forecast or, where that is nearer, the level before the last jump; units
+    ("excess", "f8"),  # the same in distances of the band's edge
+    ("reach", "f8"),  # from where on a value stands out, units
+    ("is_far", "i8"),  # whether it does
+    ("is_alone", "i8"),  # and is neither foreseen nor a new level, as far as can be told
+    ("is_outlier", "i8"),  # and lies outside the band too, by more than half of its half width
+    ("is_certain", "i8"),  # whether outliers of its side are a population of their own, behind a gap
+    ("is_foreseen", "i8"),  # part of an excursion that came as others did before
+    ("is_echo", "i8"),  # usual again after a jump: what remembers the last tens of points may not have seen it
+    ("is_back", "i8"),  # at the level before the last jump
+    ("bounded", "f8"),  # the value as it is learned
+]
+
+
+@compiled
+def begin_band(state: Record) -> None:
+    """Set what does not start at 0: the tail of a Gaussian."""
+    state.scale = GAUSSIAN_MEDIAN
+    state.old_age = OLD_LEVEL
+    state.weight[:] = 1.0
+    state.edge[:] = NARROWEST
+    state.stretch[:] = FIRST_STRETCH
+    state.cap[:] = np.inf
+    state.bulk[:] = NARROWEST
+    for side in range(2):
+        above = 1.0
+        for i in range(BINS):
+            below = math.erfc(EDGES[i + 1] * GAUSSIAN_MEDIAN / math.sqrt(2.0)) if i < BINS - 1 else 0.0
+            state.histogram[side, i] = np.float32(PRIOR * (above - below))
+            above = below
+
+
+@compiled
+def forget_sizes(state: Record) -> None:
+    """Let the scale move as freely as after few points: a new season leaves other residuals."""
+    state.scale_points = min(state.scale_points, FEW_POINTS)
+
+
+@compiled
+def _bin_of(size: float) -> int:
+    size = min(size, 2.0 * EDGES[BINS - 1])  # an infinite one would have no bin
+    return min(int(OCTAVE * np.log2(size / LEAST)) + 1, BINS - 1) if size > LEAST else 0
+
+
+@compiled
+def _enter(state: Record, side: int, size: float) -> None:
+    weight = state.weight[side] * (1.0 + 1.0 / min(0.5 * state.scale_points + PRIOR, HISTOGRAM_MEMORY))
+    state.histogram[side, _bin_of(size)] += np.float32(weight)
+    if weight > 1e6:
+        for i in range(BINS):
+            state.histogram[side, i] = np.float32(state.histogram[side, i] / weight)
+        weight = 1.0
+    state.weight[side] = weight
+
+
+@compiled
+def _quantile(beyond: NDArray[np.float64], top: int, share: float) -> float:
+    """Size that a share of what lies in the bins below ``top`` exceeds."""
+    wanted = beyond[top] + share * (beyond[0] - beyond[top])
+    low, high = 0, top  # beyond[low] >= wanted > beyond[high], or next to each other
+    while high - low > 1:
+        middle = (low + high) // 2
+        if beyond[middle] >= wanted:
+            low = middle
+        else:
+            high = middle
+    if low == 0:
+        return float(EDGES[1])
+    part = (beyond[low] - wanted) / (beyond[low] - beyond[high]) if beyond[low] > beyond[high] else 0.0
+    return float(EDGES[low] * 2.0 ** (part / OCTAVE))
+
+
+@compiled
+def _carried_on(beyond: NDArray[np.float64], top: int, inner: float, outer: float, rate: float) -> float:
+    """Quantile at the rate of what lies in the bins below ``top``, by a Weibull tail through two others, shares too."""
+    near, far = _quantile(beyond, top, inner), _quantile(beyond, top, outer)
+    if not far > near:
+        return far
+    shape = max(math.log(math.log(outer) / math.log(inner)) / math.log(far / near), HEAVIEST)
+    return float(far * (math.log(rate) / math.log(outer)) ** (1.0 / shape))
+
+
+@compiled
+def _edge(beyond: NDArray[np.float64], top: int, rate: float) -> float:
+    """Edge of the band: the quantile at the rate of what lies in the bins below ``top``."""
+    if rate >= NEAR_EDGE:
+        return _quantile(beyond, top, rate)
+    return _carried_on(beyond, top, NEAR_EDGE, AT_EDGE, rate)
+
+
+@compiled
+def _end_of_bulk(beyond: NDArray[np.float64]) -> int:
+    """First bin beyond the bulk: where its own tail, carried on from its inner quantiles, says that it ends."""
+    for end in range(FIRST_END, BINS - GAP_BINS - TAIL_BINS):
+        if beyond[end] <= (1.0 - LEAST_BULK) * beyond[0] and _carried_on(beyond, end, INNER, OUTER, END) <= EDGES[end]:
+            return end
+    return BINS - GAP_BINS - TAIL_BINS
+
+
+@compiled
+def _is_apart(beyond: NDArray[np.float64], end: int) -> bool:
+    """Whether what lies beyond the bulk is a population of its own behind a gap, and not the rest of a heavy tail."""
+    far = beyond[end + TAIL_BINS + GAP_BINS]
+    return bool(beyond[end + TAIL_BINS] - far <= LEAK * far + SLACK)
+
+
+@compiled
+def _made_up_for(state: Record) -> float:
+    """Share of the points that stand out, 0 where they are too many to be the exception."""
+    return float(state.far_share) if state.far_share < MOST_FAR else 0.0
+
+
+@compiled
+def _end_excursion(state: Record) -> None:
+    if state.run_far <= SHORT:
+        for i in range(state.run_far):
+            _enter(state, state.side, state.waiting[i])
+    if state.run_far > SHORT or state.foreseen:
+        recurrence.end_excursion(state, recurrence.NEW_LEVEL if state.alike >= SETTLED else recurrence.USUAL)
+    state.largest_usual[state.side] = recurrence.largest_usual(state, 1.0 - 2.0 * state.side, _made_up_for(state))
+    state.least_outlier = recurrence.least_outlier(state)
+    state.run_far = state.alike = 0
+
+
+@compiled
+def _look(state: Record, side: int, rate: float) -> None:
+    """Find the edge of the band from the histogram."""
+    beyond = np.empty(BINS + 1)  # in each bin and those above
+    total = 0.0
+    beyond[BINS] = 0.0
+    for i in range(BINS - 1, -1, -1):
+        total += state.histogram[side, i] / state.weight[side]
+        beyond[i] = total
+    end = _end_of_bulk(beyond)
+    state.bulk[side] = max(min(_carried_on(beyond, end, INNER, OUTER, END), EDGES[end]), NARROWEST)
+    state.cap[side] = np.inf
+    if _is_apart(beyond, end) or state.far_share > NO_TAIL:
+        edge = _edge(beyond, end + TAIL_BINS, rate)
+        if beyond[end + TAIL_BINS + GAP_BINS] > CERTAIN:
+            edge = min(edge, _carried_on(beyond, end, INNER, OUTER, rate))
+            state.cap[side] = CAP * state.bulk[side]
+    else:
+        edge = _edge(beyond, BINS, rate)
+    if state.largest_usual[side] > 0.0:
+        # what was usual is so no longer once it has not come for long
+        state.largest_usual[side] = recurrence.largest_usual(state, 1.0 - 2.0 * side, _made_up_for(state))
+    usual = state.largest_usual[side] / scale_now(state)
+    edge, state.cap[side] = max(edge, usual), max(state.cap[side], usual)
+    state.edge[side] = max(edge, NARROWEST)
+
+
+@compiled
+def look_at_band(state: Record, rate: float) -> None:
+    """Find both edges of the band anew where it is time to."""
+    state.look -= 1
+    if state.look < 0:
+        state.look = LOOK_EVERY - 1
+        _look(state, 0, rate)
+        _look(state, 1, rate)
+
+
+@compiled
+def scale_now(state: Record) -> float:
+    """Size of a usual residual at this point of the season, in units."""
+    scale = max(float(state.scale), FINEST_SCALE)
+    if state.season:
+        scale = max(scale, float(state.phase_spread[state.phase]) / PHASE_SCALE)
+    return scale
+
+
+@compiled
+def half_width(state: Record, side: int) -> float:
+    """From the forecast to the upper edge (side 0) or the lower one (1) of the band, in units."""
+    return scale_now(state) * min(float(state.edge[side] * state.stretch[side]), float(state.cap[side]))
+
+
+@compiled
+def _begin_excursion(state: Record, side: int, off: float) -> None:
+    state.side = side
+    state.foreseen = recurrence.is_usual_size(state, off, state.far_share) or recurrence.is_foreseen(state, off)
+    recurrence.remember_excursion(state, off)
+
+
+@compiled
+def _goes_on(state: Record, y: float, width: float) -> bool:
+    """Whether a point goes on where the one before it is, and both that and the one before stood out."""
+    return bool(state.run_far >= 2 and abs(y - state.last) <= width)
+
+
+@compiled
+def hold_against_band(state: Record, y: float, forecast: float, workspace: Record) -> None:
+    """Fill in how far a value is from what is usual, and whether it is an outlier.
+
+    Parameters
+    ----------
+    state : record with FIELDS
+    y, forecast : float
+        The value and what was expected, in units.
+    workspace : record with BAND_FIELDS
+        Output.
+    """
+    off = y - forecast
+    outer = half_width(state, 0 if off > 0.0 else 1)
+    near = off
+    workspace.is_back = False
+    if state.old_age < RETURN:
+        old = y - seasonal(state) - state.old_level
+        if abs(old) < abs(near):
+            near = old
+            workspace.is_back = abs(off) > OUTSIDE * outer
+    side = 0 if near > 0.0 else 1
+    workspace.residual = near
+    workspace.excess = abs(near) / half_width(state, side)
+    workspace.is_certain = state.cap[side] < np.inf
+    outside = NEAR if workspace.is_certain else OUTSIDE
+    workspace.reach = outside * scale_now(state) * min(state.bulk[side], state.edge[side])
+    is_far = abs(near) > workspace.reach
+    workspace.is_far = is_far
+    if is_far and state.run_far == 0:
+        _begin_excursion(state, side, near)
+    workspace.is_alone = (
+        is_far
+        and state.run_far < MOST_IN_A_ROW
+        and not state.foreseen
+        and not _goes_on(state, y, scale_now(state) * state.edge[side])
+        and recurrence.are_outliers(state, near, _made_up_for(state))
+        and abs(near) >= state.least_outlier
+    )
+    # far from the level before the last jump too, whose side may be the other one
+    workspace.is_outlier = workspace.is_alone and workspace.excess > outside and abs(off) > outer
+    workspace.is_foreseen = state.foreseen and (is_far or state.old_age < OLD_LEVEL)
+    workspace.is_echo = state.old_age < OLD_LEVEL and workspace.excess <= 1.0
+    most = BOUND * outer
+    workspace.bounded = y if abs(off) <= most else forecast + (most if off > 0.0 else -most)
+
+
+@compiled
+def _learn_size(state: Record, side: int, size: float, is_far: bool) -> None:
+    """Enter the size of a residual into the histogram, and follow the median."""
+    if not is_far:
+        _enter(state, side, size / scale_now(state))
+    elif state.run_far < SHORT:
+        state.waiting[state.run_far] = size / scale_now(state)
+    state.scale_points += 1.0
+    scale = max(float(state.scale), FINEST_SCALE)
+    gain = 2.0 / min(state.scale_points + 10.0, SCALE_MEMORY)
+    above = 0.5 + 0.5 * _made_up_for(state)
+    state.scale = max(scale * (1.0 + gain * ((1.0 if size > scale else 0.0) - above)), FINEST_SCALE)
+
+
+@compiled
+def _correct(state: Record, side: int, excess: float, rate: float) -> None:
+    """Stretch the edge where more than the rate lie just outside, and shrink it where fewer do.
+
+    References
+    ----------
+    Gibbs and Candes, "Adaptive conformal inference under distribution shift", NeurIPS 2021, arXiv 2106.00170,
+    equation 2, here in the logarithm.
+    """
+    if excess < CORRECTED:
+        outside = 1.0 if excess > 1.0 else 0.0
+        stretch = state.stretch[side] * (1.0 + STRETCH_GAIN * (outside - rate))
+        state.stretch[side] = min(max(stretch, LEAST_STRETCH), MOST_STRETCH)
+
+
+@compiled
+def learn_band(state: Record, y: float, level: float, rate: float, workspace: Record) -> bool:
+    """Learn a residual.
+
+    Parameters
+    ----------
+    state : record with FIELDS
+    y, level : float
+        The value, and the forecast before it without the season.
+    rate : float
+        Share of normal values outside the band, in (0, 0.5).
+    workspace : record with BAND_FIELDS
+        As :func:`hold_against_band` left it.
+
+    Returns
+    -------
+    bool
+        Whether the level is another one now, ``state.new_level``: a new one that has settled, or the one before.
+    """
+    side = 0 if workspace.residual > 0.0 else 1
+    width = scale_now(state) * state.edge[side]
+    is_far = bool(workspace.is_far)
+    if y != state.last:
+        _learn_size(state, side, abs(workspace.residual), is_far)
+    _correct(state, side, workspace.excess, rate)
+    state.old_age += 1.0
+    state.far_share += ((1.0 if is_far else 0.0) - state.far_share) / min(state.scale_points + 10.0, FAR_MEMORY)
+    r = y - seasonal(state)
+    if is_far:
+        return _follow_excursion(state, r, level, width)
+    if state.run_far:
+        _end_excursion(state)
+    state.back = state.back + 1 if workspace.is_back else 0
+    if state.back < BACK:
+        return False
+    recurrence.end_excursion(state, recurrence.USUAL)
+    state.new_level, state.old_level, state.old_age = r, level, 0.0
+    state.back = state.foreseen = 0
+    return True
+
+
+@compiled
+def _follow_excursion(state: Record, r: float, level: float, width: float) -> bool:
+    """Take a point of an excursion; whether it is the new level."""
+    if state.run_far == 0:
+        state.before = level
+    state.run_far += 1
+    # a majority vote (Boyer and Moore 1981): outliers on top of a new level only delay it
+    if state.alike and abs(r - state.new_level) <= width:
+        state.alike += 1
+        state.new_level += (r - state.new_level) / state.alike
+    elif state.alike > 1:
+        state.alike -= 1
+    else:
+        state.alike = 1
+        state.new_level = r
+    if state.alike < SETTLED:
+        return False
+    state.old_level, state.old_age = state.before, 0.0
+    _end_excursion(state)
+    return True

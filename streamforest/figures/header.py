@@ -1,0 +1,122 @@
+"""The line of numbers above the panels: source and detector, the state of the view, the counters of the run."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from streamforest.figures.layers import FRAME, HEADER, Layers
+from streamforest.figures.themes import Theme, text_size
+from streamforest.protocols import Status
+
+#: Widths in sizes of the text: a letter of the title, which is larger and bold, and one of the state.
+TITLE_LETTER, STATE_LETTER = 0.78, 0.6
+#: Width of a number's place, in the same: the least, below which the last numbers are left out, and the usual one.
+LEAST_PLACE, USUAL_PLACE = 6.5, 9.5
+
+
+class Header:
+    """The texts of the header.
+
+    Parameters
+    ----------
+    figure : Figure
+        On which the header gets its place.
+    layers : Layers
+        Draws the texts that change.
+    theme : Theme
+        Colours.
+    most : int
+        Numbers that it has places for.
+    """
+
+    def __init__(self, figure: Figure, layers: Layers, theme: Theme, most: int) -> None:
+        self._figure, self._layers, self._theme = figure, layers, theme
+        self.axes = axes = figure.add_axes((0, 0.9, 1, 0.1))
+        axes.set_axis_off()
+        quiet: dict[str, Any] = {"color": theme.quiet}
+        self.name = layers.text(axes, HEADER, fontweight="bold", va="center")
+        self.state = layers.text(axes, HEADER, ha="right", va="center")
+        self.counter_names = [axes.text(0, 0, "", va="center", **quiet) for _ in range(most)]
+        self.counter_values = [layers.text(axes, HEADER, va="center") for _ in range(most)]
+        self._written_names: list[str] = []
+
+    def write(self, status: Status, state: str) -> None:
+        """Write how the run stands, and the state of the view."""
+        most = len(self.counter_names)
+        found = counters(status)[: min(most, max(1, int(self._ems / LEAST_PLACE)))]
+        names = [name for name, _ in found]
+        if names != self._written_names or self._layers.lowest == FRAME:
+            self._written_names = names
+            self._layers.touch(FRAME)
+            self._place(names)
+        values = [value for _, value in found] + [""] * (most - len(found))
+        texts = [self._title(status, state), state, *values]
+        for text, content in zip([self.name, self.state, *self.counter_values], texts, strict=True):
+            if text.get_text() != content:
+                text.set_text(content)
+                self._layers.touch(HEADER)
+        self.state.set_color(self._theme.quiet if state.startswith("live") else self._theme.threshold)
+
+    def resize(self, size: float) -> None:
+        """Give the texts their sizes, in proportion to one in points."""
+        self.name.set_fontsize(1.25 * size)
+        self.state.set_fontsize(size)
+        for text in self.counter_names:
+            text.set_fontsize(0.92 * size)
+        for text in self.counter_values:
+            text.set_fontsize(1.2 * size)
+
+    def _title(self, status: Status, state: str) -> str:
+        """Source and detector, cut in front if they leave no space for the state: a path's end says most."""
+        name = f"{status.source}  \N{MIDDLE DOT}  {status.detector}"
+        longest = max(10, int((self._ems - STATE_LETTER * (len(state) + 2)) / TITLE_LETTER))
+        return name if len(name) <= longest else f"\N{HORIZONTAL ELLIPSIS}{name[1 - longest :]}"
+
+    @property
+    def _ems(self) -> float:
+        """Width of the header in sizes of its text."""
+        return float(self.axes.bbox.width) / self._figure.dpi * 72 / text_size(self._figure)
+
+    def _place(self, names: list[str]) -> None:
+        self.name.set(x=0, y=0.74)
+        self.state.set(x=1, y=0.74)
+        step = min(USUAL_PLACE / self._ems, 1.0 / len(names))
+        for k, (name, value) in enumerate(zip(self.counter_names, self.counter_values, strict=True)):
+            name.set(x=k * step, y=0.36, text=names[k] if k < len(names) else "")
+            value.set(x=k * step, y=0.08)
+
+
+def percent(share: float | None) -> str:
+    """A share as text."""
+    return "\N{EN DASH}" if share is None else f"{100 * share:.3g} %"
+
+
+def counters(status: Status) -> list[tuple[str, str]]:
+    """Names and values of the line of numbers above the panels."""
+    streams = [] if status.streams is None else [("streams", f"{status.streams:,}")]
+    found = [
+        *streams,
+        ("points", f"{status.points:,}"),
+        ("points/s", f"{status.points_per_second:,.{0 if status.points_per_second >= 100 else 1}f}"),
+        ("anomalous", f"{status.anomalies:,}"),
+        ("episodes", f"{status.episodes:,}"),
+        ("alarm rate", percent(status.realised_rate)),
+        ("asked for", percent(status.alarm_rate) if status.alarms_a_day is None else f"{status.alarms_a_day:g} a day"),
+    ]
+    if status.precision is not None:
+        found.append(("precision", f"{status.precision:.2f}"))
+    if status.recall is not None:
+        found.append(("recall", f"{status.recall:.2f}"))
+    return found
+
+
+def state_text(unseen: int | None, warm_up: float) -> str:
+    """The state of a view: how many points came since it stands still (None where it does not), or the warm-up."""
+    if unseen is not None:
+        return f"paused, {unseen:,} new points"
+    if warm_up < 1:
+        return f"warming up: {floor(100 * warm_up)} %"
+    return "live   h: keys"

@@ -1,0 +1,182 @@
+"""What the figures of the live view have in common: canvas, colours, header, list of keys, commands, their picture."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from textwrap import wrap
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from streamforest.figures.header import Header
+from streamforest.figures.layers import STREAM, Layers
+from streamforest.figures.navigation import check_command
+from streamforest.figures.themes import theme_of
+from streamforest.protocols import Status, VerdictMemory
+
+#: Characters of the longest line below the keys.
+HELP_WIDTH = 60
+
+Memory = TypeVar("Memory", bound=VerdictMemory)
+
+
+class LiveFigure(ABC, Generic[Memory]):
+    """A figure that shows what is kept of a run, hosted by any canvas: a window, a page, a file.
+
+    Every method belongs to the thread that draws; only the memory is written by another.
+
+    Parameters
+    ----------
+    memory : VerdictMemory
+        What is kept of the run.
+    status : callable
+        Gives the run's Status; called up to 4 times a second.
+    theme : {"light", "dark"}
+        Colours.
+    size : tuple of float
+        Width and height in inches; text keeps its size whatever it is.
+    dpi : float
+        Pixels an inch.
+    clock : callable
+        Seconds that only grow.
+
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure
+        Give it to a canvas; it has an Agg canvas until then.
+    theme : str
+        The name of the colours.
+    header : Header
+        The line of numbers.
+    keys : matplotlib.text.Text
+        The list of keys, empty where it is not shown.
+
+    Raises
+    ------
+    ValueError
+        theme is unknown.
+    """
+
+    #: The list of keys.
+    HELP: ClassVar[str]
+    #: Numbers in the header, at most.
+    MOST_COUNTERS: ClassVar[int]
+    #: Whether a frame draws only the layers that changed; otherwise each is drawn whole.
+    DRAWS_BY_LAYER: ClassVar[bool]
+    keys: Text
+
+    def __init__(
+        self,
+        memory: Memory,
+        status: Callable[[], Status],
+        *,
+        theme: Literal["light", "dark"] | str = "light",
+        size: tuple[float, float] = (12.8, 8.0),
+        dpi: float = 100,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.theme, self._theme = theme, theme_of(theme)
+        self._memory, self._status, self._clock = memory, status, clock
+        self.figure = Figure(size, dpi=dpi, facecolor=self._theme.page)
+        FigureCanvasAgg(self.figure)
+        self._layers = Layers(self.figure, self._theme, is_animated=self.DRAWS_BY_LAYER)
+        self._help = False
+        self._numbers = status()
+        self.header = Header(self.figure, self._layers, self._theme, self.MOST_COUNTERS)  # views cut the figure there
+        self._build()
+        self.figure.canvas.mpl_connect("resize_event", lambda _event: self._resize())
+
+    def _help_text(self) -> str:
+        """The keys, and how the source is understood; empty where they are hidden."""
+        if not self._help:
+            return ""
+        return "\n".join([self.HELP, "", *wrap(self._numbers.understood, HELP_WIDTH)]).rstrip()
+
+    @property
+    @abstractmethod
+    def visible(self) -> tuple[int, int]:
+        """Indices of the first and last point in view; (0, -1) where there is none."""
+
+    @property
+    @abstractmethod
+    def paused(self) -> bool:
+        """Whether the view stands still."""
+
+    def command(self, name: str) -> None:
+        """Change the view; the next ``refresh`` shows it.
+
+        Parameters
+        ----------
+        name : str
+            One of COMMANDS.
+
+        Raises
+        ------
+        ValueError
+            name is none of them.
+        """
+        check_command(name)
+        if name == "help":
+            self._help = not self._help
+        self._navigate(name)
+
+    @abstractmethod
+    def show_all(self) -> None:
+        """Hold the view on all that is kept."""
+
+    def show(self, index: int) -> bool:  # noqa: ARG002 - for those that can
+        """Hold the view around a point, by its index, and show its numbers; False if it cannot be shown."""
+        return False
+
+    def select(self, x_data: float | None) -> None:
+        """Show the numbers of the point nearest to a place on the x axis, if there is one; None hides them."""
+
+    def describe_at(self, x: float, y: float) -> str | None:  # noqa: ARG002 - for those that can
+        """Numbers and reason of the point at a place on the canvas, in pixels; None where there is none."""
+        return None
+
+    @abstractmethod
+    def refresh(self) -> bool:
+        """Bring the figure up to date and draw what changed; returns whether anything was drawn."""
+
+    def picture(self) -> Self:
+        """The same view in a figure of its own on an Agg canvas, up to date, to be saved."""
+        width, height = self.figure.get_size_inches()
+        other = type(self)(self._memory, self._status, theme=self.theme, size=(width, height), dpi=self.figure.dpi)
+        other._look_as(self)
+        other._update()
+        return other
+
+    @abstractmethod
+    def _build(self) -> None:
+        """Make what is drawn, once."""
+
+    @abstractmethod
+    def _resize(self) -> None:
+        """The figure has another size."""
+
+    @abstractmethod
+    def _navigate(self, name: str) -> None:
+        """Carry out a command; the list of keys is switched already."""
+
+    @abstractmethod
+    def _look_as(self, other: Self) -> None:
+        """Show the part of the stream that another figure shows."""
+
+    @abstractmethod
+    def _update(self) -> None:
+        """Bring what is drawn up to date."""
+
+    def _keys_on(self, axes: Axes) -> Text:
+        """The empty list of keys in the middle of the figure, drawn with axes."""
+        style: dict[str, Any] = {"family": "monospace", "linespacing": 1.7, "multialignment": "left"}
+        style |= {"ha": "center", "va": "center", "transform": self.figure.transFigure, "clip_on": False}
+        box = {"boxstyle": "round,pad=1.2", "facecolor": self._theme.page, "edgecolor": self._theme.quiet}
+        keys = self._layers.text(axes, STREAM, zorder=10, bbox=box, **style)
+        keys.set_position((0.5, 0.5))
+        return keys

@@ -1,0 +1,176 @@
+"""Which stretch of a stream is in view: it follows the stream, or stands still where the user put it."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import NamedTuple
+
+from streamforest.protocols import Verdicts
+from streamforest.verdicts.history import History
+
+SPAN = 500  # points in view at first
+NARROWEST = 20  # points
+SECONDS_IN_VIEW = 10  # at least, as long as the user has not chosen a width
+STEPS = 8  # a full view moves on by this part of its width, so that its axis seldom changes
+
+#: Commands that a figure takes.
+COMMANDS = ("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "help")
+
+
+def check_command(name: str) -> None:
+    """Raise ValueError where a command is none of COMMANDS."""
+    if name not in COMMANDS:
+        raise ValueError(f"command is {name!r}; it must be one of {', '.join(COMMANDS)}")
+
+
+class View(NamedTuple):
+    """The stretch of the stream in view, as stream indices; ``right`` is outside, and may lie beyond the newest."""
+
+    left: int
+    right: int
+
+    @property
+    def width(self) -> int:
+        """Points from edge to edge."""
+        return self.right - self.left
+
+
+class Navigation:
+    """The view on a stream: by itself it follows the newest points, a command holds it where it is wanted.
+
+    Parameters
+    ----------
+    history : History
+        Where the points come from.
+
+    Attributes
+    ----------
+    kept : History
+        The points that may come into view. A copy, so that a view that stands still does not lose its points.
+    view : View
+        As of the last update.
+    selected : int or None
+        Stream index of the point whose numbers are shown.
+    span : int
+        Points that a view which follows the stream shows.
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self.kept = History(history.capacity)
+        self.view = View(0, 64)
+        self.selected: int | None = None
+        self.span, self._span_chosen = SPAN, False
+        self._held: View | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether the view stands still."""
+        return self._held is not None
+
+    @property
+    def unseen(self) -> int:
+        """Points that came since the view stands still."""
+        return self._history.end - self.kept.end
+
+    def command(self, name: str) -> None:
+        """Change the view, by one of COMMANDS but "help"."""
+        if name == "live" or (name == "pause" and self.paused):
+            self._held = self.selected = None
+        elif name == "last-anomaly":
+            self._go_to_anomaly()
+        elif name in ("wider", "narrower"):
+            self.choose_span(round(self.view.width * (2.0 if name == "wider" else 0.5)))
+        else:
+            by = {"pause": 0.0, "back": -0.5, "forward": 0.5}[name]
+            self._hold(self.view.left + round(by * self.view.width), self.view.width, moved=by != 0)
+
+    def choose_span(self, points: int) -> None:
+        """Show so many points, as far as so many are kept; a view that stands still keeps its middle."""
+        self._span_chosen = True
+        self.span = max(NARROWEST, min(points, self._history.capacity))
+        if self._held:
+            self._hold((self._held.left + self._held.right - self.span) // 2, self.span)
+
+    def show(self, index: int) -> bool:
+        """Hold the view around a point, by its stream index, and select it; False where it is not kept."""
+        self.follow()
+        if not self.kept.first <= index < self.kept.end:
+            return False
+        self._hold(index - SPAN // 2, min(SPAN, self._history.capacity))
+        self.selected = index
+        return True
+
+    def show_all(self) -> None:
+        """Hold the view on all that is kept."""
+        self.follow()
+        self._hold(self.kept.first, max(NARROWEST, self.kept.end - self.kept.first), moved=False)
+
+    def _hold(self, left: int, width: int, moved: bool = True) -> None:
+        """Hold the view still, within what is kept where it moved."""
+        if moved:
+            left = max(self.kept.first, min(left, self.kept.end - width))
+        self._held = View(left, left + width)
+
+    def _go_to_anomaly(self) -> None:
+        self.follow()
+        here = self.selected if self._held else None
+        found = self.kept.last_anomaly() if here is None else self.kept.previous_anomaly(self._episode_start(here))
+        found = self.kept.last_anomaly() if found is None else found
+        if found is None:
+            return
+        self._hold(found - self.view.width // 2, self.view.width)
+        self.selected = found
+
+    def _episode_start(self, index: int) -> int:
+        """Index of the first kept point of the episode that a point belongs to."""
+        rows = self.kept.view(self.kept.first, index)
+        same = rows["index"][(rows["episode"] == rows["episode"][-1]) & rows["is_anomaly"]] if len(rows) else []
+        return int(same[0]) if len(same) else index
+
+    def twin(self) -> Navigation:
+        """The same view, up to date, of the same points."""
+        self.follow()
+        other = Navigation(self._history)
+        other.kept, other._held, other.selected = self.kept, self._held, self.selected
+        other.span, other._span_chosen = self.span, self._span_chosen
+        return other
+
+    def follow(self) -> None:
+        """Take over what is new, unless the view stands still."""
+        if self._held:
+            return
+        end = self.kept.end if self.kept.written else 0
+        new = self._history.view(end, self._history.end)
+        if len(new) and self.kept.written and new["index"][0] != end:
+            self.kept = History(self._history.capacity)
+        if len(new):
+            self.kept.write(new)
+
+    def update(self, points_per_second: float) -> Verdicts:
+        """Bring the view up to date with the stream, which comes so fast; gives the points in view."""
+        self.follow()
+        self.view = self._next_view(points_per_second)
+        return self.kept.view(self.view.left, self.view.right - 1)
+
+    def _next_view(self, points_per_second: float) -> View:
+        if self._held:
+            return self._held
+        if not self._span_chosen:
+            wanted = min(points_per_second * SECONDS_IN_VIEW, self._history.capacity)
+            while self.span < wanted:  # never narrower by itself
+                self.span = min(2 * self.span, self._history.capacity)
+        return live_view(self.kept.first, self.kept.end, self.span)
+
+
+def live_view(first: int, end: int, span: int) -> View:
+    """The view that follows the stream: it grows with it from 64 points on, then moves in steps."""
+    width = 64
+    while width < min(end - first, span):
+        width *= 2
+    width = min(width, span)
+    if not first and end <= width:
+        return View(0, width)
+    step = max(1, width // STEPS)
+    right = max(ceil(end / step) * step, width if not first else 0)
+    return View(right - width, right)

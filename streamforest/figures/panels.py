@@ -1,0 +1,456 @@
+"""The panels of one stream's figure: the stream, its scores, and the marks of detectors that judge along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import ceil, isfinite
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from streamforest.figures.axes import NumberFormatter, next_limits
+from streamforest.figures.layers import HEADER, STREAM, Layers
+from streamforest.figures.navigation import View
+from streamforest.figures.shapes import NOTHING, boxes, merge, ribbon, runs, steps
+from streamforest.figures.themes import Theme
+from streamforest.protocols import NORMAL, Verdict, Verdicts, verdict_from_row
+from streamforest.verdicts.history import Floats, Marks, columns
+
+MANY = 60  # episodes or labelled stretches in view: more are drawn with less ink
+MOST_MARKS = 2_000  # anomalies marked one by one; more are marked by each column's lowest and highest
+LARGEST = 1e300  # values beyond are drawn there: the range of an axis must stay finite
+REACH = 6  # pixels around a click in which an anomalous point is preferred
+#: Widths in sizes of the text: a letter of a legend's key, what else a key takes, and a letter of a panel's title.
+KEY_LETTER, KEY_SPACE, TITLE_LETTER = 0.55, 3.0, 0.7
+NAME_LINE, MARK_LINE = 0.3, 0.74  # where in a row of a detector that judges along its name and its marks stand
+
+
+class InView:
+    """The points in view.
+
+    Parameters
+    ----------
+    rows : structured array
+        Verdicts, in order and without gaps.
+    view : View
+        The stretch in view, which may reach beyond them.
+    axes : Axes
+        A panel that they are drawn in: all are equally wide.
+
+    Attributes
+    ----------
+    first : int
+        Stream index of the first point, 0 where there is none.
+    x : float64 array
+        Stream indices.
+    """
+
+    def __init__(self, rows: Verdicts, view: View, axes: Axes) -> None:
+        self.rows, self.view, self._axes = rows, view, axes
+        self.first = int(rows["index"][0]) if len(rows) else 0
+        self.x: Floats = rows["index"].astype(np.float64)
+        self._fields: dict[str, Floats] = {}  # as they are asked for
+
+    @property
+    def visible(self) -> tuple[int, int]:
+        """Stream indices of the first and last point; (0, -1) where there is none."""
+        return (self.first, int(self.rows["index"][-1])) if len(self.rows) else (0, -1)
+
+    @property
+    def pixels(self) -> float:
+        """Width of the view, at least 1."""
+        return max(1.0, float(self._axes.bbox.width))
+
+    @property
+    def hundredths(self) -> float:
+        """Width of the view in 1/100 inch."""
+        return float(self._axes.bbox.width) / dpi_of(self._axes) * 100
+
+    @property
+    def per_column(self) -> int:
+        """Points that share a column of pixels."""
+        return max(1, ceil(self.view.width / self.pixels))
+
+    def field(self, name: str) -> Floats:
+        """A field of the points, in a range that an axis can show."""
+        if name not in self._fields:
+            self._fields[name] = np.clip(self.rows[name], -LARGEST, LARGEST)
+        return self._fields[name]
+
+    def nearest(self, x: float) -> int | None:
+        """Offset of the point nearest to a stream index, an anomalous one preferred; None where there is none."""
+        if not len(self.rows) or not isfinite(x):
+            return None
+        distance = np.abs(self.rows["index"] - x)
+        near = np.flatnonzero(self.rows["is_anomaly"] & (distance <= REACH * self.view.width / self.pixels))
+        return int(near[np.argmin(distance[near])]) if len(near) else int(np.argmin(distance))
+
+    def describe(self, offset: int) -> str:
+        """Numbers and reason of a point, by its offset."""
+        return describe(verdict_from_row(self.rows[offset].item()))
+
+    def shades(self) -> Path:
+        """The episodes as boxes; where they are few, from the bottom of a panel to its top."""
+        starts, ends = runs(self.rows["episode"])
+        few = len(starts) < MANY  # shades from top to bottom would cover the panel, and take long to fill
+        return boxes(*self.widened(self.x[starts], self.x[ends], 4 if few else 2), bottom=0.0 if few else 0.97)
+
+    def widened(self, left: Floats, right: Floats, pixels: float) -> tuple[Floats, Floats]:
+        """Edges of boxes around points, at least so many pixels (of 1/100 inch) apart."""
+        least = pixels * dpi_of(self._axes) / 100 * self.view.width / self.pixels
+        pad = np.maximum(least - (right - left), 1.0) / 2
+        return merge(left - pad, right + pad)
+
+
+class Panel:
+    """One of the panels, which share the x axis: how it looks, and the shades of the episodes.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where it is drawn.
+    layers : Layers
+        Draws it.
+    theme : Theme
+        Colours.
+    """
+
+    def __init__(self, axes: Axes, layers: Layers, theme: Theme) -> None:
+        self.axes, self._layers, self._theme = axes, layers, theme
+        axes.set_facecolor(theme.page)
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.spines["bottom"].set_color(theme.quiet)
+        axes.spines["bottom"].set_linewidth(0.7)
+        axes.spines["bottom"].set_zorder(0.55)  # above the axis (0.5), below all that moves
+        axes.xaxis.set_visible(False)
+        axes.yaxis.set_major_formatter(NumberFormatter())
+        axes.yaxis.grid(True, color=theme.grid, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0, pad=6, labelcolor=theme.quiet)
+        self.shade = layers.area(
+            axes, 1, facecolor=theme.episode, edgecolor="none", transform=axes.get_xaxis_transform()
+        )
+        self._scaled = False  # whether the y axis has seen a number
+
+    @property
+    def longest_label(self) -> int:
+        """Letters of the longest label of the y axis."""
+        ticks = [float(tick) for tick in self.axes.yaxis.get_majorticklocs()]
+        return max(map(len, self.axes.yaxis.get_major_formatter().format_ticks(ticks)), default=0)
+
+    def set_limits(self, low: float, high: float) -> bool:
+        """Have the y axis show a range; whether it changed."""
+        current = self.axes.get_ylim() if self._scaled else (float("nan"), float("nan"))
+        new = next_limits(current, low, high)
+        if not isfinite(new[0]):
+            return False
+        self._scaled = True
+        if new == current:
+            return False
+        self.axes.set_ylim(*new)
+        return True
+
+    def entitle(self, title: str, size: float) -> None:
+        """Write what the panel shows."""
+        self.axes.set_title(title, loc="left", color=self._theme.text, fontweight="bold", fontsize=size, pad=7)
+
+    def _legend(self, title: str, keys: Sequence[Artist], size: float) -> None:
+        self.axes.legend(
+            handles=list(keys),
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=len(keys),
+            frameon=False,
+            borderaxespad=0.2,
+            handlelength=1.3,
+            handletextpad=0.5,
+            columnspacing=1.4,
+            labelcolor=self._theme.quiet,
+            fontsize=size * 0.92,
+        )
+        letters = sum(len(str(key.get_label())) for key in keys)
+        ems = KEY_LETTER * letters + KEY_SPACE * len(keys) + TITLE_LETTER * len(title)
+        fits = ems * size <= float(self.axes.bbox.width) / dpi_of(self.axes) * 72
+        self.entitle(title if fits else "", size)  # the keys say it too
+
+    def _hair(self) -> Line2D:
+        """The line through the selected point."""
+        return self._layers.line(
+            self.axes, 7.5, color=self._theme.quiet, linewidth=0.8, transform=self.axes.get_xaxis_transform()
+        )
+
+    def _centred_text(self) -> Text:
+        return self._layers.text(
+            self.axes, STREAM, transform=self.axes.transAxes, color=self._theme.quiet, ha="center", va="center"
+        )
+
+    def _draw_series(self, line: Line2D, area: PathPatch, points: InView, name: str) -> None:
+        """Draw each point as long as each has a pixel column, else each column from its least to its greatest."""
+        values = points.field(name)
+        if points.per_column == 1:
+            line.set_data(points.first + np.arange(len(values)), values)
+            area.set_path(NOTHING)
+        else:
+            line.set_data([], [])
+            column = columns(values, points.first, points.per_column)
+            area.set_path(ribbon(*steps(column, points.per_column / 2, self.thinnest)))
+
+    @property
+    def thinnest(self) -> float:
+        """Half the height of what is drawn of a level stretch, in the unit of the y axis: it must not vanish."""
+        bottom, top = self.axes.get_ylim()
+        return 0.6 * float((top - bottom) * dpi_of(self.axes) / 100 / max(1.0, self.axes.bbox.height))
+
+    @staticmethod
+    def _marked(points: InView, values: Floats) -> tuple[Floats, Floats]:
+        """Where the marks of the anomalous points stand."""
+        flagged = points.rows["is_anomaly"]
+        if np.count_nonzero(flagged) <= MOST_MARKS:
+            return points.x[flagged], values[flagged]
+        column = columns(np.where(flagged, values, np.nan), points.first, points.per_column)
+        return np.r_[column.x, column.x], np.r_[column.low, column.high]
+
+
+class StreamPanel(Panel):
+    """The stream: its values, what was expected, what is anomalous, what is labelled, and the selected point."""
+
+    def __init__(self, axes: Axes, layers: Layers, theme: Theme) -> None:
+        super().__init__(axes, layers, theme)
+        self.band = layers.area(axes, 2, facecolor=theme.band, edgecolor="none")
+        self.expected = layers.line(axes, 3, color=theme.expected, linewidth=0.9)
+        self.value = layers.line(axes, 4, color=theme.value, linewidth=1.3, solid_joinstyle="round")
+        self.value_columns = layers.area(axes, 4, facecolor=theme.value, edgecolor="none")
+        self.dots = layers.line(axes, 4, color=theme.value, linestyle="", marker="o", markersize=2.6)
+        self.labels = layers.area(
+            axes, 5, facecolor=theme.label, edgecolor="none", transform=axes.get_xaxis_transform()
+        )
+        self.rings = layers.line(
+            axes, 6, color=theme.label, linestyle="", marker="o", markersize=9, fillstyle="none", markeredgewidth=1.3
+        )
+        self.marks = layers.line(axes, 7, markersize=6, markeredgewidth=0.7, **_mark(theme))
+        self.hair = self._hair()
+        self.chosen = layers.line(axes, 8, color=theme.text, linestyle="", marker="o", markersize=9, fillstyle="none")
+        box = {"boxstyle": "round,pad=0.6", "facecolor": theme.page, "edgecolor": theme.quiet, "linewidth": 0.8}
+        self.note = layers.text(axes, STREAM, bbox=box, linespacing=1.45, multialignment="left")
+        self.waiting = self._centred_text()
+
+    def resize(self, size: float, labelled: bool) -> None:
+        """Give the texts their sizes, in proportion to one in points; ``labelled``: whether there are labels."""
+        self.note.set_fontsize(size)
+        self.waiting.set_fontsize(size)
+        self.axes.tick_params(axis="y", labelsize=0.92 * size)
+        self.axes.title.set_fontsize(size)
+        self._legend("stream", self._keys(labelled), size)
+
+    def _keys(self, labelled: bool) -> list[Artist]:
+        theme = self._theme
+        mark = Line2D([], [], color=theme.anomaly, linestyle="", marker="o", markersize=5.5, label="anomalous")
+        keys: list[Artist] = [
+            Line2D([], [], color=theme.value, linewidth=1.8, label="value"),
+            Line2D([], [], color=theme.expected, linewidth=1.2, label="expected"),
+            Patch(facecolor=theme.band, label="usual band"),
+            mark,
+            Patch(facecolor=theme.episode, label="episode"),
+        ]
+        ring = Line2D([], [], color=theme.label, linestyle="", marker="o", markersize=6.5, fillstyle="none")
+        ring.set_label("labelled")
+        return [*keys, ring] if labelled else keys
+
+    def draw(self, points: InView) -> None:
+        """Draw the points in view."""
+        values, x = points.field("value"), points.x
+        self._draw_series(self.value, self.value_columns, points, "value")
+        isolated = ~(np.isfinite(np.r_[np.nan, values[:-1]]) | np.isfinite(np.r_[values[1:], np.nan]))
+        sparse = points.view.width * 7 < points.hundredths
+        shown = slice(None) if sparse else isolated
+        self.dots.set_data(x[shown], values[shown])
+        self._draw_expected(points)
+        self._draw_labels(points)
+        # A missing reading has no value: its mark stands where the value was expected, else on the axis.
+        bottom = self.axes.get_ylim()[0]
+        expected = points.field("expected")
+        places = np.where(np.isfinite(values), values, np.where(np.isfinite(expected), expected, bottom))
+        self.marks.set_data(*self._marked(points, places))
+        self.waiting.set(x=0.5, y=0.5, text="" if len(values) else "waiting for the first point")
+
+    def _draw_expected(self, points: InView) -> None:
+        x, (lower, upper, expected) = points.x, (points.field(name) for name in ("lower", "upper", "expected"))
+        if points.per_column > 1 and len(x):
+            coarse = 3 * points.per_column  # context, which need not have the detail of the stream
+            x, lower, _ = columns(lower, points.first, coarse)
+            upper = columns(upper, points.first, coarse).high
+            low, high = columns(expected, points.first, coarse)[1:]
+            expected = low / 2 + high / 2
+        self.band.set_path(ribbon(x, lower, upper))
+        self.expected.set_data(x, expected)
+
+    def _draw_labels(self, points: InView) -> None:
+        """Underline labelled stretches; where they are few, ring those of at most 2 points too."""
+        x, values, labels = points.x, points.field("value"), points.rows["label"]
+        starts, ends = runs((labels > NORMAL) * (_changes(labels) + 1))
+        thick = 4 * dpi_of(self.axes) / 100 / max(1.0, self.axes.bbox.height)
+        self.labels.set_path(boxes(*points.widened(x[starts], x[ends], 3), top=thick))
+        short = starts[ends - starts < 2] if len(starts) < MANY else starts[:0]
+        self.rings.set_data(x[short], values[short])
+
+    def select(self, points: InView, offset: int | None) -> None:
+        """Show the numbers of a point, by its offset; None shows none."""
+        if offset is None:
+            self.note.set_text("")
+            self.hair.set_data([], [])
+            self.chosen.set_data([], [])
+            return
+        x, value = float(points.rows["index"][offset]), float(points.field("value")[offset])
+        self.hair.set_data([x, x], [0, 1])
+        self.chosen.set_data([x], [value])
+        self._place_note((x - points.view.left) / points.view.width, value, points.describe(offset))
+
+    def _place_note(self, share: float, value: float, text: str) -> None:
+        """Put the note on the side of the point that has more space, inside the panel."""
+        bottom, top = self.axes.get_ylim()
+        left_of = share > 0.5
+        low = isfinite(value) and value - bottom > 0.5 * (top - bottom)
+        gap = 16 * dpi_of(self.axes) / 100 / max(1.0, self.axes.bbox.width)
+        self.note.set(
+            text=text,
+            x=share + (-gap if left_of else gap),
+            y=0.07 if low else 0.93,
+            ha="right" if left_of else "left",
+            va="bottom" if low else "top",
+            transform=self.axes.transAxes,
+        )
+
+
+class ScorePanel(Panel):
+    """The scores, and the threshold that they are held against."""
+
+    def __init__(self, axes: Axes, layers: Layers, theme: Theme) -> None:
+        super().__init__(axes, layers, theme)
+        self.marks = layers.line(axes, 7, markersize=4.5, markeredgewidth=0.5, **_mark(theme))
+        self.hair = self._hair()
+        self.score = layers.line(axes, 4, color=theme.value, linewidth=1.1, solid_joinstyle="round")
+        self.score_columns = layers.area(axes, 4, facecolor=theme.value, edgecolor="none")
+        self.threshold = layers.line(axes, 5, color=theme.threshold, linewidth=1.5)
+        self.no_score = self._centred_text()
+
+    def resize(self, size: float) -> None:
+        """Give the texts their sizes, in proportion to one in points."""
+        self.no_score.set_fontsize(size)
+        self.axes.tick_params(axis="y", labelsize=0.92 * size)
+        self.axes.title.set_fontsize(size)
+        keys = [
+            Line2D([], [], color=self._theme.value, linewidth=1.8, label="score"),
+            Line2D([], [], color=self._theme.threshold, linewidth=1.8, label="threshold"),
+        ]
+        self._legend("how unusual", keys, size)
+
+    def draw(self, points: InView) -> None:
+        """Draw the points in view."""
+        score, threshold, x = points.field("score"), points.field("threshold"), points.x
+        self._draw_series(self.score, self.score_columns, points, "score")
+        if points.per_column > 1 and len(x):
+            x, _, threshold = columns(threshold, points.first, points.per_column)
+        self.threshold.set_data(x, threshold)
+        self.marks.set_data(*self._marked(points, score))
+        unknown = len(score) > 0 and not np.isfinite(score).any()
+        self.no_score.set(x=0.5, y=0.5, text="no score yet: the memory is warming up" if unknown else "")
+
+    def select(self, points: InView, offset: int | None) -> None:
+        """Draw a line through a point, by its offset; None draws none."""
+        x = [] if offset is None else [float(points.rows["index"][offset])] * 2
+        self.hair.set_data(x, [0, 1][: len(x)])
+
+
+class OthersPanel(Panel):
+    """A strip with a row for each detector that judges along.
+
+    Parameters
+    ----------
+    marks : Marks
+        Which points they flagged.
+    """
+
+    def __init__(self, axes: Axes, layers: Layers, theme: Theme, marks: Marks) -> None:
+        super().__init__(axes, layers, theme)
+        self._history = marks
+        axes.set_ylim(len(marks.names), 0)
+        axes.set_yticks([])
+        style: dict[str, Any] = {"linestyle": "", "marker": "|", "markeredgewidth": 1.6, "color": theme.anomaly}
+        self.marks: list[Line2D] = []
+        self.names: list[Text] = []
+        for row, _ in enumerate(marks.names):
+            axes.axhline(row + MARK_LINE, color=theme.grid, linewidth=0.8, zorder=0.5)
+            self.marks.append(layers.line(axes, 7, **style))
+            place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+            name = layers.text(axes, HEADER, color=theme.quiet, **place)
+            name.set_position((0, row + NAME_LINE))
+            self.names.append(name)
+
+    def resize(self, size: float) -> None:
+        """Give texts and marks their sizes, in proportion to one in points."""
+        for text in self.names:
+            text.set_fontsize(0.85 * size)
+        self.entitle("also judging", size)
+        for marks in self.marks:
+            marks.set_markersize(0.75 * size)
+
+    def draw(self, points: InView) -> None:
+        """Mark what each of the detectors flagged."""
+        first, last = points.visible
+        flags = self._history.view(first, last)
+        for row, line in enumerate(self.marks):
+            column = np.unique((first + np.flatnonzero(flags[row])) // points.per_column)
+            middle = column * points.per_column + (points.per_column - 1) / 2
+            line.set_data(middle, np.full(len(column), row + MARK_LINE))
+
+    def write_names(self, agreement: Sequence[tuple[str, int, int]]) -> None:
+        """Write how many of the episodes each of the detectors flagged too."""
+        for text, (name, shared, episodes) in zip(self.names, agreement, strict=False):
+            content = f"{name}: {shared:,} of {episodes:,} episodes too"
+            if text.get_text() != content:
+                text.set_text(content)
+                self._layers.touch(HEADER)
+
+
+def dpi_of(axes: Axes) -> float:
+    """Pixels an inch of the figure that axes are on."""
+    return float(axes.figure.dpi)
+
+
+def _mark(theme: Theme) -> dict[str, Any]:
+    return {"color": theme.anomaly, "linestyle": "", "marker": "o", "markeredgecolor": theme.page}
+
+
+def _changes(numbers: NDArray[Any]) -> NDArray[np.intp]:
+    return np.cumsum(np.r_[0, np.diff(numbers) != 0])[: len(numbers)]
+
+
+def describe(verdict: Verdict) -> str:
+    """A point's numbers and what is unusual about it, in a few short lines."""
+
+    def shown(number: float | None) -> str:
+        return "unknown" if number is None else f"{number:.5g}"
+
+    when = "" if verdict.time is None else f", {datetime.fromtimestamp(verdict.time, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    lines = [f"point {verdict.index:,}{when}"]
+    lines.append("value missing" if verdict.value is None else f"value {shown(verdict.value)}")
+    if verdict.expected is not None:
+        lines[-1] += f", expected {shown(verdict.expected)} ({shown(verdict.lower)} to {shown(verdict.upper)})"
+    if verdict.score is None:
+        lines.append("no score yet (warm-up)")
+    else:
+        lines.append(f"score {shown(verdict.score)}, threshold {shown(verdict.threshold)}, p {shown(verdict.p_value)}")
+    if verdict.is_anomaly:
+        lines.append(verdict.reason or "anomalous")
+    if verdict.label is not None:
+        lines.append(f"label: {verdict.label}")
+    return "\n".join(lines)

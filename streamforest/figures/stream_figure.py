@@ -1,0 +1,231 @@
+"""The figure of the live view: the stream above, score and threshold below, for any canvas that hosts it."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from matplotlib.ticker import MaxNLocator
+
+from streamforest.figures.axes import StreamAxis, extremes, value_range
+from streamforest.figures.header import state_text
+from streamforest.figures.layers import FRAME, HEADER, STREAM
+from streamforest.figures.live_figure import LiveFigure
+from streamforest.figures.navigation import Navigation
+from streamforest.figures.panels import InView, OthersPanel, Panel, ScorePanel, StreamPanel
+from streamforest.figures.themes import text_size
+from streamforest.protocols import NORMAL
+from streamforest.verdicts.history import History
+
+HEADER_SECONDS = 0.25  # text is dear to draw and nobody reads faster
+ROW_OF_OTHERS = 2.3  # lines of text: the name of a detector that judges along, and its marks below it
+
+HELP = """q        save a picture
+space    pause the view, go on
+← →      back and forth
++ -      wider, narrower in time
+g        last anomaly, then the one before
+d        next detector
+r        write the report
+h        show or hide this
+Esc      stop watching, the run goes on
+Ctrl+C   stop the run"""
+
+
+class StreamFigure(LiveFigure[History]):
+    """The figure of one stream; parameters and methods are those of :class:`LiveFigure`.
+
+    Attributes
+    ----------
+    navigation : Navigation
+        The stretch of the stream in view.
+    stream, scores : StreamPanel, ScorePanel
+        The panels.
+    others : OthersPanel or None
+        The strip of the detectors that judge along; None where none does.
+    x_axis : StreamAxis
+        The axis below the panels.
+
+    Notes
+    -----
+    What is drawn lies in layers, each kept as pixels: frame and y axes; x axis; header; then the
+    stream. A frame draws the lowest layer that changed and those above it.
+    """
+
+    HELP = HELP
+    MOST_COUNTERS = 8
+    DRAWS_BY_LAYER = True
+    navigation: Navigation
+    _drawn: tuple[Any, ...]
+
+    # Commands
+
+    @property
+    def visible(self) -> tuple[int, int]:
+        """Stream indices of the first and last point in view; (0, -1) where there is none."""
+        return self._points.visible
+
+    @property
+    def paused(self) -> bool:
+        """Whether the view stands still."""
+        return self.navigation.paused
+
+    def _navigate(self, name: str) -> None:
+        """Carry out a command; "last-anomaly", given again, goes on to the episode before."""
+        if name != "help":
+            self.navigation.command(name)
+
+    def describe_at(self, x: float, y: float) -> str | None:
+        """Numbers and reason of the point at a place on the canvas, in pixels; None where there is none."""
+        panels = (self.stream.axes, self.scores.axes)
+        if not any(axes.bbox.contains(x, y) for axes in panels):
+            return None
+        offset = self._points.nearest(self.stream.axes.transData.inverted().transform((x, y))[0])
+        return None if offset is None else self._points.describe(offset)
+
+    def select(self, x_data: float | None) -> None:
+        """Show the numbers of the point nearest to a place on the x axis (a stream index); None hides them."""
+        offset = None if x_data is None else self._points.nearest(x_data)
+        self.navigation.selected = None if offset is None else self._points.first + offset
+
+    def show(self, index: int) -> bool:
+        """Hold the view around a point, by its stream index, and show its numbers; False where it is not kept."""
+        return self.navigation.show(index)
+
+    def show_all(self) -> None:
+        """Hold the view on all that is kept."""
+        self.navigation.show_all()
+
+    # Drawing
+
+    def refresh(self) -> bool:
+        """Bring the figure up to date with the history and draw what changed.
+
+        Returns
+        -------
+        bool
+            Whether anything was drawn.
+        """
+        self._update()
+        navigation = self.navigation
+        state = (navigation.kept.end, navigation.view, navigation.selected, self._help, self.paused)
+        if self._layers.lowest == STREAM and state == self._drawn:
+            return False
+        self._drawn = state
+        self._layers.draw(self._arrange)
+        return True
+
+    def _look_as(self, other: Self) -> None:
+        self.navigation = other.navigation.twin()
+
+    # Building: once
+
+    def _build(self) -> None:
+        add, layers, theme = self.figure.add_axes, self._layers, self._theme
+        self.navigation = Navigation(self._memory)
+        self._header_due = 0.0
+        self._drawn = ()
+        self._labelled = False
+        self.stream = StreamPanel(add((0.1, 0.4, 0.8, 0.4)), layers, theme)
+        self.scores = ScorePanel(add((0.1, 0.1, 0.8, 0.2)), layers, theme)
+        marks = self._memory.marks
+        self.others = None if marks is None else OthersPanel(add((0.1, 0.3, 0.8, 0.1)), layers, theme, marks)
+        self._panels: list[Panel] = [self.stream, self.scores, *([] if self.others is None else [self.others])]
+        axes = [panel.axes for panel in self._panels]
+        self.x_axis = StreamAxis(self.figure, axes, self.scores.axes, layers, theme)
+        self.keys = self._keys_on(self.stream.axes)
+        self.stream.axes.set_zorder(1)
+        layers.sort(last=self.stream.axes)
+        self._points = InView(self._memory.newest(0), self.navigation.view, self.stream.axes)
+        self._arrange()
+
+    def _resize(self) -> None:
+        self._arrange()
+
+    # Arranging: at each change of size
+
+    def _arrange(self) -> None:
+        """Place the panels: margins are lengths, not shares, so that text fits at any size."""
+        width, height = (float(n) for n in self.figure.get_size_inches())
+        line = text_size(self.figure) / 72
+        left, right = self._left_margin(line), 1.9 * line
+        top, gap, bottom = 7.2 * line, 2.9 * line, 3.3 * line
+        strip = 0.0 if self.others is None else ROW_OF_OTHERS * line * len(self.others.names)
+        between = gap + (strip + gap if strip else 0.0)
+        panels = max(height - top - between - bottom, 0.2)
+        upper, lower = panels * 2.2 / 3.2, panels / 3.2
+        across = max(width - left - right, 0.2) / width
+        stream, scores = self.stream.axes, self.scores.axes
+        stream.set_position((left / width, (bottom + lower + between) / height, across, upper / height))
+        if self.others is not None:
+            self.others.axes.set_position((left / width, (bottom + lower + gap) / height, across, strip / height))
+        scores.set_position((left / width, bottom / height, across, lower / height))
+        self.header.axes.set_position((left / width, 1 - 4.7 * line / height, across, 4.7 * line / height))
+        stream.yaxis.set_major_locator(MaxNLocator(max(3, min(7, int(upper / 0.5))), steps=[1, 2, 5, 10]))
+        scores.yaxis.set_major_locator(MaxNLocator(max(2, min(4, int(lower / 0.4))), steps=[1, 2, 5, 10]))
+        self._size_text()
+        self._layers.touch(FRAME)
+
+    def _left_margin(self, line: float) -> float:
+        """Width that the longest y label needs, in inches."""
+        longest = max(4, self.stream.longest_label, self.scores.longest_label)
+        return line * (1.9 + 0.64 * min(longest, 16))
+
+    def _size_text(self) -> None:
+        size = text_size(self.figure)
+        self.header.resize(size)
+        self.x_axis.resize(size)
+        self.stream.resize(size, self._labelled)
+        self.scores.resize(size)
+        if self.others is not None:
+            self.others.resize(size)
+        self.keys.set_fontsize(size)
+
+    # Updating: at each frame
+
+    def _update(self) -> None:
+        navigation = self.navigation
+        rows = navigation.update(self._numbers.points_per_second)
+        points = self._points = InView(rows, navigation.view, self.stream.axes)
+        self._update_limits()
+        self.x_axis.update(points.rows, points.view)
+        self._update_header()
+        self.stream.draw(points)
+        self.scores.draw(points)
+        shades = points.shades()
+        for panel in self._panels:
+            panel.shade.set_path(shades)
+        if self.others is not None:
+            self.others.draw(points)
+        self._update_selection()
+        self.keys.set_text(self._help_text())
+
+    def _update_limits(self) -> None:
+        field = self._points.field
+        is_labelled = self._labelled or bool((self._points.rows["label"] >= NORMAL).any())
+        changes = [
+            self.stream.set_limits(*value_range(field("value"), field("lower"), field("upper"))),
+            self.scores.set_limits(*extremes(field("score"), field("threshold"))),
+            is_labelled != self._labelled,
+        ]
+        self._labelled = is_labelled
+        if any(changes):
+            self._arrange()
+
+    def _update_header(self) -> None:
+        now = self._clock()
+        if self._layers.lowest > HEADER and now < self._header_due and self._drawn[4:] == (self.paused,):
+            return
+        self._header_due = now + HEADER_SECONDS
+        self._numbers = self._status()
+        unseen = self.navigation.unseen if self.paused else None
+        self.header.write(self._numbers, state_text(unseen, self._numbers.warm_up))
+        if self.others is not None:
+            self.others.write_names(self._numbers.agreement)
+
+    def _update_selection(self) -> None:
+        points, selected = self._points, self.navigation.selected
+        offset = None if selected is None else selected - points.first
+        if offset is not None and not 0 <= offset < len(points.rows):
+            offset = None
+        self.stream.select(points, offset)
+        self.scores.select(points, offset)

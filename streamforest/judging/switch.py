@@ -1,0 +1,182 @@
+"""A detector that can be changed for another one while the run goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.judging.decide import new_courses, renumber
+from streamforest.judging.rules import NO_RULES, Rules
+from streamforest.protocols import VERDICT_DTYPE, Detector, State, Verdicts
+from streamforest.state import joined, packed, part_of, saved_array, unpacked
+
+RECENT = 5000  # points that a new detector is shown before it judges
+
+Floats = NDArray[np.float64]
+
+
+def in_a_thread(work: Callable[[], None]) -> None:
+    """Run a function beside the program, which does not wait for it at its end."""
+    threading.Thread(target=work, name="make detector", daemon=True).start()
+
+
+class _Ready(NamedTuple):
+    """A detector that is made and does not judge yet; it knows the ``shown`` points before the index ``end``."""
+
+    detector: Detector
+    end: int
+    shown: int
+
+
+class DetectorSwitch:
+    """Passes every block on to one detector, which can be changed between two blocks.
+
+    A new detector is shown the recent points first, so that it does not start from nothing. Indices go on,
+    episodes are numbered on from the last one, and no more of them begin in a day than the rules allow.
+
+    Parameters
+    ----------
+    detector : Detector
+        The first one.
+    names : sequence of str
+        Names of the detectors that there are, in the order in which they are gone through.
+    make : callable
+        Name -> a fresh detector; raises ValueError or one of ``faults`` where it cannot be made.
+    recent : callable
+        Number -> the newest verdicts, at most so many.
+    notify : callable
+        Takes a line for people.
+    rules : Rules
+        That all the detectors go by.
+    faults : tuple of exception types
+        What ``make`` may raise; the old detector goes on then.
+    start : callable
+        Runs a function, by default in a thread of its own: making a detector may take seconds, and points
+        must not wait.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        names: Sequence[str],
+        make: Callable[[str], Detector],
+        recent: Callable[[int], Verdicts],
+        notify: Callable[[str], None],
+        rules: Rules = NO_RULES,
+        faults: tuple[type[Exception], ...] = (ValueError,),
+        start: Callable[[Callable[[], None]], None] = in_a_thread,
+    ) -> None:
+        self._detector = detector
+        self.name = detector.name  # of the one that judges now
+        self.names = tuple(names)
+        self._make = make
+        self._recent = recent
+        self._notify = notify
+        self._faults = faults
+        self._start = start
+        self._wanted = detector.name  # asked for last
+        self._ready: _Ready | None = None
+        self._index = 0  # of the next point
+        self._shift = 0  # from the detector's own indices to the stream's
+        self._rules = rules.numbers
+        self._courses = new_courses()  # the stream's, whichever detector judges
+        renumber(self._courses, self._rules, np.empty(0, VERDICT_DTYPE))  # compiled before the first point
+
+    @property
+    def warm_up_points(self) -> int:
+        """Points that the detector takes before its first score; 0 where it does not say."""
+        return int(getattr(self._detector, "warm_up_points", 0))
+
+    def switch(self, name: str) -> None:
+        """Let another detector judge as soon as it is made, from a next block on; call it from one thread.
+
+        Raises
+        ------
+        ValueError
+            There is no detector of that name.
+        """
+        if name not in self.names:
+            raise ValueError(f"detector is {name!r}; it must be one of {', '.join(self.names)}")
+        self._wanted = name
+        self._start(partial(self._prepare, name))
+
+    def switch_to_next(self) -> None:
+        """Let the next one of the detectors judge from the next block on."""
+        now = self._wanted
+        if len(self.names) < 2:
+            self._notify(f"there is no detector but {now}")
+            return
+        place = self.names.index(now) if now in self.names else -1
+        self.switch(self.names[(place + 1) % len(self.names)])
+
+    def update_many(self, values: Floats, times: Floats | None = None) -> Verdicts:
+        """Judge and learn values of shape (n,) with the detector that is wanted now."""
+        ready, self._ready = self._ready, None
+        if ready is not None and ready.detector.name != self.name:
+            self._change(ready)
+        verdicts = self._detector.update_many(values, times)
+        verdicts["index"] += self._shift
+        renumber(self._courses, self._rules, verdicts)  # a new detector knows nothing of the episodes before it
+        self._index += len(verdicts)
+        return verdicts
+
+    def catch_up(self, values: Floats, times: Floats) -> None:
+        """Learn values of shape (n,) that others have judged."""
+        self.update_many(values, times)
+
+    def state(self) -> State:
+        """A copy of where the stream stands, and of what the detector that judges now remembers."""
+        place = np.array([self._index, self._shift])
+        own = {"courses": self._courses.copy(), "place": place, "name": packed(self.name)}
+        return joined({"switch": own, "detector": self._detector.state()})
+
+    def restore(self, state: State) -> None:
+        """Go on from a state, with the detector that judged then; raises ValueError where that cannot be."""
+        own = part_of(state, "switch")
+        courses = saved_array(own, "courses", self._courses)
+        place = saved_array(own, "place", np.zeros(2, np.int64))
+        name = unpacked(own, "name", str)
+        detector = self._detector if name == self.name else self._made(name)
+        detector.restore(part_of(state, "detector"))
+        self._detector, self.name, self._wanted = detector, detector.name, detector.name
+        self._courses[:] = courses
+        self._index, self._shift = place.tolist()
+
+    def _made(self, name: object) -> Detector:
+        """The detector of a name, ready to judge; raises ValueError where there can be none."""
+        if name not in self.names:
+            raise ValueError(f"the detector that judged then is {name!r}, and there are {', '.join(self.names)}")
+        try:
+            detector = self._make(str(name))
+        except self._faults as error:
+            raise ValueError(f"the detector that judged then cannot be made: {error}") from None
+        detector.catch_up(np.empty(0), np.empty(0))  # compiled before the first point
+        return detector
+
+    def _prepare(self, name: str) -> None:
+        """Make a detector and show it the recent points, unless another one is wanted by then."""
+        try:
+            detector = self._make(name)
+            detector.catch_up(np.empty(0), np.empty(0))  # compiled first: points go on meanwhile
+            seen = self._recent(RECENT)
+            detector.catch_up(seen["value"].copy(), seen["time"].copy())
+        except self._faults as error:
+            self._notify(f"{self.name} goes on judging: {error}")
+            self._wanted = self.name
+            return
+        if name == self._wanted:
+            self._ready = _Ready(detector, int(seen["index"][-1]) + 1 if len(seen) else 0, len(seen))
+
+    def _change(self, ready: _Ready) -> None:
+        detector, end, shown = ready
+        missed = self._recent(max(self._index - end, 0))
+        if len(missed):
+            detector.catch_up(missed["value"].copy(), missed["time"].copy())
+        self._detector, self._shift = detector, self._index - shown - len(missed)
+        self.name = detector.name
+        self._notify(f"{self.name} judges from point {self._index:,} on")

@@ -1,0 +1,1 @@
+"""Trained things and their files."""

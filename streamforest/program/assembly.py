@@ -1,0 +1,181 @@
+"""The parts of a run, as its options ask for them: source, detectors, rules, sinks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamforest.compiled import telling_of_compiling
+from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
+from streamforest.judging.rules import Rules
+from streamforest.judging.switch import DetectorSwitch
+from streamforest.optional import MissingPackageError
+from streamforest.program.judges import ManyStreamsJudge, OneStreamJudge, PointJudge
+from streamforest.protocols import DetectorError, Verdicts
+from streamforest.reading.column_layout import Dialect
+from streamforest.sinks.event_log import EventLogSink
+from streamforest.sinks.hook import HookSink
+from streamforest.sinks.report import ReportSink
+from streamforest.sinks.terminal import TerminalSink, has_reader, json_lines, wants_colour
+from streamforest.sources import SourceOptions, open_source
+from streamforest.stream_names import StreamNames
+from streamforest.terminal.console import say
+from streamforest.text import escaped
+from streamforest.verdicts.comparison import DetectorComparison
+
+if TYPE_CHECKING:
+    from streamforest.program.description import Run
+    from streamforest.protocols import Detector, Sink, Source
+
+
+def make_source(options: SimpleNamespace) -> Source:
+    """The source that was chosen."""
+    source = open_source(
+        options.source,
+        SourceOptions(
+            say,
+            column=options.column,
+            time_column=options.time_column,
+            label_column=options.label_column,
+            key_column=options.key_column,
+            seed=options.seed,
+            outlier_probability=options.outlier_probability,
+            follow=options.follow,
+            interval=options.interval,
+            dialect=Dialect(options.time_format, options.time_zone, options.decimal),
+        ),
+    )
+    source.name = escaped(source.name)
+    return source
+
+
+def make_judge(options: SimpleNamespace, source: Source) -> tuple[PointJudge, DetectorComparison | None]:
+    """Who judges, and the comparison that it is if several detectors do; models loaded, all compiled."""
+    with telling_of_compiling(say):
+        return (_many_streams if options.key_column is not None else _one_stream)(options, source)
+
+
+def _one_stream(options: SimpleNamespace, source: Source) -> tuple[PointJudge, DetectorComparison | None]:
+    names = options.compare or (options.detector,)
+    if "isolation-forest" in names:
+        _compile_ahead(options, source)
+    make = partial(make_detector, options=detector_options(options, source))
+    first, *others = map(make, names)
+    comparison = DetectorComparison(first, others, options.history) if others else None
+    detector: Detector = first if comparison is None else comparison
+    detector.catch_up(np.empty(0), np.empty(0))  # compiles while a signal still ends the program at once
+    all_names = tuple(DETECTORS) if comparison is None else (detector.name,)
+    faults = (ValueError, DetectorError, MissingPackageError)
+
+    def make_switch(recent: Callable[[int], Verdicts]) -> DetectorSwitch:
+        return DetectorSwitch(detector, all_names, make, recent, say, rules_of(options), faults)
+
+    return OneStreamJudge(make_switch), comparison
+
+
+def _many_streams(options: SimpleNamespace, source: Source) -> tuple[PointJudge, None]:
+    from streamforest.streams import StreamDetectors  # noqa: PLC0415 - many streams only
+
+    _compile_ahead(options, source)
+    most = _most_streams(options)
+    detectors = StreamDetectors.load(
+        options.model, options.alarm_rate, rules_of(options), most=most, silence=options.drop_after
+    )
+    detectors.update([], [])
+    return ManyStreamsJudge(detectors, StreamNames(most)), None
+
+
+def _most_streams(options: SimpleNamespace) -> int:
+    """How many streams there may be at the same time; says so if free memory decides."""
+    from streamforest.program.memory import MEGABYTE, free_memory, most_streams  # noqa: PLC0415 - many streams only
+    from streamforest.streams import RECORD_BYTES  # noqa: PLC0415
+
+    if options.most_streams is not None:
+        return int(options.most_streams)
+    free = free_memory(None if options.memory_limit is None else options.memory_limit * MEGABYTE)
+    most = most_streams(RECORD_BYTES, options.checkpoint is not None, free)
+    of = "" if free is None else f", by the {free / 1e9:.1f} GB of memory that are free"
+    say(f"at most {most:,} streams at the same time{of}; --most-streams changes that")
+    return most
+
+
+def _compile_ahead(options: SimpleNamespace, source: Source) -> None:
+    """Compile what the default detector needs, if no earlier run has."""
+    from streamforest.program import warm_up  # noqa: PLC0415 - only where it judges
+
+    warm_up.compile_all(one_by_one=source.live or options.delay > 0)
+
+
+def detector_options(options: SimpleNamespace, source: Source) -> DetectorOptions:
+    """What was chosen for whichever detector judges."""
+    return DetectorOptions(
+        options.model,
+        options.alarm_rate,
+        rules_of(options),
+        options.seed,
+        options.window,
+        options.refit_every,
+        options.refits,
+        lstm_model=options.lstm_model,
+        waits=not source.live and options.delay == 0,
+        notify=say,
+    )
+
+
+def rules_of(options: SimpleNamespace) -> Rules:
+    """The alarm rules that were chosen."""
+    return Rules(
+        direction=options.direction,
+        minimum_deviation=options.minimum_deviation,
+        minimum_deviation_percent=options.minimum_deviation_percent,
+        alarms_a_day=options.alarms_a_day,
+        cool_down=options.cool_down,
+    )
+
+
+def line_without_times(options: SimpleNamespace) -> str:
+    """What is to be said of a stream without times; empty where nothing depends on them."""
+    if options.alarms_a_day is None:
+        return ""
+    return (
+        f"the first point has no time: --alarms-a-day {options.alarms_a_day:g} needs times, "
+        f"until there are some --alarm-rate {options.alarm_rate:g} decides"
+    )
+
+
+def make_sinks(run: Run) -> list[Sink]:
+    """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
+    options, words, keys = run.options, run.command.on_anomaly, run.judge.keys
+
+    def open_log(path: Path) -> EventLogSink:
+        return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down, keys)
+
+    log = opened("log", options.log, open_log)
+    goes_on = run.resumption is not None and run.resumption.has(ReportSink.__name__)
+    open_report = partial(ReportSink, comparison=run.comparison, names=keys, goes_on=goes_on)
+    report = opened("report", options.report, open_report)
+    describe = partial(json_lines, names=keys)
+    own = (options.on_anomaly_seconds, describe, say, options.cool_down, keys, lambda: run.stop.deadline)
+    hook = [HookSink(words, *own)] if words else []
+    if sys.stdout is None or not has_reader(sys.stdout):
+        return [*hook, *log, *report]
+    colour = wants_colour(sys.stdout, os.environ)
+    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=keys)]
+
+
+def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:
+    """The sink, if it is wanted and can be opened."""
+    if path is None:
+        return []
+    try:
+        return [open_sink(path)]
+    except OSError as error:
+        say(f"no {what}, the run goes on without it: {path}: {error.strerror or error}")
+        return []

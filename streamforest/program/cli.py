@@ -1,0 +1,189 @@
+"""The command line: options are read and checked, then the run is made; what goes wrong is said in one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NoReturn
+
+from streamforest.program.allocator import give_back_large_blocks
+from streamforest.program.conflicts import check_conflicts
+from streamforest.program.options import OptionError, read_options
+from streamforest.terminal.console import flush_or_drop, leave, say, with_patience
+from streamforest.text import did_you_mean
+
+if TYPE_CHECKING:
+    from streamforest.program.loop import Loop
+
+DESCRIPTION = "Watch a stream of numbers and mark what is unusual in it while it happens."
+DONE, FAILED, WRONG_USE = 0, 1, 2
+#: Seconds that a message waits for its reader.
+MESSAGE_PATIENCE = 1.0
+#: Models that come with the package, by the setting that names the file that is used in place of it.
+SHIPPED = {"MODEL": Path(__file__).parents[1] / "models" / "isolation_forest.joblib"}
+#: What a mistake in settings.py may raise while it is read.
+SETTINGS_FAULTS = (
+    SyntaxError,
+    NameError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    ImportError,
+)
+
+
+def no_settings() -> Mapping[str, object]:
+    """The settings of an installed program: all are the built-in ones."""
+    return {}
+
+
+def main(
+    arguments: Sequence[str],
+    program: str,
+    load_settings: Callable[[], Mapping[str, object]] = no_settings,
+    folder: Path = Path(),
+    judge_all: Callable[[Loop], None] | None = None,
+) -> int:
+    """Run the program; returns its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line without the program's name.
+    program : str
+        Its name, for messages.
+    load_settings : callable
+        Gives the user's settings by name; those that it lacks are the built-in ones.
+    folder : Path
+        What paths in the settings are relative to.
+    judge_all : callable, optional
+        The endless loop; :meth:`Loop.run` without it.
+    """
+    os.environ.pop("MPLBACKEND", None)  # the views choose for themselves, and matplotlib fails at a name that it lacks
+    try:
+        options = read_options(
+            *(arguments, settings_of(load_settings), folder),
+            program=program,
+            description=DESCRIPTION,
+            shipped=SHIPPED,
+        )
+        check_conflicts(options)
+        options.compare = names_to_compare(options.compare)
+        words = words_on_anomaly(options)
+    except OptionError as error:
+        say(f"{program}: {error}")
+        return WRONG_USE
+    if options.detector == "list":
+        print(list_of_detectors())
+        return DONE
+    give_back_large_blocks()
+    try:
+        # numpy and more: after the command line was found to be right
+        from streamforest.program.description import Command  # noqa: PLC0415
+        from streamforest.program.loop import Loop  # noqa: PLC0415
+        from streamforest.program.run import run  # noqa: PLC0415
+
+    except ModuleNotFoundError as error:
+        say(missing(program, error))
+        return FAILED
+    except (ImportError, OSError, MemoryError) as error:  # a library that the system does not load
+        why = str(error).partition("\n")[0][:200] or "there is not enough memory"
+        say(f"{program}: a package cannot be loaded: {why}; is there a limit on memory or open files (ulimit -a)?")
+        return FAILED
+    try:
+        return run(Command(program, arguments, options, words), judge_all or Loop.run)
+    except ModuleNotFoundError as error:
+        say(missing(program, error))
+        return FAILED
+    except MemoryError:
+        say(f"{program}: there is not enough memory; see --memory-limit and --most-streams")
+        return FAILED
+    except SystemError as error:  # compiled code that had not even the memory for its own exception
+        say(f"{program}: the interpreter failed: {error}; is there a limit on memory (ulimit -a)?")
+        return FAILED
+
+
+def end(main: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a main function on the command line and end the program with its exit code."""
+    sys.stdout = with_patience(sys.stdout, "standard output", None)
+    sys.stderr = with_patience(sys.stderr, "standard error", MESSAGE_PATIENCE)
+    try:
+        exit_code = main(sys.argv[1:] if arguments is None else arguments)
+    finally:
+        flush_or_drop()
+    leave(exit_code)  # all is closed; Python's own end takes up to a second more, and a toolkit's may abort
+
+
+def missing(program: str, error: ModuleNotFoundError) -> str:
+    """What is to be done where a package that every run needs is not installed."""
+    return f"{program}: {error.name} is not installed; run 'python -m pip install -r requirements.txt'"
+
+
+def settings_of(load_settings: Callable[[], Mapping[str, object]]) -> Mapping[str, object]:
+    """The user's settings.
+
+    Raises
+    ------
+    OptionError
+        The file is no valid Python, or it is not there.
+    """
+    try:
+        return load_settings()
+    except SETTINGS_FAULTS as error:
+        raise OptionError(f"settings.py cannot be read: {error}") from None
+
+
+def list_of_detectors() -> str:
+    """The detectors that there are: name, cost, memory and a line each."""
+    from streamforest.detectors import DETECTORS  # noqa: PLC0415 - see run
+
+    rows = [("name", "a point", "a stream", "what it is")]
+    rows += [(name, entry.cost, entry.memory, entry.line) for name, entry in DETECTORS.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def names_to_compare(text: str | None) -> tuple[str, ...]:
+    """The detectors to compare; none where that is not asked for.
+
+    Raises
+    ------
+    OptionError
+        They are too few, too many, unknown or the same.
+    """
+    if text is None:
+        return ()
+    from streamforest.detectors import DETECTORS  # noqa: PLC0415
+    from streamforest.verdicts.comparison import LEAST_DETECTORS, MOST_DETECTORS  # noqa: PLC0415 - see run
+
+    names = tuple(name.strip() for name in text.split(","))
+    if not set(names) <= set(DETECTORS) or not LEAST_DETECTORS <= len(set(names)) == len(names) <= MOST_DETECTORS:
+        guess = "".join(did_you_mean(name, DETECTORS) for name in names if name not in DETECTORS)
+        raise OptionError(
+            f"COMPARE is {text!r}: it must be {LEAST_DETECTORS} to {MOST_DETECTORS} different ones of "
+            f"{', '.join(DETECTORS)}, with commas between{guess}"
+        )
+    return names
+
+
+def words_on_anomaly(options: SimpleNamespace) -> Sequence[str]:
+    """The program that an episode runs, found, and its arguments; empty where none is wanted.
+
+    Raises
+    ------
+    OptionError
+        It cannot be run.
+    """
+    if options.on_anomaly is None:
+        return ()
+    from streamforest.sinks.hook import words_of  # noqa: PLC0415 - see run
+
+    try:
+        return words_of(options.on_anomaly)
+    except ValueError as error:
+        raise OptionError(f"ON_ANOMALY is {options.on_anomaly!r}: {error}") from None

@@ -1,0 +1,195 @@
+"""Options that do not go together."""
+
+from __future__ import annotations
+
+import os
+import stat
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+from streamforest.program.options import OptionError, names_file
+
+#: Options that name files.
+LOADED, WRITTEN = ("MODEL", "LSTM_MODEL"), ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE", "CHECKPOINT")
+#: What else is written beside the file of an option: ends of names.
+DERIVED = {"LOG": ("1",), "CHECKPOINT": ("1", "new", "lock"), "TOKEN_FILE": ("act",)}
+
+
+def check_conflicts(options: SimpleNamespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises
+    ------
+    OptionError
+        Some do not; the message names them.
+    """
+    check_follow(options)
+    check_dialect(options)
+    check_keys(options)
+    check_paths(options)
+    check_page(options)
+
+
+def check_page(options: SimpleNamespace) -> None:
+    """Refuse an address or a certificate of the page that cannot be.
+
+    Raises
+    ------
+    OptionError
+        One is so; the message names it.
+    """
+    if options.tls_key is not None and options.tls_cert is None:
+        raise OptionError(f"TLS_KEY is {str(options.tls_key)!r}: it is of a certificate, so give --tls-cert too")
+    if options.base_url is not None:
+        parts = urlsplit(options.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise OptionError(
+                f"BASE_URL is {options.base_url!r}: it must be like https://example.org/pump, as visitors write it"
+            )
+
+
+def check_follow(options: SimpleNamespace) -> None:
+    """Refuse to follow what is no file.
+
+    Raises
+    ------
+    OptionError
+        It is asked for, and the source is another one.
+    """
+    if options.follow and not names_file(options.source):
+        raise OptionError(f"--follow is for files, and SOURCE is {options.source!r}: leave it away, or say --no-follow")
+
+
+def check_dialect(options: SimpleNamespace) -> None:
+    """Refuse a form of times or a zone that there is not, and what is both counter and gauge.
+
+    Raises
+    ------
+    OptionError
+        One of them is wrong.
+    """
+    if options.counter and options.gauge:
+        raise OptionError("COUNTER and GAUGE are on: a counter is judged by its growth, a gauge as it is; choose one")
+    form, zone = options.time_format, options.time_zone
+    if form is None and zone is None:
+        return
+    from streamforest.reading.time_form import FORMATS, zone_of  # noqa: PLC0415 - numpy
+
+    if form is not None and "%" not in form and form.lower() not in FORMATS:
+        raise OptionError(
+            f"TIME_FORMAT is {form!r}: it must be one of {', '.join(FORMATS)}, or a pattern such as %d.%m.%Y %H:%M"
+        )
+    if zone is not None:
+        try:
+            zone_of(zone)
+        except ValueError as error:
+            raise OptionError(f"TIME_ZONE is {zone!r}: {error}") from None
+
+
+def check_keys(options: SimpleNamespace) -> None:
+    """Refuse what does not go together with many streams side by side.
+
+    Raises
+    ------
+    OptionError
+        Something does not.
+    """
+    if options.key_column is None:
+        if options.drop_after is not None:
+            raise OptionError(
+                f"DROP_AFTER is {options.drop_after:g}: it is for many streams, so give --key-column too, or none"
+            )
+        return
+    kind = options.source.partition(":")[0]
+    faults = {
+        f"SOURCE is {options.source!r}, which has no columns: name a file, -, mqtt:, kafka:, duckdb: or prometheus:": (
+            not names_file(options.source) and kind not in {"-", "mqtt", "mqtts", "kafka", "duckdb", "prometheus"}
+        ),
+        f"DETECTOR is {options.detector!r}: many streams are judged by isolation-forest": (
+            options.detector not in {"isolation-forest", "list"}
+        ),
+        f"COMPARE is {options.compare!r}: several detectors are compared on one stream": options.compare is not None,
+        "SNAPSHOT_ON_ANOMALY is on: that is for one stream, say --no-snapshot-on-anomaly": options.snapshot_on_anomaly,
+    }
+    for fault, is_there in faults.items():
+        if is_there:
+            raise OptionError(f"--key-column {options.key_column}: {fault}")
+
+
+def check_paths(options: SimpleNamespace) -> None:
+    """Keep the run from writing over what it reads, to a pipe or a device, or two outputs to one file.
+
+    Raises
+    ------
+    OptionError
+        Two paths are of one file, or one is of none.
+    """
+    for name in (*LOADED, *WRITTEN):
+        path = getattr(options, name.lower())
+        if path is not None:
+            check_kind(name, path)
+    taken = {"SOURCE": Path(options.source)} if names_file(options.source) else {}
+    taken |= {"MODEL": options.model, "LSTM_MODEL": options.lstm_model}
+    for name in WRITTEN:
+        path = getattr(options, name.lower())
+        if path is None:
+            continue
+        paths = [path, *(path.with_name(f"{path.name}.{end}") for end in DERIVED.get(name, ()))]
+        if options.source == "-" and any(map(_is_standard_input, paths)):
+            raise OptionError(f"{name} is {str(path)!r}: that is the file of standard input, choose another one")
+        for own, (other, file) in product(paths, taken.items()):
+            if is_same_file(own, file):
+                shown = f"{name} is {str(path)!r}" + (f", and {own.name} belongs to it" if own != path else "")
+                raise OptionError(f"{shown}: that is the file of {other}, choose another one")
+        taken |= {f"{name} ({own.name})" if own != path else name: own for own in paths}
+
+
+def _is_standard_input(path: Path) -> bool:
+    """Whether a path leads to the file that standard input is read from."""
+    try:
+        return stat.S_ISREG(os.fstat(0).st_mode) and os.path.samestat(path.stat(), os.fstat(0))
+    except (OSError, ValueError):
+        return False
+
+
+def check_training(options: SimpleNamespace) -> None:
+    """Keep a training from writing its model over what it learns from, to a pipe or a device.
+
+    Raises
+    ------
+    OptionError
+        It would.
+    """
+    if options.train_on is not None and is_same_file(options.model, options.train_on):
+        raise OptionError(f"--output is {str(options.model)!r}: that is the file of --train-on, choose another one")
+    check_kind("MODEL", options.model)
+
+
+def check_kind(name: str, path: Path) -> None:
+    """Refuse what is no file: a named pipe would hold up the run for its other end, a device would be replaced.
+
+    Raises
+    ------
+    OptionError
+        There is something else at the path. A log or report may go to the null device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return  # an error when it is opened says what is wrong
+    if stat.S_ISREG(mode) or (name in ("LOG", "REPORT") and is_same_file(path, Path(os.devnull))):
+        return
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
+    what = kinds.get(stat.S_IFMT(mode), "a device")
+    none = ", or none to write none" if name in WRITTEN else ""
+    raise OptionError(f"{name} is {str(path)!r}: that is {what}, name a file{none}")
+
+
+def is_same_file(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file; files that are not there yet are the same if their paths are."""
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):
+        return os.path.abspath(path) == os.path.abspath(other)  # noqa: PTH100 - resolve() may fail where this does not

@@ -1,0 +1,92 @@
+"""What a run is made of, in one object that does not change: what was asked for, and the parts that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple
+
+from streamforest.program.repeat import repeating
+from streamforest.protocols import Source, Status
+from streamforest.storage.resumption import Resumption
+from streamforest.terminal.stop import StopFlag
+from streamforest.verdicts.counts import RunCounts
+
+if TYPE_CHECKING:
+    from streamforest.program.judges import PointJudge
+    from streamforest.verdicts.comparison import DetectorComparison
+
+
+class Command(NamedTuple):
+    """What the user asked for.
+
+    Attributes
+    ----------
+    program : str
+        The program's name, in front of its messages: a script's or a command's.
+    words : sequence of str
+        The command line without the program's name.
+    options : SimpleNamespace
+        Every option, checked.
+    on_anomaly : sequence of str
+        The program that an episode runs, and its arguments; empty where none is wanted.
+    """
+
+    program: str
+    words: Sequence[str]
+    options: SimpleNamespace
+    on_anomaly: Sequence[str] = ()
+
+    @property
+    def repeating(self) -> str:
+        """The command line that repeats the run."""
+        launch = f"python {self.program}" if self.program.endswith(".py") else self.program
+        return repeating(launch, self.words)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: what was asked for, and what judges and counts.
+
+    Attributes
+    ----------
+    command : Command
+        What the user asked for.
+    source : Source
+        Where readings come from; a live one sets its own pace.
+    judge : PointJudge
+        Ready to judge: nothing is loaded or fitted once points come.
+    counts : RunCounts
+        Fed with every verdict and refusal.
+    stop : StopFlag
+        Ends the run.
+    comparison : DetectorComparison or None
+        The detectors that judge along, where several do.
+    resumption : Resumption or None
+        Keeps the run in a checkpoint as it goes on and at its end.
+    """
+
+    command: Command
+    source: Source
+    judge: PointJudge
+    counts: RunCounts
+    stop: StopFlag
+    comparison: DetectorComparison | None = None
+    resumption: Resumption | None = None
+
+    @property
+    def options(self) -> SimpleNamespace:
+        """Every option, checked."""
+        return self.command.options
+
+    def status(self) -> Status:
+        """How the run stands now, and how far the detectors agree where several judge."""
+        judge = self.judge
+        status = self.counts.status(self.source.name, judge.name, judge.detectors, judge.warm_up_points)
+        return status if self.comparison is None else status._replace(agreement=self.comparison.shared())
+
+    def summary(self) -> str:
+        """The run in a few lines, for people."""
+        counted = self.counts.summary()
+        return counted if self.comparison is None else f"{counted}\n{self.comparison.summary()}"

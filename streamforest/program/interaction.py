@@ -1,0 +1,131 @@
+"""What keeps the user in touch with a run, as its options ask for it: view, keys, pictures."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from streamforest.connections.addresses import without_passwords
+from streamforest.sinks.report import RecentReport
+from streamforest.terminal.console import is_attended, is_file, is_terminal, say
+from streamforest.text import escaped
+from streamforest.views import Choice, ViewError, choose, make_view
+from streamforest.views.access import PageAccess
+
+if TYPE_CHECKING:
+    from streamforest.program.description import Run
+    from streamforest.program.watch import Watch
+    from streamforest.protocols import Sink, VerdictMemory
+
+
+def choose_view(options: SimpleNamespace) -> Choice:
+    """Where the picture will be; says so, and why."""
+    choice = choose(options.view if options.visualization else "none", is_attended(), os.environ)
+    if choice.why:
+        say(choice.why)
+    return choice
+
+
+def has_keys(options: SimpleNamespace) -> bool:
+    """Whether keys can be typed in the terminal: there is one, and what is typed there is not what is watched."""
+    return options.source != "-" and is_terminal(sys.stdin)
+
+
+def is_interactive(options: SimpleNamespace) -> bool:
+    """Whether anything may be asked of the run while it goes on, a view apart."""
+    return has_keys(options) or options.global_hotkey or options.snapshot_on_anomaly
+
+
+def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
+    """What keeps the user in touch, with the sinks that it needs."""
+    from streamforest.program.watch import Output, Watch  # noqa: PLC0415
+    from streamforest.sinks.episode_end import EpisodeEndSink  # noqa: PLC0415
+    from streamforest.terminal.actions import Actions  # noqa: PLC0415 - only where somebody watches
+
+    options = run.options
+    actions, anomalies = Actions(), RecentReport(comparison=run.comparison, names=run.judge.keys)
+    memory = new_memory(run)
+    run.judge.recall(memory.newest)
+    output = Output(options.images, options.theme, picture_texts(options), options.report, Path())
+    watch = Watch(memory, anomalies, run.status, actions, run.stop, run.judge, output, say)
+    needed: list[Sink] = [memory, anomalies]
+    if options.snapshot_on_anomaly:
+        needed.append(EpisodeEndSink(watch.end_episode, options.cool_down))
+    return watch, needed
+
+
+def new_memory(run: Run) -> VerdictMemory:
+    """What keeps the points that are drawn: of one stream or of many."""
+    from streamforest.verdicts.history import History  # noqa: PLC0415 - see make_watch
+    from streamforest.verdicts.ranking import StreamRanking  # noqa: PLC0415
+
+    if run.judge.keys is not None:
+        return StreamRanking(run.judge.keys, run.options.cool_down)
+    history = History(run.options.history)
+    history.marks = None if run.comparison is None else run.comparison.marks
+    return history
+
+
+def picture_texts(options: SimpleNamespace) -> dict[str, str]:
+    """What every saved picture tells of the run: source, seed, settings, versions."""
+    from streamforest.program.repeat import shown_settings, versions  # noqa: PLC0415 - see make_watch
+
+    texts = {
+        "Source": without_passwords(options.source),
+        "Seed": str(options.seed) if options.source.partition(":")[0] == "simulated" else "none",
+        "Settings": ", ".join(f"{name}={value}" for name, value in shown_settings(vars(options)).items()),
+        "Versions": versions(),
+    }
+    return {name: escaped(text) for name, text in texts.items()}
+
+
+def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
+    """Open the view that was chosen; where that fails the run goes on without one."""
+    try:
+        view = make_view(
+            choice,
+            watch,
+            theme=options.theme,
+            notify=say,
+            access=page_access(options),
+        )
+    except ViewError as error:
+        say(f"view: none; {error}")
+        return
+    if view is not None:
+        watch.show(view)
+
+
+def page_access(options: SimpleNamespace) -> PageAccess:
+    """How visitors reach the page, as the options ask for it."""
+    return PageAccess(
+        options.port,
+        options.public,
+        options.most_visitors,
+        options.base_url or "",
+        None if options.tls_cert is None else (options.tls_cert, options.tls_key),
+        options.token_file,
+        is_private=not is_file(sys.stderr),
+    )
+
+
+def listen_to_keys(watch: Watch | None, options: SimpleNamespace) -> None:
+    """Listen to the terminal's keys, and to all keys where that is wished for."""
+    from streamforest.terminal.keys import listen, listen_everywhere  # noqa: PLC0415 - see make_watch
+
+    if watch is None:
+        return
+    if has_keys(options):
+        watch.hear(listen(watch.actions.ask))
+    if options.global_hotkey:
+        listen_everywhere(watch.actions.ask, say)
+
+
+def key_line(watch: Watch | None, options: SimpleNamespace) -> str:
+    """The keys that work in the terminal, for people."""
+    if watch is None or not has_keys(options):
+        return "Ctrl+C ends the run"
+    return "q saves a picture, r the report, d changes the detector, Ctrl+C ends the run"

@@ -1,0 +1,99 @@
+"""How much memory a run may take: what is free at its start, or less where that is asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from streamforest.stream_names import MOST_STREAMS
+
+#: Share of the free memory that the records of many streams may take; a checkpoint copies them once.
+SHARE = 0.4
+#: Bytes of a stream beside its record: its key, its times, what sinks and counts know of it.
+BESIDE = 2_000
+MEGABYTE = 10**6
+
+
+def most_streams(record_bytes: int, is_kept: bool, free: int | None) -> int:
+    """How many streams there may be.
+
+    Parameters
+    ----------
+    record_bytes : int
+        Of a stream.
+    is_kept : bool
+        Whether checkpoints are written.
+    free : int or None
+        Bytes that the run may take; None where that is not known.
+
+    Examples
+    --------
+    >>> most_streams(24_000, True, 10**9), most_streams(24_000, True, None)
+    (8000, 1000000)
+    """
+    if free is None:
+        return MOST_STREAMS
+    each = record_bytes * (2 if is_kept else 1) + BESIDE
+    return max(1, min(MOST_STREAMS, int(SHARE * free) // each))
+
+
+def free_memory(limit: int | None = None) -> int | None:
+    """Bytes that this program may take beside what it has: by the machine, its group's limit, and ``limit``.
+
+    None where the system does not tell.
+    """
+    found = [available(), left_to_group(), left_to_program(), limit]
+    limits = [n for n in found if n is not None]
+    return max(0, min(limits)) if limits else None
+
+
+def limit_memory(limit: int) -> bool:
+    """Let this program take no more than so many bytes: what asks for more fails; returns whether that works here."""
+    if sys.platform == "win32":
+        return False
+    import resource  # noqa: PLC0415 - not on Windows
+
+    try:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    except (OSError, ValueError):
+        return False
+    return sys.platform == "linux"  # elsewhere it counts too little
+
+
+def available() -> int | None:
+    """Bytes of the machine that no other program needs."""
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    with suppress(OSError, ValueError, AttributeError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return None
+
+
+def left_to_group() -> int | None:
+    """Bytes that are left to the control group of this program, as a container's."""
+    folder = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):
+        most = int((folder / "memory.max").read_text(encoding="ascii"))  # "max" where there is no limit
+        return most - int((folder / "memory.current").read_text(encoding="ascii"))
+    return None
+
+
+def left_to_program() -> int | None:
+    """Bytes that the limits of this program (``ulimit -v``, ``-d``) leave to it."""
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415 - not on Windows
+
+    left = []
+    with suppress(OSError, ValueError, IndexError):
+        sizes = Path("/proc/self/statm").read_text(encoding="ascii").split()
+        for name, column in (("RLIMIT_AS", 0), ("RLIMIT_DATA", 5)):
+            soft, _ = resource.getrlimit(getattr(resource, name))
+            if soft != resource.RLIM_INFINITY:
+                left.append(soft - int(sizes[column]) * resource.getpagesize())
+    return min(left, default=None)

@@ -1,0 +1,156 @@
+"""One run: its parts are made, the stream is judged while the user watches, and it is summed up."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from streamforest.optional import MissingPackageError
+from streamforest.program import assembly, continuation, interaction
+from streamforest.program.description import Command, Run
+from streamforest.program.explanation import explanation
+from streamforest.program.loop import Loop
+from streamforest.program.memory import MEGABYTE, limit_memory
+from streamforest.program.summary.writer import make_summary
+from streamforest.protocols import DetectorError, ReaderGoneError, Sink, SourceError
+from streamforest.storage.checkpoint import CheckpointError
+from streamforest.storage.resumption import DifferentRunError
+from streamforest.stream_names import StreamNames
+from streamforest.terminal.console import is_attended, is_terminal, leave, say, wait_for_readers
+from streamforest.terminal.signals import on_quit, on_stop_signals
+from streamforest.terminal.stop import StopFlag
+from streamforest.verdicts.counts import RunCounts
+
+if TYPE_CHECKING:
+    from streamforest.program.watch import Watch
+    from streamforest.views import Choice
+
+DONE, FAILED, WRONG_USE = 0, 1, 2
+#: Seconds that a live run waits for a reader of standard output who takes nothing.
+OUTPUT_PATIENCE = 3.0
+
+
+def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
+    """Build the parts, watch the stream until the run ends, and sum it up; returns the exit code."""
+    options = command.options
+    if options.memory_limit is not None and not limit_memory(options.memory_limit * MEGABYTE):
+        say(f"this system limits no memory: --memory-limit {options.memory_limit} only limits streams")
+    stop = StopFlag()
+    try:
+        if options.explain:
+            return explained(options, stop)
+        made = make_run(command, stop)
+        choice = interaction.choose_view(options)
+        sinks = assembly.make_sinks(made)
+        watch = None
+        if choice.view != "none" or interaction.is_interactive(options):
+            watch, needed = interaction.make_watch(made)
+            sinks = [*needed, *sinks]
+        summary, summed_up = make_summary(made, watch)
+        first: list[Sink] = [] if made.comparison is None else [made.comparison]
+        without_times = assembly.line_without_times(options)
+        loop = Loop(made, [*first, *summed_up, *sinks], without_times=without_times, notify=say)
+        continuation.resume(made, sinks)
+    except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
+        stop.close()
+        say(f"{command.program}: {error}")
+        return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
+    if watch is not None:
+        interaction.open_view(choice, watch, options)
+    on_stop_signals(stop.hear)
+    on_quit()
+    stop.end_in_time(lambda: "" if made.resumption is None else made.resumption.unwritten)
+    wait_for_readers(stop, OUTPUT_PATIENCE if made.source.live else None)
+    interaction.listen_to_keys(watch, options)
+    if is_terminal(sys.stderr):
+        say(f"watching {made.source.name} with {made.judge.name}; {interaction.key_line(watch, options)}")
+    judge = partial(judge_all, loop)
+
+    if watch is None:
+        code = sum_up(made, judge, summary)
+        on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
+    else:
+        code = run_watched(made, judge, summary, watch, choice)
+    stop.close()
+    return code
+
+
+def make_run(command: Command, stop: StopFlag) -> Run:
+    """The parts of a run that judge and count; the source stands where an earlier run left off.
+
+    Raises
+    ------
+    SourceError, DetectorError, MissingPackageError, CheckpointError
+        One of them cannot be made; the message is for the user.
+    """
+    options = command.options
+    resumption = continuation.make_resumption(options)
+    source = assembly.make_source(options)
+    if resumption is not None:
+        resumption.add_source(source)
+    judge, comparison = assembly.make_judge(options, source)
+    counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day, names=judge.keys)
+    return Run(command, source, judge, counts, stop, comparison, resumption)
+
+
+def explained(options: SimpleNamespace, stop: StopFlag) -> int:
+    """Print how a source is understood, and its first readings; returns the exit code."""
+    source = assembly.make_source(options)
+    names = None if options.key_column is None else StreamNames()
+    try:
+        lines = explanation(source, stop, options, names)
+    finally:
+        source.close()
+        stop.close()
+    print("\n".join(lines))
+    return DONE
+
+
+def run_watched(
+    made: Run, judge: Callable[[], None], summary: Callable[[str], None], watch: Watch, choice: Choice
+) -> int:
+    """Judge in a worker thread while the user watches; returns the exit code."""
+
+    def go_on() -> None:
+        watch.lose_display()
+        leave(end_with(watch, sum_up(made, watch.rest, summary)))
+
+    if choice.view == "window":
+        from streamforest.views.window import before_exit  # noqa: PLC0415 - matplotlib
+
+        before_exit(go_on)
+    code = sum_up(made, partial(watch.during, judge), summary)
+    if is_attended():
+        watch.after()
+    return end_with(watch, code)
+
+
+def sum_up(made: Run, judge: Callable[[], None], summary: Callable[[str], None]) -> int:
+    """Judge the stream to its end and say what there was to see; returns the exit code."""
+    fault = ""
+    try:
+        judge()
+    except ReaderGoneError:
+        summary(fault)
+        return DONE  # nobody is left to read more
+    except SourceError as error:
+        fault = str(error)
+        say(f"{made.command.program}: {fault}")
+    except MemoryError:
+        fault = "there is not enough memory to go on; see --memory-limit and --most-streams"
+        say(f"{made.command.program}: {fault}")
+    for line in made.summary().splitlines():
+        say(line)
+    summary(fault)
+    return FAILED if fault else DONE
+
+
+def end_with(watch: Watch, code: int) -> int:
+    """Give terminal and screen back; returns the exit code."""
+    on_stop_signals(signal.SIG_IGN)  # the run is over: another Ctrl+C has nothing to end
+    watch.close()
+    return code

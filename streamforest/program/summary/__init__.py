@@ -1,0 +1,1 @@
+"""One HTML page that tells of a whole run."""

@@ -1,0 +1,175 @@
+"""Compiles all that the default detector needs, in two processes and with a bar, where nothing of it is on disk yet."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+
+from streamforest.compiled import address_of, cache_folder, compile_for
+from streamforest.detectors import isolation_forest as forest_detector
+from streamforest.features import band, habits, season
+from streamforest.features.observe import new_state
+from streamforest.features.vector import look, new_rooms
+from streamforest.judging.decide import new_courses, renumber
+from streamforest.judging.rules import NO_RULES
+from streamforest.models.forest import NODE_DTYPE, Forest
+from streamforest.protocols import VERDICT_DTYPE
+from streamforest.simulation.streams import SimulatedStream, default_profile
+from streamforest.terminal.console import is_terminal
+from streamforest.terminal.progress import show_bar
+from streamforest.verdicts.counts import tally
+
+#: Functions on disk after all is compiled, for the bar; a test holds it near the truth.
+FUNCTIONS = 142
+FRAME = 0.2  # seconds between two looks at how far it is
+#: Starts the second process, which has to find the package as this one did.
+WORKER = "import sys; sys.path.insert(0, {!r}); from streamforest.program.warm_up import work; work()"
+
+
+def _judge() -> forest_detector.Judge:
+    """A forest of one leaf, of the types that a loaded one has."""
+    leaf = np.zeros(1, NODE_DTYPE)
+    forest = Forest(leaf, np.zeros(1, np.bool_), np.zeros(1), np.zeros(1, np.uint64), 0, 1.0)
+    knots = np.array([0.0, 1.0])
+    return forest_detector.Judge(forest, knots, knots, knots, knots, 0.001, NO_RULES.numbers)
+
+
+def compile_features() -> None:
+    """The features."""
+    look(new_state()[0], math.nan, math.nan, 0.001, new_rooms()[0])
+
+
+def compile_parts() -> None:
+    """Parts of the features, in the order in which the rest comes to them: season, habits, band."""
+    state, buffers = new_state()[0], new_rooms()[0]
+    compile_for(season.learn_outlier, state, 0.0, 0.0, 0.0)
+    compile_for(band.forget_sizes, state)
+    compile_for(habits.begin_habits, state, 0.0)
+    compile_for(band.look_at_band, state, 0.0)
+    compile_for(habits.hold_against_habits, state, 0.0, buffers)
+
+
+def compile_verdict() -> None:
+    """What the forest and the alarm rules make of it, what is counted, and the simulated stream."""
+    records, verdicts, judge = forest_detector.new_records(), np.zeros(1, VERDICT_DTYPE), _judge()
+    forest_detector.isolate_block(judge.forest, forest_detector.new_bench(1), 0)
+    forest_detector.conclude(records[0], math.nan, math.nan, judge, new_rooms()[0], 0.0, verdicts[0])
+    tally(verdicts[:0])
+    renumber(new_courses(), NO_RULES.numbers, verdicts[:0])
+    SimulatedStream(default_profile(), 1).take(1)
+
+
+def compile_stream() -> None:
+    """The step over the readings of a block; the other groups are part of it."""
+    records, none, judge = forest_detector.new_records(), np.empty(0), _judge()
+    forest_detector.judge_stream(records, 0, none, none, judge, np.empty(0, VERDICT_DTYPE))
+
+
+def compile_point() -> None:
+    """The step over one reading, in the same way."""
+    records, verdicts, buffers, judge = forest_detector.new_records(), np.zeros(1, VERDICT_DTYPE), new_rooms(), _judge()
+    bound = forest_detector.lay_desk(records, verdicts, buffers, judge)
+    forest_detector.judge_point(address_of(bound), math.nan, math.nan)
+
+
+#: The second process of this one, which may go on for a while.
+working: list[subprocess.Popen[str]] = []
+GROUPS = {"parts": compile_parts, "verdict": compile_verdict, "point": compile_point}
+
+
+def is_compiled() -> bool:
+    """Whether the last that is compiled is on disk, for this Python."""
+    folder = cache_folder()
+    version = f"py{sys.version_info.major}{sys.version_info.minor}"
+    ends = [f"isolation_forest.{name}-*.{version}*.nbi" for name in ("judge_stream", "judge_point")]
+    return folder is not None and all(any(folder.rglob(end)) for end in ends)
+
+
+def compile_all(one_by_one: bool = False) -> None:
+    """Compile all that a run with the default detector needs, unless it is on disk or cannot be kept there.
+
+    The step that is not needed at once is still compiled in the other process while the run goes on: the one over one
+    reading, unless the readings come ``one_by_one``.
+    """
+    folder = cache_folder()
+    if folder is None or is_compiled():
+        return
+    with _bar(folder), _second_process() as ask:
+        # the features are more than half of the work: some of them come first there
+        ask("parts")
+        ask("verdict")
+        compile_features()
+        wait = ask("point")
+        wait("verdict")
+        compile_stream()
+        if one_by_one:
+            wait("point")
+    compile_verdict()  # finds what the other process has done, or does it
+    if one_by_one:
+        compile_point()
+
+
+def work() -> None:
+    """Be the second process: compile the groups that are named on standard input, and say of each that it is done."""
+    for line in sys.stdin:
+        GROUPS[line.strip()]()
+        print(line.strip(), flush=True)
+
+
+@contextmanager
+def _second_process() -> Iterator[Callable[[str], Callable[[str], None]]]:
+    """A function that asks the second process for a group and gives one that waits for a group; both never fail."""
+    words = [sys.executable, "-c", WORKER.format(str(Path(__file__).parents[2]))]
+    pipe = subprocess.PIPE
+    try:
+        worker = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        yield lambda _group: lambda _waited_for: None
+        return
+
+    def wait(group: str) -> None:
+        for line in worker.stdout or ():
+            if line.strip() == group:
+                return
+
+    def ask(group: str) -> Callable[[str], None]:
+        with suppress(OSError):
+            print(group, file=worker.stdin, flush=True)
+        return wait
+
+    working.append(worker)
+    try:
+        yield ask
+    finally:
+        with suppress(OSError):
+            cast("IO[str]", worker.stdin).close()  # it ends when it has done what it was asked for
+
+
+@contextmanager
+def _bar(folder: Path) -> Iterator[None]:
+    """A bar of how many functions are on disk."""
+    if not is_terminal(sys.stderr):
+        yield
+        return
+    is_over = threading.Event()
+
+    def draw() -> None:
+        while not is_over.wait(FRAME):
+            show_bar("compiling", min(sum(1 for _ in folder.rglob("*.nbi")), FUNCTIONS - 1), FUNCTIONS)
+
+    drawing = threading.Thread(target=draw, daemon=True)
+    drawing.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        drawing.join()
+        show_bar("compiling", FUNCTIONS, FUNCTIONS)

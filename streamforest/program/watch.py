@@ -1,0 +1,300 @@
+"""What a user sees of a run and does to it: the picture, the keys, and carrying out what is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+from streamforest.protocols import Status, VerdictMemory, View
+from streamforest.sinks.report import RecentReport
+from streamforest.terminal.actions import DETECTOR, VIEW_COMMANDS, Actions
+from streamforest.terminal.keys import FOREGROUND_CHECK, TerminalKeys
+from streamforest.terminal.stop import StopFlag
+from streamforest.views.headless import HeadlessView
+
+MOST_EPISODES = 100  # that wait for their picture; a replay may end them faster than pictures can be drawn
+#: Pictures of episodes that a run saves, and bytes: what is on a stream must not fill the disk.
+MOST_PICTURES, MOST_PICTURE_BYTES = 1000, 10**9
+FRAME = 1 / 30  # seconds between two looks at keys and actions, where there is a picture
+WAIT = 0.05 if sys.platform == "win32" else FOREGROUND_CHECK  # where there is none; Windows' console cannot wake us
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where pictures and reports go, and what they look like.
+
+    Attributes
+    ----------
+    images : Path
+        Folder of the pictures.
+    theme : str
+        Colours of a picture.
+    metadata : mapping of str to str
+        What every picture tells of the run.
+    report : Path or None
+        The report that the run writes by itself.
+    reports : Path
+        Folder of a report that is asked for where the run writes none.
+    """
+
+    images: Path
+    theme: str
+    metadata: Mapping[str, str]
+    report: Path | None
+    reports: Path
+
+
+class Switchable(Protocol):
+    """What judges, and can be changed while it does."""
+
+    def switch(self, name: str) -> None:
+        """Let another detector judge; raises ValueError where it cannot."""
+        ...
+
+    def switch_to_next(self) -> None:
+        """Let the next detector judge; raises ValueError where it cannot."""
+        ...
+
+
+class Watch:
+    """Keeps the user and a run in touch; the run is in a worker thread, all else in the main thread.
+
+    Parameters
+    ----------
+    memory : VerdictMemory
+        A sink of the run, and what is drawn.
+    anomalies : RecentReport
+        Another sink.
+    status : callable
+        Gives the run's Status.
+    actions : Actions
+        What the user asks for.
+    stop : StopFlag
+        Ends the run.
+    judge : Switchable
+        The run's detector.
+    output : Output
+        Where pictures and reports go.
+    say : callable
+        Takes a line for people.
+    """
+
+    def __init__(
+        self,
+        memory: VerdictMemory,
+        anomalies: RecentReport,
+        status: Callable[[], Status],
+        actions: Actions,
+        stop: StopFlag,
+        judge: Switchable,
+        output: Output,
+        say: Callable[[str], None],
+    ) -> None:
+        self.memory, self.status, self.actions, self.output = memory, status, actions, output
+        self._anomalies, self._stop, self._judge, self._say = anomalies, stop, judge, say
+        self._keys: TerminalKeys | None = None
+        self._view: View = HeadlessView(actions)
+        self._has_picture = False
+        self._judging: Future[None] = Future()
+        self._episodes: deque[int] = deque()  # peaks of those that still want a picture
+        self._left_out = 0  # of them
+        self._pictures, self._picture_bytes, self._refused = 0, 0, 0  # of episodes
+
+    def show(self, view: View) -> None:
+        """Let the user see the stream in a view; it is closed with this object."""
+        self._view, self._has_picture = view, True
+
+    def hear(self, keys: TerminalKeys | None) -> None:
+        """Let the user type keys; they are given back with this object."""
+        self._keys = keys
+        if not self._has_picture:
+            self._show_nothing()
+
+    def during(self, judge: Callable[[], None]) -> None:
+        """Judge in a worker thread and serve the user meanwhile; raises what ``judge`` raises."""
+        with ThreadPoolExecutor(1, "judge") as pool:
+            self._judging = judging = pool.submit(judge)
+            judging.add_done_callback(lambda _: self.actions.wake())
+            try:
+                self.rest()
+            except BaseException:
+                self._stop.request()  # or the program would wait for an endless stream
+                raise
+
+    def rest(self) -> None:
+        """Serve the user until all is judged; raises what judging raised."""
+        self._serve(lambda: self._judging.done() and not (self._episodes and not self._stop.requested))
+        self._carry_out_all()  # asked for by the last points
+        if self._refused:
+            self._say(f"{self._refused:,} episodes have no picture: there were as many as a run saves")
+        left_out = self._left_out + len(self._episodes)
+        if left_out:
+            self._say(f"{left_out} episodes have no picture: they ended faster than pictures can be drawn")
+        self._judging.result()
+
+    def lose_display(self) -> None:
+        """Go on without the picture: the display is gone, and the view must not be touched again."""
+        self._show_nothing()
+        self._say("the display is gone, the run goes on without it; Ctrl+C ends it")
+
+    def after(self) -> None:
+        """Leave a picture on the screen when the stream has ended by itself, until the user closes it."""
+        if self._has_picture and not self._stop.requested:
+            self._say("the stream has ended; Esc in the picture or Ctrl+C here ends the program")
+            self._serve(lambda: self._stop.requested or not self._has_picture)
+
+    def close(self) -> None:
+        """Give back terminal and screen."""
+        if self._keys is not None:
+            self._keys.close()
+        self._view.close()
+
+    def snapshot(self) -> Path:
+        """Save a picture of what is seen, or of the newest points where nothing is; returns its path.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+        """
+        return self._save()
+
+    def end_episode(self, peak: int) -> None:
+        """Have a picture saved of an episode, by the stream index of its peak; may be called from any thread."""
+        self._episodes.append(peak)
+        if len(self._episodes) > MOST_EPISODES:
+            self._episodes.popleft()
+            self._left_out += 1
+        self.actions.wake()
+
+    def report(self) -> bytes:
+        """The anomalous points so far, the newest 10,000 of them, as a CSV file."""
+        return self._anomalies.csv()
+
+    def _serve(self, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            if self._stop.requested:
+                self.actions.wait(FRAME)  # another frame would only delay the end
+                continue
+            self._view.poll(FRAME if self._has_picture else WAIT)
+            if self._keys is not None:
+                self._keys.poll()
+            self._carry_out_all()
+            if self._episodes:
+                self._picture_an_episode()  # one at a time: keys are heard in between
+            if self._has_picture and not self._view.is_open:
+                self._stop_watching()
+
+    def _carry_out_all(self) -> None:
+        for name in self.actions.take():
+            if self._stop.requested and name != "snapshot":
+                continue  # what takes long must not delay the end; the last picture is one
+            self._carry_out(name)
+
+    def _carry_out(self, name: str) -> None:
+        if name == "snapshot":
+            self._try_to_save()
+            self.actions.ignore_repeats()
+        elif name == "report":
+            self._write_report()
+        elif name == "stop":
+            self._stop.request()
+        elif name == "next-detector" or name.startswith(DETECTOR):
+            self._switch_to(name)
+        elif name in VIEW_COMMANDS:
+            self._view.command(name)
+        elif self._has_picture:  # "unwatch"
+            self._stop_watching()
+
+    def _show_nothing(self) -> None:
+        self._has_picture = False
+        self._view = HeadlessView(self.actions, self._keys.descriptors if self._keys is not None else tuple)
+
+    def _stop_watching(self) -> None:
+        self._view.close()
+        self._show_nothing()
+        self._say("the picture is closed, the run goes on; Ctrl+C ends it")
+
+    def _switch_to(self, action: str) -> None:
+        try:
+            if action == "next-detector":
+                self._judge.switch_to_next()
+            else:
+                self._judge.switch(action.removeprefix(DETECTOR))
+        except ValueError as error:
+            self._say(str(error))
+
+    def _try_to_save(self, peak: int | None = None) -> Path | None:
+        try:
+            return self._save(peak)
+        except OSError as error:
+            self._say(str(error))
+        except MemoryError:
+            self._say("no picture: there is not enough memory for it")
+        except ModuleNotFoundError as error:
+            self._say(f"no picture: {error.name} is not installed; run 'python -m pip install -r requirements.txt'")
+        return None
+
+    def _save(self, peak: int | None = None) -> Path:
+        from streamforest.figures.choice import figure_of  # noqa: PLC0415 - a second, for the first picture only
+        from streamforest.figures.snapshot import save_snapshot  # noqa: PLC0415
+
+        shown = getattr(self._view, "figure", None)
+        if peak is not None or shown is None:
+            shown = figure_of(self.memory, self.status, theme=self.output.theme)
+            shown.refresh()
+        if peak is not None and not shown.show(peak):
+            raise OSError(f"no picture of the episode at point {peak:,}: it is not kept any more")
+        path = save_snapshot(shown, self.output.images, datetime.now(), self.output.metadata)
+        self._say(f"picture saved: {path}")
+        return path
+
+    def _picture_an_episode(self) -> None:
+        peak = self._episodes.popleft()
+        if self._pictures >= MOST_PICTURES or self._picture_bytes >= MOST_PICTURE_BYTES:
+            if not self._refused:
+                limits = f"{MOST_PICTURES:,} pictures and {MOST_PICTURE_BYTES // 10**6:,} MB"
+                self._say(f"no more pictures of episodes: a run saves up to {limits} of them")
+            self._refused += 1
+            return
+        if peak < self.memory.first:
+            self._left_out += 1  # not kept any more
+            return
+        path = self._try_to_save(peak)
+        if path is not None:
+            self._pictures += 1
+            with suppress(OSError):
+                self._picture_bytes += path.stat().st_size
+
+    def _write_report(self) -> None:
+        if self.output.report is not None:
+            self._say(f"the report is written while the run goes on: {self.output.report}")
+            return
+        try:
+            self._say(f"report written: {write_new(self.output.reports, datetime.now(), self.report())}")
+        except OSError as error:
+            self._say(f"no report: {self.output.reports}: {error.strerror or error}")
+        except MemoryError:
+            self._say("no report: there is not enough memory for it")
+
+
+def write_new(folder: Path, now: datetime, content: bytes) -> Path:
+    """Write a report under a name by the time, with -2, -3 ... where it is taken; returns its path."""
+    name = folder / f"report-{now:%Y-%m-%d-%H-%M-%S}.csv"
+    for number in count(1):
+        path = name if number == 1 else name.with_stem(f"{name.stem}-{number}")
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("unreachable: the numbers do not end")

@@ -1,0 +1,145 @@
+"""A line -> its cells, and whether one of them alone can be a reading: a number or a time in any form."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+
+from streamforest.reading.notation import RefusedError, read_number, read_time
+from streamforest.reading.number_form import is_formed_number
+from streamforest.reading.time_form import is_time_text
+
+#: Separators, one of which is chosen by one line; where two do equally well, the first one is taken.
+SEPARATORS = ("\t", ";", ",", "|")
+BLANK = " "
+#: With this sign a line begins that is a comment.
+COMMENT = "#"
+
+_MISSING_ROWS = frozenset(("nan", "null", "none", "na", "n/a"))  # words that make a row where they stand alone
+
+
+def split_line(line: str, separator: str | None) -> list[str]:
+    """The cells of a line; a quoted cell may hold the separator.
+
+    Examples
+    --------
+    >>> split_line('1,"2,5"', ",")
+    ['1', '2,5']
+    """
+    if '"' in line:
+        return _split_quoted(line, separator)
+    if separator == BLANK:
+        return line.split()
+    return [line] if separator is None else line.split(separator)
+
+
+def cut_line(line: str, separator: str | None, width: int) -> list[str]:
+    """The cells of a line; where they are too few, cut at another separator that gives the right number."""
+    cells = split_line(line, separator)
+    if len(cells) >= width or separator is None:
+        return cells
+    others = (split_line(line, other) for other in (*SEPARATORS, BLANK) if other in line)
+    return next((other for other in others if len(other) == width), cells)
+
+
+def _split_quoted(line: str, separator: str | None) -> list[str]:
+    reader = csv.reader([line], delimiter=separator or ",", skipinitialspace=separator != BLANK)
+    try:
+        cells = next(reader)
+    except (csv.Error, StopIteration):
+        return [line]
+    if separator is None:
+        return cells if len(cells) == 1 else [line]
+    return [cell for cell in cells if cell] if separator == BLANK else cells
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line is a comment, rather than a header whose first name is the sign of one.
+
+    Examples
+    --------
+    >>> [is_comment(line) for line in ("# made by hand", "#,time,value", "1,2")]
+    [True, False, False]
+    """
+    return line.startswith(COMMENT) and line[1:2] not in SEPARATORS
+
+
+def filled(cells: list[str]) -> list[str]:
+    """The cells of a line without the empty ones at its end."""
+    n = len(cells)
+    while n > 1 and not cells[n - 1].strip():
+        n -= 1
+    return cells[:n]
+
+
+def row_score(line: str) -> int:
+    """How many cells of a line are a number, a time or a missing reading, under the best separator."""
+    separator = row_separator(line)
+    return _score(split_line(line, separator), separator)
+
+
+def row_separator(line: str) -> str | None:
+    """The separator that makes the most numbers and times of a line."""
+    there = [separator for separator in SEPARATORS if separator in line]
+    if there:
+        return max(there, key=lambda separator: _score(split_line(line, separator), separator))
+    cells = split_line(line, BLANK)
+    is_blank = len(cells) > 1 and _is_simple_reading(cells[0]) and not is_reading(line)
+    return BLANK if is_blank else None
+
+
+def header_separator(header: str, row: str) -> str | None:
+    """The separator that cuts header and row alike, or else the header into the most cells."""
+    there = [separator for separator in SEPARATORS if len(split_line(header, separator)) > 1]
+    if there:
+        return max(there, key=lambda separator: _likeness(header, row, separator))
+    cells = split_line(row, BLANK)
+    is_blank = len(split_line(header, BLANK)) == len(cells) > 1 and _is_simple_reading(cells[0])
+    return BLANK if is_blank else None
+
+
+def _likeness(header: str, row: str, separator: str) -> tuple[bool, int, int]:
+    cells = split_line(row, separator)
+    width = len(split_line(header, separator))
+    return width in {len(cells), len(filled(cells))}, _score(cells, separator), width
+
+
+def _score(cells: Sequence[str], separator: str | None) -> int:
+    return sum(is_reading(cell, separator) for cell in cells)
+
+
+def is_reading(cell: str, separator: str | None = None) -> bool:
+    """Whether a cell alone is a number or a time in any form, or a usual word for a missing one; no empty cell is."""
+    text = cell.strip()
+    if not text:
+        return False
+    if not (text[0].isdigit() or text[0] in "+-.($\u20ac\u00a3\u2212['") and text.lower() not in _MISSING_ROWS:
+        return text[0].isalpha() and any(map(str.isdigit, text)) and (is_time_text(text) or _is_currency(text))
+    return _is_simple_reading(text, separator == ";") or is_formed_number(text) or is_time_text(text)
+
+
+def _is_currency(text: str) -> bool:
+    return not text.isascii() or text[:3].isupper() if is_formed_number(text) else False
+
+
+def _is_simple_reading(cell: str, has_comma: bool = False) -> bool:
+    """Whether a cell is a plain number, a time or a word for a missing one; an empty cell is not."""
+    return bool(cell.strip()) and (is_number(cell, has_comma) or is_time(cell))
+
+
+def is_number(cell: str, has_comma: bool) -> bool:
+    """Whether a cell is a number as ``float`` reads it, or a word for a missing one."""
+    try:
+        read_number(cell, has_comma)
+    except RefusedError:
+        return False
+    return True
+
+
+def is_time(cell: str) -> bool:
+    """Whether a cell is a time in ISO 8601 or unix time, or a word for a missing one."""
+    try:
+        read_time(cell)
+    except RefusedError:
+        return False
+    return True

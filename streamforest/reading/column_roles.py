@@ -1,0 +1,322 @@
+"""Which column is the value, the time, the label, by names and by content; and how they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from streamforest.protocols import SourceError
+from streamforest.reading.cells import is_number, is_time
+from streamforest.reading.column_layout import Asked, Dialect, Layout, listed
+from streamforest.reading.notation import read_number
+from streamforest.reading.number_form import DEFAULT_FORM, AmbiguousNumberError, NumberForm, learn_number_form
+from streamforest.reading.time_form import (
+    FORMATS,
+    AmbiguousTimeError,
+    is_clock,
+    is_digit_clock,
+    is_hour,
+    is_time_text,
+    learn_time_form,
+    zone_in,
+)
+from streamforest.text import shown
+
+TIME_NAMES = ("timestamp", "time", "datetime", "date", "ts", "ds", "date_time", "unix_time", "epoch")
+LABEL_NAMES = ("label", "labels", "is_anomaly", "anomaly", "is_outlier", "outlier", "ground_truth", "class")
+
+# In a file without a header, a first column of larger numbers is unix time: from 1973 on.
+_UNIX_TIME = 1e8
+# Words in a name that say that a column holds times, and names of columns that only count the rows.
+TIME_WORDS = re.compile(
+    r"time|date|datum|zeit|fecha|hora|heure|stamp|moment|created|epoch|when|_ts$|^ts_", re.IGNORECASE
+)
+_HOUR = re.compile(r"hours?|hrs?|hh|stunde|heure|hora|ora|uur", re.IGNORECASE)
+_ROW_NAMES = frozenset(("", "#", "no", "no.", "nr", "nr.", "index", "row", "record", "line", "unnamed: 0"))
+_UNIT_IN_NAME = re.compile(r".*?(?:[(\[]\s*([^()\[\]]{1,12})\s*[)\]]|,\s*([^\s,()]{1,8})\s*(?:\(.*\))?)\s*$")
+# A number whose comma can be no other than a decimal one.
+_COMMA_NUMBER = re.compile(r"[-+]?[\d.]+,(?:\d{1,2}|\d{4,})")
+# Steps that a column without a name needs to be one of times, and the share of cells that makes a column.
+_FEW_STEPS, _SHARE, _LONGEST_DATE = 3, 0.8, 12
+# Forms of times that may be dates alone.
+_OF_DATES = frozenset(("", "ymd", "dmy", "mdy", "compact"))
+
+
+class ColumnRoles:
+    """The choice of the value, time and label column among the columns there are; a key column has to be asked for."""
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        rows: list[list[str]],
+        asked: Asked,
+        dialect: Dialect,
+        *,
+        has_names: bool,
+        separator: str | None = None,
+    ) -> None:
+        self._names = names
+        self._folded = [name.strip().lower() for name in names]
+        self._rows = rows
+        self._asked = asked
+        self._dialect = dialect
+        self._has_names = has_names
+        self._separator = separator
+        self._has_comma = separator == ";"
+        self._forms: dict[int, str | None] = {}
+        self.key = self._position(asked.key_column)
+
+    def layout(self, is_last: bool) -> Layout | None:
+        """Value, time and label, and how they are written; None where one more row is needed to tell."""
+        value = self._position(self._asked.column)
+        time = self._time(value)
+        form, clock = "", None
+        if time is not None:
+            try:
+                form = self._form(time) or ""
+            except AmbiguousTimeError as error:
+                if is_last:
+                    raise SourceError(f"time column {shown(self._names[time])}: {error}") from None
+                return None
+            clock = self._clock(time, value)
+        label = self._label(value, time)
+        number: NumberForm | None = None
+        if value is None:
+            taken = {time, clock, label, self.key}
+            value = self._value([at for at in range(len(self._names)) if at not in taken], is_last)
+            if value is None:
+                return None
+        try:
+            number = learn_number_form(
+                *(self._cells(value), self._separator, self._dialect.decimal_sign),
+                is_comma_usual=self._is_comma_usual(time),
+            )
+        except AmbiguousNumberError as error:
+            if is_last:
+                raise SourceError(f"column {shown(self._names[value])}: {error}") from None
+            return None
+        if number is None and self._asked.column and not is_last and not any(map(str.strip, self._cells(value))):
+            return None
+        zone = self._dialect.time_zone or (zone_in(self._names[time]) if time is not None else None)
+        return Layout(
+            *(self._names, value, time, label, self._separator),
+            key=self.key,
+            number=self._needed(number),
+            time_form=form,
+            clock=clock,
+            zone=zone,
+            unit=number.unit if number is not None and number.unit else _unit_in(self._names[value]),
+        )
+
+    def _needed(self, form: NumberForm | None) -> NumberForm | None:
+        """A form, where it says more than plain numbers say."""
+        is_said = self._dialect.decimal is not None
+        return None if form is None or ((form.decimal, *form[1:]) == DEFAULT_FORM and not is_said) else form
+
+    def _is_comma_usual(self, time: int | None) -> bool:
+        """Whether dates have dots, or numbers of any column a decimal comma that is one for sure."""
+        if self._separator == ",":
+            return False
+        if time is not None and any(re.match(r"\s*\d{1,2}\.\d{1,2}\.\d{2}", cell) for cell in self._cells(time)[:3]):
+            return True
+        return any(_COMMA_NUMBER.fullmatch(cell.strip()) for row in self._rows[:50] for cell in row)
+
+    def _position(self, name: str | None) -> int | None:
+        """Where a column asked for stands; the first one where two have its name."""
+        if not name:
+            return None
+        if name in self._names:
+            return self._names.index(name)
+        if name.strip().lower() in self._folded:
+            return self._folded.index(name.strip().lower())
+        kind = "column" if self._has_names else "header, so no column"
+        raise SourceError(f"there is no {kind} {shown(name)}; the columns are: {listed(self._names)}")
+
+    def _form(self, at: int) -> str | None:
+        """The form of a column of times; None where it holds none."""
+        if at not in self._forms:
+            said = self._dialect.time_format
+            if said is not None:
+                self._forms[at] = FORMATS.get(said.lower(), said)
+            else:
+                self._forms[at] = learn_time_form(self._cells(at), self._names[at] if self._has_names else "")
+        return self._forms[at]
+
+    def _holds_times(self, at: int) -> bool:
+        """Whether the cells of a column are times, whatever their order of day and month."""
+        cells = [cell for cell in self._cells(at) if cell.strip()]
+        try:
+            return bool(cells) and learn_time_form(cells, self._names[at]) is not None
+        except AmbiguousTimeError:
+            return True
+
+    def _time(self, value: int | None) -> int | None:
+        if self._asked.time_column is not None or len(self._names) == 1:
+            return self._position(self._asked.time_column)
+        named = [at for at in self._named(TIME_NAMES) if at not in {value, self.key}] if self._has_names else []
+        readable = [at for at in named if self._are_times(at) and not self._are_clocks(at)]
+        if readable:
+            return readable[0]
+        found = self._by_content(value)
+        return found if found is not None else next(iter(named), None)
+
+    def _are_times(self, at: int) -> bool:
+        cells = [cell for cell in self._cells(at) if cell.strip()]
+        return all(is_time(cell) for cell in cells) or self._holds_times(at)
+
+    def _are_clocks(self, at: int) -> bool:
+        cells = [cell for cell in self._cells(at) if cell.strip()]
+        return bool(cells) and _mostly(map(is_clock, cells), len(cells))
+
+    def _by_content(self, value: int | None) -> int | None:
+        """A column of times that no name of TIME_NAMES says is one, where a value may stand beside it."""
+        free = [at for at in range(len(self._names)) if at not in {value, self.key}]
+        for at in free:
+            cells = [cell.strip() for cell in self._cells(at) if cell.strip()]
+            if cells and _mostly(map(is_time_text, cells), len(cells)):
+                return at
+        found = [at for at in free if value is not None or self._leaves_value(free, at)]
+        found = [at for at in found if self._is_time_in_numbers(at)]
+        elapsed = [at for at in found if str(self._form_or_none(at)).startswith("elapsed")]
+        return next(iter([at for at in found if at not in elapsed] + elapsed), None)
+
+    def _has_digit_clock(self, at: int) -> bool:
+        """Whether a column beside a column holds times of day in digits alone."""
+        near = [other for other in (at - 1, at + 1) if 0 <= other < len(self._names)]
+        cells = [[cell for cell in self._cells(other) if cell.strip()] for other in near]
+        return any(some and _mostly(map(is_digit_clock, some), len(some)) for some in cells)
+
+    def _leaves_value(self, free: Sequence[int], time: int) -> bool:
+        """Whether a value may stand beside a column of times."""
+        return any(self._may_be_value(at) for at in free if at != time)
+
+    def _form_or_none(self, at: int) -> str | None:
+        try:
+            return self._form(at)
+        except AmbiguousTimeError:
+            return None
+
+    def _may_be_value(self, at: int) -> bool:
+        return not self._counts_rows(at) and self._is_formed(at)
+
+    def _is_formed(self, at: int) -> bool:
+        """Whether a column holds numbers in any form."""
+        try:
+            return learn_number_form(self._cells(at), self._separator) is not None
+        except AmbiguousNumberError:
+            return True
+
+    def _is_time_in_numbers(self, at: int) -> bool:
+        """Whether a column of numbers is one of times: by its name, or as only times are so large and always go on."""
+        cells = [cell.strip() for cell in self._cells(at) if cell.strip()]
+        if not cells or not _mostly((is_number(cell, False) for cell in cells), len(cells)):
+            return False
+        if self._has_names and TIME_WORDS.search(self._names[at]):
+            return self._holds_times(at)
+        numbers = [read_number(cell) for cell in cells if is_number(cell, False)]
+        if at == 0 and not self._has_names and all(number > _UNIX_TIME for number in numbers):
+            return True
+        steps = [after - before for before, after in pairwise(numbers)]
+        if len(steps) >= _FEW_STEPS and self._has_digit_clock(at) and self._form_or_none(at) == "compact":
+            return True
+        if len(steps) < _FEW_STEPS or not (all(step > 0 for step in steps) or all(step < 0 for step in steps)):
+            return False
+        try:
+            form = learn_time_form(cells)
+        except AmbiguousTimeError:
+            return False
+        if form == "excel":
+            is_even = max(map(abs, steps)) < 2 * min(map(abs, steps))
+            return is_even and (at == 0 or any("." in cell for cell in cells))
+        return form is not None and not form.startswith("elapsed")
+
+    def _clock(self, time: int, value: int | None) -> int | None:
+        """The column of times of day that belongs to a column of dates."""
+        dates = [cell.strip() for cell in self._cells(time) if cell.strip()]
+        has_clock = [":" in cell or len(cell) > _LONGEST_DATE for cell in dates]
+        if not dates or _mostly(has_clock, len(dates)) or self._form(time) not in _OF_DATES:
+            return None
+        near = [at for at in (time + 1, time - 1) if 0 <= at < len(self._names)]
+        near += [at for at in range(len(self._names)) if at not in {time, *near}]
+        for at in near:
+            cells = [cell for cell in self._cells(at) if cell.strip()]
+            if at in {value, self.key} or not cells:
+                continue
+            is_named = self._has_names and bool(TIME_WORDS.search(self._names[at]))
+            is_named = is_named or any(cell.strip()[:1] == "0" for cell in cells)  # no number is written so
+            n = len(cells)
+            if _mostly(map(is_clock, cells), n) or (is_named and _mostly(map(is_digit_clock, cells), n)):
+                return at
+            if self._has_names and _HOUR.fullmatch(self._folded[at]) and all(map(is_hour, cells)):
+                return at
+        return None
+
+    def _label(self, value: int | None, time: int | None) -> int | None:
+        if self._asked.label_column is not None:
+            return self._position(self._asked.label_column)
+        free = [at for at in range(len(self._names)) if at not in {value, time, self.key}]
+        if value is None and len(free) == 1:
+            return None  # the only column that can be the value, whatever its name
+        return next((at for at in self._named(LABEL_NAMES) if at in free), None)
+
+    def _value(self, free: list[int], is_last: bool) -> int | None:
+        if "value" in self._folded and self._folded.index("value") in free:
+            return self._folded.index("value")
+        free = [at for at in free if not self._counts_rows(at)] or free
+        numeric = [at for at, is_numeric in zip(free, self._is_numeric(free), strict=True) if is_numeric]
+        if not numeric:
+            numeric = [at for at in free if self._is_formed(at)]
+        if len(numeric) > 1 and self._has_names:
+            numeric = [at for at in numeric if not self._is_another_time(at)] or numeric
+        if len(numeric) == 1 or (len(free) == 1 and (is_last or not any(map(str.strip, self._cells(free[0]))))):
+            return (numeric or free)[0]
+        if not numeric and not is_last:
+            return None
+        fault = "more than one column holds numbers" if numeric else "no column holds numbers"
+        raise SourceError(f"{fault}; choose one with --column NAME of: {listed(self._names)}")
+
+    def _counts_rows(self, at: int) -> bool:
+        """Whether a column only counts the rows."""
+        if not self._names[at]:
+            return True
+        cells = [cell.strip() for cell in self._cells(at)]
+        if not all(map(str.isdecimal, cells)) or (self._folded[at] not in _ROW_NAMES and len(cells) <= _FEW_STEPS):
+            return False
+        steps = {int(after) - int(before) for before, after in pairwise(cells)}
+        return steps <= {1} or steps == {-1}
+
+    def _is_another_time(self, at: int) -> bool:
+        return bool(TIME_WORDS.search(self._names[at])) and self._holds_times(at)
+
+    def _named(self, words: Sequence[str]) -> list[int]:
+        last = [name.rpartition(".")[2] for name in self._folded]
+        found = [self._folded.index(word) for word in words if word in self._folded]
+        return found + [at for word in words if word in last and (at := last.index(word)) not in found]
+
+    def _cells(self, at: int) -> list[str]:
+        return [row[at] for row in self._rows]
+
+    def _is_numeric(self, positions: Sequence[int]) -> list[bool]:
+        """For each column whether most of its cells that are not empty are numbers."""
+        return [self._holds_numbers([cell for cell in self._cells(at) if cell.strip()]) for at in positions]
+
+    def _holds_numbers(self, cells: list[str]) -> bool:
+        return 2 * sum(is_number(cell, self._has_comma) for cell in cells) > len(cells)
+
+
+def _mostly(found: Iterable[bool], n: int) -> bool:
+    """Whether most of n are so: a damaged row may be among the first."""
+    return sum(found) > _SHARE * n
+
+
+def _unit_in(name: str) -> str:
+    """The unit that a column's name has in brackets or behind a comma.
+
+    Examples
+    --------
+    >>> [_unit_in(name) for name in ("Netzlast [MWh]", "Temp, \u00b0F (LGR S/N: 1)", "value")]
+    ['MWh', '\u00b0F', '']
+    """
+    found = _UNIT_IN_NAME.fullmatch(name)
+    return "" if found is None else (found[1] or found[2] or "").strip()

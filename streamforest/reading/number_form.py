@@ -1,0 +1,295 @@
+"""How the numbers of a column are written: decimal sign, thousands, unit, words; learnt from its first cells."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from streamforest.reading.notation import MISSING, NO_NUMBER, RefusedError
+from streamforest.text import shown
+
+#: Words that a switch or contact has in place of numbers.
+SWITCH_WORDS = {
+    **dict.fromkeys(("on", "true", "open", "yes", "opened", "active"), "1"),
+    **dict.fromkeys(("off", "false", "closed", "no", "close", "inactive"), "0"),
+}
+#: Units by which one cell alone is known to be a number, in lower case; others have to be shared by most of a column.
+UNITS = frozenset(
+    [
+        *("%", "‰", "°", "°c", "°f", "k", "kelvin", "c", "f", "v", "mv", "kv", "a", "ma", "w", "kw", "mw", "gw", "va"),
+        *("kva", "var", "wh", "kwh", "mwh", "gwh", "j", "kj", "mj", "hz", "khz", "mhz", "ghz", "s", "ms", "us", "µs"),
+        *("ns", "min", "h", "d", "pa", "hpa", "kpa", "mpa", "bar", "mbar", "psi", "m", "mm", "cm", "km", "m2", "m²"),
+        *("m3", "m³", "l", "ml", "m/s", "km/h", "kmh", "mph", "kn", "g", "kg", "mg", "t", "ug/m3", "µg/m³", "mg/m³"),
+        *("ppm", "ppb", "lx", "lux", "lm", "db", "dbm", "rpm", "b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib"),
+        *("bit/s", "kbit/s", "mbit/s", "b/s", "kb/s", "mb/s", "eur", "usd", "chf", "gbp", "$", "€", "£", "¥", "ct"),
+        *("rh", "%rh", "ohm", "ω", "n", "nm", "l/min", "l/h", "m³/h", "m3/h", "w/m²", "w/m2", "mm/h", "kcal", "bpm"),
+        *("req/s", "rps", "ops", "degc", "degf", "deg", "celsius", "fahrenheit", "percent", "volt", "volts", "watt"),
+    ]
+)
+_CURRENCY = r"(?:[$€£¥₹₽₩₺₿]|US\$|A\$|C\$|EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|Fr\.|kr|Rs\.?|R\$)"
+_BLANKS = " \u00a0\u2009\u202f"
+_MINUS = "\u2212"
+_MOST_UNIT = 12  # characters
+_ENOUGH_THIRDS = 5  # numbers, each with three digits behind its sign, that can hardly be decimals beside whole numbers
+
+_CELL = re.compile(
+    rf"(?P<open>\()?(?P<sign>[-+{_MINUS}]?)\s?(?P<prefix>{_CURRENCY})?\s?(?P<inner>[-+{_MINUS}]?)"
+    rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?P<power>[eE][-+{_MINUS}]?\d{{1,3}})?"
+    rf"(?P<suffix>\s?[^\d\s.,()+\-][^,;]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
+)
+_GROUPED = re.compile(rf"\d{{1,3}}(?:(?P<sign>[.,'\u2019{_BLANKS}])\d{{3}})(?:(?P=sign)\d{{3}})*(?P<rest>[.,]\d*)?")
+_THIRDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+
+
+class AmbiguousNumberError(ValueError):
+    """The numbers of a column can be read in two ways; says what to do."""
+
+
+class NumberForm(NamedTuple):
+    """How the numbers of a column are written.
+
+    Attributes
+    ----------
+    decimal : str
+        Decimal sign, ``.`` or ``,``.
+    thousands : str
+        What stands between groups of three digits; a blank stands for all kinds of blanks; empty: nothing.
+    prefix, suffix : str
+        Currency or unit that may stand around the number, without blanks.
+    kind : str
+        ``number``; ``switch``: words of SWITCH_WORDS; ``whole``: no cell had a decimal sign, and one dot before three
+        digits could be either; ``thirds``: every cell had a dot before three digits, and one without could be either.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    prefix: str = ""
+    suffix: str = ""
+    kind: str = "number"
+
+    @property
+    def unit(self) -> str:
+        """The unit that stands with the numbers; empty where none does."""
+        return self.suffix or self.prefix
+
+    def normalised(self, text: str) -> str:
+        """A cell as the number that it stands for, its decimal sign still the column's own.
+
+        Raises
+        ------
+        RefusedError
+            It is none in this form.
+        """
+        cell = text.strip()
+        word = cell.lower()
+        if word in MISSING:
+            return ""
+        if self.kind == "switch":
+            if word in SWITCH_WORDS:
+                return SWITCH_WORDS[word]
+            raise RefusedError(NO_NUMBER, f"{shown(text)} is neither on nor off")
+        found = _CELL.fullmatch(cell)
+        if found is not None and self.kind != "number":
+            self._check_undecided(text, found["digits"])
+        if found is None or not self._has_unit(found) or (found["sign"] and found["inner"]):
+            return text  # the validator says what is wrong, unless it is a plain number all the same
+        digits = self._digits(found["digits"], text)
+        is_negative = _MINUS in found["sign"] + found["inner"] or "-" in found["sign"] + found["inner"]
+        if bool(found["open"]) != bool(found["close"]) or (found["open"] and is_negative):
+            return text
+        sign = "-" if is_negative or found["open"] else ""
+        return f"{sign}{digits}{(found['power'] or '').replace(_MINUS, '-')}"
+
+    def _has_unit(self, found: re.Match[str]) -> bool:
+        """Whether what stands around a number is the column's unit, or nothing."""
+        return (found["prefix"] or "") in {"", self.prefix} and (found["suffix"] or "").strip() in {"", self.suffix}
+
+    def _check_undecided(self, text: str, digits: str) -> None:
+        """Refuse a number that can be read in two ways beside the ones before it."""
+        is_third = bool(_THIRDS.fullmatch(digits))
+        if is_third and self.kind == "whole":
+            raise RefusedError(NO_NUMBER, f"{shown(text)} may have a decimal point or thousands: say --decimal")
+        if self.kind == "thirds" and digits.strip("0").isdigit():
+            reason = f"{shown(text)} stands beside numbers such as 1.234, which may be thousands: say --decimal"
+            raise RefusedError(NO_NUMBER, reason)
+
+    def _digits(self, digits: str, text: str) -> str:
+        other = "," if self.decimal == "." else "."
+        found = _GROUPED.fullmatch(digits)
+        if found is not None and self.thousands and _sign_kind(found["sign"]) == self.thousands:
+            whole = digits[: found.start("rest")] if found["rest"] else digits
+            rest = found["rest"] or ""
+            if rest and rest[0] != self.decimal:
+                raise RefusedError(NO_NUMBER, f"{shown(text)} is no number with {self.decimal!r} as its decimal sign")
+            return re.sub(r"\D", "", whole) + rest
+        if self.decimal == "," and digits.count(other) == 1 and "," not in digits:
+            return digits.replace(other, ",")  # 21.5 among 21,5: no thousands, so it can only be a decimal point
+        return digits  # the validator refuses what is left of strange signs
+
+
+#: Numbers as ``float`` reads them.
+DEFAULT_FORM = NumberForm()
+
+
+def _sign_kind(sign: str) -> str:
+    return " " if sign in _BLANKS else "'" if sign in "'\u2019" else sign
+
+
+@lru_cache(4096)
+def is_formed_number(cell: str) -> bool:
+    """Whether one cell alone is a number in some form, with a unit that is known.
+
+    Examples
+    --------
+    >>> [is_formed_number(cell) for cell in ("21,5 %", "1.234,50", "-$5", "5 kitchen", "12X")]
+    [True, True, True, False, False]
+    """
+    found = _CELL.fullmatch(cell.strip())
+    if found is None or not _is_shaped(found["digits"]):
+        return False
+    suffix = (found["suffix"] or "").strip()
+    return not suffix or suffix.lower() in UNITS
+
+
+def _is_shaped(digits: str) -> bool:
+    """Whether digits have at most one decimal sign, and groups of three before it."""
+    signs = [sign for sign in digits if not sign.isdigit()]
+    is_one = len(signs) <= 1 and not (signs and signs[0] in _BLANKS + "'\u2019")
+    return is_one or _GROUPED.fullmatch(digits) is not None
+
+
+def learn_number_form(
+    cells: Sequence[str], separator: str | None = None, decimal: str | None = None, *, is_comma_usual: bool = False
+) -> NumberForm | None:
+    """The form of a column, from some of its cells.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        Empty ones and words for missing readings are passed over.
+    separator : str, optional
+        What stands between cells: a comma in a cell of a text with other separators is rather a decimal sign.
+    decimal : str, optional
+        The decimal sign, where the user said it.
+    is_comma_usual : bool
+        Whether other cells of the text have a decimal comma, or dates with dots.
+
+    Returns
+    -------
+    NumberForm or None
+        None: most of the cells are no numbers.
+
+    Raises
+    ------
+    AmbiguousNumberError
+        Every number could be read in two ways.
+
+    Examples
+    --------
+    >>> learn_number_form(["964", "1.003"], ";").thousands
+    '.'
+    >>> learn_number_form(["21.2%", "n/a"]).suffix
+    '%'
+    """
+    texts = [text for cell in cells if (text := cell.strip()) and text.lower() not in MISSING]
+    if not texts:
+        return None
+    if all(text.lower() in SWITCH_WORDS for text in texts):
+        return NumberForm(kind="switch")
+    found = [match for text in texts if (match := _CELL.fullmatch(text)) and _is_shaped(match["digits"])]
+    if not found:
+        return None
+    around = Counter(((match["prefix"] or ""), (match["suffix"] or "").strip()) for match in found)
+    with_unit = Counter({unit: n for unit, n in around.items() if any(unit)})
+    unit = ("", "")
+    if with_unit and 2 * with_unit.total() > len(texts):
+        (unit, n), *_ = with_unit.most_common(1)
+        if 2 * n <= len(texts):
+            return None
+    bodies = [match["digits"] for match in found if ((match["prefix"] or ""), (match["suffix"] or "").strip()) == unit]
+    if 2 * len(bodies) <= len(texts):
+        return None
+    sign, thousands, kind = _signs(bodies, separator, decimal, is_comma_usual)
+    return NumberForm(sign, thousands, *unit, kind)
+
+
+def _signs(bodies: list[str], separator: str | None, decimal: str | None, is_comma_usual: bool) -> tuple[str, str, str]:
+    """Decimal sign, thousands sign and kind of numbers without their signs and units."""
+    for body in bodies:
+        found = _GROUPED.fullmatch(body)
+        if found and found["sign"] in "'\u2019" + _BLANKS:
+            rest = next((b.rstrip("0123456789")[-1:] for b in bodies if b.rstrip("0123456789")[-1:] in {".", ","}), "")
+            return decimal or rest or ".", _sign_kind(found["sign"]), "number"
+    if decimal is not None:
+        return decimal, "." if decimal == "," else ",", "number"
+    proof = _proof(bodies)
+    if proof is not None:
+        sign = proof
+    elif separator == ";" or is_comma_usual:
+        return _undecided(bodies, separator, is_comma_usual)
+    elif any("," in body for body in bodies):
+        # in a text with commas between cells a comma inside is one of thousands
+        if separator != "," and not any(body.isdigit() for body in bodies):
+            raise _ambiguous(next(body for body in bodies if "," in body))
+        sign = "."
+    else:
+        sign = "," if _are_rather_thousands(bodies) else "."
+    other = "." if sign == "," else ","
+    has_other = any(other in body for body in bodies)
+    return sign, other if has_other or sign == "," else "", "number"
+
+
+def _proof(bodies: list[str]) -> str | None:
+    """The decimal sign that one of the numbers proves; None where every one could be read both ways."""
+    for body in bodies:
+        dots, commas = body.count("."), body.count(",")
+        if dots and commas:
+            return "." if body.rfind(".") > body.rfind(",") else ","
+        sign, other = (".", ",") if dots else (",", ".")
+        if dots + commas > 1:
+            return other
+        if dots + commas == 1:
+            whole, _, rest = body.partition(sign)
+            if len(rest) != 3 or len(whole) > 3 or whole in {"", "0"} or whole.startswith("0"):
+                return sign
+    return None
+
+
+def _are_rather_thousands(bodies: list[str], sign: str = ".") -> bool:
+    """Whether numbers such as 1.048 go with the whole ones beside them as 1048; no, where there are no whole ones.
+
+    Raises AmbiguousNumberError where there are so many that one with two decimal places would be among them, and they
+    do not go with the whole ones either.
+    """
+    whole = sorted(int(body) for body in bodies if body.isdigit() and int(body))
+    thirds = sorted(int(body.replace(sign, "")) for body in bodies if sign in body)
+    if not whole or not thirds:
+        return False
+    middle, third = whole[len(whole) // 2], thirds[len(thirds) // 2]
+    if middle * middle > third * third / 1000:  # closer, by factors, to 1048 than to 1.048
+        return True
+    if len(thirds) >= _ENOUGH_THIRDS:
+        raise _ambiguous(next(body for body in bodies if sign in body))
+    return False
+
+
+def _ambiguous(body: str) -> AmbiguousNumberError:
+    return AmbiguousNumberError(
+        f"{shown(body)} and the like may have a decimal sign or thousands: say --decimal comma or --decimal dot"
+    )
+
+
+def _undecided(bodies: list[str], separator: str | None, is_comma_usual: bool) -> tuple[str, str, str]:
+    """The same where no number proves it, in a text in which a comma is rather a decimal sign."""
+    is_whole_there = any(body.isdigit() for body in bodies)
+    if any("," in body for body in bodies):
+        is_english = is_whole_there and (separator != ";" or _are_rather_thousands(bodies, ","))
+        return (".", ",", "number") if is_english else (",", ".", "number")
+    if not any("." in body for body in bodies):
+        return (",", ".", "number") if is_comma_usual else (".", "", "whole")
+    if is_comma_usual or is_whole_there:
+        return ",", ".", "number"
+    return ".", "", "thirds"

@@ -1,0 +1,289 @@
+"""Bytes as files and pipes hold them -> lines of UTF-8: UTF-16, line ends of old Macs, JSON documents."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from streamforest.protocols import SourceError
+
+#: Bytes of the largest JSON document that is read as a whole: one whose rows stand in an object.
+LARGEST_DOCUMENT = 64 * 2**20
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_HEAD = 4  # bytes of the longest mark
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],\n"]', re.DOTALL)
+_ARRAY = re.compile(rb'\s*\[\s*(?:[{\["\]]|-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?\s*[,\]\n]|(?:null|true|false)\s*[,\]])')
+_CUT = 65536  # bytes of a first line that is looked at
+
+
+class TextConverter:
+    """Turns the bytes of one text into UTF-8 with a line feed behind every row.
+
+    A JSON array becomes a line an element, an object with rows inside a line a row; other text stays as it is.
+
+    Attributes
+    ----------
+    notes : list of str
+        What was done, in words; empty where the bytes are handed on unchanged.
+    """
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def chunks(self, raw: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the text, chunk by chunk, as soon as it is there.
+
+        Raises
+        ------
+        SourceError
+            A JSON document is too large.
+        """
+        source = iter(raw)
+        head, source = _peeked(source, _HEAD)
+        coding = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+        if coding is not None and (b"\0" in head or len(head) == 2):
+            self.notes.append(coding.upper())
+            source = _decoded(source, coding)
+        yield from self._structured(self._with_line_ends(source))
+
+    def _with_line_ends(self, source: Iterator[bytes]) -> Iterator[bytes]:
+        """The chunks, with a line feed for each carriage return where these alone end the lines."""
+        waiting = b""
+        for chunk in source:
+            waiting += chunk
+            at = min((place for sign in (b"\r", b"\n") if (place := waiting.find(sign)) >= 0), default=-1)
+            if at < 0:
+                yield waiting
+                waiting = b""
+                continue
+            if waiting[at : at + 1] == b"\r" and at + 1 == len(waiting):
+                continue  # the next byte tells
+            is_old = waiting[at : at + 1] == b"\r" and waiting[at + 1 : at + 2] != b"\n"
+            if not is_old:
+                yield waiting
+                yield from source
+                return
+            self.notes.append("CR at line ends")
+            yield waiting.replace(b"\r", b"\n")
+            for rest in source:
+                yield rest.replace(b"\r", b"\n")
+            return
+        if waiting.endswith(b"\r"):
+            self.notes.append("CR at line ends")
+            waiting = waiting.replace(b"\r", b"\n")
+        if waiting:
+            yield waiting
+
+    def _structured(self, source: Iterator[bytes]) -> Iterator[bytes]:
+        """The chunks, with the rows of JSON documents in lines of their own."""
+        waiting = b""
+        for chunk in source:
+            waiting += chunk
+            text = waiting.removeprefix(codecs.BOM_UTF8).lstrip()
+            if not text:
+                if len(waiting) > _CUT:
+                    break
+                continue
+            if text[:1] == b"[" and len(text) < 64 and b"\n" not in text and not _ARRAY.match(text):
+                continue
+            if text[:1] not in b"[{" or (text[:1] == b"[" and not _ARRAY.match(text)):
+                break
+            before = waiting[: len(waiting) - len(text)]
+            yield from self._documents(before, text, source)
+            return
+        if waiting:
+            yield waiting
+        yield from source
+
+    def _documents(self, before: bytes, text: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
+        """The rows of a text of JSON values; text that has none but a value in each line stays as it is."""
+        values = _TopValues(text, source)
+        first = values.next_value()
+        if first is None:  # never closed: no JSON, or a damaged line
+            yield before + values.rest()
+            yield from source
+            return
+        found = _loaded(first)
+        is_simple = isinstance(found, dict) and not _has_rows(found)
+        if found is None or is_simple:
+            if is_simple and b"\n" in first.strip():
+                self.notes.append("JSON objects over several lines")
+                yield _one_line(first)
+                while (value := values.next_value()) is not None:
+                    yield _one_line(value)
+                return
+            yield before + first + values.rest()
+            yield from source
+            return
+        second = values.next_value()
+        yield from self._rows_of(found, is_alone=second is None)
+        while second is not None:
+            found = _loaded(second)
+            yield from [_one_line(second)] if found is None else self._rows_of(found, is_alone=False)
+            second = values.next_value()
+
+    def _rows_of(self, found: Any, *, is_alone: bool) -> Iterator[bytes]:
+        if isinstance(found, list):
+            self._note("a JSON array")
+            is_row = not is_alone and not any(isinstance(cell, dict | list) for cell in found)
+            yield from map(_line_of, [found] if is_row else found)
+        elif isinstance(found, dict) and (is_alone or set(found) == {"metrics"}) and (rows := rows_in(found)):
+            self._note("the rows inside a JSON object")
+            yield from map(_line_of, rows)
+        else:
+            yield _line_of(found)
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+def _peeked(source: Iterator[bytes], n: int) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes of chunks, at least one and up to n as far as the first chunk has them; and all chunks."""
+    first = next(source, b"")
+    while first and len(first) < n and first[:2] in tuple(mark[: len(first)][:2] for mark, _ in _MARKS):
+        more = next(source, b"")
+        if not more:
+            break
+        first += more
+
+    def all_chunks() -> Iterator[bytes]:
+        if first:
+            yield first
+        yield from source
+
+    return first[:n], all_chunks()
+
+
+def _decoded(source: Iterator[bytes], coding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(coding)(errors="replace")
+    for chunk in source:
+        text = decoder.decode(chunk)
+        if text:
+            yield text.encode()
+    rest = decoder.decode(b"", final=True)
+    if rest:
+        yield rest.encode()
+
+
+class _TopValues:
+    """Cuts chunks into the JSON values that stand in them one behind the other."""
+
+    def __init__(self, text: bytes, source: Iterator[bytes]) -> None:
+        self._text, self._source = text, source
+
+    def next_value(self) -> bytes | None:
+        """The next value with what ends its line; None where there is none, or it is never closed or damaged."""
+        depth, at = 0, 0
+        while True:
+            token = _TOKEN.search(self._text, at)
+            if token is None or token[0] == b'"':
+                at = len(self._text) if token is None else token.start()
+                if not self._more():
+                    return self._last() if depth == 0 else None
+                continue
+            at = token.end()
+            sign = token[0]
+            if sign in b"{[":
+                if sign == b"{" and depth and self._text[:1] == b"{" and self._text[token.start() - 1 : at] == b"\n{":
+                    return None  # an object begins a line while one is open: that one is damaged
+                depth += 1
+            elif sign in b"}]":
+                depth -= 1
+                if depth <= 0:
+                    return self._cut(at)
+            elif sign == b"\n" and depth == 0 and self._text[:at].strip():
+                return self._cut(at)
+
+    def _cut(self, at: int) -> bytes:
+        end = re.compile(rb"[ \t\r,]*\n?").match(self._text, at)
+        at = at if end is None else end.end()
+        value, self._text = self._text[:at], self._text[at:]
+        return value
+
+    def _last(self) -> bytes | None:
+        value, self._text = self._text, b""
+        return value if value.strip() else None
+
+    def _more(self) -> bool:
+        if len(self._text) > LARGEST_DOCUMENT:
+            raise SourceError(
+                f"a JSON document of more than {LARGEST_DOCUMENT // 2**20} MB: write its rows as lines first, as with "
+                "jq -c '.[]'"
+            )
+        chunk = next(self._source, b"")
+        self._text += chunk
+        return bool(chunk)
+
+    def rest(self) -> bytes:
+        """What was taken from the chunks and is in no value."""
+        text, self._text = self._text, b""
+        return text
+
+
+def _loaded(value: bytes) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _one_line(value: bytes) -> bytes:
+    return value.strip().replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
+
+
+def _line_of(found: Any) -> bytes:
+    """A JSON value as a line: an array without objects as a CSV row."""
+    if isinstance(found, list) and not any(isinstance(cell, dict) for cell in found):
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerow(_cell(cell) for cell in found)
+        return out.getvalue().encode()
+    return f"{_cell(found) if isinstance(found, str) else json.dumps(found, ensure_ascii=False)}\n".encode()
+
+
+def _cell(found: Any) -> str:
+    if found is None:
+        return ""
+    return found.replace("\n", " ") if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def _has_rows(found: dict[str, Any]) -> bool:
+    return bool(rows_in(found))
+
+
+def rows_in(found: Any, depth: int = 4) -> list[Any]:
+    """The rows inside a JSON object: its longest array of objects or arrays, or arrays that stand for columns.
+
+    Examples
+    --------
+    >>> rows_in({"status": "ok", "data": [{"v": 1}, {"v": 2}]})
+    [{'v': 1}, {'v': 2}]
+    >>> rows_in({"hourly": {"time": ["a", "b"], "temp": [1, 2]}})
+    [{'time': 'a', 'temp': 1}, {'time': 'b', 'temp': 2}]
+    >>> rows_in({"value": [1, 2]})
+    []
+    """
+    best: list[Any] = []
+    if not isinstance(found, dict) or not depth:
+        return best
+    arrays = {name: cells for name, cells in found.items() if isinstance(cells, list) and len(cells) > 1}
+    flat = {name: cells for name, cells in arrays.items() if not any(isinstance(cell, dict | list) for cell in cells)}
+    if len(flat) > 1 and len(set(map(len, flat.values()))) == 1:
+        best = [dict(zip(flat, cells, strict=True)) for cells in zip(*flat.values(), strict=True)]
+    for cells in arrays.values():
+        if all(isinstance(cell, dict) for cell in cells) or all(isinstance(cell, list) for cell in cells):
+            best = max(best, cells, key=len)
+    for inner in found.values():
+        best = max(best, rows_in(inner, depth - 1), key=len)
+    return best

@@ -1,0 +1,378 @@
+"""How the times of a column are written: which order of day and month, which kind of number; learnt from its cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.reading.notation import BAD_TIME, MISSING, RefusedError, read_time, read_wall
+from streamforest.reading.python_values import LATEST as FARTHEST
+from streamforest.reading.time_text import CLOCK, OFFSET, ZONE, Wall, of_moment, offset_of, read_compact, read_text
+from streamforest.text import shown
+
+#: Seconds, UTC epoch, of the years in between which a number is believed to be a time.
+EARLIEST, LATEST = 631_152_000, 4_102_444_800  # 1990-01-01, 2100-01-01
+#: A number below this many seconds is rather the time since a start: unix time reached it in 1973.
+LONGEST_ELAPSED = 1e8
+#: What ``--time-format`` may be beside a pattern with % signs, and the form that it stands for.
+FORMATS = {
+    **dict.fromkeys(("dmy", "d.m.y", "d/m/y", "d-m-y"), "dmy"),
+    **dict.fromkeys(("mdy", "m/d/y", "m-d-y", "m.d.y"), "mdy"),
+    **dict.fromkeys(("ymd", "y-m-d", "iso"), "ymd"),
+    **dict.fromkeys(("yyyymmdd", "compact"), "compact"),
+    **{name: name for name in ("unix", "excel", "filetime", "ticks", "elapsed")},
+}
+#: The forms in words.
+IN_WORDS = {
+    "": "ISO 8601 or unix time",
+    "ymd": "year-month-day",
+    "dmy": "day.month.year",
+    "mdy": "month/day/year",
+    "compact": "yyyymmdd",
+    "unix": "unix time",
+    "excel": "days of a spreadsheet",
+    "filetime": "Windows file time",
+    "ticks": ".NET ticks",
+    "elapsed": "seconds from a start, no date",
+}
+
+_DAY = 86_400
+_EXCEL_DAYS = 25_569  # from 1899-12-30 to 1970-01-01
+_EXCEL = 32_874, 73_051  # 1990 and 2100
+_FILETIME = 11_644_473_600  # seconds from 1601-01-01 to 1970-01-01
+_TICKS = 62_135_596_800  # seconds from 0001-01-01 to 1970-01-01
+_UNITS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+
+#: Dates in so few digits that they may be seconds from a start.
+_SHORT_DATES = {"%Y": "a year", "%Y%m": "a year and month", "%Y%j": "a year and the day in it"}
+_SHORT_YEAR = re.compile(r"\d\d-\d\d-\d\d(?!\d)", re.ASCII)
+_CLOCK_ALONE = re.compile(rf"{CLOCK}{ZONE}", re.IGNORECASE | re.ASCII)
+_HEADER_ZONE = re.compile(r"(?:utc|gmt)[-+\u2212]\d{1,2}(?::?\d{2})?", re.IGNORECASE)
+_HEADER_UNIT = re.compile(r"[(\[](s|sec|seconds|ms|us|µs|ns|min|h|d)[)\]]\s*$", re.IGNORECASE)
+
+
+class AmbiguousTimeError(ValueError):
+    """The times of a column can be read in more than one way, or in none that is likely; says what to do."""
+
+
+class TimeReader:
+    """Reads the times of one column.
+
+    Parameters
+    ----------
+    form : str
+        One of the values of FORMATS, empty for ISO 8601 and unix time, or a pattern of ``strptime``.
+    zone : str, optional
+        Name or offset of the zone of times that have none: ``Europe/Vienna``, ``+02:00``; UTC without it.
+
+    Raises
+    ------
+    ValueError
+        There is no such form or zone.
+
+    Notes
+    -----
+    Of the hour that comes twice at the end of summer time, the second one is taken where the first would go back behind
+    the time before.
+    """
+
+    def __init__(self, form: str = "", zone: str | None = None) -> None:
+        unit = form.removeprefix("elapsed ")
+        if form not in IN_WORDS and "%" not in form and (unit == form or unit not in _UNITS):
+            raise ValueError(f"{shown(form)} is no form of times")
+        self.form = form
+        self._zone = zone_of(zone)
+        self._last = -np.inf
+
+    def read(self, raw: str | float | None) -> float:
+        """Seconds, UTC epoch; NaN where it is missing; raises RefusedError where it is no time of this form."""
+        if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
+            return np.nan
+        try:
+            wall = self._wall(raw)
+        except (ValueError, OverflowError):
+            words = IN_WORDS.get(self.form, self.form)
+            raise RefusedError(BAD_TIME, f"time {shown(raw)} cannot be read as {words}") from None
+        if abs(wall if isinstance(wall, float) else wall.utc) > FARTHEST:  # or it would be taken for milliseconds
+            raise RefusedError(BAD_TIME, f"time {shown(raw)} is beyond the year 5000")
+        if isinstance(wall, float):
+            return self._kept(wall)
+        return self._local(wall.micros / 1_000_000) if wall.ahead is None else self._kept(wall.utc)
+
+    def _wall(self, raw: str | float) -> Wall | float:
+        if self.form in _NUMBERS:
+            return _number_seconds(self.form, float(raw))
+        if self.form.startswith("elapsed "):
+            return float(raw) * _UNITS[self.form.removeprefix("elapsed ")]
+        if not self.form:
+            return read_wall(raw)
+        text = str(raw).strip()
+        if "%" in self.form:
+            return of_moment(datetime.strptime(text, self.form))
+        if self.form == "compact":
+            return read_compact(text.removesuffix(".0"))
+        return read_text(text, self.form)
+
+    def _local(self, seconds: float) -> float:
+        """Seconds, UTC epoch, of a wall's, in the column's zone."""
+        if self._zone is None:
+            return self._kept(seconds)
+        first, second = _offsets(self._zone, int(seconds // 900))
+        if first != second and seconds - first < self._last <= seconds - second:
+            return self._kept(seconds - second)
+        return self._kept(seconds - first)
+
+    def _kept(self, seconds: float) -> float:
+        self._last = seconds if seconds == seconds else self._last
+        return seconds
+
+    def local(self, walls: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Seconds, UTC epoch, of walls' seconds, shape (n,), in order; NaN stays."""
+        if self._zone is None:
+            return walls
+        given = walls[walls == walls]
+        quarters, which = np.unique(given // 900, return_inverse=True)
+        offsets = np.array([_offsets(self._zone, int(quarter)) for quarter in quarters]).reshape(-1, 2)
+        found = walls.copy()
+        if (offsets[:, 0] == offsets[:, 1]).all():
+            found[walls == walls] = given - offsets[which, 0]
+            self._last = float(found[walls == walls][-1]) if len(given) else self._last
+        else:
+            found[walls == walls] = [self._local(seconds) for seconds in given.tolist()]
+        return found
+
+
+_NUMBERS = ("unix", "excel", "filetime", "ticks", "elapsed")
+
+
+def _number_seconds(form: str, number: float) -> float:
+    if not np.isfinite(number):
+        raise ValueError(number)
+    if form == "excel":
+        return round((number - _EXCEL_DAYS) * _DAY, 3)
+    if form == "filetime":
+        return number / 1e7 - _FILETIME
+    if form == "ticks":
+        return number / 1e7 - _TICKS
+    return number if form == "elapsed" else read_time(number)
+
+
+@lru_cache(100_000)
+def _offsets(zone: tzinfo, quarter: int) -> tuple[int, int]:
+    """Seconds ahead of UTC in a quarter of an hour on the wall, by ``fold`` 0 and 1; equal where it comes once only."""
+    moment = datetime(1970, 1, 1) + timedelta(seconds=quarter * 900)
+    first, second = (moment.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+    second = min(second, first)  # in a hole, which no clock shows, the offset before it counts
+    return int(first.total_seconds()), int(second.total_seconds())
+
+
+@lru_cache
+def zone_of(zone: str | None) -> tzinfo | None:
+    """A zone by name or offset; None for none.
+
+    Raises
+    ------
+    ValueError
+        There is no such zone.
+    """
+    if zone is None:
+        return None
+    found = OFFSET.fullmatch(zone.strip())
+    if found:
+        return timezone(timedelta(seconds=offset_of(found)))
+    if zone.strip().lower() in {"utc", "z", "gmt"}:
+        return UTC
+    try:
+        return ZoneInfo(zone.strip())
+    except (OSError, ValueError, KeyError):
+        raise ValueError(f"{zone!r} is no time zone: write a name such as Europe/Vienna, or +02:00") from None
+
+
+def is_time_text(cell: str) -> bool:
+    """Whether a cell is a time that is no plain number, whatever the order of day and month.
+
+    Examples
+    --------
+    >>> [is_time_text(cell) for cell in ("01.03.2024 0:00", "3/1/24 12:00 AM", "20240301T0000", "1 Mar 2024", "1.5")]
+    [True, True, True, True, False]
+    """
+    return _time_text(cell.strip())
+
+
+@lru_cache(4096)
+def _time_text(text: str) -> bool:
+    return any(_reads(text, order) for order in ("", "dmy", "mdy"))
+
+
+def _reads(text: str, order: str) -> bool:
+    """Whether a text is a time with its date in an order."""
+    try:
+        read_text(text, order)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def is_clock(cell: str) -> bool:
+    """Whether a cell is a time of day without a date.
+
+    Examples
+    --------
+    >>> [is_clock(cell) for cell in ("0:00", "23:59:59.5", "12:00 AM", "24.5")]
+    [True, True, True, False]
+    """
+    found = _CLOCK_ALONE.fullmatch(cell.strip())
+    if found is None or (":" not in cell and not found["half"]):
+        return False
+    return int(found["hour"]) < 25 and int(found["minute"] or 0) < 60 and int(found["second"] or 0) < 60
+
+
+def is_digit_clock(cell: str) -> bool:
+    """Whether a cell is a time of day of four or six digits alone."""
+    text = cell.strip()
+    is_right = len(text) in {4, 6} and text.isascii() and text.isdigit()
+    return is_right and int(text[:2]) < 24 and int(text[2:4]) < 60 and int(text[4:] or 0) < 60
+
+
+def is_hour(cell: str) -> bool:
+    """Whether a cell is an hour of the day alone, 0 to 24."""
+    text = cell.strip()
+    return len(text) in {1, 2} and text.isascii() and text.isdigit() and int(text) <= 24
+
+
+def zone_in(name: str) -> str | None:
+    """The zone that a header names beside a time column, as in ``Date Time, GMT-08:00``."""
+    found = _HEADER_ZONE.search(name)
+    return None if found is None else found[0]
+
+
+def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
+    """The form of a column of times, from some of its cells.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        In the order of the text.
+    name : str
+        Of the column: it may have a unit.
+
+    Returns
+    -------
+    str or None
+        See :class:`TimeReader`; None: these are no times.
+
+    Raises
+    ------
+    AmbiguousTimeError
+        Day and month cannot be told apart, or a number means no likely time.
+    """
+    texts = [text for cell in cells if (text := cell.strip()) and text.lower() not in MISSING]
+    if not texts:
+        return None
+    numbers = [_number(text) for text in texts]
+    n_numbers = sum(number is not None for number in numbers)
+    if 2 * n_numbers > len(texts):
+        return _number_form(texts, [number for number in numbers if number is not None], name)
+    begins_with_day = bool(re.match(r"(?:\D+\s)?\d{1,2}\.", texts[0]))
+    if not begins_with_day and all(_reads(text, "") for text in texts):
+        return ""
+    # 24-03-01 may begin with its year; with points or slashes between them hardly anybody writes so
+    names = ("", "dmy", "mdy", *(["ymd"] if _SHORT_YEAR.match(texts[0]) else []))
+    orders = {order: sum(_reads(text, order) for text in texts) for order in names}
+    most = max(orders.values())
+    if 2 * most <= len(texts):
+        return "ymd" if 2 * sum(_reads(text, "ymd") for text in texts) > len(texts) else None
+    if orders["dmy"] == most and begins_with_day:
+        return "dmy"
+    best = [order for order, n in orders.items() if n == most]
+    if best[0] == "" or len(best) == 1:
+        return best[0]
+    return _by_steps(texts, best)
+
+
+def _by_steps(texts: Sequence[str], orders: Sequence[str]) -> str:
+    """Which order of day, month and year makes the steps even, where the dates are right in several."""
+    spreads = {}
+    for order in orders:
+        walls = np.array([read_text(text, order).micros / 1_000_000 for text in texts if _reads(text, order)])
+        steps = np.diff(walls)
+        steps = steps[steps != 0]
+        spreads[order] = float(np.abs(steps - np.median(steps)).max()) if len(steps) else 0.0
+    (first, low), (_, high), *_ = sorted(spreads.items(), key=lambda item: item[1])
+    if high > 2 * low + 1:
+        return first
+    what, *ways = ("day and month", "d/m/y", "m/d/y") if "ymd" not in orders else ("day and year", "y-m-d", "d-m-y")
+    said = " or ".join(f"--time-format {way}" for way in ways)
+    raise AmbiguousTimeError(f"{what} of {shown(texts[0])} cannot be told apart: say {said}")
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text) if text.isascii() and "_" not in text else np.nan
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> str | None:
+    """The form of times that are numbers."""
+    first, last = numbers[0], numbers[-1]
+    n = len(numbers)
+    if sum(_is_likely(number) for number in numbers) * 2 > n:
+        return ""
+    if sum(_is_compact(text.removesuffix(".0")) for text in texts) * 10 > 9 * n:
+        return "compact"
+    if all(_EXCEL[0] <= number < _EXCEL[1] for number in (first, last)):
+        return "excel"
+    for form in ("filetime", "ticks"):
+        if all(EARLIEST <= _number_seconds(form, number) < LATEST for number in (first, last)):
+            return form
+    unit = _HEADER_UNIT.search(name)
+    if unit is None:
+        _refuse_dates_in_digits(texts)
+    if abs(first) < LONGEST_ELAPSED:
+        return f"elapsed {unit[1].lower()}" if unit and unit[1].lower() in _UNITS else "elapsed"
+    year = 1970 + read_time(first) / (365.2425 * _DAY)
+    raise AmbiguousTimeError(
+        f"{shown(texts[0])} as a unix time would be the year {year:.0f}: say --time-format unix if it is one"
+    )
+
+
+def _refuse_dates_in_digits(texts: Sequence[str]) -> None:
+    """Refuse to take years, months or days of a year for seconds from a start."""
+    for pattern, what in _SHORT_DATES.items():
+        if all(_is_date(text, pattern) for text in texts):
+            raise AmbiguousTimeError(
+                f"{shown(texts[0])} may be {what} or seconds from a start: say --time-format '{pattern}' or "
+                "--time-format elapsed"
+            )
+
+
+def _is_date(text: str, pattern: str) -> bool:
+    """Whether digits alone are a likely date of a pattern, as it would write them."""
+    try:
+        moment = datetime.strptime(text, pattern).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return moment.strftime(pattern) == text and EARLIEST <= moment.timestamp() < LATEST
+
+
+def _is_likely(number: float) -> bool:
+    if any(EARLIEST <= _number_seconds(form, number) < LATEST for form in ("filetime", "ticks")):
+        return False
+    return EARLIEST <= read_time(number) < LATEST
+
+
+def _is_compact(text: str) -> bool:
+    if not (text.isdigit() and len(text) in {8, 10, 12, 14, 17}):
+        return False
+    try:
+        return EARLIEST <= read_compact(text).utc < LATEST
+    except ValueError:
+        return False

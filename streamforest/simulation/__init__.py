@@ -1,0 +1,1 @@
+"""Made-up streams with labelled anomalies."""

@@ -1,0 +1,282 @@
+"""What of a run is kept in its checkpoint and when, and how a run goes on from there."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from streamforest.protocols import ResumableSink, ResumableSource, Sink, Source, State
+from streamforest.state import joined, part_of
+from streamforest.storage.checkpoint import CheckpointError, CheckpointFile, Saved
+
+GAP = "this source cannot go back: it goes on with what comes, the readings in between are missing"
+
+#: Bytes of a checkpoint that is written while the run goes on.
+LARGE = 2**22
+#: Share of the time that large checkpoints may take: those of 100,000 streams cost seconds.
+SHARE = 0.05
+#: Characters of what does not fit that are shown.
+LONGEST = 200
+#: What restoring a part from a state that is none may raise.
+FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError)
+
+
+class Kept(Protocol):
+    """A part of a run with something to remember."""
+
+    def state(self) -> State:
+        """A copy of all that is remembered."""
+        ...
+
+
+class Part(Kept, Protocol):
+    """One that goes on from there, come what may."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state; raises ValueError where it is none."""
+        ...
+
+
+class Resumption:
+    """Keeps the parts of a run in a checkpoint as it goes on; each goes on from there as it is added.
+
+    All parts are to be added before the first point, the source first: whether it can go back to where it was decides
+    whether sinks take back what they wrote since, or it would be missing.
+
+    Parameters
+    ----------
+    file : CheckpointFile
+        Where it is kept; closed with this object.
+    fingerprint : mapping of str to str
+        What decides the results, by names that the user knows: a checkpoint of other ones is refused.
+    every : float
+        Seconds between two checkpoints, above 0.
+    notify : callable
+        Takes a line for people.
+    clock : callable
+        Seconds that only go forward.
+
+    Raises
+    ------
+    CheckpointError
+        There is a checkpoint that cannot be used, see ``CheckpointFile.load``.
+    DifferentRunError
+        There is one of another run.
+    """
+
+    def __init__(
+        self,
+        file: CheckpointFile,
+        fingerprint: Mapping[str, str],
+        every: float,
+        notify: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._file, self._fingerprint, self._every = file, fingerprint, every
+        self._notify, self._clock = notify, clock
+        self._parts: dict[str, Kept] = {}
+        self._failure = ""  # reported last
+        self._due = clock() + every
+        self._writer: threading.Thread | None = None  # of a large checkpoint
+        self._begun = clock()  # when the state of the newest one was taken
+        self._took = 0.0  # seconds, the newest one
+        self._is_paced = False  # whether it was told that they come later than asked for
+        self.goes_back = True  # the source, to where the checkpoint was written
+        self._saved: State | None = None  # what no part has taken yet
+        self._had: frozenset[str] = frozenset()  # parts in the checkpoint
+        try:
+            saved, note = file.load()
+            if saved is not None:
+                _check(file, saved.fingerprint, fingerprint)
+                self._saved = dict(saved.state)
+                self._had = frozenset(name.partition(".")[0] for name in saved.state)
+        except CheckpointError:
+            file.close()
+            raise
+        if note:
+            notify(note)
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the run goes on from a checkpoint."""
+        return self._saved is not None
+
+    @property
+    def path(self) -> Path:
+        """Of the checkpoint."""
+        return self._file.path
+
+    def has(self, part: str) -> bool:
+        """Whether the run goes on from a checkpoint with this part in it, a sink by the name of its class."""
+        return part in self._had
+
+    def add_source(self, source: Source) -> None:
+        """Take the source, and let it go on behind the last reading that was judged.
+
+        Raises
+        ------
+        SourceError
+            What it read has changed since; the message is for the user.
+        CheckpointError
+            The checkpoint does not fit.
+        """
+        if isinstance(source, ResumableSource):
+            self._parts["source"] = source
+        if self._saved is None:
+            return
+        state = self._taken("source")
+        gap = GAP
+        if isinstance(source, ResumableSource) and state:
+            gap = self._restored(lambda: source.restore(state)) or ""
+        self.goes_back = not gap
+        if gap:
+            self._notify(f"the checkpoint {self._file.path}: {gap}")
+
+    def add(self, name: str, part: Part) -> None:
+        """Take a part; raises CheckpointError where the checkpoint does not fit."""
+        self._parts[name] = part
+        if self.has(name):
+            state = self._taken(name)
+            self._restored(lambda: part.restore(state))
+
+    def add_sink(self, sink: Sink) -> None:
+        """Take a sink, if it has something to keep; raises CheckpointError where the checkpoint does not fit."""
+        if not isinstance(sink, ResumableSink):
+            return
+        name = type(sink).__name__
+        self._parts[name] = sink
+        if self.has(name):
+            state = self._taken(name)
+            note = self._restored(lambda: sink.restore(state, cut=self.goes_back))
+            if note:
+                self._notify(f"{sink.name}: {note}")
+
+    def _taken(self, part: str) -> State:
+        """The saved state of a part, which is not kept any longer: that of many streams is large."""
+        saved = self._saved or {}
+        state = part_of(saved, part)
+        self._saved = {name: array for name, array in saved.items() if name.partition(".")[0] != part}
+        return state
+
+    def _restored(self, restore: Callable[[], str | None]) -> str | None:
+        try:
+            return restore()
+        except FAULTS as error:
+            why = str(error)[:LONGEST]  # it may show what is in the file
+            raise CheckpointError(f"the checkpoint {self._file.path} does not fit: {why}") from None
+        except OSError as error:
+            raise CheckpointError(f"the checkpoint {self._file.path}: {error.strerror or error}") from None
+
+    def write_if_due(self) -> None:
+        """Write a checkpoint if it is time; call it between two blocks, where all parts stand at the same point.
+
+        A large one is written while the run goes on; the next one waits until it is, and until both together have
+        taken no more than SHARE of the time.
+        """
+        if self._clock() >= self._due and not self._is_writing:
+            self._begin(LARGE)
+
+    def write(self) -> None:
+        """Write a checkpoint, and return when it is written; if that fails the run goes on, and it is reported once."""
+        self._finish()
+        self._begin(math.inf)
+
+    def write_last(self, deadline: float = math.inf) -> None:
+        """Write a checkpoint at the end of the run, if it can be done by a time of ``time.monotonic``."""
+        self._finish(deadline)
+        if time.monotonic() + self._took > deadline:
+            self._notify(f"no last checkpoint, it takes {self._took:.1f} s: {self.unwritten}")
+            return
+        self.write()
+
+    @property
+    def unwritten(self) -> str:
+        """Which checkpoint a run goes on from if no other one is written, in words."""
+        which = "the one before that of" if self._is_writing else "that of"
+        return f"the last checkpoint is {which} {self._clock() - self._begun:.0f} s ago"
+
+    @property
+    def _is_writing(self) -> bool:
+        return self._writer is not None and self._writer.is_alive()
+
+    def _finish(self, deadline: float = math.inf) -> None:
+        """Wait for what is being written, no longer than to a time of ``time.monotonic``."""
+        if self._writer is not None:
+            self._writer.join(None if deadline == math.inf else max(0.0, deadline - time.monotonic()))
+
+    def _begin(self, large: float) -> None:
+        """Take the state of all parts and write it, in a thread of its own where it has more bytes than ``large``."""
+        began, worked, self._begun = time.monotonic(), time.thread_time(), self._clock()
+        self._due = self._begun + self._every
+        try:
+            state = joined({name: part.state() for name, part in self._parts.items()})
+        except (OSError, ValueError, MemoryError) as error:
+            self._tell(error)
+        else:
+            put = partial(self._put, Saved(self._fingerprint, state), began)
+            if sum(array.nbytes for array in state.values()) > large:
+                paced = partial(self._put_paced, put, time.thread_time() - worked)
+                self._writer = threading.Thread(target=paced, name="checkpoint", daemon=True)
+                self._writer.start()
+            else:
+                put()
+
+    def _put_paced(self, put: Callable[[], None], taken: float) -> None:
+        """Write in a thread of its own, and let the next one wait for it.
+
+        ``taken``: seconds of a processor that taking the state cost.
+        """
+        before, due = time.thread_time(), self._due
+        put()
+        cost = taken + time.thread_time() - before
+        self._due = max(self._due, self._clock() + cost * (1 / SHARE - 1))
+        if self._due > due + self._every and not self._is_paced:
+            self._is_paced = True
+            self._notify(
+                f"a checkpoint costs {cost:.1f} s of a processor: there is one every {cost / SHARE:.0f} s, "
+                f"or judging would wait"
+            )
+
+    def _put(self, saved: Saved, began: float) -> None:
+        try:
+            self._file.write(saved)
+        except (OSError, ValueError, MemoryError) as error:
+            self._tell(error)
+        else:
+            if self._failure:
+                self._notify(f"checkpoints are written again: {self._file.path}")
+            self._failure = ""
+            self._took = time.monotonic() - began
+
+    def _tell(self, error: Exception) -> None:
+        failure = getattr(error, "strerror", None) or str(error) or "there is not enough memory"
+        if failure != self._failure:
+            self._notify(f"no checkpoint is written, the run goes on: {self._file.path}: {failure}")
+        self._failure = failure
+
+    def close(self) -> None:
+        """Let another run have the checkpoint; may be called twice."""
+        self._finish()
+        self._file.close()
+
+
+class DifferentRunError(CheckpointError):
+    """The checkpoint is one of a run with other options; the message is for the user."""
+
+
+def _check(file: CheckpointFile, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    differing = [
+        f"{name} was {then.get(name, 'unknown')} and is {now.get(name, 'unknown')}"
+        for name in dict.fromkeys((*then, *now))
+        if then.get(name) != now.get(name)
+    ]
+    if differing:
+        raise DifferentRunError(
+            f"the checkpoint {file.path} is one of another run: {'; '.join(differing)}; "
+            f"go back to that, or give this run another --checkpoint"
+        )

@@ -1,0 +1,1 @@
+"""The person at the keyboard: lines, keys, and the wish to stop."""

@@ -1,0 +1,75 @@
+"""The terminal that a run was started in: lines for people, whether anybody is there, and who reads what is written."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn, TextIO, cast
+
+from streamforest.terminal.patient_stream import PatientStream
+from streamforest.text import escaped
+
+if TYPE_CHECKING:
+    from streamforest.terminal.stop import StopFlag
+
+
+def say(message: str) -> None:
+    """Write a line for people to standard error, if there is one; what a name or a source put in forges none."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(f"{escaped(message)}\n")  # in one piece: the worker thread speaks too
+            sys.stderr.flush()
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is there and is a terminal."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def is_file(stream: TextIO | None) -> bool:
+    """Whether what is written to a standard stream goes into a file, where it stays."""
+    try:
+        return stream is not None and stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False  # it is closed, or none of the system's
+
+
+def is_attended() -> bool:
+    """Whether somebody is at the terminal: can type, and read what is said."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def with_patience(stream: TextIO | None, name: str, patience: float | None) -> TextIO | None:
+    """A standard stream that holds nobody up, if there is one."""
+    return None if stream is None else cast(TextIO, PatientStream(stream, name, patience))
+
+
+def wait_for_readers(stop: StopFlag, patience: float | None) -> None:
+    """Let a live run go on, and any run end, though nobody reads what it writes; a replay waits for its reader."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, PatientStream):
+            stream.stop, stream.notify = stop, say
+    if isinstance(sys.stdout, PatientStream):
+        sys.stdout.patience = patience
+
+
+def flush_or_drop() -> None:
+    """Empty the standard streams; what cannot be written is dropped, or Python would complain at its exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if isinstance(stream, PatientStream):
+                stream.finish()
+            elif stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def leave(code: int) -> NoReturn:
+    """End the program here and now."""
+    flush_or_drop()
+    if isinstance(sys.stdout, PatientStream) and sys.stdout.unread:
+        say(f"the last {sys.stdout.unread:,} lines were not written: nobody reads them")
+    os._exit(code)

@@ -1,0 +1,36 @@
+"""What a view shows of a run, and what it can ask the run for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from streamforest.protocols import Status, VerdictMemory
+from streamforest.terminal.actions import Actions
+
+
+class Watched(Protocol):
+    """What a view shows, and what it can ask for.
+
+    Attributes
+    ----------
+    memory : VerdictMemory
+        What is drawn.
+    status : callable
+        Gives the run's Status.
+    actions : Actions
+        Takes what keys and visitors ask for.
+    """
+
+    memory: VerdictMemory
+    status: Callable[[], Status]
+    actions: Actions
+
+    def snapshot(self) -> Path:
+        """Save a picture; returns its path."""
+        ...
+
+    def report(self) -> bytes:
+        """The anomalous points so far as a CSV file."""
+        ...

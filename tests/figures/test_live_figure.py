@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from streamforest.figures.choice import FIGURES, figure_of
+from streamforest.figures.live_figure import HELP_WIDTH
+from streamforest.figures.navigation import COMMANDS
+from streamforest.protocols import STREAM_VERDICT_DTYPE
+from streamforest.stream_names import StreamNames
+from streamforest.verdicts.history import History
+from streamforest.verdicts.ranking import StreamRanking
+from tests.pictures import pixels, status, stream
+
+
+def memory_of(name):
+    """Something to draw, for the figure of each kind of memory."""
+    if name == History.name:
+        memory = History(1000)
+        memory.write(stream(300))
+        return memory
+    names = StreamNames()
+    memory = StreamRanking(names)
+    rows = np.zeros(300, STREAM_VERDICT_DTYPE)
+    rows["stream"] = names.numbers_of(["pump"])[0]
+    for field in stream(300).dtype.names:
+        rows[field] = stream(300)[field]
+    memory.write(rows)
+    return memory
+
+
+@pytest.fixture(params=FIGURES)
+def figure(request):
+    made = figure_of(memory_of(request.param), status, size=(6.4, 4.0))
+    made.refresh()
+    return made
+
+
+def test_help_lists_every_key_and_goes_again(figure):
+    figure.command("help")
+    assert figure.refresh()
+    assert figure.keys.get_text() == figure.HELP
+    assert {line.split("  ")[0] for line in figure.HELP.splitlines()} >= {"q", "space", "h", "Esc", "Ctrl+C"}
+    figure.command("help")
+    figure.refresh()
+    assert figure.keys.get_text() == ""
+
+
+def test_help_says_how_the_source_is_understood(figure, monkeypatch):
+    words = "value 'Leistung' in kW; time 'Zeit' (day.month.year, Europe/Vienna); ';' between cells; decimal comma"
+    monkeypatch.setattr(figure, "_numbers", figure._numbers._replace(understood=words))
+    monkeypatch.setattr(figure, "_status", lambda: figure._numbers)
+    figure.command("help")
+    figure.refresh()
+    keys, _, below = figure.keys.get_text().partition("\n\n")
+    assert keys == figure.HELP
+    assert " ".join(below.splitlines()) == words
+    assert max(map(len, below.splitlines())) <= HELP_WIDTH
+
+
+def test_every_command_is_taken_and_no_other(figure):
+    for command in COMMANDS:
+        figure.command(command)
+    with pytest.raises(ValueError, match="command is 'jump'"):
+        figure.command("jump")
+
+
+def test_the_header_is_the_first_on_the_figure_where_views_cut_it(figure):
+    assert figure.figure.axes[0] is figure.header.axes
+    assert figure.header.name.get_text().endswith("forest")
+    assert figure.header.state.get_text() == "live   h: keys"
+
+
+def test_a_picture_is_another_figure_of_the_same_view(figure):
+    figure.command("pause")
+    figure.refresh()
+    other = figure.picture()
+    assert type(other) is type(figure)
+    assert other.figure is not figure.figure
+    assert other.visible == figure.visible
+    assert other.theme == figure.theme
+    other.refresh()
+    assert pixels(other).shape == pixels(figure).shape
+
+
+def test_a_point_is_shown_by_itself_only_where_it_can_be(figure):
+    assert figure.show(5) == (figure.HELP == figure_of(memory_of("history"), status).HELP)
+    figure.select(None)
+    assert figure.describe_at(-5, -5) is None
+    figure.show_all()
+    assert figure.visible == (0, 299)

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamforest.figures.navigation import live_view
+from tests.pictures import pixels, shown, status, stream
+
+
+def test_pausing_keeps_the_points_in_view_though_the_history_has_dropped_them():
+    rows = stream(5_000)
+    history, view = shown(rows[:900], capacity=1_000)
+    view.command("pause")
+    view.refresh()
+    before, image = view.visible, pixels(view)[120:]
+    history.write(rows[900:])
+    assert not view.refresh()
+    assert view.visible == before
+    assert np.array_equal(image, pixels(view)[120:])
+    view.command("pause")
+    view.refresh()
+    assert view.visible[1] == 4_999
+
+
+def test_back_and_forward_stay_within_what_is_kept():
+    _, view = shown(stream(3_000))
+    ends = set()
+    for _ in range(20):
+        view.command("back")
+        view.refresh()
+    assert view.visible[0] == 0
+    for _ in range(20):
+        view.command("forward")
+        view.refresh()
+        ends.add(view.visible[1])
+    assert max(ends) == 2_999
+    assert view.paused
+    view.command("live")
+    assert not view.paused
+
+
+def test_wider_and_narrower_change_the_width_within_bounds():
+    history, view = shown(stream(3_000), capacity=2_000)
+    for _ in range(15):
+        view.command("wider")
+        view.refresh()
+    assert view.navigation.view.width == history.capacity
+    for _ in range(15):
+        view.command("narrower")
+        view.refresh()
+    assert view.navigation.view.width == 20
+    assert view.visible[1] == 2_999
+
+
+def test_last_anomaly_goes_to_it_and_then_to_the_one_before_and_tells_the_reason():
+    _, view = shown(stream(490))
+    for index in (410, 333, 260):
+        view.command("last-anomaly")
+        view.refresh()
+        assert view.visible[0] <= index <= view.visible[1]
+        assert view.stream.note.get_text().startswith(f"point {index}, 2014-")
+        assert "spike: " in view.stream.note.get_text()
+
+
+def test_last_anomaly_without_one_leaves_the_view_live():
+    _, view = shown(stream(100))
+    view.command("last-anomaly")
+    assert not view.paused
+
+
+def test_an_unknown_command_is_refused_with_the_known_ones():
+    _, view = shown(stream(10))
+    with pytest.raises(ValueError, match=r"command is 'jump'.*last-anomaly"):
+        view.command("jump")
+
+
+@settings(max_examples=200)
+@given(first=st.integers(0, 10**9), n=st.integers(0, 200_000), span=st.integers(20, 50_000))
+def test_the_live_view_has_the_newest_point_and_is_never_wider_than_asked(first, n, span):
+    view = live_view(first, first + n, span)
+    assert view.width <= span
+    assert view.right >= first + n
+    assert view.right - (first + n) <= max(64, view.width)
+    if n >= 2 * span:  # at most one step is blank
+        assert view.right - (first + n) <= view.width // 8 + 1
+
+
+def test_the_view_grows_by_itself_for_fast_streams_until_the_user_chooses():
+    _, view = shown(stream(3_000), lambda: status(points_per_second=10_000.0))
+    view.refresh()
+    assert view.navigation.span == 50_000
+    view.command("narrower")
+    width = view.navigation.span
+    view.refresh()
+    assert view.navigation.span == width
+
+
+def test_a_shown_point_is_in_the_middle_with_its_numbers_and_one_that_is_not_kept_is_refused():
+    _, view = shown(stream(1500), capacity=1000)
+    assert view.show(1000)
+    view.refresh()
+    assert view.visible == (750, 1249)
+    assert view.navigation.selected == 1000
+    assert not view.show(499)
+    assert not view.show(1500)
+
+
+@pytest.mark.parametrize(("n", "capacity"), [(3, 500), (2000, 50_000), (2000, 700)])
+def test_all_that_is_kept_can_be_shown(n, capacity):
+    _, view = shown(stream(n), capacity=capacity)
+    view.show_all()
+    view.refresh()
+    assert view.visible == (max(0, n - capacity), n - 1)
+    assert view.picture().visible == view.visible

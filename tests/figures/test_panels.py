@@ -1,0 +1,151 @@
+from functools import partial
+from math import ceil
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from streamforest.figures.panels import MARK_LINE
+from streamforest.figures.themes import THEMES
+from tests.pictures import (
+    AGREEMENT,
+    marked,
+    marks_at,
+    near_colour,
+    pixels,
+    place_of,
+    shown,
+    status,
+    stream,
+    widen_to,
+)
+
+
+def test_labels_are_ringed_and_underlined_only_where_the_source_has_them():
+    for labels in (True, False):
+        rows = stream(470, labels=labels)
+        _, view = shown(rows)
+        row, column = place_of(view, 260, rows["value"][260])
+        ring = pixels(view)[row - 9 : row + 10, column - 9 : column + 10]
+        assert near_colour(ring, THEMES["light"].label).any() == labels
+
+
+def test_the_decimated_picture_has_each_columns_extremes_and_every_anomaly():
+    rows = stream(20_000)
+    _, view = shown(rows)
+    widen_to(view, 20_000)
+    per_column = ceil(view.navigation.view.width / view.stream.axes.bbox.width)
+    assert per_column > 10
+    first, last = view.visible
+    values = rows["value"][first : last + 1]
+    corners = view.stream.value_columns.get_path().vertices
+    thin = view.stream.thinnest
+    for start in range(-(-first // per_column) * per_column, last - per_column, per_column):
+        inside = corners[(corners[:, 0] > start - 0.6) & (corners[:, 0] < start + per_column - 0.4), 1]
+        group = values[start - first : start - first + per_column]
+        if np.isfinite(group).any():
+            assert inside.min() <= np.nanmin(group) - thin + 1e-9
+            assert inside.max() >= np.nanmax(group) + thin - 1e-9
+    flagged = rows["index"][first : last + 1][rows["is_anomaly"][first : last + 1]]
+    assert view.stream.marks.get_xdata().tolist() == flagged.tolist()
+    assert all(marked(view, index, rows["value"][index]) for index in flagged[1:-1])
+
+
+def test_a_crowd_of_anomalies_is_marked_by_each_columns_lowest_and_highest():
+    rows = stream(20_000)
+    rows["is_anomaly"] = True
+    _, view = shown(rows)
+    widen_to(view, 20_000)
+    heights = view.stream.marks.get_ydata()
+    visible = rows["value"][view.visible[0] :]
+    assert len(heights) < 5_000
+    assert np.nanmax(heights) == np.nanmax(visible)
+    assert np.nanmin(heights) == np.nanmin(visible)
+
+
+def test_an_isolated_point_between_missing_ones_is_visible():
+    rows = stream(470)
+    rows["value"][297:304] = np.nan
+    rows["value"][300] = 24.0
+    _, view = shown(rows)
+    row, column = place_of(view, 300, 24.0)
+    assert near_colour(pixels(view)[row - 2 : row + 3, column - 2 : column + 3], THEMES["light"].value, 40).any()
+
+
+def test_an_anomaly_without_a_value_is_marked_where_the_value_was_expected():
+    rows = stream(470)
+    rows["is_anomaly"][203] = True
+    _, view = shown(rows)
+    assert marked(view, 203, rows["expected"][203])
+
+
+def test_a_click_describes_the_point_there_and_prefers_an_anomalous_one():
+    rows = stream(470)
+    _, view = shown(rows)
+    x, y = view.stream.axes.transData.transform((261.3, 20.0))
+    text = view.describe_at(x, y)
+    assert text is not None
+    assert text.startswith("point 260, 2014-05-19 ")
+    assert "label: spike" in text
+    assert view.describe_at(1, 1) is None
+
+
+@pytest.mark.parametrize("index", [0, 150, 235, 260, 469])
+def test_the_note_of_a_selected_point_lies_inside_the_panel(index):
+    for size in ((12.8, 8.0), (6.4, 4.0)):
+        _, view = shown(stream(470), size=size)
+        view.select(index)
+        view.refresh()
+        note, panel = view.stream.note.get_bbox_patch().get_window_extent(), view.stream.axes.bbox
+        assert panel.x0 - 5 <= note.x0
+        assert note.x1 <= panel.x1 + 5
+        assert panel.y0 <= note.y0
+        assert note.y1 <= panel.y1
+        view.select(None)
+        view.refresh()
+        assert view.stream.note.get_text() == ""
+
+
+@pytest.mark.parametrize("span", [500, 4_000])
+def test_detectors_that_judge_along_have_their_marks_and_their_agreement_in_a_strip(span):
+    rows = stream(4_950)
+    now = partial(status, agreement=AGREEMENT)
+    history, view = shown(rows[:4_700], now, marks=marks_at(4_600))
+    widen_to(view, span)
+    history.write(rows[4_700:])
+    view.refresh()
+    assert [text.get_text() for text in view.others.names] == [
+        "z-score: 3 of 4 episodes too",
+        "sliding-forest: 4 of 4 episodes too",
+    ]
+    image = near_colour(pixels(view), THEMES["light"].anomaly)
+    height = image.shape[0]
+    for row, is_flagged in ((0, True), (1, False)):
+        x, y = view.others.axes.transData.transform((4_600, row + MARK_LINE)).round().astype(int)
+        assert image[height - y - 3 : height - y + 4, x - 3 : x + 4].any() == is_flagged
+    blitted = pixels(view)
+    view.figure.canvas.draw()
+    assert np.array_equal(blitted, pixels(view))
+    assert view.picture().others is not None
+
+
+def test_the_strip_lies_between_the_panels_at_every_size_and_is_not_there_without_other_detectors():
+    assert shown(stream(470))[1].others is None
+    for size in ((12.8, 8.0), (6.4, 4.0)):
+        _, view = shown(stream(470), partial(status, agreement=AGREEMENT), marks=marks_at(5), size=size)
+        upper, strip, lower = (axes.bbox for axes in (view.stream.axes, view.others.axes, view.scores.axes))
+        assert upper.y0 > strip.y1 > strip.y0 > lower.y1 > lower.y0
+        for text in view.others.names:
+            box = text.get_window_extent()
+            assert strip.y0 <= box.y0 <= box.y1 <= strip.y1
+            assert strip.x0 - 1 <= box.x0 <= box.x1 <= strip.x1
+
+
+@pytest.mark.parametrize(("width", "title"), [(12.8, "stream"), (6.4, "stream"), (5.2, "")])
+def test_a_title_gives_way_to_the_keys_beside_it_where_both_have_no_space(width, title):
+    _, view = shown(stream(470), size=(width, 4.0))
+    renderer = view.figure.canvas.get_renderer()
+    assert view.stream.axes.get_title(loc="left") == title
+    keys = view.stream.axes.get_legend().get_window_extent(renderer)
+    written = next((text for text in view.stream.axes.findobj(Text) if title and text.get_text() == title), None)
+    assert written is None or written.get_window_extent(renderer).x1 < keys.x0

@@ -1,0 +1,125 @@
+import warnings
+
+import numpy as np
+import pytest
+from matplotlib.backend_bases import ResizeEvent
+from matplotlib.image import imread
+
+from streamforest.figures.navigation import COMMANDS
+from streamforest.figures.stream_figure import HELP
+from streamforest.figures.themes import THEMES
+from tests.pictures import (
+    SPIKES,
+    marked,
+    pixels,
+    shown,
+    status,
+    stream,
+)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize(("size", "dpi"), [((12.8, 8.0), 100), ((6.4, 4.0), 100), ((12.8, 8.0), 200)])
+@pytest.mark.parametrize("times", [True, False])
+def test_anomalies_carry_the_anomaly_colour_in_both_panels_at_every_size(theme, size, dpi, times):
+    rows = stream(470, times=times)
+    _, view = shown(rows, theme=theme, size=size, dpi=dpi)
+    for index in SPIKES:
+        assert marked(view, index, rows["value"][index])
+        assert marked(view, index, rows["score"][index], view.scores.axes)
+    assert pixels(view).shape == (round(size[1] * dpi), round(size[0] * dpi), 3)
+
+
+def test_a_saved_picture_is_the_live_one_and_saving_leaves_the_live_canvas_as_it_was(tmp_path):
+    history, view = shown(stream(470))
+    before = pixels(view)
+    view.figure.savefig(tmp_path / "live.png")
+    assert np.array_equal(before, np.round(255 * imread(tmp_path / "live.png")[..., :3]))
+    history.write(stream(10, 470))
+    view.refresh()
+    blitted = pixels(view)
+    view.figure.canvas.draw()
+    assert np.array_equal(blitted, pixels(view))
+
+
+def test_a_change_of_size_draws_anew_and_stays_within_the_figure():
+    history, view = shown(stream(470))
+    view.figure.set_size_inches(6.4, 4.0)
+    view.figure.canvas.callbacks.process("resize_event", ResizeEvent("resize_event", view.figure.canvas))
+    history.write(stream(1, 470))
+    assert view.refresh()
+    blitted = pixels(view)
+    assert blitted.shape == (400, 640, 3)
+    view.figure.canvas.draw()
+    assert np.array_equal(blitted, pixels(view))
+    for text in (view.header.name, view.header.state, *view.header.counter_values, *view.header.counter_names):
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= 640
+        assert box.y1 <= 400
+
+
+def odd_streams():
+    seasonal = stream(120)
+    for name, values in (
+        ("huge", 1e308 * (-1.0) ** np.arange(120)),
+        ("tiny", 1e-300 * np.arange(120)),
+        ("constant", np.full(120, 5.0)),
+        ("constant zero", np.zeros(120)),
+        ("all missing", np.full(120, np.nan)),
+        ("every other missing", np.where(np.arange(120) % 2, np.nan, 3.0 * np.arange(120))),
+        ("offset", 1e9 + 1e-3 * np.arange(120)),
+    ):
+        rows = seasonal.copy()
+        rows["value"] = values
+        rows["expected"] = rows["lower"] = rows["upper"] = np.nan
+        yield name, rows
+    for name, times in (
+        ("equal times", np.full(120, 1.4e9)),
+        ("some times missing", np.where(np.arange(120) % 7, 1.4e9, np.nan)),
+        ("irregular times", 1.4e9 + np.cumsum(np.random.default_rng(1).pareto(0.7, 120) * 60)),
+        ("fast times", 1.4e9 + 1e-4 * np.arange(120)),
+        ("times beyond calendars", 1e15 + np.arange(120.0)),
+        ("times long ago", -6.1e10 + 3e7 * np.arange(120)),
+        ("four thousand years", 1e9 * np.arange(120)),
+    ):
+        rows = seasonal.copy()
+        rows["time"] = times
+        yield name, rows
+    yield "no points", seasonal[:0]
+    yield "one point", seasonal[:1]
+    yield "one missing point", stream(1, 200)
+    yield "warm-up only", seasonal[:25]
+
+
+@pytest.mark.parametrize(("name", "rows"), list(odd_streams()), ids=lambda v: v if isinstance(v, str) else "")
+def test_odd_streams_are_drawn_without_a_warning(name, rows):
+    history, view = shown(rows, lambda: status(warm_up=0.4))
+    for command in COMMANDS:
+        view.command(command)
+        view.refresh()
+    view.command("live")
+    if len(rows):
+        history.write(rows[-1:])
+    view.refresh()
+    blitted = pixels(view)
+    assert len(np.unique(blitted.reshape(-1, 3), axis=0)) > 10, name
+    view.figure.canvas.draw()
+    assert np.array_equal(blitted, pixels(view))
+
+
+def test_help_shows_and_hides_every_key():
+    _, view = shown(stream(100))
+    view.command("help")
+    view.refresh()
+    assert view.keys.get_text() == HELP
+    view.command("help")
+    view.refresh()
+    assert view.keys.get_text() == ""
+
+
+def test_no_module_of_the_figure_imports_pyplot_or_warns():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, view = shown(stream(10))
+    assert view.figure.canvas.manager is None

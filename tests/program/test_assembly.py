@@ -1,0 +1,34 @@
+import sys
+
+from streamforest.program import assembly
+from tests.chosen import options_of, run_of
+
+
+def test_without_a_standard_output_there_is_no_terminal_sink(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with run_of("--log", "none") as run:
+        assert assembly.make_sinks(run) == []
+
+
+def test_what_cannot_be_opened_is_told_and_left_out_and_standard_output_comes_last(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with run_of("--log", "gone/a.log", "--report", "report.csv", on_anomaly=["true"]) as run:
+        sinks = assembly.make_sinks(run)
+    for sink in sinks:
+        sink.close()
+    assert [sink.name for sink in sinks] == ["command on anomaly", "report report.csv", "standard output"]
+    assert capsys.readouterr().err.startswith("no log, the run goes on without it: gone")
+
+
+def test_a_source_cannot_forge_a_line_by_its_name(tmp_path):
+    path = tmp_path / "a\x1b[31m.csv"
+    path.write_text("1\n2\n3\n", encoding="utf-8")
+    source = assembly.make_source(options_of(str(path)))
+    source.close()
+    assert "\x1b" not in source.name
+
+
+def test_only_rules_that_need_times_complain_of_a_stream_without():
+    assert assembly.line_without_times(options_of()) == ""
+    line = assembly.line_without_times(options_of("--alarms-a-day", "3"))
+    assert line.startswith("the first point has no time: --alarms-a-day 3 needs times")

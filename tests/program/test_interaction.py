@@ -1,0 +1,165 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from streamforest.judging.rules import Rules
+from streamforest.program import assembly, interaction
+from streamforest.protocols import POINT_DTYPE, VERDICT_DTYPE
+from streamforest.terminal import keys
+from streamforest.views import Choice, ViewError
+from tests.chosen import options_of, run_of
+
+
+def noise(n=400, **values):
+    """Points of white noise with some values put in by place."""
+    points = np.zeros(n, POINT_DTYPE)
+    points["time"], points["label"] = np.nan, -1
+    points["value"] = np.random.default_rng(1).normal(size=n)
+    for place, value in values.items():
+        points["value"][int(place[1:])] = value
+    return points
+
+
+@pytest.fixture
+def watched():
+    """A run that is watched, and the sinks that watching needs."""
+    with run_of("--direction", "up", "--cool-down", "2", "--snapshot-on-anomaly") as run:
+        watch, sinks = interaction.make_watch(run)
+        yield run, watch, sinks
+        watch.close()
+        watch.actions.close()
+
+
+def test_whatever_may_judge_while_somebody_watches_goes_by_the_same_rules(watched):
+    run, _, _ = watched
+    rules = assembly.rules_of(run.options)
+    assert rules == Rules(direction="up", cool_down=2)
+    assert assembly.detector_options(run.options, run.source).rules == rules
+    (verdicts,) = run.judge.judge(noise(_200=-90.0, _300=90.0))
+    assert not verdicts["is_anomaly"][200]
+    assert verdicts["is_anomaly"][300]
+
+
+def test_an_episode_whose_picture_is_wanted_ends_by_the_same_cool_down(watched):
+    _, watch, sinks = watched
+    verdicts = np.zeros(30, VERDICT_DTYPE)
+    verdicts["index"], verdicts["p_value"] = np.arange(30), 0.5
+    verdicts["is_anomaly"][[10, 13, 17]] = True
+    ends = next(sink for sink in sinks if sink.name == "episode ends")
+    pictures = []
+    watch.actions.wake = lambda: pictures.append("wanted")
+    ends.write(verdicts)
+    assert len(pictures) == 2, "two calm points belong to an episode, three end it"
+
+
+def test_a_detector_that_is_switched_to_learns_what_is_kept_for_the_picture(watched):
+    run, watch, _ = watched
+    watch.memory.write(run.judge.judge(noise())[0])
+    run.judge.switch("z-score")  # the same one: nothing changes, and it is one that there is
+    with pytest.raises(ValueError, match="detector is 'none'"):
+        run.judge.switch("none")
+    assert run.judge.name == "z-score"
+    assert "isolation-forest" in run.judge.detectors
+
+
+def test_pictures_tell_no_secrets():
+    texts = interaction.picture_texts(options_of("x://me:secret@host", "--on-anomaly", "curl the-secret"))
+    assert "secret" not in str(texts)
+    assert "ON_ANOMALY=curl ***" in texts["Settings"]
+
+
+class ShownWatch:
+    """Keeps the view that it is to show."""
+
+    def __init__(self):
+        self.views = []
+        self.show = self.views.append
+
+
+def test_the_view_that_was_chosen_is_opened_with_what_the_options_say_of_it(monkeypatch):
+    asked = {}
+
+    def make(choice, watch, **options):
+        asked.update(options, choice=choice, watch=watch)
+        return "a view"
+
+    monkeypatch.setattr(interaction, "make_view", make)
+    watch, choice = ShownWatch(), Choice("browser", "")
+    options = options_of("--theme", "dark", "--port", "8123", "--public", "--token-file", "a.token")
+    interaction.open_view(choice, watch, options)
+    assert watch.views == ["a view"]
+    assert (asked["choice"], asked["watch"]) == (choice, watch)
+    access = asked["access"]
+    assert (asked["theme"], access.port, access.public) == ("dark", 8123, True)
+    assert access.token_file == options.token_file
+
+
+def test_a_view_that_cannot_be_opened_is_told_and_the_run_goes_on_without(monkeypatch, capsys):
+    def fail(*_parts, **_options):
+        raise ViewError("no window by Tk: it is broken")
+
+    monkeypatch.setattr(interaction, "make_view", fail)
+    watch = ShownWatch()
+    interaction.open_view(Choice("window", "", "Tk"), watch, options_of())
+    assert watch.views == []
+    assert capsys.readouterr().err == "view: none; no window by Tk: it is broken\n"
+
+
+def test_no_view_is_shown_if_none_was_chosen():
+    watch = ShownWatch()
+    interaction.open_view(Choice("none", ""), watch, options_of())
+    assert watch.views == []
+
+
+@pytest.fixture
+def listened(monkeypatch):
+    """What of the keyboard was listened to, and by what function."""
+    found = {}
+    monkeypatch.setattr(keys, "listen", lambda ask: found.setdefault("terminal", ask) and "keys of the terminal")
+    monkeypatch.setattr(keys, "listen_everywhere", lambda ask, _notify: found.setdefault("everywhere", ask))
+    return found
+
+
+def everywhere():
+    """Options of which one stands in the settings only: keys that are heard whatever has the focus."""
+    options = options_of("cpu")
+    options.global_hotkey = True
+    return options
+
+
+def keyed_watch():
+    heard = []
+    return SimpleNamespace(actions=SimpleNamespace(ask=print), hear=heard.append, heard=heard)
+
+
+def test_keys_of_the_terminal_are_heard_if_there_is_one(monkeypatch, listened):
+    monkeypatch.setattr(interaction, "is_terminal", lambda _stream: True)
+    watch = keyed_watch()
+    interaction.listen_to_keys(watch, options_of("cpu"))
+    assert listened == {"terminal": print}
+    assert watch.heard == ["keys of the terminal"]
+    assert "q saves a picture" in interaction.key_line(watch, options_of("cpu"))
+
+
+@pytest.mark.parametrize(("source", "is_terminal"), [("cpu", False), ("-", True)])
+def test_what_is_typed_is_no_key_without_a_terminal_or_where_it_is_the_stream(
+    monkeypatch, listened, source, is_terminal
+):
+    monkeypatch.setattr(interaction, "is_terminal", lambda _stream: is_terminal)
+    watch = keyed_watch()
+    interaction.listen_to_keys(watch, options_of(source))
+    assert listened == {}
+    assert watch.heard == []
+    assert interaction.key_line(watch, options_of(source)) == "Ctrl+C ends the run"
+
+
+def test_keys_are_heard_everywhere_only_if_that_is_asked_for(monkeypatch, listened):
+    monkeypatch.setattr(interaction, "is_terminal", lambda _stream: False)
+    interaction.listen_to_keys(keyed_watch(), everywhere())
+    assert listened == {"everywhere": print}
+
+
+def test_a_run_that_nobody_watches_listens_to_no_key(listened):
+    interaction.listen_to_keys(None, everywhere())
+    assert listened == {}

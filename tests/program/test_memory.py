@@ -1,0 +1,38 @@
+import pytest
+
+from streamforest.program import memory
+from streamforest.program.memory import free_memory, most_streams
+from streamforest.stream_names import MOST_STREAMS
+
+
+@pytest.mark.parametrize(
+    ("free", "is_kept", "most"),
+    [
+        (None, True, MOST_STREAMS),
+        (10**15, True, MOST_STREAMS),
+        (0, False, 1),
+        (10**9, False, 15_384),
+        (10**9, True, 8000),
+    ],
+)
+def test_as_many_streams_as_free_memory_holds(free, is_kept, most):
+    assert most_streams(24_000, is_kept, free) == most
+
+
+def test_the_least_of_all_limits_counts(monkeypatch):
+    for name, left in (("available", 500), ("left_to_group", None), ("left_to_program", 300)):
+        monkeypatch.setattr(memory, name, lambda left=left: left)
+    assert free_memory() == 300
+    assert free_memory(200) == 200
+    monkeypatch.setattr(memory, "left_to_program", lambda: -5)
+    assert free_memory() == 0
+
+
+def test_a_system_that_does_not_tell_has_no_limit(monkeypatch):
+    for name in ("available", "left_to_group", "left_to_program"):
+        monkeypatch.setattr(memory, name, lambda: None)
+    assert free_memory() is None
+
+
+def test_this_machine_tells():
+    assert free_memory() is None or free_memory() > 10**6

@@ -1,0 +1,41 @@
+import pytest
+
+from streamforest.reading.cells import cut_line, filled, header_separator, is_reading, row_separator, split_line
+
+
+def test_a_quoted_cell_may_hold_the_separator_and_quotes():
+    assert split_line('"a,""b""",5', ",") == ['a,"b"', "5"]
+    assert split_line('"5"', None) == ["5"]
+    assert split_line('"2024-05-01 12:00"  5', " ") == ["2024-05-01 12:00", "5"]
+    assert split_line('5,"never closed', ",") == ["5", "never closed"]
+
+
+def test_a_row_with_another_separator_is_cut_there_if_that_gives_all_columns():
+    assert cut_line("1;2", ",", 2) == ["1", "2"]
+    assert cut_line("1;2;3", ",", 2) == ["1;2;3"]
+    assert cut_line("1,2,3;4", ",", 2) == ["1", "2", "3;4"]
+
+
+@pytest.mark.parametrize("cell", ["5", " -1.5 ", "1.234,50", "21 %", "$5", "1 May 2024", "01.05.2024 1:00"])
+def test_a_number_or_a_time_in_any_form_is_a_reading(cell):
+    assert is_reading(cell)
+
+
+@pytest.mark.parametrize("cell", ["", " ", "temp", "12X", "pump 7", "1_000"])
+def test_words_and_empty_cells_are_no_readings(cell):
+    assert not is_reading(cell)
+
+
+def test_the_separator_is_the_one_that_makes_the_most_readings():
+    assert row_separator("2024-05-01;1,5") == ";"
+    assert row_separator("a;b,5,6") == ","
+    assert row_separator("5 6 7") == " "
+    assert row_separator("21.5") is None
+    assert row_separator("2024-05-01T00:00:00|-20,21%") == "|"  # no time in a zone with 21 % behind it
+    assert header_separator("time, local;value", "2024-05-01;1,5") == ";"
+    assert header_separator("time value", "1714564800 5") == " "
+
+
+def test_empty_cells_at_the_end_do_not_count():
+    assert filled(["a", "", "b", " ", ""]) == ["a", "", "b"]
+    assert filled(["", ""]) == [""]

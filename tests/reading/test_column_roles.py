@@ -1,0 +1,58 @@
+import pytest
+
+from streamforest.protocols import SourceError
+from tests.layouts import layout_of, roles_of
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "roles"),
+    [
+        ("time,pump,value\n2024-05-01,a,5", "pump", (",", 2, 0, None)),
+        ("id,temp\n1714564800,5", "id", (",", 1, None, None)),
+        ("class;temp\n7;5", "CLASS", (";", 1, None, None)),
+        ("1714564800,5,3", "3", (",", 1, 0, None)),
+        ("1714564800,5", "1", (",", 1, None, None)),
+    ],
+)
+def test_the_key_column_is_no_other_one(text, key, roles):
+    assert roles_of(text, key_column=key) == roles
+    layout = layout_of(text, key_column=key)
+    assert layout.names[layout.key].lower() == key.lower()
+    assert layout.columns().key_column == layout.names[layout.key]
+
+
+def test_a_key_column_that_is_not_there_is_refused_and_in_json_lines_waited_for():
+    with pytest.raises(SourceError, match="there is no column 'pump'; the columns are: time, value"):
+        layout_of("time,value\n1714564800,5", key_column="pump")
+    assert layout_of('{"value": 1}', key_column="pump") is None
+    assert layout_of('{"value": 1}\n{"value": 1, "pump": "a"}', key_column="pump").key == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "roles"),
+    [
+        ("row,when,temp\n1,2024-05-01,5.5\n2,2024-05-02,6.5", (",", 2, 1, None)),
+        ("no,temp\n1,5\n2,7\n3,6\n4,5\n5,6", (",", 1, None, None)),
+        ("temp,stamp,ok\n5,1714564800,yes\n6,1714564860,yes", (",", 0, 1, None)),
+    ],
+)
+def test_a_column_of_times_or_row_numbers_is_no_value_wherever_it_stands(text, roles):
+    assert roles_of(text) == roles
+
+
+def test_a_clock_beside_a_date_belongs_to_it():
+    layout = layout_of("Date,Time,Flow\n01.05.2024,12:00,5\n01.05.2024,12:10,6")
+    assert (layout.time, layout.clock, layout.value) == (0, 1, 2)
+    layout = layout_of("date,hour,temp\n2024-05-01,0,5.5\n2024-05-01,1,6.5")
+    assert (layout.time, layout.clock, layout.value) == (0, 1, 2)
+    layout = layout_of("date,hours,temp\n2024-05-01,0,5.5\n2024-05-01,31,6.5", column="temp")
+    assert (layout.time, layout.clock, layout.value) == (0, None, 2)
+    layout = layout_of("Date,Flow\n01.05.2024 12:00,5\n01.05.2024 12:10,6")
+    assert (layout.time, layout.clock, layout.value) == (0, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("Load [MWh]", "MWh"), ("Temp, \u00b0C (LGR S/N: 1)", "\u00b0C"), ("x", "")]
+)
+def test_the_unit_of_the_value_is_the_one_in_its_name(name, unit):
+    assert layout_of(f'time;"{name}"\n2024-05-01;5').unit == unit

@@ -1,0 +1,79 @@
+import pytest
+
+from streamforest.reading.notation import RefusedError
+from streamforest.reading.number_form import (
+    AmbiguousNumberError,
+    NumberForm,
+    is_formed_number,
+    learn_number_form,
+)
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator", "plain"),
+    [
+        (["964", "1.003"], ";", ["964", "1003"]),
+        (["2.120,00", "2.130,5"], ";", ["2120,00", "2130,5"]),
+        (["21.2%", "n/a", "-3%"], ",", ["21.2", "", "-3"]),
+        (["1,234.5", "12"], ",", ["1234.5", "12"]),
+        (["1,234", "12"], ",", ["1234", "12"]),
+        (["21,5", "20,25"], "\t", ["21,5", "20,25"]),
+        (["$1,234.50", "-$5"], ",", ["1234.50", "-5"]),
+        (["EUR 5", "EUR 6.5"], ",", ["5", "6.5"]),
+        (["1\u202f234,5", "1 234,5"], ";", ["1234,5", "1234,5"]),
+        (["1'234.5", "1\u2019234.5"], ",", ["1234.5", "1234.5"]),
+        (["21.503", "20.998"], ";", ["21.503", "20.998"]),
+        (["0,2", "\u22120,3"], ";", ["0,2", "-0,3"]),
+        (["(1,234.50)", "5.10"], ",", ["-1234.50", "5.10"]),
+        (["1.5e3", "2E-3"], ",", ["1.5e3", "2E-3"]),
+        (["on", "off", "unavailable"], ",", ["1", "0", ""]),
+        (["834", "975", "1.048"], ",", ["834", "975", "1048"]),
+        (["1.048", "2", "0.5"], ",", ["1.048", "2", "0.5"]),
+        (["21,5", "20.5"], ";", ["21,5", "20,5"]),
+    ],
+)
+def test_the_form_of_a_column_is_learnt_and_its_cells_become_plain(cells, separator, plain):
+    form = learn_number_form(cells, separator)
+    assert [form.normalised(cell) for cell in cells] == plain
+
+
+@pytest.mark.parametrize("cells", [["12B", "3A"], ["5 kitchen", "6 bath"], ["pump 1", "pump 2"], ["", "n/a"], ["<5"]])
+def test_what_is_no_column_of_numbers_is_told(cells):
+    assert learn_number_form(cells) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator"),
+    [(["28,876", "26,650"], "|"), (["11.084", "22.853", "14.001", "12.120", "19.100", "9"], "\t")],
+)
+def test_what_could_be_decimals_and_thousands_is_asked_for(cells, separator):
+    with pytest.raises(AmbiguousNumberError, match="say --decimal comma or --decimal dot"):
+        learn_number_form(cells, separator)
+    assert learn_number_form(cells, separator, ".").decimal == "."
+    assert learn_number_form(cells, separator, ",").decimal == ","
+
+
+@pytest.mark.parametrize(
+    ("cells", "other", "message"),
+    [
+        (["964", "971"], "1.003", "'1.003' may have a decimal point or thousands: say --decimal"),
+        (["1.964", "2.971"], "803", "'803' stands beside numbers such as 1.234"),
+        (["on", "off"], "5", "'5' is neither on nor off"),
+    ],
+)
+def test_a_cell_that_could_be_two_things_is_refused_by_itself(cells, other, message):
+    form = learn_number_form(cells, ";")
+    with pytest.raises(RefusedError, match=message):
+        form.normalised(other)
+
+
+def test_another_unit_is_no_number_of_the_column():
+    form = learn_number_form(["5 kB", "6 kB"])
+    assert form.normalised("7 MB") == "7 MB"  # the validator refuses it
+    assert form == NumberForm(suffix="kB")
+    assert form.unit == "kB"
+
+
+def test_a_unit_that_is_known_makes_one_cell_a_number():
+    assert is_formed_number("21.5 \u00b0C")
+    assert not is_formed_number("1.2.3")

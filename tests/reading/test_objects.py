@@ -1,0 +1,49 @@
+import pytest
+
+from streamforest.reading.objects import READERS, flattened, notation_of, value_at
+
+
+@pytest.mark.parametrize(
+    ("line", "notation", "fields"),
+    [
+        ('{"a": 1}', "JSON", {"a": 1}),
+        ("[5, 6]", "JSON", {"1": 5, "2": 6}),
+        (
+            r'wea\ ther,city=St\,\ Gallen temp=82.5,n=71i,note="a, b" 1465839830100400200',
+            "InfluxDB line protocol",
+            {"city": "St, Gallen", "temp": "82.5", "n": "71", "note": "a, b", "measurement": "wea ther"},
+        ),
+        ("srv.cpu;host=a 1.5 1714521600", "Graphite", {"metric": "srv.cpu", "host": "a", "value": "1.5"}),
+        ("temp:3.2|g|#host:a,rack:7", "StatsD", {"metric": "temp", "value": "3.2", "host": "a", "rack": "7"}),
+        (
+            'http_total{method="po\\"st",code="200"} 1027 1395066363000',
+            "Prometheus",
+            {"metric": "http_total", "method": 'po"st', "value": "1027", "time": "1395066363000"},
+        ),
+        ('time=2024-01-01 level=info msg="a b" dur=1.5', "logfmt", {"msg": "a b", "dur": "1.5"}),
+    ],
+)
+def test_a_line_is_read_in_the_notation_that_it_is_told_to_be(line, notation, fields):
+    assert notation_of([line]) == notation
+    assert fields.items() <= READERS[notation](line).items()
+
+
+@pytest.mark.parametrize("line", ["PM 2.5", "time,value", "1,2", "kitchen 5", "1 2 3", "Temp: 5", "sensor a, b", ""])
+def test_rows_and_headers_are_no_lines_of_metrics(line):
+    assert notation_of([line]) == ""
+
+
+def test_a_prometheus_text_without_labels_is_told_by_its_comments():
+    assert notation_of(["1,2", "3,4", '{"a": 5}', "6,7", "8,9"]) == ""
+    assert notation_of(["# a log", '{"a": 5}', '{"a": 6}', "7,8", '{"a": 9}']) == "JSON"
+    assert notation_of(["# HELP up whether", "# TYPE up gauge", "up 1"]) == "Prometheus"
+
+
+def test_values_have_dotted_names():
+    found = {"Time": 5, "ENERGY": {"Power": 21, "Phase": [1, {"v": 2}]}, "a.b": 7, "none": {}}
+    names = {"Time": 5, "ENERGY.Power": 21, "ENERGY.Phase.0": 1, "ENERGY.Phase.1.v": 2, "a.b": 7, "none": {}}
+    assert flattened(found) == names
+    assert [value_at(found, name) for name in names] == list(names.values())
+    for name in ("ENERGY.x", "ENERGY.Phase.2", "Time.x", "x"):
+        with pytest.raises(KeyError):
+            value_at(found, name)

@@ -1,0 +1,65 @@
+import json
+
+import pytest
+
+from streamforest.protocols import SourceError
+from streamforest.reading import text_conversion
+from streamforest.reading.text_conversion import TextConverter, rows_in
+
+TABLE = "time,value\n1,2\n3,4\n"
+OBJECTS = [{"time": k, "value": k * 2, "note": 'a]}\n"['} for k in range(5)]
+
+
+def read(body, size):
+    text = TextConverter()
+    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(text.chunks(chunks)), text.notes
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize(
+    ("body", "lines", "note"),
+    [
+        (TABLE.encode(), TABLE, None),
+        (TABLE.replace("\n", "\r\n").encode(), TABLE.replace("\n", "\r\n"), None),
+        (TABLE.replace("\n", "\r").encode(), TABLE, "CR at line ends"),
+        (TABLE.encode("utf-16"), TABLE, "UTF-16"),
+        (TABLE.encode("utf-16-le"), TABLE.encode("utf-16-le").decode(), None),
+        (b'{"a": 1}\n{"a": 2}\n', '{"a": 1}\n{"a": 2}\n', None),
+        (b'\n\n{"a": 1}\n\n{"a": 2}', '\n\n{"a": 1}\n\n{"a": 2}', None),
+        (b'{"a": \n{"a": 2}\n', '{"a": \n{"a": 2}\n', None),
+        (b"[1, 2.5,\n null]", "1\n2.5\nnull\n", "a JSON array"),
+        (b"[01/Mar/2024:10:00:00] 5\n", "[01/Mar/2024:10:00:00] 5\n", None),
+        (b'[["t", "v"], ["2024-01-01", 5], ["a,b", null]]', 't,v\n2024-01-01,5\n"a,b",\n', "a JSON array"),
+        (b"[1, 5]\n[2, 6]\n", "1,5\n2,6\n", "a JSON array"),
+        (b'{"s": "ok",\n "data": [{"v": 1}, {"v": 2}]}', '{"v": 1}\n{"v": 2}\n', "the rows inside a JSON object"),
+        (b'{\n "v": 1\n}\n{\n "v": 2\n}\n', '{  "v": 1 }\n{  "v": 2 }\n', "JSON objects over several lines"),
+        (b"", "", None),
+        (b"7", "7", None),
+    ],
+)
+def test_a_text_becomes_lines_however_its_bytes_are_cut(body, lines, note, size):
+    assert read(body, size) == (lines.encode(), [] if note is None else [note])
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("size", [5, 10_000])
+def test_the_objects_of_an_array_come_one_a_line(indent, size):
+    text, _ = read(json.dumps(OBJECTS, indent=indent).encode(), size)
+    assert [json.loads(line) for line in text.splitlines()] == OBJECTS
+
+
+def test_an_object_a_line_is_handed_on_with_its_inner_arrays():
+    body = b'{"v": 1, "log": [{"a": 1}, {"a": 2}]}\n{"v": 2, "log": []}\n'
+    assert [json.loads(line)["v"] for line in read(body, 9)[0].splitlines()] == [1, 2]
+
+
+def test_a_document_that_is_too_large_is_refused(monkeypatch):
+    monkeypatch.setattr(text_conversion, "LARGEST_DOCUMENT", 100)
+    with pytest.raises(SourceError, match="write its rows as lines first"):
+        read(b"[" + b"1," * 200 + b"1]", 50)
+
+
+def test_rows_are_found_inside_an_object():
+    assert rows_in({"a": {"b": {"c": [[1, 2], [3, 4]]}}}) == [[1, 2], [3, 4]]
+    assert rows_in({"v": 5, "list": [1, 2, 3]}) == []

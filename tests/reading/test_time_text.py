@@ -1,0 +1,94 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from streamforest.reading.time_text import Wall, iso_moment, read_compact, read_text
+
+MARCH = datetime(2024, 3, 1, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "seconds"),
+    [
+        ("2024-03-01 0:05", "", 300),
+        ("2024-3-1", "", 0),
+        ("2024.03.01 00:00", "", 0),
+        ("20240301T000000Z", "", 0),
+        ("2024-W09-5", "", 0),
+        ("2024-061", "", 0),
+        ("2024-061T12:00", "", 43200),
+        ("2024-03-01T00:00/2024-03-01T01:00", "", 0),
+        ("2024-03-01 00:00 - 2024-03-01 01:00", "", 0),
+        ("2024-03-01T01:00/PT1H", "", 3600),
+        ("2024-03-01 12:00:00 AM", "", 0),
+        ("2024-03-01T24:00", "", 86400),
+        ("2024-03-01 01:00:00 CET", "", 0),
+        ("2024-03-01T01:00:00,5+0100", "", 0.5),
+        ("01.03.2024 00:00", "", 0),
+        ("1.3.24", "", 0),
+        ("1. 3. 2024 1:00", "", 3600),
+        ("03/01/24 12:00:00 PM", "mdy", 43200),
+        ("01/03/2024, 00:00", "dmy", 0),
+        ("24-03-01", "ymd", 0),
+        ("1 Mar 2024", "", 0),
+        ("March 1st, 2024 10:00 p.m.", "", 79200),
+        ("Fri, 01 Mar 2024 00:00:00 +0000", "", 0),
+        ("[01/Mar/2024:00:00:10 +0000]", "", 10),
+        ("Fri Mar  1 00:00:00 2024", "", 0),
+        ("1. M\u00e4rz 2024", "", 0),
+        ("01-ao\u00fbt-2024", "", 153 * 86400),
+    ],
+)
+def test_a_time_in_words_and_digits_is_read(text, order, seconds):
+    assert read_text(text, order).utc - MARCH == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("03/04/2024", ""),
+        ("13/13/2024", "dmy"),
+        ("2024-02-30", ""),
+        ("5 kitchen", ""),
+        ("2024-03-01 Export", ""),
+        ("2024-03-01 25:00", ""),
+        ("13:00 PM 2024", ""),
+        ("01.03.2024 5", ""),
+        ("2024-400", ""),
+        ("1 Foo 2024", ""),
+        ("01.03.2024 10:00 XYZ", ""),
+        ("01.03.2024 00:00 - what comes", ""),
+        ("", ""),
+        ("2024", ""),
+    ],
+)
+def test_what_is_no_time_is_refused(text, order):
+    with pytest.raises(ValueError):  # noqa: PT011 - nobody reads the message
+        read_text(text, order)
+
+
+def test_digits_alone_are_a_day_and_its_clock():
+    assert [
+        read_compact(text).utc - MARCH for text in ("20240301", "2024030101", "202403010001", "20240301000001")
+    ] == [*(0, 3600, 60, 1)]
+    assert read_compact("20240301000000500").utc - MARCH == 0.5
+    assert read_compact("20240301 0000+01").ahead == 3600
+    with pytest.raises(ValueError, match="20241301"):
+        read_compact("20241301 x")
+
+
+def test_a_wall_knows_its_zone():
+    assert Wall(3_600_000_000, 3600).utc == 0
+    assert read_text("2024-03-01 00:00").ahead is None
+    assert read_text("2024-03-01 00:00 UTC").ahead == 0
+
+
+@pytest.mark.parametrize("sign", [*"|;,/x.\t~", ""])
+@pytest.mark.parametrize("rest", ["-20", "+0200", "Z", "12:00"])
+def test_a_sign_that_separates_cells_is_in_no_time(sign, rest):
+    for text in (f"2024-05-01T00:00:00{sign}{rest}", f"2024-05-01{sign}{rest}"):
+        if sign or rest == "12:00" or "T" not in text:
+            with pytest.raises(ValueError, match=r"."):
+                iso_moment(text)
+        else:
+            assert iso_moment(text).tzinfo is not None

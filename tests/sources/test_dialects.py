@@ -1,0 +1,186 @@
+"""The same readings written in very many ways are read to the same points, or refused as a whole with the reason."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamforest.protocols import POINT_DTYPE, SourceError
+from streamforest.reading.column_layout import Asked
+from streamforest.reading.line_rules import HEADER_AGAIN
+from streamforest.reading.payloads import PayloadReader
+from streamforest.reading.validation import Validator
+from streamforest.sources.file import FileSource
+from streamforest.terminal.stop import StopFlag
+from tests.dialects import make_case
+
+N = 60
+TIMES = [1709251200.0 + 600 * k for k in range(N)]
+VALUES = [21.2 + (k % 7) / 10 for k in range(N)]
+
+
+def read(body, **asked):
+    """Times, values and reasons of refusals of a file."""
+    handle, path = tempfile.mkstemp()
+    os.write(handle, body if isinstance(body, bytes) else body.encode())
+    os.close(handle)
+    source, stop, validator = FileSource(path, Asked(**asked)), StopFlag(), Validator()
+    try:
+        checked = [validator.check(block) for block in source.read(stop, 4096)]
+    finally:
+        source.close()
+        stop.close()
+        Path(path).unlink()
+    points = np.concatenate([np.zeros(0, POINT_DTYPE), *(points for points, _ in checked)])
+    return points["time"], points["value"], [refusal.reason for _, some in checked for refusal in some]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 10**9))
+def test_a_table_in_any_dialect_is_read_to_the_same_readings_or_refused_as_a_whole(seed):
+    case = make_case(seed)
+    try:
+        times, values, reasons = read(case.body, **case.asked)
+    except SourceError as error:
+        said = str(error)
+    else:
+        said = ""
+    if said:
+        assert any(option in said for option in ("--time-format", "--decimal", "--column")), case.words
+        return
+    lost = [reason for reason in reasons if reason != HEADER_AGAIN]
+    if 2 * len(lost) > len(lost) + len(values):
+        return  # the run fails, with the reasons
+    assert not lost, case.words
+    np.testing.assert_allclose(times, case.times, rtol=0, atol=2e-3, err_msg=case.words)  # days of spreadsheets
+    np.testing.assert_array_equal(values, [np.nan if v is None else v for v in case.values], err_msg=case.words)
+
+
+def iso(k, form="%Y-%m-%d %H:%M"):
+    return np.datetime64(int(TIMES[k]), "s").item().strftime(form)
+
+
+def rows(form="{} {}", time="%Y-%m-%d %H:%M", value="{:.1f}"):
+    return [form.format(iso(k, time), value.format(VALUES[k])) for k in range(N)]
+
+
+def german(value):
+    return f"{value:.1f}".replace(".", ",")
+
+
+@pytest.mark.parametrize(
+    ("lines", "asked"),
+    [
+        (["sep=;", "Time;Value", *rows("{};{}")], {}),
+        (["# station 12, height 30 m", "# all times UTC", "time,value", *rows("{},{}")], {}),
+        (["Export of 2024", "", "Station,12", "Height,30", "time,value", *rows("{},{}")], {"column": "value"}),
+        (["Station,12", "Height,30", "Serial,7", "time,value", *rows("{},{}")], {}),
+        (["time,temp", "s,\u00b0C", *rows("{},{}")], {}),
+        (["time,temp", "UTC,degC", *rows("{},{}")], {}),
+        (["Account,12345", "Period,March", "", "Date,Kwh", *rows("{},{}")], {}),
+        (["Price,Close", "Ticker,AAPL", "Date,", *rows("{},{}")], {}),
+        (["# time temp", *rows("{} {}", "%Y-%m-%dT%H:%M")], {}),
+        (["Zeit;Wert", *(f"{iso(k, '%d.%m.%Y %H:%M')};{german(VALUES[k])}" for k in range(N))], {}),
+        (["time,value", *rows("{},{}", "%Y%m%d%H%M")], {}),
+        (["time,value", *rows("{},{}", "%Y%m%dT%H%M%SZ")], {}),
+        (["<TICKER>,<DATE>,<TIME>,<CLOSE>", *rows("EURUSD,{},{}", "%Y%m%d,%H%M%S")], {"column": "<CLOSE>"}),
+        (["id,value,when", *(f"{k},{VALUES[k]:.1f},{iso(k)}" for k in range(N))], {}),
+        (["time,cpu", *rows("{},{}%")], {}),
+        (["time,value,note", *(f"{row},a" for row in rows("{},{}"))], {}),
+        (["time,value", *reversed(rows("{},{}"))], {}),
+        (["[" + ", ".join(rows('{{"time": "{}", "value": {}}}')) + "]"], {}),
+        (['{"ok": true, "data": [', ", ".join(rows('["{}", {}]')), "]}"], {}),
+        (rows('{{"t": {{"at": "{}"}}, "E": {{"Total": 5, "P": {}}}}}'), {"column": "E.P", "time_column": "t.at"}),
+        ([f"weather,city=a temp={VALUES[k]:.1f},n=5i {int(TIMES[k])}000000000" for k in range(N)], {"column": "temp"}),
+        ([f"srv.load {VALUES[k]:.1f} {int(TIMES[k])}" for k in range(N)], {}),
+        ([f'load{{host="a"}} {VALUES[k]:.1f} {int(TIMES[k])}000' for k in range(N)], {}),
+        (rows('level=info time="{}" dur={}'), {"column": "dur"}),
+    ],
+)
+def test_a_table_as_people_have_it_gives_all_its_readings(lines, asked):
+    for end in ("\n", "\r\n"):
+        times, values, reasons = read(end.join(lines) + end, **asked)
+        assert reasons == []
+        assert times.tolist() == TIMES
+        np.testing.assert_allclose(values, VALUES)
+
+
+def test_of_lines_of_many_metrics_one_is_chosen_and_others_are_passed_over():
+    lines = [f"{name} {VALUES[k] + at:.1f} {int(TIMES[k])}" for k in range(N) for at, name in enumerate(("a.b", "a.c"))]
+    with pytest.raises(SourceError, match=r"there are several series: a\.b, a\.c; --column 'a\.b' reads one"):
+        read("\n".join(lines))
+    times, values, reasons = read("\n".join(lines), column="a.c")
+    assert (times.tolist(), reasons) == (TIMES, [])
+    np.testing.assert_allclose(values, np.array(VALUES) + 1)
+
+
+def test_latin_1_is_read_and_told(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("\n".join(["Zeit;Temp \u00b0C", *rows("{};{}")]).encode("latin-1"))
+    source, stop = FileSource(path), StopFlag()
+    assert sum(map(len, source.read(stop, 100))) == N
+    assert "cp1252" in source.reader.understood()
+    source.close()
+    stop.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "words"), [(b"PK\x03\x04", "workbook"), (b"PAR1", "Parquet"), (b"SQLite format 3\0", "SQLite")]
+)
+def test_a_file_that_is_no_text_is_named_for_what_it_is(head, words):
+    with pytest.raises(SourceError, match=words):
+        read(head + b"\0" * 100)
+
+
+COLLECTD = (
+    '[{{"values":[{value}],"dstypes":["gauge"],"dsnames":["value"],"time":{time:.3f},"interval":600.0,'
+    '"host":"a","plugin":"load","plugin_instance":"","type":"load","type_instance":""}}]'
+)
+TELEGRAF = (
+    '{{"fields":{{"usage_idle":{value},"usage_user":5}},"name":"cpu","tags":{{"host":"a"}},"timestamp":{time:.0f}}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("form", "asked"),
+    [(COLLECTD, {}), (TELEGRAF, {"column": "usage_idle"}), (TELEGRAF, {"column": "fields.usage_idle"})],
+    ids=["collectd", "telegraf", "telegraf in full"],
+)
+def test_what_collectd_and_telegraf_write_is_read_from_a_file_and_from_messages(form, asked):
+    lines = [form.format(value=f"{VALUES[k]:.1f}", time=TIMES[k]) for k in range(N)]
+    times, values, reasons = read("\n".join(lines) + "\n", **asked)
+    assert (times.tolist(), reasons) == (TIMES, [])
+    np.testing.assert_allclose(values, VALUES)
+    payloads, validator = PayloadReader("a broker", Asked(**asked)), Validator()
+    points = [validator.check(payloads.read(line.encode(), "a message", 0.0))[0] for line in lines]
+    assert np.concatenate(points)["time"].tolist() == TIMES
+    np.testing.assert_allclose(np.concatenate(points)["value"], VALUES)
+
+
+def test_a_batch_of_telegraf_is_read_metric_by_metric():
+    metrics = [TELEGRAF.format(value=f"{VALUES[k]:.1f}", time=TIMES[k]) for k in range(N)]
+    batches = [f'{{"metrics": [{", ".join(metrics[k : k + 10])}]}}' for k in range(0, N, 10)]
+    for text in ("\n".join(batches) + "\n", f'{{"metrics": [{", ".join(metrics)}]}}'):
+        times, values, reasons = read(text, column="usage_idle")
+        assert (times.tolist(), reasons) == (TIMES, [])
+        np.testing.assert_allclose(values, VALUES)
+
+
+@pytest.mark.parametrize(
+    ("head", "form", "foot"),
+    [
+        (["        time       | value ", "-------------------+-------"], " {} |  {}", ["(60 rows)"]),
+        (["+---+---+", "| time | value |", "+---+---+"], "| {} |  {} |", ["+---+---+"]),
+        (["| time | value |", "|:---|---:|"], "| {} | {} |", []),
+    ],
+    ids=["psql", "mysql", "Markdown"],
+)
+def test_a_table_that_a_database_or_markdown_draws_is_read_without_its_rules(head, form, foot):
+    times, values, reasons = read("\n".join([*head, *rows(form), *foot, ""]))
+    assert times.tolist() == TIMES
+    np.testing.assert_allclose(values, VALUES)
+    assert len(reasons) <= 3

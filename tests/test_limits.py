@@ -1,0 +1,109 @@
+"""Limits on what comes from outside, by the whole program: signals, memory, descriptors, paths."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import main
+
+PROJECT = Path(main.__file__).parent
+QUICK = ("--no-visualization", "--format", "quiet", "--log", "none", "--detector", "z-score", "--alarm-rate", "0.01")
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX systems")
+
+
+def started(folder, *words, **more):
+    return subprocess.Popen(
+        [sys.executable, str(PROJECT / "main.py"), *map(str, words)],
+        **{"cwd": folder, "stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | more,
+    )
+
+
+def test_sigterm_ends_a_run_in_two_seconds_though_a_command_of_an_alarm_hangs(tmp_path):
+    begun = tmp_path / "begun"
+    command = shlex.join([sys.executable, "-c", f"import time; open({str(begun)!r}, 'w'); time.sleep(300)"])
+    rows = "\n".join(map(str, [*([1, 2, 3] * 100), 10_000, *([1, 2, 3] * 100), 10_000])) + "\n"
+    with started(tmp_path, "-", *QUICK, "--on-anomaly", command) as run:
+        run.stdin.write(rows.encode())
+        run.stdin.flush()
+        end = time.monotonic() + 60
+        while not begun.exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        sent = time.monotonic()
+        run.send_signal(signal.SIGTERM)
+        run.wait(10)
+        assert time.monotonic() - sent < 2.3
+        assert b"Traceback" not in run.stderr.read()
+        assert run.returncode == 0
+
+
+def rows_of_new_keys(n, lies=0.0):
+    """CSV with a new key in each row, and ten old ones whose rows come again and again."""
+    yield "time,value,key\n"
+    for k in range(n):
+        time = 253_402_214_400 if lies and k % round(1 / lies) == 7 else 1_700_000_000 + 60 * (k // 10)
+        yield f"{time},{k % 7},new {k}\n{1_700_000_000 + 60 * (k // 10)},{k % 5},old {k % 10}\n"
+
+
+def test_new_keys_take_no_more_memory_than_is_given(tmp_path):
+    resource = pytest.importorskip("resource")
+    (tmp_path / "in.csv").write_text("".join(rows_of_new_keys(40_000, lies=0.01)))
+    options = ("--key-column", "key", "--column", "value", "--time-column", "time", "--memory-limit", "600")
+    quiet = ("--no-visualization", "--format", "quiet", "--log", "none", "--delay", "0")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with started(tmp_path, "in.csv", *options, *quiet) as run:
+        _, err = run.communicate(timeout=300)
+    assert run.returncode == 0, err
+    assert b"Traceback" not in err
+    assert re.search(rb"at most [\d,]+ streams at the same time, by the 0\.\d GB of memory that are free", err)
+    assert b"a stream too many" in err or b"is new, and there are" in err
+    most = max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    assert most < 700_000 or before > 700_000, "kilobytes"
+
+
+def test_a_stream_too_many_is_refused_by_the_number_that_was_asked_for(tmp_path):
+    (tmp_path / "in.csv").write_text("".join(rows_of_new_keys(200)))
+    options = ("--key-column", "key", "--column", "value", "--time-column", "time", "--most-streams", "50")
+    quiet = ("--no-visualization", "--format", "quiet", "--log", "none", "--delay", "0")
+    with started(tmp_path, "in.csv", *options, *quiet) as run:
+        _, err = run.communicate(timeout=300)
+    assert run.returncode == 0, err
+    assert b"there are 50 streams, the most" in err
+    assert b"   streams  50" in err
+
+
+def limited(folder, limit, *words):
+    """A run under a limit of the shell: exit code and what it said."""
+    shell = ["sh", "-c", f'{limit}; exec "$@"', "sh", sys.executable, str(PROJECT / "main.py"), *map(str, words)]
+    done = subprocess.run(shell, cwd=folder, capture_output=True, timeout=300, check=False, stdin=subprocess.DEVNULL)
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.mark.parametrize("limit", ["ulimit -n 20", "ulimit -v 700000", "ulimit -v 300000", "unset HOME", "ulimit -f 0"])
+def test_a_limit_of_the_system_is_never_a_traceback(tmp_path, limit):
+    (tmp_path / "in.txt").write_text("\n".join(map(str, [1, 2, 3] * 100)))
+    code, said = limited(tmp_path, limit, "in.txt", *QUICK, "--delay", "0", "--report", "r.csv", "--checkpoint", "c")
+    assert "Traceback" not in said, said
+    assert code in {0, 1}
+    assert said
+
+
+def test_a_key_in_any_script_is_drawn_without_a_warning(tmp_path):
+    keys = ["\u4e95\u6238", "\u0645\u0636\u062e\u0629", "\u092a\u0902\u092a", "a\U0001f4a9"]
+    rows = [f"{1_700_000_000 + 60 * (i // 4)},{i % 7 + (90 if i > 1996 else 0)},{keys[i % 4]}" for i in range(2000)]
+    (tmp_path / "in.csv").write_text("\n".join(["time,value,key", *rows]), encoding="utf-8")
+    options = ("--key-column", "key", "--column", "value", "--time-column", "time", "--summary", "s.html")
+    quiet = ("--no-visualization", "--format", "quiet", "--log", "none", "--delay", "0")
+    with started(tmp_path, "in.csv", *options, *quiet) as run:
+        _, err = run.communicate(timeout=300)
+    assert run.returncode == 0, err
+    assert b"summary written" in err
+    assert b"Warning" not in err
