@@ -32,6 +32,7 @@ BEAT = 0.1  # seconds between two looks at whether the end of the run has become
 MOST_OUTPUT = 64 * 1024  # bytes that one command may print
 GENERATIONS = 100  # of processes that were started to outlive a command
 _PR_SET_CHILD_SUBREAPER = 36
+_RUNNING: set[int] = set()  # process ids of the commands that run
 PATIENCE = 5.0  # seconds beyond the time limit for a command that was killed to be gone
 
 
@@ -265,6 +266,7 @@ def run_once(
     finally:
         if reader is not None:
             os.close(output)
+    _RUNNING.add(command.pid)
     note(command)
     cut = False
     try:
@@ -280,6 +282,7 @@ def run_once(
         note(None)
         _end_group(command)
         command.wait()
+        _RUNNING.discard(command.pid)
         _end_adopted(others)
         _close(reader)
     if cut:
@@ -363,10 +366,18 @@ def children() -> set[int]:
     return found
 
 
+def _is_adopted(pid: int) -> bool:
+    """Whether a child was left behind by a command: this program starts nothing else in a session of its own."""
+    try:
+        return pid not in _RUNNING and os.getsid(pid) != os.getsid(0)
+    except OSError:  # gone
+        return False
+
+
 def _end_adopted(others: set[int]) -> None:
-    """Kill the processes that have become children of this one while a command ran, and theirs; reap them all."""
+    """Kill the processes that were left to this one while a command ran, and theirs; reap them all."""
     for _ in range(GENERATIONS):
-        adopted = children() - others
+        adopted = {pid for pid in children() - others if _is_adopted(pid)}
         if not adopted:
             return
         for pid in adopted:

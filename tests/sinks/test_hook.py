@@ -189,6 +189,22 @@ def test_not_even_a_child_in_a_session_of_its_own_outlives_its_command(tmp_path,
 
 
 @needs_posix
+def test_a_command_that_ends_takes_nothing_with_it_that_the_program_itself_began_meanwhile(tmp_path):
+    go, heard = tmp_path / "go", []
+    waits = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    hook.adopt_orphans()
+    before = hook.children()
+    one = threading.Thread(target=lambda: heard.append(run_once(program(waits), "", 60.0)))
+    one.start()
+    wait_until(lambda: hook.children() != before)
+    own = subprocess.Popen(program("print(input())"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    go.touch()
+    one.join()
+    assert heard == [""]
+    assert own.communicate(b"alive\n") == (b"alive\n", None)
+
+
+@needs_posix
 def test_what_a_command_prints_is_cut_and_told(capfd):
     code = "import sys\nfor _ in range(300): sys.stdout.write('x' * 1000)"
     assert run_once(program(code), "", 30.0) == "its output is cut at 64 KiB"
