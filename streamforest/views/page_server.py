@@ -44,11 +44,14 @@ HEADERS = {
 NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 OWN_FILES = "script-src 'self'; style-src 'self'; img-src 'self' data:"
 FOLDER = Path(__file__).with_name("page")
-#: Files of the page -> their kind; uPlot's are its own, whole, with its licence beside them.
 STYLE, SCRIPT = "text/css; charset=UTF-8", "text/javascript; charset=UTF-8"
+#: Files of the page -> their kind; uPlot's are its own, whole, with its licence beside them.
 FILES = {
     **dict.fromkeys(("page.css", "uplot/uPlot.min.css"), STYLE),
-    **dict.fromkeys(("page.js", "chart.js", "episodes.js", "numbers.js", "points.js", "ranking.js", "view.js"), SCRIPT),
+    **dict.fromkeys(
+        ("page.js", "chart.js", "episodes.js", "gestures.js", "numbers.js", "points.js", "ranking.js", "view.js"),
+        SCRIPT,
+    ),
     "uplot/uPlot.iife.min.js": SCRIPT,
 }
 

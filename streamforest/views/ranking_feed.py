@@ -13,6 +13,8 @@ from streamforest.views.chart_rows import past_rows, wire_body, wire_frame
 from streamforest.views.page_downloads import ranks_csv
 from streamforest.views.ranking_table import MOST_RANKED, TableWish, table_facts, table_wish_of
 
+LOOKS = 2  # the streams are ranked at every second look: that takes longer than looking for episodes
+
 
 class RankingShown:
     """Many streams, as all visitors share them.
@@ -35,7 +37,7 @@ class RankingShown:
     def __init__(self, ranking: StreamRanking) -> None:
         self.ranking = ranking
         self.ranks: list[Rank] = []
-        self.version, self._end = 0, -1
+        self.version, self._end, self._looks = 0, -1, 0
 
     def new_feed(self) -> RankingFeed:
         """What one more visitor gets."""
@@ -46,8 +48,9 @@ class RankingShown:
 
     def look_around(self) -> None:
         """Rank the streams, if there are new points."""
-        end = self.ranking.end
-        if end != self._end:
+        end, is_due = self.ranking.end, self._looks % LOOKS == 0
+        self._looks += 1
+        if is_due and end != self._end:
             self._end, self.ranks = end, self.ranking.ranks(0, MOST_RANKED)
             self.version += 1
 

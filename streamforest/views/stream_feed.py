@@ -79,7 +79,8 @@ class StreamShown:
             state, since = "anomalous", kept[-1].start.time
         elif len(newest) and newest["p_value"][0] < UNUSUAL:
             state = "unusual"
-        place = {"first": self._history.first, "end": self._history.end, "capacity": self._history.capacity}
+        place: dict[str, float | None] = {"first": self._history.first, "end": self._history.end}
+        place["capacity"] = self._history.capacity
         place["time"] = verdict_from_row(newest[0].item()).time if len(newest) else None
         last = _place_and_reason(kept[-1].peak) if kept else None
         return {"state": state, "since": since, "last": last, **place}

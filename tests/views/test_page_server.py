@@ -90,6 +90,12 @@ def test_the_page_may_load_nothing_from_elsewhere_and_is_not_kept(run):
     assert run.token.encode() not in body
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_has_the_theme_of_the_run(tmp_path, theme):
+    with Run(tmp_path, theme=theme) as run:
+        assert f'<html lang="en" data-theme="{theme}">'.encode() in run.get(f"/?token={run.token}")[2]
+
+
 def test_all_files_of_the_page_are_served_as_they_are_and_nothing_beside_them(run):
     for name, kind in FILES.items():
         code, headers, body = run.get(f"/{name}?token={run.token}")

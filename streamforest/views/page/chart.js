@@ -1,13 +1,15 @@
 // The chart: the stream with what was expected, its band and its alarms; below it the score and its limit.
 
+import { Gestures } from "./gestures.js";
 import * as numbers from "./numbers.js";
 import { usualRange } from "./points.js";
 
-const RIGHT = 64, BOTTOM = 40, TOP = 10;  // CSS pixels around the plots
-const NARROW = 560;  // CSS pixels below which text is smaller and the alarm's words are left out
-const MANY_MARKS = 300;  // alarms in view, of which more are drawn small
-const LABEL = 76;  // CSS pixels that a number at the edge takes
-const WHEEL = 0.0016, TAP = 5, DOUBLE_TAP = 350;  // zoom a wheel's step; pixels that a tap may move; milliseconds
+const RIGHT = 64,
+  BOTTOM = 40,
+  TOP = 10; // CSS pixels around the plots
+const NARROW = 560; // CSS pixels below which text is smaller and the alarm's words are left out
+const MANY_MARKS = 300; // alarms in view, of which more are drawn small
+const LABEL = 76; // CSS pixels that a number at the edge takes
 const COLOURS = ["page", "text", "quiet", "grid", "value", "expected", "band", "anomaly", "episode", "limit"];
 
 export class Chart {
@@ -17,11 +19,14 @@ export class Chart {
     this.layers = { value: true, expected: true, band: true, alarms: true, score: true };
     this.plots = [];
     this.ranges = {};
-    this.pointer = null;  // stream index under the pointer
-    this.pinned = null;  // stream index that was clicked
+    this.pointer = null; // stream index under the pointer
+    this.pinned = null; // stream index that was clicked
     this.pending = 0;
     this.readColours();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.readColours(); this.draw(); });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.readColours();
+      this.draw();
+    });
     new ResizeObserver(() => this.build()).observe(boxes.plots);
   }
 
@@ -30,20 +35,40 @@ export class Chart {
     this.colours = Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
   }
 
-  get pixels() { return Math.max(50, this.boxes.plots.clientWidth - this.gutter - RIGHT); }
-  get isNarrow() { return this.boxes.plots.clientWidth < NARROW; }
-  get gutter() { return this.isNarrow ? 52 : 64; }
-  get hasScore() { return this.layers.score && !this.view.all; }
+  get pixels() {
+    return Math.max(50, this.boxes.plots.clientWidth - this.gutter - RIGHT);
+  }
+  get isNarrow() {
+    return this.boxes.plots.clientWidth < NARROW;
+  }
+  get gutter() {
+    return this.isNarrow ? 52 : 64;
+  }
+  get hasScore() {
+    return this.layers.score && !this.view.all;
+  }
 
   // Make the plots anew, for another size or other layers.
   build() {
     for (const plot of this.plots) plot.destroy();
     this.boxes.scores.hidden = !this.hasScore;
     const { values, scores } = this.boxes;
-    if (!values.clientWidth || !values.clientHeight) { this.plots = []; return; }
+    if (!values.clientWidth || !values.clientHeight) {
+      this.plots = [];
+      return;
+    }
     this.plots = [this.makePlot(values, "value", !this.hasScore, this.valueParts())];
     if (this.hasScore) this.plots.push(this.makePlot(scores, "score", true, this.scoreParts()));
-    for (const plot of this.plots) this.listen(plot);
+    for (const { over } of this.plots) {
+      new Gestures(over, this.view, {
+        changed: () => this.changed(),
+        tapped: (index) => {
+          this.pinned = index;
+          this.draw();
+        },
+        live: () => this.went("live"),
+      });
+    }
     this.draw();
     this.moved();
   }
@@ -54,15 +79,36 @@ export class Chart {
     const grid = { stroke: colour("grid"), width: 1 };
     const same = (_plot, low, high) => [low, high];
     const options = {
-      width: box.clientWidth, height: box.clientHeight, padding: [TOP, RIGHT, hasTimes ? 0 : 6, 0],
-      legend: { show: false }, pxAlign: 0,
+      width: box.clientWidth,
+      height: box.clientHeight,
+      padding: [TOP, RIGHT, hasTimes ? 0 : 6, 0],
+      legend: { show: false },
+      pxAlign: 0,
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "chart" } },
       scales: { x: { time: false, auto: false, range: same }, [scale]: { auto: false, range: same } },
       axes: [
-        { scale: "x", stroke: colour("quiet"), font, grid, ticks: { show: false }, size: hasTimes ? BOTTOM : 0, gap: 6,
-          splits: (_plot, _axis, low, high) => this.ticks(low, high).at, values: () => (hasTimes ? this.ticks().labels : []) },
-        { scale, stroke: colour("quiet"), font, grid, ticks: { show: false }, size: this.gutter, gap: 6, space: 34,
-          values: (_plot, at, _axis, _space, step) => at.map((number) => numbers.tick(number, step)) },
+        {
+          scale: "x",
+          stroke: colour("quiet"),
+          font,
+          grid,
+          ticks: { show: false },
+          size: hasTimes ? BOTTOM : 0,
+          gap: 6,
+          splits: (_plot, _axis, low, high) => this.ticks(low, high).at,
+          values: () => (hasTimes ? this.ticks().labels : []),
+        },
+        {
+          scale,
+          stroke: colour("quiet"),
+          font,
+          grid,
+          ticks: { show: false },
+          size: this.gutter,
+          gap: 6,
+          space: 34,
+          values: (_plot, at, _axis, _space, step) => at.map((number) => numbers.tick(number, step)),
+        },
       ],
       ...parts,
       hooks: {
@@ -71,31 +117,61 @@ export class Chart {
         setCursor: [(plot) => this.point(plot)],
       },
     };
-    return new uPlot(options, parts.series.map(() => []), box);
+    return new uPlot(
+      options,
+      parts.series.map(() => []),
+      box,
+    );
   }
 
   valueParts() {
-    const line = (stroke, width, dash) => ({ scale: "value", stroke, width, dash, points: { show: false }, spanGaps: false });
+    const line = (stroke, width, dash) => ({
+      scale: "value",
+      stroke,
+      width,
+      dash,
+      points: { show: false },
+      spanGaps: false,
+    });
     const nothing = () => "transparent";
     return {
-      series: [{}, line(nothing, 0), line(nothing, 0), line(() => this.colours.expected, 1.2, [5, 4]),
-        { ...line(() => this.colours.value, 1.5), points: { show: (plot) => this.isSparse(plot), size: 4, fill: () => this.colours.value } }],
+      series: [
+        {},
+        line(nothing, 0),
+        line(nothing, 0),
+        line(() => this.colours.expected, 1.2, [5, 4]),
+        {
+          ...line(() => this.colours.value, 1.5),
+          points: { show: (plot) => this.isSparse(plot), size: 4, fill: () => this.colours.value },
+        },
+      ],
       bands: [{ series: [1, 2], fill: () => this.colours.band }],
     };
   }
 
   scoreParts() {
     const line = (name, width, dash) => ({
-      scale: "score", stroke: () => this.colours[name], width, dash, points: { show: false }, spanGaps: false,
+      scale: "score",
+      stroke: () => this.colours[name],
+      width,
+      dash,
+      points: { show: false },
+      spanGaps: false,
     });
     return { series: [{}, line("value", 1.2), line("limit", 1.4, [6, 4])] };
   }
 
-  isSparse(plot) { return plot.data[0].length < this.pixels / 12; }
+  isSparse(plot) {
+    return plot.data[0].length < this.pixels / 12;
+  }
 
   // Draw what is there, with the next picture of the screen.
   draw() {
-    if (!this.pending) this.pending = requestAnimationFrame(() => { this.pending = 0; this.drawNow(); });
+    if (!this.pending)
+      this.pending = requestAnimationFrame(() => {
+        this.pending = 0;
+        this.drawNow();
+      });
   }
 
   drawNow() {
@@ -108,17 +184,26 @@ export class Chart {
     this.part = part;
     const empty = part.index.map(() => null);
     const shown = (layer, name) => (this.layers[layer] ? part[name] : empty);
-    const data = [part.index, shown("band", "upper"), shown("band", "lower"), shown("expected", "expected"), shown("value", "value")];
+    const data = [
+      part.index,
+      shown("band", "upper"),
+      shown("band", "lower"),
+      shown("expected", "expected"),
+      shown("value", "value"),
+    ];
     const bands = this.layers.band ? [...part.lower, ...part.upper] : [];
     this.show(this.plots[0], data, "value", usualRange(part.value, bands) ?? [0, 1]);
     if (!this.hasScore) return;
-    const scores = [...part.score, ...part.threshold].filter((number) => number !== null);
-    const range = scores.length ? [scores.reduce((a, b) => Math.min(a, b)), scores.reduce((a, b) => Math.max(a, b))] : [0, 1];
-    this.show(this.plots[1], [part.index, part.score, part.threshold], "score", range);
+    this.show(
+      this.plots[1],
+      [part.index, part.score, part.threshold],
+      "score",
+      extent([...part.score, ...part.threshold]),
+    );
   }
 
   show(plot, data, scale, needed) {
-    const [min, max] = this.ranges[scale] = nextRange(this.ranges[scale], needed);
+    const [min, max] = (this.ranges[scale] = nextRange(this.ranges[scale], needed));
     const [left, right] = this.view.range;
     this.now = null;
     plot.batch(() => {
@@ -138,16 +223,23 @@ export class Chart {
     const [from, to] = [time[0], time[time.length - 1]];
     if (index.length > 1 && from !== null && to !== null && to > from) {
       const { times, write } = numbers.roundTimes(from, to, most);
-      const placed = times.map((one) => [this.points.indexAt(one), write(one)]).filter(([at]) => at !== null && at >= low && at <= high);
+      const placed = times
+        .map((one) => [this.points.indexAt(one), write(one)])
+        .filter(([at]) => at !== null && at >= low && at <= high);
       const space = (0.7 * (high - low)) / most;
       const kept = placed.filter(([at], k) => k === 0 || at - placed[k - 1][0] > space);
-      return this.now = { at: kept.map(([at]) => at), labels: kept.map(([, label]) => label), day: `${numbers.day(to)} UTC` };
+      return (this.now = {
+        at: kept.map(([at]) => at),
+        labels: kept.map(([, label]) => label),
+        day: `${numbers.day(to)} UTC`,
+      });
     }
-    const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
+    const raw = (high - low) / most,
+      power = 10 ** Math.floor(Math.log10(raw));
     const step = Math.max(1, [1, 2, 5, 10].find((one) => one * power >= raw) * power);
     const at = [];
     for (let one = Math.max(0, Math.ceil(low / step) * step); one <= high; one += step) at.push(one);
-    return this.now = { at, labels: at.map(numbers.count), day: "points" };
+    return (this.now = { at, labels: at.map(numbers.count), day: "points" });
   }
 
   // Marks
@@ -161,12 +253,18 @@ export class Chart {
     for (let k = 0; k < index.length; k++) {
       if (!flags[k]) continue;
       let last = k;
-      for (let j = k; j < index.length && (episode[j] === episode[k] || !flags[j]) && index[j] - index[last] <= 64; j++) {
+      for (
+        let j = k;
+        j < index.length && (episode[j] === episode[k] || !flags[j]) && index[j] - index[last] <= 64;
+        j++
+      ) {
         if (flags[j] && episode[j] === episode[k]) last = j;
       }
-      const from = plot.valToPos(index[k] - 0.5, "x", true), to = plot.valToPos(index[last] + 0.5, "x", true);
+      const from = plot.valToPos(index[k] - 0.5, "x", true),
+        to = plot.valToPos(index[last] + 0.5, "x", true);
       const pad = Math.max(0, least - (to - from)) / 2;
-      const begin = Math.max(bbox.left, from - pad), end = Math.min(bbox.left + bbox.width, to + pad);
+      const begin = Math.max(bbox.left, from - pad),
+        end = Math.min(bbox.left + bbox.width, to + pad);
       if (end > begin) ctx.fillRect(begin, bbox.top, end - begin, bbox.height);
       k = last;
     }
@@ -201,7 +299,8 @@ export class Chart {
     const { ctx, bbox } = plot;
     const total = flags.reduce((sum, flag) => sum + (flag ? 1 : 0), 0);
     const size = (total > MANY_MARKS ? 2 : 5) * unit;
-    let labelled = [-Infinity, -Infinity], newest = null;
+    let labelled = [-Infinity, -Infinity],
+      newest = null;
     for (let k = 0; k < index.length; k++) {
       const x = plot.valToPos(index[k], "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -253,13 +352,14 @@ export class Chart {
     const last = index.length - 1;
     if (last < 0 || value[last] === null || !this.layers.value) return;
     const { ctx, bbox } = plot;
-    const x = plot.valToPos(index[last], "x", true), right = bbox.left + bbox.width;
+    const x = plot.valToPos(index[last], "x", true),
+      right = bbox.left + bbox.width;
     if (x > right || index[last] !== this.points.end - 1 || this.points.end < this.view.end - this.view.width) return;
     const y = Math.max(bbox.top, Math.min(plot.valToPos(value[last], "value", true), bbox.top + bbox.height));
     ctx.fillStyle = this.colours.value;
     drawShape(ctx, "dot", x, y, 3.5 * unit, this.colours.page);
     ctx.textAlign = "left";
-    ctx.fillText(numbers.full(value[last]), Math.min(x, right) + 8 * unit, y, (right - x) + (RIGHT - 10) * unit);
+    ctx.fillText(numbers.full(value[last]), Math.min(x, right) + 8 * unit, y, right - x + (RIGHT - 10) * unit);
   }
 
   drawScoreAlarms(plot, unit) {
@@ -295,68 +395,25 @@ export class Chart {
     this.hovered(index ?? this.pinned, (6 * this.view.width) / this.pixels);
   }
 
-  listen(plot) {
-    const over = plot.over;
-    const touches = new Map();
-    let start = null, tapped = 0;
-    const scale = () => this.view.width / over.clientWidth;
-    const indexAt = (x) => this.view.range[0] + (x - over.getBoundingClientRect().left) * scale();
-    const middle = () => [...touches.values()].reduce((sum, x) => sum + x, 0) / touches.size;
-    const spread = () => { const xs = [...touches.values()]; return Math.max(24, Math.abs(xs[0] - xs[1])); };
-    const begin = () => {
-      start = { x: middle(), range: this.view.range, spread: touches.size > 1 ? spread() : 0, moved: start?.moved ?? false };
-    };
-    over.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      touches.set(event.pointerId, event.clientX);
-      over.setPointerCapture(event.pointerId);
-      start = touches.size > 1 ? start : null;
-      begin();
-    });
-    over.addEventListener("pointermove", (event) => {
-      if (!touches.has(event.pointerId)) return;
-      touches.set(event.pointerId, event.clientX);
-      if (!start.moved && touches.size === 1 && Math.abs(middle() - start.x) < TAP) return;
-      start.moved = true;
-      over.classList.add("moving");
-      const [left, right] = start.range;
-      const grown = touches.size > 1 ? start.spread / spread() : 1;
-      const width = Math.max(10, Math.min((right - left) * grown, this.view.all ? Math.max(2, this.view.end) : this.view.capacity));
-      const box = over.getBoundingClientRect();
-      const pivot = left + ((start.x - box.left) / box.width) * (right - left);
-      this.view.hold(pivot - ((middle() - box.left) / box.width) * width, width);
-      if (grown !== 1) { this.view.chosen = true; this.view.span = Math.round(width); }
-      this.changed();
-    });
-    const release = (event) => {
-      if (!touches.delete(event.pointerId)) return;
-      if (touches.size) { begin(); return; }
-      over.classList.remove("moving");
-      if (start && !start.moved && event.type === "pointerup") {
-        if (event.timeStamp - tapped < DOUBLE_TAP) this.went("live");
-        else { this.pinned = Math.round(indexAt(event.clientX)); this.draw(); }
-        tapped = event.timeStamp;
-      }
-      start = null;
-    };
-    over.addEventListener("pointerup", release);
-    over.addEventListener("pointercancel", release);
-    over.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const lines = event.deltaMode === 1 ? 16 : 1;
-      if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) this.view.move(event.deltaX * lines * scale());
-      else this.view.zoom(Math.exp(Math.max(-0.7, Math.min(event.deltaY * lines * WHEEL, 0.7))), indexAt(event.clientX));
-      this.changed();
-    }, { passive: false });
-  }
-
   changed() {
     this.draw();
     this.moved();
   }
 }
 
-const HEADROOM = 0.08, LEAST_USED = 0.6;  // of the range: free above and below; below which it shrinks
+const HEADROOM = 0.08,
+  LEAST_USED = 0.6; // of the range: free above and below; below which it shrinks
+
+// The least and the greatest of numbers, some of which may be missing.
+function extent(numbers) {
+  let [least, greatest] = [Infinity, -Infinity];
+  for (const number of numbers) {
+    if (number === null) continue;
+    least = Math.min(least, number);
+    greatest = Math.max(greatest, number);
+  }
+  return least <= greatest ? [least, greatest] : [0, 1];
+}
 
 // A range that holds what is needed; the one before as long as it fits, so that the axis seldom moves.
 function nextRange(before, [low, high]) {
@@ -369,10 +426,21 @@ function drawShape(ctx, shape, x, y, size, edge) {
   ctx.beginPath();
   if (shape === "dot") ctx.arc(x, y, size, 0, 2 * Math.PI);
   else if (shape === "diamond") {
-    for (const [a, b] of [[0, -1], [1, 0], [0, 1], [-1, 0]]) ctx.lineTo(x + a * size, y + b * size);
+    for (const [a, b] of [
+      [0, -1],
+      [1, 0],
+      [0, 1],
+      [-1, 0],
+    ])
+      ctx.lineTo(x + a * size, y + b * size);
   } else {
     const way = shape === "up" ? -1 : 1;
-    for (const [a, b] of [[0, way], [1, -way * 0.8], [-1, -way * 0.8]]) ctx.lineTo(x + a * size, y + b * size);
+    for (const [a, b] of [
+      [0, way],
+      [1, -way * 0.8],
+      [-1, -way * 0.8],
+    ])
+      ctx.lineTo(x + a * size, y + b * size);
   }
   ctx.closePath();
   ctx.fill();

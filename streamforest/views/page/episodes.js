@@ -2,8 +2,8 @@
 
 import * as numbers from "./numbers.js";
 
-const MOST = 300;  // in the list
-const TOLD_SECONDS = 3;  // between two alarms that are read out
+const MOST = 300; // in the list
+const TOLD_SECONDS = 3; // between two alarms that are read out
 
 // As the server sends them.
 const NAMES = ["start", "last", "peak", "time", "name", "value", "expected", "half", "points", "isOpen"];
@@ -19,7 +19,9 @@ export class Episodes {
   }
 
   // All of them, in order of time.
-  get list() { return [...this.byStart.values()].sort((a, b) => a.start - b.start); }
+  get list() {
+    return [...this.byStart.values()].sort((a, b) => a.start - b.start);
+  }
 
   take(found) {
     const fresh = [];
@@ -89,9 +91,10 @@ export class Episodes {
   // Step to the alarm before (-1) or after (1) a stream index; null is the newest end.
   step(way, from) {
     const list = this.list;
-    const found = way < 0
-      ? list.filter((one) => from === null || one.start < from).pop() ?? null
-      : list.find((one) => from !== null && one.start > from) ?? null;
+    const found =
+      way < 0
+        ? (list.filter((one) => from === null || one.start < from).pop() ?? null)
+        : (list.find((one) => from !== null && one.start > from) ?? null);
     if (found) this.choose(found.start);
     return found !== null;
   }

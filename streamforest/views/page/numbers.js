@@ -3,7 +3,8 @@
 const grouped = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
 const short = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const MINUS = "\u2212", NONE = "\u2013";
+const MINUS = "\u2212",
+  NONE = "\u2013";
 
 function written(number, form, digits) {
   if (number === null || number === undefined || Number.isNaN(number)) return NONE;
@@ -25,7 +26,9 @@ export function tick(number, step) {
   const size = Math.abs(number);
   if (size >= 1e7 || (step > 0 && step < 1e-5)) return number === 0 ? "0" : number.toPrecision(4).replace("-", MINUS);
   const digits = Math.min(8, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
-  return number.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", MINUS);
+  return number
+    .toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+    .replace("-", MINUS);
 }
 
 const two = (number) => String(number).padStart(2, "0");
@@ -43,7 +46,9 @@ export function clock(seconds, withSeconds = true) {
 let newestDay = "";
 
 // See what the day is in the stream: what is of the same one is written without it.
-export function setNewest(seconds) { newestDay = isTime(seconds) ? day(seconds) : ""; }
+export function setNewest(seconds) {
+  newestDay = isTime(seconds) ? day(seconds) : "";
+}
 
 // A point's place: its time, with as much of the day as the newest point's day leaves open, or its number where it has
 // no time.
@@ -75,7 +80,10 @@ export function why(name, value, middle, half) {
   return [name, middle === null ? reading : `${reading}, expected ${expected(middle, half)}`];
 }
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
+const STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200, 345600,
+  604800,
+];
 
 // Round times from one moment to another, at most so many, and how each is written.
 export function roundTimes(from, to, most) {
@@ -84,7 +92,8 @@ export function roundTimes(from, to, most) {
   if (step === undefined) step = 604800 * Math.ceil(wanted / 604800);
   if (wanted < 0.5) step = 10 ** Math.ceil(Math.log10(Math.max(wanted, 1e-3)));
   const times = [];
-  for (let time = Math.ceil(from / step) * step; time <= to && times.length <= 2 * most; time += step) times.push(time);
+  for (let time = Math.ceil(from / step) * step; time <= to && times.length <= 2 * most; time += step)
+    times.push(time);
   const write = (time) => {
     if (step >= 86400 || time % 86400 === 0) return day(time).slice(5);
     if (step < 1) return `${clock(time)}${(time % 1).toFixed(2).slice(1)}`;

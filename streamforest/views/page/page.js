@@ -12,10 +12,11 @@ const body = document.body;
 const acts = body.dataset.acts === "yes";
 const folder = location.pathname.replace(/[^/]*$/, "");
 
-const ASK_AGAIN = 60;  // milliseconds between two wishes of a view that moves
-const FIRST_WAIT = 500, LONGEST_WAIT = 5000;  // milliseconds before connecting again
-const BRIEF = 3500;  // milliseconds that a notice is shown
-const PATIENCE = 30_000;  // milliseconds in which a detector that was asked for should judge
+const ASK_AGAIN = 60; // milliseconds between two wishes of a view that moves
+const FIRST_WAIT = 500,
+  LONGEST_WAIT = 5000; // milliseconds before connecting again
+const BRIEF = 3500; // milliseconds that a notice is shown
+const PATIENCE = 30_000; // milliseconds in which a detector that was asked for should judge
 
 // The cookie holds the token from here on: it stays in no address, and in no history.
 history.replaceState(null, "", location.pathname);
@@ -23,18 +24,36 @@ history.replaceState(null, "", location.pathname);
 const view = new View();
 const points = new Points();
 const reasons = { names: body.dataset.reasons.split("|"), reason: reasonOf };
-const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view,
-  { words: reasons, moved: viewMoved, hovered: showReadout, went: act });
-const episodes = new Episodes(find("episodes").tBodies[0], { chosen: showEpisode, tell: (text) => write(find("news"), text) });
+const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {
+  words: reasons,
+  moved: viewMoved,
+  hovered: showReadout,
+  went: act,
+});
+const episodes = new Episodes(find("episodes").tBodies[0], {
+  chosen: showEpisode,
+  tell: (text) => write(find("news"), text),
+});
 const ranking = new Ranking(
   { table: find("streams"), words: find("words"), states: find("states"), found: find("found"), more: find("more") },
   { wish: (parts) => send({ table: parts }), open: openStream },
 );
 
-let status = null, socket = null, isOver = false, wait = FIRST_WAIT;
-let viewNumber = 0, asked = "", asking = 0, hiding = 0, lostAt = null, opened = null, changing = null;
+let status = null,
+  socket = null,
+  isOver = false,
+  wait = FIRST_WAIT;
+let viewNumber = 0,
+  asked = "",
+  asking = 0,
+  hiding = 0,
+  lostAt = null,
+  opened = null,
+  changing = null;
 
-function write(element, text) { if (element.textContent !== text) element.textContent = text; }
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
 
 function send(message) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
@@ -46,7 +65,7 @@ function notify(text, milliseconds) {
   clearTimeout(hiding);
   write(find("notice"), text);
   find("notice").hidden = !text;
-  find("notice").classList.toggle("brief", Boolean(milliseconds));  // over the page, which stays as it is
+  find("notice").classList.toggle("brief", Boolean(milliseconds)); // over the page, which stays as it is
   if (milliseconds) hiding = setTimeout(() => notify(""), milliseconds);
 }
 
@@ -71,13 +90,18 @@ function alarmText({ last }) {
 }
 
 function tilesOf(facts) {
-  const asked = facts.alarms_a_day === null ? `${numbers.percent(facts.alarm_rate)}` : `${numbers.brief(facts.alarms_a_day)} a day`;
+  const asked =
+    facts.alarms_a_day === null
+      ? `${numbers.percent(facts.alarm_rate)}`
+      : `${numbers.brief(facts.alarms_a_day)} a day`;
   const got = facts.realised_rate ? numbers.percent(facts.realised_rate) : "none";
   const tiles = [["last alarm", alarmText(facts), "wide"]];
   if (facts.streams !== null) tiles.push(["streams", numbers.count(facts.streams)]);
   tiles.push(
-    ["points", numbers.count(facts.points)], ["points/s", numbers.brief(facts.points_per_second)],
-    ["alarms", numbers.count(facts.episodes)], ["anomalous", numbers.count(facts.anomalies)],
+    ["points", numbers.count(facts.points)],
+    ["points/s", numbers.brief(facts.points_per_second)],
+    ["alarms", numbers.count(facts.episodes)],
+    ["anomalous", numbers.count(facts.anomalies)],
     // with labels it is known which marks are wrong
     [facts.precision === null ? "marked / asked for" : "wrongly marked / asked for", `${got} / ${asked}`, "rate"],
   );
@@ -118,14 +142,18 @@ function showDetectors({ detectors, detector }) {
     notify(`${detector} judges now.`, BRIEF);
     changing = null;
   } else if (changing && Date.now() > changing.until) {
-    notify(`${detector} goes on: the other detector could not take over; the terminal of the run says why.`, 2 * BRIEF);
+    notify(
+      `${detector} goes on: the other detector could not take over; the terminal of the run says why.`,
+      2 * BRIEF,
+    );
     list.value = detector;
     changing = null;
   }
 }
 
 function showStatus(facts) {
-  if (status && facts.end < status.end) {  // another run behind the same address
+  if (status && facts.end < status.end) {
+    // another run behind the same address
     episodes.clear();
     view.goLive();
   }
@@ -139,8 +167,11 @@ function showStatus(facts) {
   showDetectors(facts);
   setState(facts.state, stateText(facts));
   find("no-episodes").hidden = episodes.byStart.size > 0;
-  find("values").setAttribute("aria-label", `${facts.source}: ${numbers.count(facts.points)} points, ` +
-    `${numbers.count(facts.episodes)} alarms, ${facts.state}`);
+  find("values").setAttribute(
+    "aria-label",
+    `${facts.source}: ${numbers.count(facts.points)} points, ` +
+      `${numbers.count(facts.episodes)} alarms, ${facts.state}`,
+  );
   if (facts.shows === "stream") {
     view.follow(facts, facts.points_per_second);
     if (chart.plots.length) viewMoved();
@@ -179,7 +210,10 @@ function readoutParts(k) {
 function showReadout(index, reach) {
   const k = index === null ? points.length - 1 : points.nearest(index, reach);
   const line = find("readout");
-  if (k < 0) { write(line, ""); return; }
+  if (k < 0) {
+    write(line, "");
+    return;
+  }
   const parts = readoutParts(k).map((part) => {
     if (typeof part === "string") return part;
     const marked = document.createElement(part[0] === "b" ? "b" : "span");
@@ -193,12 +227,19 @@ function showReadout(index, reach) {
 function viewMoved() {
   const isHeld = !view.live;
   find("pause").setAttribute("aria-pressed", String(isHeld));
-  const missed = status && status.shows === "stream" && isHeld ? Math.max(0, Math.round(view.end - view.range[1] - 0.5)) : 0;
+  const missed =
+    status && status.shows === "stream" && isHeld ? Math.max(0, Math.round(view.end - view.range[1] - 0.5)) : 0;
   write(find("pause"), !isHeld ? "Pause" : missed ? `Go live (+${numbers.count(missed)})` : "Go live");
   const [left, right] = view.range;
-  find("seen").href = status?.shows === "ranking" ? "seen.csv?first=0&end=1000"
-    : `seen.csv?first=${Math.max(0, Math.ceil(left))}&end=${Math.max(0, Math.floor(right) + 1)}`;
-  if (!asking) asking = setTimeout(() => { asking = 0; askForView(); }, ASK_AGAIN);
+  find("seen").href =
+    status?.shows === "ranking"
+      ? "seen.csv?first=0&end=1000"
+      : `seen.csv?first=${Math.max(0, Math.ceil(left))}&end=${Math.max(0, Math.floor(right) + 1)}`;
+  if (!asking)
+    asking = setTimeout(() => {
+      asking = 0;
+      askForView();
+    }, ASK_AGAIN);
 }
 
 function askForView() {
@@ -226,7 +267,8 @@ function receivePoints(buffer) {
 function showThinness(thin) {
   const before = Number(body.dataset.thin ?? 1);
   body.dataset.thin = thin;
-  if (thin > 1 && before !== thin) notify("The link is slow: fewer points are drawn, the extremes and the alarms among them.");
+  if (thin > 1 && before !== thin)
+    notify("The link is slow: fewer points are drawn, the extremes and the alarms among them.");
   else if (thin === 1 && before > 1) notify("");
 }
 
@@ -264,20 +306,37 @@ function closeStream() {
 // What the visitor does
 
 const KEYS = {
-  " ": "pause", ArrowLeft: "back", ArrowRight: "forward", "+": "in", "=": "in", "-": "out", g: "newest", ",": "previous",
-  ".": "next", d: "next-detector", r: "report", h: "help", q: "snapshot",
+  " ": "pause",
+  ArrowLeft: "back",
+  ArrowRight: "forward",
+  "+": "in",
+  "=": "in",
+  "-": "out",
+  g: "newest",
+  ",": "previous",
+  ".": "next",
+  d: "next-detector",
+  r: "report",
+  h: "help",
+  q: "snapshot",
 };
 const HELD = ["back", "forward", "in", "out", "previous", "next"];
 const ASKS = { snapshot: "Asked for a picture of the newest points.", report: "Asked for the report." };
 const MOVES = {
-  pause: () => { if (view.live) view.hold(); else act("live"); },
-  live: () => { view.goLive(); chart.pinned = null; },
+  pause: () => {
+    if (view.live) view.hold();
+    else act("live");
+  },
+  live: () => {
+    view.goLive();
+    chart.pinned = null;
+  },
   back: () => view.move(-view.width / 2),
   forward: () => view.move(view.width / 2),
   in: () => view.zoom(0.5),
   out: () => view.zoom(2),
   newest: () => step(-1, view.live ? null : chart.pinned),
-  previous: () => step(-1, view.live ? null : chart.pinned ?? (view.range[0] + view.range[1]) / 2),
+  previous: () => step(-1, view.live ? null : (chart.pinned ?? (view.range[0] + view.range[1]) / 2)),
   next: () => step(1, chart.pinned ?? (view.range[0] + view.range[1]) / 2),
 };
 
@@ -319,8 +378,10 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   act(name);
 });
-for (const button of document.querySelectorAll("button[data-do]")) button.addEventListener("click", () => act(button.dataset.do));
-for (const button of document.querySelectorAll("button[data-ask]")) button.addEventListener("click", () => act(button.dataset.ask));
+for (const button of document.querySelectorAll("button[data-do]"))
+  button.addEventListener("click", () => act(button.dataset.do));
+for (const button of document.querySelectorAll("button[data-ask]"))
+  button.addEventListener("click", () => act(button.dataset.ask));
 find("pause").addEventListener("click", () => act("pause"));
 find("help").addEventListener("click", () => act("help"));
 find("to-ranking").addEventListener("click", closeStream);
@@ -369,7 +430,8 @@ function receive(event) {
 function enable(isPossible) {
   for (const button of document.querySelectorAll("[data-ask]")) button.disabled = !isPossible;
   find("detector").disabled = !isPossible;
-  for (const link of document.querySelectorAll("a[download]")) link.setAttribute("aria-disabled", String(!isPossible));
+  for (const link of document.querySelectorAll("a[download]"))
+    link.setAttribute("aria-disabled", String(!isPossible));
 }
 
 function end(text) {
@@ -394,7 +456,9 @@ function connect() {
     if (opened !== null) send({ stream: opened });
   };
   link.onmessage = receive;
-  link.onclose = () => { if (!isOver) retry(); };
+  link.onclose = () => {
+    if (!isOver) retry();
+  };
 }
 
 async function retry() {
@@ -412,7 +476,9 @@ async function retry() {
       end("The run of this page has ended and another is there: open the address that its terminal shows.");
       return;
     }
-  } catch { /* nobody there yet: the socket says the same */ }
+  } catch {
+    /* nobody there yet: the socket says the same */
+  }
   connect();
 }
 

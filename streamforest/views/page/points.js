@@ -2,9 +2,18 @@
 
 // As the server writes them: name, kind.
 const WIRE = [
-  ["index", Float64Array], ["time", Float64Array], ["value", Float64Array], ["expected", Float64Array],
-  ["lower", Float64Array], ["upper", Float64Array], ["score", Float32Array], ["threshold", Float32Array],
-  ["p_value", Float32Array], ["episode", Uint32Array], ["reason", Uint8Array], ["is_anomaly", Uint8Array],
+  ["index", Float64Array],
+  ["time", Float64Array],
+  ["value", Float64Array],
+  ["expected", Float64Array],
+  ["lower", Float64Array],
+  ["upper", Float64Array],
+  ["score", Float32Array],
+  ["threshold", Float32Array],
+  ["p_value", Float32Array],
+  ["episode", Uint32Array],
+  ["reason", Uint8Array],
+  ["is_anomaly", Uint8Array],
 ];
 
 // Facts and columns of a message: four bytes with the length of the JSON behind them, the JSON, the columns.
@@ -23,10 +32,12 @@ export function takeApart(buffer) {
 export class Points {
   constructor() {
     this.columns = Object.fromEntries(WIRE.map(([name]) => [name, []]));
-    this.end = 0;  // stream index behind the newest point
+    this.end = 0; // stream index behind the newest point
   }
 
-  get length() { return this.columns.index.length; }
+  get length() {
+    return this.columns.index.length;
+  }
 
   // Take a message: a whole stretch, or what follows; `kept` points before the end stay.
   take({ facts, columns }, kept) {
@@ -47,13 +58,16 @@ export class Points {
   }
 
   // Place of the first point whose stream index is at least so large.
-  placeOf(index) { return lowerBound(this.columns.index, index); }
+  placeOf(index) {
+    return lowerBound(this.columns.index, index);
+  }
 
   // Place of the point nearest to a stream index; -1 where there is none. An anomaly within `reach` is preferred.
   nearest(index, reach) {
     const { index: indices, is_anomaly: flags } = this.columns;
     if (!indices.length) return -1;
-    const from = lowerBound(indices, index - reach), to = lowerBound(indices, index + reach);
+    const from = lowerBound(indices, index - reach),
+      to = lowerBound(indices, index + reach);
     let best = -1;
     for (let k = from; k < to; k++) {
       if (flags[k] && (best < 0 || Math.abs(indices[k] - index) < Math.abs(indices[best] - index))) best = k;
@@ -66,7 +80,8 @@ export class Points {
   // Stream index of the first point at or after a time; times do not go back.
   indexAt(time) {
     const { index, time: times } = this.columns;
-    let low = 0, high = times.length;
+    let low = 0,
+      high = times.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (times[middle] !== null && times[middle] < time) low = middle + 1;
@@ -79,7 +94,8 @@ export class Points {
 }
 
 function lowerBound(sorted, wanted) {
-  let low = 0, high = sorted.length;
+  let low = 0,
+    high = sorted.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (sorted[middle] < wanted) low = middle + 1;
@@ -88,21 +104,24 @@ function lowerBound(sorted, wanted) {
   return low;
 }
 
-const FLATTENED = 8;  // a value so many times farther off than the next one would flatten the rest
-const BAND_REACH = 1.3;  // times as far as the values go, beyond which a band is cut off
-const WILD_SHARE = 0.05, MOST_WILD = 25;  // of the points: more are no exception
+const FLATTENED = 8; // a value so many times farther off than the next one would flatten the rest
+const BAND_REACH = 1.3; // times as far as the values go, beyond which a band is cut off
+const WILD_SHARE = 0.05,
+  MOST_WILD = 25; // of the points: more are no exception
 
 // The range of what is usual among values: without the few that would flatten all others. Null where there are none.
 export function usualRange(values, bands) {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
   if (!sorted.length) return null;
   const middle = sorted[sorted.length >> 1];
-  let low = 0, high = sorted.length - 1;
+  let low = 0,
+    high = sorted.length - 1;
   const distance = (k) => Math.abs(sorted[k] - middle);
   const most = Math.max(1, Math.min(MOST_WILD, Math.floor(WILD_SHARE * sorted.length)));
   for (let k = 0, a = 0, b = sorted.length - 1; k < most && b - a > 2; k++) {
     const far = distance(a) > distance(b) ? distance(a++) : distance(b--);
-    if (far > FLATTENED * Math.max(distance(a), distance(b)) && Math.max(distance(a), distance(b)) > 0) [low, high] = [a, b];
+    if (far > FLATTENED * Math.max(distance(a), distance(b)) && Math.max(distance(a), distance(b)) > 0)
+      [low, high] = [a, b];
   }
   const reach = BAND_REACH * Math.max(distance(low), distance(high));
   let [least, greatest] = [sorted[low], sorted[high]];
