@@ -240,6 +240,13 @@ def chromium():
         yield browser
 
 
+@pytest.fixture(scope="module")
+def any_page(chromium, tmp_path_factory):
+    """A page whose scripts can be asked."""
+    with Run(tmp_path_factory.mktemp("run")) as run, visit(chromium, run) as page:
+        yield page
+
+
 @contextmanager
 def visit(chromium, run, width=1280, height=800, *, address=None, wanted=POINTS, **options):
     size = {"width": width, "height": height}
@@ -482,6 +489,43 @@ def test_one_wild_value_does_not_flatten_the_rest(chromium, tmp_path):
             rows = np.flatnonzero(is_colour(pixels, VALUE).sum(axis=1) > 5)
             assert np.ptp(rows) > 0.4 * len(pixels)
             assert is_colour(pixels[:30], VALUE).sum() > 20, "an arrow and the number mark what is outside"
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("full(31253.74)", "31,253.7"),
+        ("full(-0.5)", "\N{MINUS SIGN}0.5"),
+        ("full(1e-7)", "1e\N{MINUS SIGN}7"),
+        ("full(null)", "\N{EN DASH}"),
+        ("expected(31253.74, 21600)", "31,254 \N{PLUS-MINUS SIGN} 21,600"),
+        ("expected(0.5, null)", "0.5"),
+        ("percent(0.00123)", "0.123 %"),
+        ("tick(12.5, 2.5)", "12.5"),
+        ("tick(-500, 500)", "\N{MINUS SIGN}500"),
+        ("place(null, 1234)", "point 1,234"),
+        ("place(1700000000, 0)", "2023-11-14 22:13:20"),
+    ],
+)
+def test_a_number_has_the_same_notation_everywhere(any_page, call, text):
+    assert any_page.evaluate(f"import('./numbers.js').then((numbers) => numbers.{call})") == text
+
+
+@pytest.mark.parametrize(
+    ("values", "lower", "upper", "least", "greatest"),
+    [
+        ("[1, 2, 3, 2, 1e9]", "[]", "[]", 1, 3),
+        ("[1, 2, null, 3, 2, -1e9]", "[0.5, null]", "[3.2]", 0.5, 3.2),
+        ("[1, 2, 3]", "[-50]", "[50]", 0, 4),
+        ("[1, 2, 3, 2, 9]", "[]", "[]", 1, 9),
+        ("[0, 0, 0, 5, 0, 5]", "[]", "[]", 0, 5),
+        ("[7]", "[]", "[]", 7, 7),
+        ("[3, 3, 3]", "[1]", "[4]", 1, 4),
+    ],
+)
+def test_the_axis_holds_what_is_usual(any_page, values, lower, upper, least, greatest):
+    asked = f"import('./points.js').then((points) => points.usualRange({values}, {lower}, {upper}))"
+    assert any_page.evaluate(asked) == [least, greatest]
 
 
 def test_the_layers_can_be_switched_off(chromium, run):

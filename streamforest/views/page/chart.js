@@ -191,8 +191,8 @@ export class Chart {
       shown("expected", "expected"),
       shown("value", "value"),
     ];
-    const bands = this.layers.band ? [...part.lower, ...part.upper] : [];
-    this.show(this.plots[0], data, "value", usualRange(part.value, bands) ?? [0, 1]);
+    const [lower, upper] = this.layers.band ? [part.lower, part.upper] : [[], []];
+    this.show(this.plots[0], data, "value", usualRange(part.value, lower, upper) ?? [0, 1]);
     if (!this.hasScore) return;
     this.show(
       this.plots[1],

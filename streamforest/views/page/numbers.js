@@ -9,7 +9,10 @@ const MINUS = "\u2212",
 function written(number, form, digits) {
   if (number === null || number === undefined || Number.isNaN(number)) return NONE;
   const size = Math.abs(number);
-  const text = size !== 0 && (size >= 1e9 || size < 1e-4) ? number.toExponential(digits - 1) : form.format(number);
+  const text =
+    size !== 0 && (size >= 1e9 || size < 1e-4)
+      ? Number(number.toPrecision(digits)).toExponential()
+      : form.format(number);
   return text.replace("-", MINUS);
 }
 
@@ -21,14 +24,23 @@ export function percent(share) {
   return share === null ? NONE : `${short.format(100 * share)} %`;
 }
 
+// Digits behind the point that a step between ticks needs, at most so many.
+function digitsOf(step) {
+  const most = 8;
+  for (let digits = 0; digits < most; digits++) {
+    if (Math.abs(Number(step.toFixed(digits)) - step) < 1e-6 * step) return digits;
+  }
+  return most;
+}
+
 // A number with the digits that a step between ticks needs.
 export function tick(number, step) {
-  const size = Math.abs(number);
-  if (size >= 1e7 || (step > 0 && step < 1e-5)) return number === 0 ? "0" : number.toPrecision(4).replace("-", MINUS);
-  const digits = Math.min(8, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
-  return number
-    .toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })
-    .replace("-", MINUS);
+  if (Math.abs(number) >= 1e7 || (step > 0 && step < 1e-5)) {
+    return number === 0 ? "0" : number.toPrecision(4).replace("-", MINUS);
+  }
+  const digits = digitsOf(step);
+  const form = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return number.toLocaleString("en-US", form).replace("-", MINUS);
 }
 
 const two = (number) => String(number).padStart(2, "0");

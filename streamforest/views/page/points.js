@@ -105,30 +105,40 @@ function lowerBound(sorted, wanted) {
 }
 
 const FLATTENED = 8; // a value so many times farther off than the next one would flatten the rest
-const BAND_REACH = 1.3; // times as far as the values go, beyond which a band is cut off
-const WILD_SHARE = 0.05,
-  MOST_WILD = 25; // of the points: more are no exception
+const MOST_WILD = 25; // values that are left out
+const WILD_SHARE = 0.05; // of the values: more are no exception
+const BAND_REACH = 2; // times as far as the values go, beyond which a band is cut off
+const BAND_SHARE = 0.9; // of the band's edges that should be in view
 
 // The range of what is usual among values: without the few that would flatten all others. Null where there are none.
-export function usualRange(values, bands) {
-  const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
+export function usualRange(values, lower, upper) {
+  const sorted = ascending(values);
   if (!sorted.length) return null;
   const middle = sorted[sorted.length >> 1];
-  let low = 0,
-    high = sorted.length - 1;
-  const distance = (k) => Math.abs(sorted[k] - middle);
+  const [low, high] = withoutWild(sorted, middle);
+  const reach = BAND_REACH * Math.max(middle - low, high - middle) || Infinity;
+  const bottom = ascending(lower),
+    top = ascending(upper);
+  const edge = (edges, share) => (edges.length ? edges[Math.round(share * (edges.length - 1))] : middle);
+  return [
+    Math.min(low, Math.max(edge(bottom, 1 - BAND_SHARE), middle - reach)),
+    Math.max(high, Math.min(edge(top, BAND_SHARE), middle + reach)),
+  ];
+}
+
+function ascending(numbers) {
+  return numbers.filter((number) => number !== null).sort((a, b) => a - b);
+}
+
+// The least and the greatest of sorted values but for those that are far from the middle and from all others.
+function withoutWild(sorted, middle) {
   const most = Math.max(1, Math.min(MOST_WILD, Math.floor(WILD_SHARE * sorted.length)));
-  for (let k = 0, a = 0, b = sorted.length - 1; k < most && b - a > 2; k++) {
-    const far = distance(a) > distance(b) ? distance(a++) : distance(b--);
-    if (far > FLATTENED * Math.max(distance(a), distance(b)) && Math.max(distance(a), distance(b)) > 0)
-      [low, high] = [a, b];
+  let [low, high] = [0, sorted.length - 1];
+  const distance = (k) => Math.abs(sorted[k] - middle);
+  for (let left = 0, right = high, n = 0; n < most && right - left > 2; n++) {
+    const far = distance(left) > distance(right) ? distance(left++) : distance(right--);
+    const next = Math.max(distance(left), distance(right));
+    if (next > 0 && far > FLATTENED * next) [low, high] = [left, right];
   }
-  const reach = BAND_REACH * Math.max(distance(low), distance(high));
-  let [least, greatest] = [sorted[low], sorted[high]];
-  for (const edge of bands) {
-    if (edge === null || Math.abs(edge - middle) > reach) continue;
-    least = Math.min(least, edge);
-    greatest = Math.max(greatest, edge);
-  }
-  return [least, greatest];
+  return [sorted[low], sorted[high]];
 }
