@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamforest.protocols import VERDICT_DTYPE
@@ -48,6 +48,7 @@ def verdicts(draw, most=300):
 
 
 @given(verdicts(), st.sampled_from([1, 2, 4, 16, 512]))
+@settings(max_examples=60, deadline=None)
 def test_a_chart_gets_the_extremes_of_each_column_every_anomaly_and_the_newest_point(rows, shared):
     found = chart_rows(rows, shared)
     assert (np.diff(found["index"]) > 0).all()
@@ -78,6 +79,7 @@ def test_more_anomalies_than_can_be_counted_are_thinned_and_their_extremes_stay(
 
 
 @given(st.integers(1, 10**6), st.integers(1, 3000))
+@settings(max_examples=60, deadline=None)
 def test_columns_hold_a_power_of_two_points_and_are_no_more_than_there_is_space_for(points, columns):
     shared = per_column(points, columns)
     assert shared & (shared - 1) == 0
@@ -86,6 +88,7 @@ def test_columns_hold_a_power_of_two_points_and_are_no_more_than_there_is_space_
 
 
 @given(verdicts(most=40), st.text(max_size=9))
+@settings(max_examples=60, deadline=None)
 def test_a_message_can_be_taken_apart(rows, text):
     facts, columns = taken_apart(wire_frame({"text": text}, len(rows), wire_body(rows)))
     assert facts == {"text": text, "n": len(rows)}

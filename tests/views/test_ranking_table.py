@@ -1,7 +1,7 @@
 import json
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamforest.verdicts.ranking import PAST_DTYPE, Rank
@@ -57,6 +57,7 @@ def test_the_table_is_filtered_by_words_in_the_key_and_by_state_and_says_the_pla
 
 
 @given(json_values | st.tuples(st.floats(), st.text(), st.booleans(), st.text(), st.text()).map(list))
+@settings(max_examples=60, deadline=None)
 def test_whatever_a_visitor_wishes_for_is_refused_or_has_bounds(parts):
     wish = table_wish_of(parts)
     if wish is not None:
@@ -72,6 +73,7 @@ def test_a_wish_is_understood():
 
 
 @given(st.lists(st.floats(width=64), max_size=150), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
 def test_a_line_fits_its_row(values, random):
     past = np.zeros(len(values), PAST_DTYPE)
     past["value"] = values

@@ -26,6 +26,7 @@ json_values = st.recursive(
 
 
 @given(json_values | st.lists(st.floats() | st.none(), min_size=4, max_size=4))
+@settings(max_examples=60, deadline=None)
 def test_whatever_a_visitor_wishes_for_is_refused_or_has_bounds(parts):
     wish = wish_of(parts)
     if wish is not None:
@@ -73,7 +74,7 @@ moves = st.one_of(
 
 
 @given(st.lists(moves, max_size=12))
-@settings(max_examples=150)
+@settings(max_examples=60, deadline=None)
 def test_a_page_has_the_extremes_of_all_that_it_wants_to_see_however_the_stream_and_the_visitor_move(steps):
     page = Page()
     page.write(50)
