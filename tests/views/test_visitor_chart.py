@@ -125,6 +125,17 @@ def test_what_was_sent_is_not_sent_again():
     assert page.read() is None, "what comes now lies outside"
 
 
+def test_points_that_come_one_by_one_are_thinned_like_those_that_come_at_once():
+    page = Page()
+    page.write(300)
+    page.chart.wish = Wish(1, None, 1000, 16)
+    for _ in range(200):
+        page.write(1)
+        page.read()
+    assert page.facts["shared"] == 64
+    assert len(page.indices) <= 5 * (500 / 64 + 1)
+
+
 def test_who_has_missed_more_than_is_in_view_gets_it_whole():
     page = Page()
     page.write(300)
