@@ -35,6 +35,7 @@ def stream(n):
     rows["value"] = rows["expected"] + rng.normal(0, 0.5, n)
     rows["score"], rows["threshold"], rows["p_value"] = 0.4, 0.6, 0.3
     rows["is_anomaly"][::100] = True
+    rows["label"] = -1
     alarms = rows[::100]
     alarms["episode"], alarms["reason"] = np.arange(1, len(alarms) + 1), 1
     alarms["value"], alarms["score"], alarms["p_value"] = alarms["expected"] + 10, 0.9, 1e-5

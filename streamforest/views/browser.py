@@ -37,6 +37,7 @@ FAREWELL_SECONDS = 0.5  # for the last points to reach the visitors
 TELLING = (
     *("source", "understood", "detector", "detectors", "points", "refused", "missing", "anomalies", "episodes"),
     *("points_per_second", "alarm_rate", "realised_rate", "precision", "recall", "warm_up", "alarms_a_day", "streams"),
+    "agreement",
 )
 #: Name of what is kept of a run -> what visitors are shown of it.
 SHOWN: dict[str, Callable[[Any], StreamShown | RankingShown]] = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.protocols import VERDICT_DTYPE, Verdicts
+from streamforest.protocols import NORMAL, UNLABELLED, VERDICT_DTYPE, Verdicts
 from streamforest.verdicts.history import History, column_starts
 from streamforest.verdicts.ranking import StreamRanking
 
@@ -20,11 +20,13 @@ MOST_MARKS = 2_000
 WIRE = (
     *(("index", "<f8"), ("time", "<f8"), ("value", "<f8"), ("expected", "<f8"), ("lower", "<f8"), ("upper", "<f8")),
     *(("score", "<f4"), ("threshold", "<f4"), ("p_value", "<f4"), ("episode", "<u4")),
-    *(("reason", "u1"), ("is_anomaly", "u1")),
+    *(("reason", "u1"), ("is_anomaly", "u1"), ("label", "i1"), ("others", "u1")),
 )
 ALIGNMENT = 8  # bytes
+MOST_OTHERS = 8  # detectors that judge along and are sent
 
 Places = NDArray[np.intp]
+Bits = NDArray[np.uint8]  # of each point: bit k says whether the k-th of the detectors that judge along flagged it
 
 
 def per_column(points: int, columns: int) -> int:
@@ -39,24 +41,27 @@ def per_column(points: int, columns: int) -> int:
     return shared
 
 
-def chart_rows(rows: Verdicts, shared: int) -> Verdicts:
-    """The verdicts that a chart needs, in order.
+def chart_places(rows: Verdicts, others: Bits, shared: int) -> Places:
+    """Places of the verdicts that a chart needs, in order.
 
     Parameters
     ----------
     rows : structured array of shape (n,)
         Verdicts whose stream indices follow one another.
+    others : uint8 array of shape (n,)
+        What the detectors that judge along flagged.
     shared : int
         Points that share a column, at least 1. Columns begin at its multiples.
 
     Returns
     -------
-    structured array
+    array of shape (m,), m <= n
         Of each column the lowest and the highest value, the highest score, and the first point if all its values are
-        missing; besides each anomaly (see MOST_MARKS) and the newest point. All of them where nothing is shared.
+        missing; besides each anomaly, what others flagged and the ends of labelled stretches (see MOST_MARKS), and the
+        newest point. All of them where nothing is shared.
     """
     if shared == 1 or len(rows) == 0:
-        return rows
+        return np.arange(len(rows))
     starts = column_starts(int(rows["index"][0]), len(rows), shared)
     column = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(rows)))
     value = rows["value"]
@@ -67,10 +72,11 @@ def chart_rows(rows: Verdicts, shared: int) -> Verdicts:
         _highest_of_each(rows["score"], starts, column),
         starts[np.isnan(lowest)],
         _marks(rows, column),
+        _notes(others > 0, column),
+        _notes(_is_edge(rows["label"] > NORMAL), column),
         np.array([len(rows) - 1]),
     ]
-    needed: Verdicts = rows[np.unique(np.concatenate(kept))]
-    return needed
+    return np.unique(np.concatenate(kept))
 
 
 def _highest_of_each(values: NDArray[np.float64], starts: Places, column: Places) -> Places:
@@ -95,9 +101,20 @@ def _marks(rows: Verdicts, column: Places) -> Places:
     return extremes
 
 
-def wire_body(rows: Verdicts) -> bytes:
+def _notes(is_one: NDArray[np.bool_], column: Places) -> Places:
+    places = np.flatnonzero(is_one)
+    return places if len(places) <= MOST_MARKS else _first_of_each(is_one, column)
+
+
+def _is_edge(is_one: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each is the first or the last of a run of ones."""
+    outside = np.concatenate(([False], is_one, [False]))
+    return is_one & ~(outside[:-2] & outside[2:])
+
+
+def wire_body(rows: Verdicts, others: Bits) -> bytes:
     """The arrays of WIRE, one behind the other."""
-    return b"".join(rows[name].astype(kind).tobytes() for name, kind in WIRE)
+    return b"".join((others if name == "others" else rows[name]).astype(kind).tobytes() for name, kind in WIRE)
 
 
 def wire_frame(facts: Mapping[str, Any], n: int, body: bytes) -> bytes:
@@ -131,9 +148,19 @@ class StreamCuts:
         """Number of rows and body of the points with stream indices ``first`` to ``end``, which is outside."""
         key = (first, end, shared)
         if key not in self._cuts:
-            rows = chart_rows(self._history.view(first, end - 1), shared)
-            self._cuts[key] = (len(rows), wire_body(rows))
+            rows = self._history.view(first, end - 1)
+            others = self._others(rows)
+            places = chart_places(rows, others, shared)
+            self._cuts[key] = (len(places), wire_body(rows[places], others[places]))
         return self._cuts[key]
+
+    def _others(self, rows: Verdicts) -> Bits:
+        marks = self._history.marks
+        if marks is None or not len(rows):
+            return np.zeros(len(rows), np.uint8)
+        flags = marks.view(int(rows["index"][0]), int(rows["index"][-1]))
+        bits: Bits = np.packbits(flags[:MOST_OTHERS], axis=0, bitorder="little")[0]
+        return bits
 
 
 def past_rows(ranking: StreamRanking, number: int) -> Verdicts:
@@ -144,5 +171,5 @@ def past_rows(ranking: StreamRanking, number: int) -> Verdicts:
         rows[name] = np.nan
     for name in past.dtype.names or ():
         rows[name] = past[name]
-    rows["index"] = np.arange(len(past))
+    rows["index"], rows["label"] = np.arange(len(past)), UNLABELLED
     return rows

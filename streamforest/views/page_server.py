@@ -22,7 +22,7 @@ from tornado.iostream import IOStream
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from streamforest.protocols import REASONS
+from streamforest.protocols import LABELS, REASONS
 from streamforest.views.access import MOST_VISITORS
 from streamforest.views.exposition import CONTENT_TYPE
 
@@ -263,8 +263,9 @@ class Page(Guarded):
             secure=is_secure,
         )
         page = (FOLDER / "page.html").read_text(encoding="utf-8")
-        acts = "yes" if self.may_act else "no"
-        for name, text in (("theme", self.view.theme), ("acts", acts), ("reasons", "|".join(REASONS))):
+        filled = {"theme": self.view.theme, "acts": "yes" if self.may_act else "no"}
+        filled |= {"reasons": "|".join(REASONS), "labels": "|".join(LABELS)}
+        for name, text in filled.items():
             page = page.replace(f"@{name}@", text)
         self.finish(page)
 

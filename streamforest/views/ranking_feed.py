@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from streamforest.protocols import Status
 from streamforest.stream_names import shown_key
 from streamforest.verdicts.ranking import Rank, StreamRanking
@@ -111,7 +113,7 @@ class RankingFeed:
         rank = None if self._number is None else self._shown.rank_of(self._number)
         if rank is not None and is_ready("chart"):
             rows = past_rows(self._shown.ranking, rank.number)
-            body = wire_body(rows)
+            body = wire_body(rows, np.zeros(len(rows), np.uint8))
             if body != self._past:
                 self._past = body
                 facts = {"view": 0, "whole": True, "from": 0, "end": len(rows), "shared": 1, "first": 0, "thin": 1}

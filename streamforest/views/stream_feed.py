@@ -10,7 +10,7 @@ from streamforest.protocols import WITHOUT_BAND, Status, Verdict, verdict_from_r
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import History
 from streamforest.verdicts.recent_episodes import RecentEpisodes
-from streamforest.views.chart_rows import StreamCuts
+from streamforest.views.chart_rows import MOST_OTHERS, StreamCuts
 from streamforest.views.page_downloads import verdicts_csv
 from streamforest.views.visitor_chart import VisitorChart, wish_of
 
@@ -83,7 +83,9 @@ class StreamShown:
         place["capacity"] = self._history.capacity
         place["time"] = verdict_from_row(newest[0].item()).time if len(newest) else None
         last = _place_and_reason(kept[-1].peak) if kept else None
-        return {"state": state, "since": since, "last": last, **place}
+        marks = self._history.marks
+        others = [] if marks is None else marks.names[:MOST_OTHERS]
+        return {"state": state, "since": since, "last": last, "others": others, **place}
 
     def seen_csv(self, first: int, end: int) -> bytes:
         """The points with stream indices ``first`` to ``end``, which is outside, as CSV."""

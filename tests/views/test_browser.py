@@ -22,7 +22,7 @@ from PIL import Image
 
 from streamforest.protocols import Status
 from streamforest.terminal.actions import Actions
-from streamforest.verdicts.history import History
+from streamforest.verdicts.history import History, Marks
 from streamforest.views.access import PageAccess
 from streamforest.views.browser import BrowserView
 from streamforest.views.token_file import kept_token
@@ -41,7 +41,7 @@ CHROMIUM = [
     "--disable-sync",
 ]
 VIEW = json.dumps({"view": [1, None, 500, 600]})
-VALUE, ANOMALY = "#0072b2", "#d55e00"  # colours of the light page
+VALUE, ANOMALY, LABEL = "#0072b2", "#d55e00", "#009e73"  # colours of the light page
 POINTS = 300  # of a run at first
 
 
@@ -526,6 +526,20 @@ def test_a_number_has_the_same_notation_everywhere(any_page, call, text):
 def test_the_axis_holds_what_is_usual(any_page, values, lower, upper, least, greatest):
     asked = f"import('./points.js').then((points) => points.usualRange({values}, {lower}, {upper}))"
     assert any_page.evaluate(asked) == [least, greatest]
+
+
+def test_labels_and_what_detectors_that_judge_along_mark_are_shown(chromium, tmp_path):
+    with Run(tmp_path, points=0) as run:
+        run.rows["label"][120:140] = 2
+        run.history.marks = Marks(5000, ["z-score"])
+        flags = np.zeros((1, POINTS), bool)
+        flags[0, 200] = True
+        run.do(lambda: (run.history.marks.write(0, flags), run.history.write(run.rows[:POINTS])))
+        with visit(chromium, run) as page:
+            wait_for(page, lambda: is_colour(drawn(page)[-20:], LABEL).sum() > 30)
+            page.keyboard.press("g")
+            wait_for(page, lambda: "marked by z-score" in page.locator("#readout").inner_text())
+            assert page.faults == []
 
 
 def test_the_layers_can_be_switched_off(chromium, run):

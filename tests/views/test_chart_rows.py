@@ -6,18 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamforest.protocols import VERDICT_DTYPE
-from streamforest.verdicts.history import History
+from streamforest.verdicts.history import History, Marks
 from streamforest.views.chart_rows import (
     MOST_MARKS,
     WIRE,
     StreamCuts,
-    chart_rows,
+    chart_places,
     past_rows,
     per_column,
     wire_body,
     wire_frame,
 )
 from tests.visits import ranking
+
+
+def chart_rows(rows, shared):
+    return rows[chart_places(rows, np.zeros(len(rows), np.uint8), shared)]
 
 
 def taken_apart(message):
@@ -90,10 +94,41 @@ def test_columns_hold_a_power_of_two_points_and_are_no_more_than_there_is_space_
 @given(verdicts(most=40), st.text(max_size=9))
 @settings(max_examples=60, deadline=None)
 def test_a_message_can_be_taken_apart(rows, text):
-    facts, columns = taken_apart(wire_frame({"text": text}, len(rows), wire_body(rows)))
+    others = np.arange(len(rows)).astype(np.uint8)
+    facts, columns = taken_apart(wire_frame({"text": text}, len(rows), wire_body(rows, others)))
     assert facts == {"text": text, "n": len(rows)}
-    for name, kind in WIRE:
-        assert np.array_equal(columns[name], rows[name].astype(kind), equal_nan=True)
+    assert np.array_equal(columns.pop("others"), others)
+    for name, column in columns.items():
+        assert np.array_equal(column, rows[name].astype(dict(WIRE)[name]), equal_nan=True)
+
+
+@pytest.mark.parametrize("n", [1000, 100_000])
+def test_what_others_flagged_and_where_labels_begin_and_end_is_kept(n):
+    rows = np.zeros(n, VERDICT_DTYPE)
+    rows["index"] = np.arange(n)
+    rows["label"][100:220] = 2
+    rows["label"][n - 1] = 1
+    others = (np.arange(n) % 7 == 3).astype(np.uint8)
+    places = set(chart_places(rows, others, 64).tolist())
+    assert {100, 219, n - 1} <= places
+    found = {place // 64 for place in places if others[place]}
+    assert found == set((np.flatnonzero(others) // 64).tolist())
+    assert n > 1000 or set(np.flatnonzero(others).tolist()) <= places
+
+
+def test_the_marks_of_detectors_that_judge_along_are_sent_with_the_points():
+    history = History(100)
+    history.marks = Marks(100, ["z-score", "matrix-profile"])
+    rows = np.zeros(150, VERDICT_DTYPE)
+    rows["index"] = np.arange(150)
+    history.write(rows)
+    flags = np.zeros((2, 150), bool)
+    flags[0, 120], flags[1, [120, 130]] = True, True
+    history.marks.write(0, flags)
+    n, body = StreamCuts(history).cut(0, 150, 1)
+    _, columns = taken_apart(wire_frame({}, n, body))
+    found = dict(zip(columns["index"].tolist(), columns["others"].tolist(), strict=True))
+    assert {index: bits for index, bits in found.items() if bits} == {120: 0b11, 130: 0b10}
 
 
 def test_visitors_who_look_at_the_same_share_a_piece_until_the_stream_goes_on():

@@ -10,13 +10,15 @@ const RIGHT = 64,
 const NARROW = 560; // CSS pixels below which text is smaller and the alarm's words are left out
 const MANY_MARKS = 300; // alarms in view, of which more are drawn small
 const LABEL = 76; // CSS pixels that a number at the edge takes
-const COLOURS = ["page", "text", "quiet", "grid", "value", "expected", "band", "anomaly", "episode", "limit"];
+const ROW = 14; // CSS pixels of the marks of a detector that judges along
+const COLOURS = ["page", "text", "quiet", "grid", "value", "expected", "band", "anomaly", "episode", "calm", "limit"];
 
 export class Chart {
   // `words` gives the reason of a point; `moved` hears of a view that the visitor changed, `hovered` of a point.
   constructor(boxes, points, view, { words, moved, hovered, went }) {
     Object.assign(this, { boxes, points, view, words, moved, hovered, went });
-    this.layers = { value: true, expected: true, band: true, alarms: true, score: true };
+    this.others = []; // names of the detectors that judge along
+    this.layers = { value: true, expected: true, band: true, alarms: true, labels: true, score: true };
     this.plots = [];
     this.ranges = {};
     this.pointer = null; // stream index under the pointer
@@ -278,6 +280,8 @@ export class Chart {
     ctx.font = `${(this.isNarrow ? 11 : 12) * unit}px system-ui, "DejaVu Sans", sans-serif`;
     ctx.textBaseline = "middle";
     if (scale === "value") {
+      if (this.layers.labels) this.drawLabels(plot, unit);
+      this.drawOthers(plot, unit);
       this.drawAlarms(plot, unit);
       this.drawNewest(plot, unit);
     } else {
@@ -328,6 +332,39 @@ export class Chart {
       newest = { k, x, y };
     }
     if (newest && !this.isNarrow && !this.view.all) this.drawReason(plot, unit, newest);
+  }
+
+  // Stretches that the source labels as anomalous: a strip at the bottom.
+  drawLabels(plot, unit) {
+    const { index, label } = this.part;
+    const { ctx, bbox } = plot;
+    ctx.fillStyle = this.colours.calm;
+    for (let k = 0; k < index.length; k++) {
+      if (label[k] <= 0) continue;
+      const begin = k;
+      while (k + 1 < index.length && label[k + 1] > 0) k++;
+      const [left, right] = [index[begin] - 0.5, index[k] + 0.5].map((at) => plot.valToPos(at, "x", true));
+      const from = Math.max(bbox.left, left);
+      const to = Math.min(bbox.left + bbox.width, Math.max(right, left + 3 * unit));
+      if (to > from) ctx.fillRect(from, bbox.top + bbox.height - 4 * unit, to - from, 4 * unit);
+    }
+  }
+
+  // What the detectors that judge along marked: a row of ticks for each, at the top, below its name.
+  drawOthers(plot, unit) {
+    const { index, others } = this.part;
+    const { ctx, bbox } = plot;
+    ctx.fillStyle = this.colours.quiet;
+    ctx.textAlign = "left";
+    this.others.forEach((name, bit) => {
+      const y = bbox.top + (8 + ROW * bit) * unit;
+      ctx.fillText(name, bbox.left + 4 * unit, y);
+      for (let k = 0; k < index.length; k++) {
+        const x = plot.valToPos(index[k], "x", true);
+        if (!(others[k] & (1 << bit)) || x < bbox.left || x > bbox.left + bbox.width) continue;
+        ctx.fillRect(x - unit, y - 5 * unit, 2 * unit, 10 * unit);
+      }
+    });
   }
 
   // The newest alarm in view says why at its place.

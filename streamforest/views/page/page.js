@@ -23,6 +23,7 @@ history.replaceState(null, "", location.pathname);
 
 const view = new View();
 const points = new Points();
+const labels = body.dataset.labels.split("|");
 const reasons = { names: body.dataset.reasons.split("|"), reason: reasonOf };
 const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {
   words: reasons,
@@ -105,6 +106,9 @@ function tilesOf(facts) {
     // with labels it is known which marks are wrong
     [facts.precision === null ? "marked / asked for" : "wrongly marked / asked for", `${got} / ${asked}`, "rate"],
   );
+  for (const [name, shared, episodes] of facts.agreement) {
+    tiles.push([`${name} agrees`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
+  }
   if (facts.refused) tiles.push(["refused", numbers.count(facts.refused)]);
   if (facts.missing) tiles.push(["missing", numbers.count(facts.missing)]);
   if (facts.precision !== null) tiles.push(["precision", facts.precision.toFixed(2)]);
@@ -159,6 +163,7 @@ function showStatus(facts) {
   }
   status = facts;
   numbers.setNewest(facts.time);
+  body.toggleAttribute("data-labelled", facts.precision !== null);
   if (body.dataset.shows === "stream" && facts.shows === "ranking") body.dataset.shows = "ranking";
   write(find("source"), facts.source);
   document.title = facts.source;
@@ -173,6 +178,7 @@ function showStatus(facts) {
       `${numbers.count(facts.episodes)} alarms, ${facts.state}`,
   );
   if (facts.shows === "stream") {
+    chart.others = facts.others;
     view.follow(facts, facts.points_per_second);
     if (chart.plots.length) viewMoved();
   }
@@ -203,6 +209,9 @@ function readoutParts(k) {
   if (p[k] !== null) parts.push(`p ${numbers.brief(p[k])}`);
   const name = reasons.names[points.columns.reason[k]];
   if (points.columns.is_anomaly[k]) parts.push(["alarm", name || "anomalous"]);
+  const others = chart.others.filter((_, bit) => points.columns.others[k] & (1 << bit));
+  if (others.length) parts.push(`marked by ${others.join(", ")}`);
+  if (points.columns.label[k] >= 0) parts.push(`label: ${labels[points.columns.label[k]]}`);
   return parts;
 }
 

@@ -14,6 +14,8 @@ const WIRE = [
   ["episode", Uint32Array],
   ["reason", Uint8Array],
   ["is_anomaly", Uint8Array],
+  ["label", Int8Array],
+  ["others", Uint8Array],
 ];
 
 // Facts and columns of a message: four bytes with the length of the JSON behind them, the JSON, the columns.
