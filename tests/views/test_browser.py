@@ -23,6 +23,7 @@ from PIL import Image
 from streamforest.protocols import Status
 from streamforest.terminal.actions import Actions
 from streamforest.verdicts.history import History, Marks
+from streamforest.views import visitor_chart
 from streamforest.views.access import PageAccess
 from streamforest.views.browser import BrowserView
 from streamforest.views.token_file import kept_token
@@ -245,6 +246,12 @@ def any_page(chromium, tmp_path_factory):
     """A page whose scripts can be asked."""
     with Run(tmp_path_factory.mktemp("run")) as run, visit(chromium, run) as page:
         yield page
+
+
+@pytest.fixture(autouse=True)
+def no_link_is_slow(monkeypatch):
+    """However busy the machine is: what is drawn would depend on it."""
+    monkeypatch.setattr(visitor_chart, "SLOW", float("inf"))
 
 
 @contextmanager

@@ -86,7 +86,13 @@ export class Chart {
       padding: [TOP, RIGHT, hasTimes ? 0 : 6, 0],
       legend: { show: false },
       pxAlign: 0,
-      cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "chart" } },
+      cursor: {
+        y: false,
+        drag: { x: false, y: false },
+        bind: { dblclick: () => null },
+        points: { show: false },
+        sync: { key: "chart" },
+      },
       scales: { x: { time: false, auto: false, range: same }, [scale]: { auto: false, range: same } },
       axes: [
         {

@@ -18,6 +18,7 @@ export class Gestures {
     over.addEventListener("pointermove", (event) => this.drag(event));
     over.addEventListener("pointerup", (event) => this.release(event));
     over.addEventListener("pointercancel", (event) => this.release(event));
+    over.addEventListener("dblclick", () => this.live());
     over.addEventListener("wheel", (event) => this.turn(event), { passive: false });
   }
 
@@ -76,7 +77,8 @@ export class Gestures {
   }
 
   tap(event) {
-    if (event.timeStamp - this.tappedAt < DOUBLE_TAP) this.live();
+    // not every browser makes a double click of two taps
+    if (event.pointerType === "touch" && event.timeStamp - this.tappedAt < DOUBLE_TAP) this.live();
     else this.tapped(Math.round(this.indexAt(event.clientX)));
     this.tappedAt = event.timeStamp;
   }
