@@ -356,21 +356,32 @@ export class Chart {
     }
   }
 
-  // What the detectors that judge along marked: a row of ticks for each, at the top, below its name.
+  // What the detectors that judge along marked: a row of ticks for each, at the top, behind its name.
   drawOthers(plot, unit) {
     const { index, others } = this.part;
     const { ctx, bbox } = plot;
-    ctx.fillStyle = this.colours.quiet;
     ctx.textAlign = "left";
     this.others.forEach((name, bit) => {
       const y = bbox.top + (8 + ROW * bit) * unit;
-      ctx.fillText(name, bbox.left + 4 * unit, y);
+      ctx.fillStyle = this.colours.quiet;
       for (let k = 0; k < index.length; k++) {
         const x = plot.valToPos(index[k], "x", true);
         if (!(others[k] & (1 << bit)) || x < bbox.left || x > bbox.left + bbox.width) continue;
         ctx.fillRect(x - unit, y - 5 * unit, 2 * unit, 10 * unit);
       }
+      this.drawText(ctx, unit, name, bbox.left, y, this.colours.quiet);
     });
+  }
+
+  // Text with what lies below it veiled, from a left edge on.
+  drawText(ctx, unit, text, left, y, colour) {
+    ctx.globalAlpha = 0.85;
+    ctx.fillStyle = this.colours.page;
+    ctx.fillRect(left, y - 9 * unit, ctx.measureText(text).width + 12 * unit, 18 * unit);
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = colour;
+    ctx.textAlign = "left";
+    ctx.fillText(text, left + 6 * unit, y);
   }
 
   // The newest alarm in view says why at its place.
@@ -381,13 +392,7 @@ export class Chart {
     const isHigh = y < bbox.top + bbox.height / 2;
     const up = y + (isHigh ? 20 : -20) * unit;
     const left = Math.max(bbox.left, Math.min(x - wide / 2, bbox.left + bbox.width - wide));
-    ctx.globalAlpha = 0.85;
-    ctx.fillStyle = this.colours.page;
-    ctx.fillRect(left, up - 9 * unit, wide, 18 * unit);
-    ctx.globalAlpha = 1;
-    ctx.fillStyle = this.colours.text;
-    ctx.textAlign = "left";
-    ctx.fillText(text, left + 6 * unit, up);
+    this.drawText(ctx, unit, text, left, up, this.colours.text);
   }
 
   drawNewest(plot, unit) {

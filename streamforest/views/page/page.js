@@ -159,7 +159,7 @@ function showStatus(facts) {
   if (status && facts.end < status.end) {
     // another run behind the same address
     episodes.clear();
-    view.goLive();
+    MOVES.live();
   }
   status = facts;
   numbers.setNewest(facts.time);
@@ -266,8 +266,7 @@ function receivePoints(buffer) {
   points.take(message, view.span);
   if (view.all) view.end = facts.end;
   else if (facts.end > view.end) view.end = facts.end;
-  find("plots").dataset.points = points.length;
-  body.dataset.end = facts.end;
+  find("plots").dataset.points = points.length; // for tests
   showThinness(facts.thin);
   chart.draw();
   if (chart.pointer === null) showReadout(chart.pinned, 0);
@@ -297,7 +296,7 @@ function openStream(number, key) {
   body.dataset.shows = "one";
   write(find("key"), key);
   view.all = true;
-  view.goLive();
+  MOVES.live();
   points.columns = new Points().columns;
   view.end = 0;
   send({ stream: number });
