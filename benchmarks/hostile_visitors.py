@@ -24,6 +24,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 EVERY = 1.0  # seconds between two checkpoints
 #: What is asked for: share of the rate, bytes, seconds.
 LEAST_RATE, MOST_MEMORY, MOST_SECONDS = 0.95, 100 * 2**20, 2.0
+WIDEST = {"view": [1, None, 50_000, 2_400]}  # the most that a visitor can ask for
 METRIC = re.compile(rb"^streamforest_(\w+) (\S+)$", re.MULTILINE)
 
 
@@ -158,9 +159,9 @@ def harm(run: Run, seconds: float, connections: int, unread: int, asks: int) -> 
     for _ in range(unread):
         with suppress(OSError):
             link = shake_hands(run)
-            link.sendall(frame({"size": [2400.0, 1600.0, 1.0]}))
+            link.sendall(frame(WIDEST))
             held.append(link)
-    asking = frame({"ask": "snapshot"}) + frame({"ask": "report"}) + frame({"ack": "frame"}) + frame({"ack": "status"})
+    asking = frame({"ask": "snapshot"}) + frame({"ask": "report"}) + frame({"ack": "chart"}) + frame({"ack": "status"})
     while time.monotonic() < end:
         for _ in range(connections // 100):
             with suppress(OSError):
@@ -192,9 +193,7 @@ def main(arguments: Sequence[str]) -> int:
         run = Run(Path(place), asked.delay)
         try:
             friend = shake_hands(run)  # the first picture drawn and saved: what that takes is no harm
-            friend.sendall(
-                frame({"size": [2400.0, 1600.0, 1.0]}) + frame({"ask": "snapshot"}) + frame({"ask": "report"})
-            )
+            friend.sendall(frame(WIDEST) + frame({"ask": "snapshot"}) + frame({"ask": "report"}))
             friend.settimeout(None)
             threading.Thread(target=read_on, args=(friend,), daemon=True).start()
             run.watch(5.0)

@@ -1,13 +1,16 @@
-"""What the live view costs: the time of a frame, and the real period of points with and without it."""
+"""What the live views cost: a visitor of the page, a frame of the window, the period of points with and without it."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +34,10 @@ DELAYS = (0.1, 0.01, 0.001)
 FRAMES = 200
 ALARM_RATE = 0.001
 LIMIT = 1 / 30
+RATES = (10, 1_000, 10_000)  # points a second
+VISITORS = (1, 10)
+COLUMNS = 900  # of a visitor's chart: a page 1,280 pixels wide
+SECONDS_IN_VIEW = 10
 
 
 class Quiet:
@@ -77,6 +84,88 @@ def frame_times(toolkit: str, kept: int) -> Iterator[float]:
     view.close()
 
 
+class Visitors:
+    """Visitors of the page in a thread of their own, who read at once and count the bytes."""
+
+    def __init__(self, address: str, n: int, points: int) -> None:
+        self.got, self._n = 0, n
+        self._begun, self.end = [False] * n, False
+        self._view = json.dumps({"view": [1, None, points, COLUMNS]})
+        self._address = address
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._read()), daemon=True)
+        self.thread.start()
+
+    @property
+    def have_all(self) -> bool:
+        """Whether each has had its first message."""
+        return all(self._begun)
+
+    async def _read(self) -> None:
+        await asyncio.gather(*map(self._visit, range(self._n)))
+
+    async def _visit(self, number: int) -> None:
+        from tornado.httpclient import HTTPRequest  # noqa: PLC0415
+        from tornado.websocket import websocket_connect  # noqa: PLC0415
+
+        place = self._address.replace("/?", "/live?").replace("http:", "ws:")
+        origin = self._address.partition("/?")[0]
+        link = await websocket_connect(HTTPRequest(place, headers={"Origin": origin}))
+        await link.write_message(self._view)
+        while not self.end and (message := await link.read_message()) is not None:
+            self.got += len(message)
+            self._begun[number] |= isinstance(message, bytes)
+            kind = "chart" if isinstance(message, bytes) else json.loads(message)["kind"]
+            await link.write_message(json.dumps({"ack": kind}))
+        link.close()
+
+
+def page_cost(rate: int, n: int, seconds: float) -> tuple[float, float]:
+    """Milliseconds of the server's time and bytes, a second and visitor, where so many points come a second."""
+    from streamforest.terminal.actions import Actions  # noqa: PLC0415
+    from streamforest.views.access import PageAccess  # noqa: PLC0415
+    from streamforest.views.browser import BrowserView  # noqa: PLC0415
+
+    stream = SimulatedStream(default_profile(), 1, 0.02)
+    detector, history, counts = ZScoreDetector(ALARM_RATE), History(50_000), RunCounts(ALARM_RATE)
+    values, _ = stream.take(50_000)
+    rows = detector.update_many(np.tile(values, 1 + int((seconds + 5) * rate / values.size) + 1))
+    history.write(rows[:50_000])
+    counts.add(rows[:50_000])
+
+    def status() -> object:
+        return counts.status("simulated", "z-score", ("z-score",), 1)._replace(points_per_second=float(rate))
+
+    watched: Any = SimpleNamespace(memory=history, status=status, actions=Actions(), report=bytes, snapshot=Path)
+    view = BrowserView(watched, theme="light", notify=lambda _: None, access=PageAccess())
+    visitors = Visitors(view.address, n, min(50_000, max(500, SECONDS_IN_VIEW * rate)))
+    while not visitors.have_all:
+        view.poll(0.05)
+    begun, got, took, written = time.perf_counter(), visitors.got, 0.0, 50_000
+    while (now := time.perf_counter() - begun) < seconds:
+        due = 50_000 + int(now * rate)
+        if due > written:
+            history.write(rows[written:due])
+            written = due
+        before = time.thread_time()
+        view.poll(0.02)
+        took += time.thread_time() - before
+    found = 1000 * took / seconds / n, (visitors.got - got) / seconds / n
+    visitors.end = True
+    view.close()
+    visitors.thread.join(10)
+    watched.actions.close()
+    return found
+
+
+def print_page(seconds: float) -> None:
+    """Print what a visitor of the page costs."""
+    print(f"\n{'points/s':<10}{'visitors':>10}{'server ms a second':>20}{'bytes a second':>16}   (a visitor)")
+    for rate in RATES:
+        for n in VISITORS:
+            took, got = page_cost(rate, n, seconds)
+            print(f"{rate:<10,}{n:>10}{took:>20.2f}{got:>16,.0f}")
+
+
 def period(delay: float, view: str, points: int) -> tuple[float, float]:
     """Mean seconds between points as the program prints them, and the 99th percentile of their lateness."""
     words = [sys.executable, str(PROJECT / "main.py"), "--delay", str(delay), "--max-points", str(points)]
@@ -93,10 +182,11 @@ def period(delay: float, view: str, points: int) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each run at a delay (default 20)")
     seconds = parser.parse_args().seconds
+    print_page(seconds)
     if not has_display(os.environ):
         print("no display: set DISPLAY, for example by 'xvfb-run -a python benchmarks/view.py'", file=sys.stderr)
         return 1

@@ -75,6 +75,10 @@ def test_the_wheel_holds_the_package_with_its_model_and_nothing_else(wheel):
     assert {"streamforest/models/isolation_forest.joblib", "streamforest/py.typed"} <= names
     modules = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "streamforest").rglob("*.py")}
     assert modules <= names
+    page = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "streamforest/views/page").rglob("*.*")}
+    assert {"streamforest/views/page/page.html", "streamforest/views/page/uplot/uPlot.iife.min.js"} <= page <= names
+    licences = [name for name in names if name.endswith("LICENSE")]
+    assert sum("uplot" in name for name in licences) == 2, "beside uPlot's files, and among the licences of the wheel"
     assert not [name for name in names if "__pycache__" in name]
 
 

@@ -9,17 +9,20 @@ import numpy as np
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
+from streamforest.figures.choice import figure_of
 from streamforest.figures.snapshot import save_snapshot
-from streamforest.protocols import VERDICT_DTYPE, Status
+from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE, Status
+from streamforest.stream_names import StreamNames
 from streamforest.terminal.actions import Actions
 from streamforest.verdicts.history import History
+from streamforest.verdicts.ranking import StreamRanking
 from streamforest.views.access import PageAccess
 from streamforest.views.browser import BrowserView
 
 REPORT = b"index,time\r\n0,\r\n"
 SOURCE = "<img src=x onerror=alert(1)> pump.csv"
 DETECTORS = ("forest", "robust-z", "half-space")
-SECONDS = 20  # after which what was waited for does not come any more
+SECONDS = 60  # after which what was waited for does not come any more
 
 
 def stream(n):
@@ -30,21 +33,43 @@ def stream(n):
     rows["expected"] = 20 + 5 * np.sin(np.arange(n) / 15)
     rows["lower"], rows["upper"] = rows["expected"] - 2, rows["expected"] + 2
     rows["value"] = rows["expected"] + rng.normal(0, 0.5, n)
-    rows["score"], rows["threshold"] = 0.4, 0.6
+    rows["score"], rows["threshold"], rows["p_value"] = 0.4, 0.6, 0.3
     rows["is_anomaly"][::100] = True
+    rows["label"] = -1
+    alarms = rows[::100]
+    alarms["episode"], alarms["reason"] = np.arange(1, len(alarms) + 1), 1
+    alarms["value"], alarms["score"], alarms["p_value"] = alarms["expected"] + 10, 0.9, 1e-5
     return rows
+
+
+def ranking(keys, points):
+    """A ranking of streams: all are calm but the first, which ends in an alarm."""
+    names = StreamNames()
+    names.numbers_of(keys)
+    found = StreamRanking(names)
+    for number in range(len(keys)):
+        rows = np.zeros(points, STREAM_VERDICT_DTYPE)
+        for name in VERDICT_DTYPE.names:
+            rows[name] = stream(points)[name]
+        rows["is_anomaly"], rows["episode"], rows["reason"], rows["p_value"] = False, 0, 0, 0.3
+        rows["stream"] = number
+        if number == 0:
+            last = rows[-1:]
+            last["is_anomaly"], last["episode"], last["reason"], last["p_value"] = True, 1, 1, 1e-6
+        found.write(rows)
+    return found
 
 
 class Run:
     """A view in a thread of its own, with points that come as long as ``feed`` is set."""
 
-    def __init__(self, folder, points=300, *, theme="light", report=lambda: REPORT, **access):
+    def __init__(self, folder, points=300, *, theme="light", report=lambda: REPORT, memory=None, **access):
         self.history, self.actions = History(5000), Actions()
-        self.memory = self.history
+        self.memory = memory or self.history
         self.rows, self.folder, self.report = stream(5000), folder, report
         self.history.write(self.rows[:points])
         self.detector, self.warm_up = DETECTORS[0], 1.0
-        self.asked, self.notices, self.frames, self.problem = [], [], 0, None
+        self.asked, self.notices, self.problem = [], [], None
         self.feed, self.done, self.ready = threading.Event(), threading.Event(), threading.Event()
         self.options = {"theme": theme, "access": PageAccess(**access)}
         self.thread = threading.Thread(target=self._live)
@@ -53,13 +78,16 @@ class Run:
     def status(self):
         n = self.history.written
         return Status(
-            SOURCE, self.detector, DETECTORS, n, 0, 0, n // 100, 3, 9.5, 0.001, None, None, None, self.warm_up
+            *(SOURCE, self.detector, DETECTORS, n, 0, 0, n // 100, 3, 9.5, 0.001, None, None, None, self.warm_up),
+            streams=None if self.memory is self.history else len(self.memory.ranks(0, 10**6)),
         )
 
     def snapshot(self):
         from datetime import datetime  # noqa: PLC0415
 
-        return save_snapshot(self.view.figure, self.folder, datetime(2026, 1, 2, 3, 4, 5), {"Source": "test"})
+        shown = figure_of(self.memory, self.status, theme=self.options["theme"])
+        shown.refresh()
+        return save_snapshot(shown, self.folder, datetime(2026, 1, 2, 3, 4, 5), {"Source": "test"})
 
     def _live(self):
         try:
@@ -83,8 +111,6 @@ class Run:
             self.asked.append(name)
             if name.startswith("detector:"):
                 self.detector = name.removeprefix("detector:")
-            elif name in ("pause", "last-anomaly", "wider"):
-                self.view.command(name)
 
     def __enter__(self):
         self.thread.start()

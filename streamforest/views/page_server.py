@@ -1,4 +1,4 @@
-"""Serves the page, its live connection, report, picture and metrics to visitors with a token, and to few at once."""
+"""Serves the page, its live connection, downloads and metrics to visitors with a token, and to few at once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import ipaddress
 import json
 import logging
+import re
 import secrets
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from tornado.iostream import IOStream
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from streamforest.protocols import LABELS, REASONS
 from streamforest.views.access import MOST_VISITORS
 from streamforest.views.exposition import CONTENT_TYPE
 
@@ -30,6 +32,7 @@ DESCRIPTORS_SHARE = 4  # visitors have one in so many of those that a program ma
 BACKLOG = 16  # connections that wait to be accepted
 ACCEPT_PAUSE = 1.0  # seconds, where no connection can be accepted
 LARGEST_MESSAGE = 4096  # bytes that a visitor may send at once
+LARGEST = 2**53  # the largest place that a visitor may name: JavaScript counts no further
 READ_BUFFER = 2**16  # bytes of a connection that are read and not yet understood
 HEADERS = {
     "Cache-Control": "no-store",
@@ -39,6 +42,34 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+OWN_FILES = "script-src 'self'; style-src 'self'; img-src 'self' data:"
+FOLDER = Path(__file__).with_name("page")
+STYLE, SCRIPT = "text/css; charset=UTF-8", "text/javascript; charset=UTF-8"
+#: Files of the page -> their kind; uPlot's are its own, whole, with its licence beside them.
+FILES = {
+    **dict.fromkeys(("page.css", "uplot/uPlot.min.css"), STYLE),
+    **dict.fromkeys(
+        ("page.js", "chart.js", "episodes.js", "gestures.js", "numbers.js", "points.js", "ranking.js", "view.js"),
+        SCRIPT,
+    ),
+    "uplot/uPlot.iife.min.js": SCRIPT,
+}
+
+
+class Feed(Protocol):
+    """What one visitor gets, beside the numbers that all get."""
+
+    def heed(self, message: dict[str, Any]) -> None:
+        """Take what the visitor wants to see."""
+        ...
+
+    def note_read(self, kind: str, now: float) -> None:
+        """Note that the visitor has read the newest message of a kind."""
+        ...
+
+    def due(self, is_ready: Callable[[str], bool], now: float) -> Iterator[tuple[str, str | bytes]]:
+        """Kind and content of what the visitor has not got yet, of the kinds that it is ready for."""
+        ...
 
 
 class Served(Protocol):
@@ -56,8 +87,8 @@ class Served(Protocol):
         The one that is used.
     public : bool
         Whether other machines are served too.
-    page : str
-        The page, with ``@nonce@`` where its style and script are allowed.
+    theme : str
+        Colours: "dark", or those that the visitor's system has.
     visitors : list of Visitor
         The pages that are open.
     report, snapshot : callable
@@ -70,13 +101,22 @@ class Served(Protocol):
     scheme: str
     port: int
     public: bool
-    page: str
+    theme: str
     visitors: list[Visitor]
     report: Callable[[], bytes]
     snapshot: Callable[[], Path]
 
     def picture(self) -> bytes:
         """The picture as it stands, as PNG, saved nowhere."""
+
+    def report_json(self) -> bytes:
+        """The report so far, as JSON."""
+
+    def seen_csv(self, first: int, end: int) -> bytes:
+        """What is seen from one place to another, which is outside, as CSV."""
+
+    def new_feed(self) -> Feed:
+        """What one more visitor gets."""
 
     def may_ask(self) -> bool:
         """Whether visitors may have one more picture or report now; counted."""
@@ -88,14 +128,16 @@ class Served(Protocol):
         """Act on one message of a visitor."""
 
 
-def is_own_host(host: str, port: int, public: bool) -> bool:
+def is_own_host(host: str, public: bool) -> bool:
     """Whether a Host header names this server; a foreign name that leads here is somebody else's trick.
 
     Where the page is public, any numeric address and the machine's own name will do: neither is a name
-    that a stranger could have made lead here.
+    that a stranger could have made lead here. The port says nothing: a tunnel may have another one.
     """
-    name = host.removesuffix(f":{port}")
-    if name == host and port != 80:
+    name, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):
+        name = host
+    elif not (port.isascii() and port.isdecimal()):
         return False
     if name in ("127.0.0.1", "localhost"):
         return True
@@ -152,7 +194,7 @@ class Guarded(RequestHandler):
         origins = {f"{view.scheme}://{host}", f"{base.scheme}://{base.netloc}"}
         self.may_act = secrets.compare_digest(self._token(), view.token.encode())
         if not (
-            (is_own_host(host, view.port, view.public) or (view.base and host == base.netloc))
+            (is_own_host(host, view.public) or (view.base and host == base.netloc))
             and headers.get("Origin", f"{view.scheme}://{host}") in origins
             and (self.may_act or secrets.compare_digest(self._token(), view.reading_token.encode()))
         ):
@@ -180,6 +222,7 @@ class Guarded(RequestHandler):
             403: "open the address that the terminal shows, with all of its token",
             404: "there is no such page here",
             503: "too many pages are open",
+            400: "first and end must be whole numbers",
             429: "too many pictures and reports were asked for; wait a minute",
         }.get(status_code, "this cannot be served")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
@@ -206,11 +249,9 @@ class Page(Guarded):
     """The page itself."""
 
     def get(self) -> None:
-        """Send it, with its own style and script allowed and no others."""
-        nonce = secrets.token_urlsafe(16)
-        own = f"script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:"
+        """Send it, with its own files allowed and nothing else."""
         live = f"connect-src 'self' ws://{self.request.host} wss://{self.request.host}"
-        self.set_header("Content-Security-Policy", f"{NOTHING_ALLOWED}; {own}; {live}")
+        self.set_header("Content-Security-Policy", f"{NOTHING_ALLOWED}; {OWN_FILES}; {live}")
         # the token is left in neither the address nor the history: the page takes it out of both
         is_secure = (urlsplit(self.view.base).scheme or self.view.scheme) == "https"
         self.set_cookie(
@@ -221,7 +262,21 @@ class Page(Guarded):
             samesite="Strict",
             secure=is_secure,
         )
-        self.finish(self.view.page.replace("@nonce@", nonce).replace("@acts@", "yes" if self.may_act else "no"))
+        page = (FOLDER / "page.html").read_text(encoding="utf-8")
+        filled = {"theme": self.view.theme, "acts": "yes" if self.may_act else "no"}
+        filled |= {"reasons": "|".join(REASONS), "labels": "|".join(LABELS)}
+        for name, text in filled.items():
+            page = page.replace(f"@{name}@", text)
+        self.finish(page)
+
+
+class PageFile(Guarded):
+    """A file of the page."""
+
+    def get(self, name: str) -> None:
+        """Send it."""
+        self.set_header("Content-Type", FILES[name])
+        self.finish((FOLDER / name).read_bytes())
 
 
 class Report(Guarded):
@@ -230,6 +285,26 @@ class Report(Guarded):
     def get(self) -> None:
         """Send it as CSV."""
         self.send_download("text/csv; charset=UTF-8", "anomaly_report.csv", self.view.report)
+
+
+class Anomalies(Guarded):
+    """The report so far, for programs."""
+
+    def get(self) -> None:
+        """Send it as JSON."""
+        self.send_download("application/json", "anomalies.json", self.view.report_json)
+
+
+class Seen(Guarded):
+    """What a visitor sees."""
+
+    def get(self) -> None:
+        """Send it as CSV; ``first`` and ``end`` say from where to where."""
+        try:
+            first, end = (max(0, min(int(self.get_query_argument(name)), LARGEST)) for name in ("first", "end"))
+        except ValueError:
+            raise HTTPError(400) from None
+        self.send_download("text/csv; charset=UTF-8", "seen.csv", lambda: self.view.seen_csv(first, end))
 
 
 class Picture(Guarded):
@@ -260,13 +335,20 @@ class Missing(Guarded):
 
 
 class Visitor(Guarded, WebSocketHandler):
-    """One open page: gets frames and numbers, each kind anew only when it has read the one before."""
+    """One open page: gets what it wants to see, each kind of message anew only when it has read the one before.
+
+    Attributes
+    ----------
+    feed : Feed
+        What it gets.
+    """
+
+    feed: Feed
 
     def initialize(self, view: Served) -> None:
         """Start with nothing sent."""
         super().initialize(view)
-        self.size: tuple[float, float, float] | None = None
-        self._sent = {"frame": 0, "status": 0}
+        self._status = 0  # count of the newest one sent
         self._unread: set[str] = set()
         self._writing: set[str] = set()  # kinds that the system has not taken yet
 
@@ -286,6 +368,7 @@ class Visitor(Guarded, WebSocketHandler):
     def open(self, *_args: str, **_named: str) -> None:
         """Count the visitor in."""
         self.set_nodelay(True)
+        self.feed = self.view.new_feed()
         self.view.visitors.append(self)
 
     def on_close(self) -> None:
@@ -303,29 +386,35 @@ class Visitor(Guarded, WebSocketHandler):
             self.view.heed(self, found)
 
     def is_ready(self, kind: str) -> bool:
-        """Whether the visitor has read what was sent of this kind, and has said how large a picture may be.
+        """Whether the visitor has read what was sent of this kind.
 
         What was sent and not taken by the network counts as unread, whatever the visitor says: it takes memory here.
         """
-        return not {kind} & (self._unread | self._writing) and (kind != "frame" or self.size is not None)
+        return not {kind} & (self._unread | self._writing)
 
-    def has_read(self, newest: Mapping[str, tuple[int, str | bytes]]) -> bool:
-        """Whether the visitor has read the newest of each kind, as far as it takes them."""
-        return all(self._sent[kind] == number and kind not in self._unread for kind, (number, _) in newest.items())
+    def has_read(self, status: int) -> bool:
+        """Whether the visitor has read all that was sent, and the numbers of that count among it."""
+        return self._status == status and not self._unread
 
-    def acknowledge(self, kind: str) -> None:
+    def acknowledge(self, kind: str, now: float) -> None:
         """Note that the visitor has read what was sent of this kind."""
-        self._unread.discard(kind)
+        if kind in self._unread:
+            self._unread.discard(kind)
+            self.feed.note_read(kind, now)
 
-    def offer(self, kind: str, number: int, content: str | bytes) -> None:
-        """Send content of which ``number`` is the count, unless the visitor has it or is still busy."""
-        if self._sent[kind] == number or not self.is_ready(kind):
-            return
+    def offer(self, status: int, content: str, now: float) -> None:
+        """Send the numbers of that count and what is due of the feed, unless the visitor is still busy."""
+        if self._status != status and self.is_ready("status"):
+            self._status = status
+            self._send("status", content)
+        for kind, due in self.feed.due(self.is_ready, now):
+            self._send(kind, due)
+
+    def _send(self, kind: str, content: str | bytes) -> None:
         try:
             written = self.write_message(content, binary=isinstance(content, bytes))
         except WebSocketClosedError:
             return  # on_close follows
-        self._sent[kind] = number
         self._unread.add(kind)
         self._writing.add(kind)
 
@@ -339,10 +428,13 @@ class Visitor(Guarded, WebSocketHandler):
 
 ROUTES: dict[str, type[RequestHandler]] = {
     "/": Page,
+    f"/({'|'.join(map(re.escape, FILES))})": PageFile,
     "/live": Visitor,
+    "/anomalies.json": Anomalies,
     "/metrics": Metrics,
     "/picture.png": Picture,
     "/report.csv": Report,
+    "/seen.csv": Seen,
 }
 
 

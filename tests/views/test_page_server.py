@@ -1,4 +1,6 @@
 import io
+import json
+import re
 import socket
 import ssl
 import subprocess
@@ -13,7 +15,7 @@ from matplotlib.image import imread
 
 from streamforest.views import browser, page_server
 from streamforest.views.browser import ASKS_A_MINUTE
-from streamforest.views.page_server import cookie_name, is_own_host, most_connections
+from streamforest.views.page_server import FILES, FOLDER, cookie_name, is_own_host, most_connections
 from tests.servers import wait_until
 from tests.visits import REPORT, Run
 
@@ -23,6 +25,9 @@ PATHS = (
     "/metrics",
     "/picture.png",
     "/report.csv",
+    "/anomalies.json",
+    "/seen.csv",
+    *(f"/{name}" for name in FILES),
     "/mpl.js",
     "/favicon.ico",
     "/../settings.py",
@@ -79,10 +84,28 @@ def test_the_page_may_load_nothing_from_elsewhere_and_is_not_kept(run):
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert "Server" not in headers
-    assert b"@nonce@" not in body
-    assert b"https://" not in body
+    assert "script-src 'self'; style-src 'self'" in policy
+    assert not re.search(rb"<style|style=|<script[^>]*>[^<]|\son\w+=|https?://", body)
+    assert b"@" not in body, "all is filled in"
     assert run.token.encode() not in body
-    assert run.get(f"/?token={run.token}")[1]["Content-Security-Policy"] != policy
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_has_the_theme_of_the_run(tmp_path, theme):
+    with Run(tmp_path, theme=theme) as run:
+        assert f'<html lang="en" data-theme="{theme}">'.encode() in run.get(f"/?token={run.token}")[2]
+
+
+def test_all_files_of_the_page_are_served_as_they_are_and_nothing_beside_them(run):
+    for name, kind in FILES.items():
+        code, headers, body = run.get(f"/{name}?token={run.token}")
+        assert (code, headers["Content-Type"]) == (200, kind)
+        assert body == (FOLDER / name).read_bytes()
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    there = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()}
+    assert there - set(FILES) == {"page.html", "uplot/LICENSE"}
+    for name in ("page.html", "uplot/LICENSE", "uplot/", "uplot/../page.js", "..%2fbrowser.py"):
+        assert run.get(f"/{name}?token={run.token}")[0] == 404
 
 
 def test_it_listens_on_this_machine_only_and_says_where(run):
@@ -118,8 +141,11 @@ def test_a_taken_port_is_told_in_one_line(run, tmp_path):
     [
         ("127.0.0.1:8000", False, True),
         ("localhost:8000", False, True),
-        ("127.0.0.1", False, False),
-        ("127.0.0.1:8001", False, False),
+        ("127.0.0.1", False, True),
+        ("127.0.0.1:8001", False, True),  # a tunnel
+        ("127.0.0.1:", False, False),
+        ("127.0.0.1:80x", False, False),
+        ("localhost:1:2", False, False),
         ("127.0.0.1.evil.example:8000", False, False),
         ("192.0.2.7:8000", False, False),
         ("192.0.2.7:8000", True, True),
@@ -131,7 +157,14 @@ def test_a_taken_port_is_told_in_one_line(run, tmp_path):
     ],
 )
 def test_only_names_that_cannot_be_a_strangers_are_own(host, public, is_own):
-    assert is_own_host(host, 8000, public) == is_own
+    assert is_own_host(host, public) == is_own
+
+
+def test_a_tunnel_to_another_port_of_this_machine_works_and_a_page_of_another_port_does_not(run):
+    host = "127.0.0.1:9"
+    assert run.get(f"/?token={run.token}", host=host)[0] == 200
+    assert run.shake_hands(f"/live?token={run.token}", host=host, Origin=f"http://{host}") == 101
+    assert run.shake_hands(f"/live?token={run.token}", Origin=f"http://{host}") == 403
 
 
 def test_the_report_is_served_as_it_stands(run):
@@ -149,6 +182,24 @@ def test_a_report_that_cannot_be_read_is_told_in_words(tmp_path):
         code, _, body = run.get(f"/report.csv?token={run.token}")
         assert code == 500
         assert body.decode() == "500: cannot read the report: it was removed\n"
+
+
+def test_what_is_seen_is_served_as_csv(run):
+    code, headers, body = run.get(f"/seen.csv?first=10&end=12&token={run.token}")
+    header, *lines = body.decode().splitlines()
+    assert (code, headers["Content-Type"]) == (200, "text/csv; charset=UTF-8")
+    assert header.split(",")[:3] == ["index", "time", "value"]
+    assert [line.split(",")[0] for line in lines] == ["10", "11"]
+    assert float(lines[0].split(",")[2]) == run.rows["value"][10]
+    assert len(run.get(f"/seen.csv?first=-5&end={10**30}&token={run.token}")[2].splitlines()) == 301
+    for place in ("", "first=1", "first=a&end=5", "first=1.5&end=5", "first=nan&end=5"):
+        assert run.get(f"/seen.csv?{place}&token={run.token}")[0] == 400
+
+
+def test_the_anomalies_are_served_as_json(run):
+    code, headers, body = run.get(f"/anomalies.json?token={run.token}")
+    assert (code, headers["Content-Type"]) == (200, "application/json")
+    assert json.loads(body) == [{"index": 0, "time": None}]
 
 
 def test_the_picture_is_a_whole_png_and_the_one_that_was_saved(run, tmp_path):
@@ -256,7 +307,9 @@ def test_the_limit_leaves_descriptors_for_files_and_commands():
 def test_who_acknowledges_and_does_not_read_gets_no_more():
     visitor = object.__new__(page_server.Visitor)
     page_server.Visitor.initialize(visitor, None)
-    visitor.size = (600.0, 400.0, 1.0)
+    visitor.feed = SimpleNamespace(
+        due=lambda is_ready, _now: [("chart", b"points")] if is_ready("chart") else [], note_read=lambda *_: None
+    )
     sent = []
 
     def write_message(content, binary):
@@ -264,12 +317,12 @@ def test_who_acknowledges_and_does_not_read_gets_no_more():
         return sent[-1] if binary else content
 
     visitor.write_message = write_message
-    for number in range(1, 50):
-        visitor.offer("frame", number, b"picture")
-        visitor.acknowledge("frame")
+    for _ in range(50):
+        visitor.offer(0, "", 0.0)
+        visitor.acknowledge("chart", 0.0)
     assert len(sent) == 1, "what the network has not taken is unread"
     sent[0].set_result(None)
-    visitor.offer("frame", 50, b"picture")
+    visitor.offer(0, "", 0.0)
     assert len(sent) == 2
 
 
@@ -286,8 +339,8 @@ def test_a_reading_token_looks_and_does_nothing(run, tmp_path):
     assert not list(tmp_path.iterdir()), "it was drawn and not saved"
     assert b'data-acts="no"' in run.get(f"/?token={reading}")[2]
     assert b'data-acts="yes"' in run.get(f"/?token={run.token}")[2]
-    visitor = SimpleNamespace(may_act=False, size=None)
-    for message in ({"ask": "snapshot"}, {"ask": "pause"}, {"click": [0.5, 0.5]}, {"ask": "report"}):
+    visitor = SimpleNamespace(may_act=False, feed=run.view.new_feed())
+    for message in ({"ask": "snapshot"}, {"ask": "next-detector"}, {"ask": "stop"}, {"ask": "report"}):
         run.view.heed(visitor, message)
     assert run.asked == []
     assert not run.actions.is_waiting

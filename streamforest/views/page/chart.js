@@ -1,0 +1,499 @@
+// The chart: the stream with what was expected, its band and its alarms; below it the score and its limit.
+
+import { Gestures } from "./gestures.js";
+import * as numbers from "./numbers.js";
+import { usualRange } from "./points.js";
+
+const RIGHT = 64,
+  BOTTOM = 40,
+  TOP = 10; // CSS pixels around the plots
+const NARROW = 560; // CSS pixels below which text is smaller and the alarm's words are left out
+const MANY_MARKS = 300; // alarms in view, of which more are drawn small
+const LABEL = 76; // CSS pixels that a number at the edge takes
+const ROW = 14; // CSS pixels of the marks of a detector that judges along
+const COLOURS = ["page", "text", "quiet", "grid", "value", "expected", "band", "anomaly", "episode", "calm", "limit"];
+
+export class Chart {
+  // `words` gives the reason of a point; `moved` hears of a view that the visitor changed, `hovered` of a point.
+  constructor(boxes, points, view, { words, moved, hovered, went }) {
+    Object.assign(this, { boxes, points, view, words, moved, hovered, went });
+    this.others = []; // names of the detectors that judge along
+    this.layers = { value: true, expected: true, band: true, alarms: true, labels: true, score: true };
+    this.plots = [];
+    this.ranges = {};
+    this.pointer = null; // stream index under the pointer
+    this.pinned = null; // stream index that was clicked
+    this.pending = 0;
+    this.readColours();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.readColours();
+      this.draw();
+    });
+    new ResizeObserver(() => this.build()).observe(boxes.plots);
+  }
+
+  readColours() {
+    const style = getComputedStyle(document.documentElement);
+    this.colours = Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  }
+
+  get pixels() {
+    return Math.max(50, this.boxes.plots.clientWidth - this.gutter - RIGHT);
+  }
+  get isNarrow() {
+    return this.boxes.plots.clientWidth < NARROW;
+  }
+  get gutter() {
+    return this.isNarrow ? 52 : 64;
+  }
+  get hasScore() {
+    return this.layers.score && !this.view.all;
+  }
+
+  // Make the plots anew, for another size or other layers.
+  build() {
+    for (const plot of this.plots) plot.destroy();
+    this.boxes.scores.hidden = !this.hasScore;
+    const { values, scores } = this.boxes;
+    if (!values.clientWidth || !values.clientHeight) {
+      this.plots = [];
+      return;
+    }
+    this.plots = [this.makePlot(values, "value", !this.hasScore, this.valueParts())];
+    if (this.hasScore) this.plots.push(this.makePlot(scores, "score", true, this.scoreParts()));
+    for (const { over } of this.plots) {
+      new Gestures(over, this.view, {
+        changed: () => this.changed(),
+        tapped: (index) => {
+          this.pinned = index;
+          this.draw();
+        },
+        live: () => this.went("live"),
+      });
+    }
+    this.draw();
+    this.moved();
+  }
+
+  makePlot(box, scale, hasTimes, parts) {
+    const colour = (name) => () => this.colours[name];
+    const font = `${this.isNarrow ? 11 : 12}px system-ui, "DejaVu Sans", sans-serif`;
+    const grid = { stroke: colour("grid"), width: 1 };
+    const same = (_plot, low, high) => [low, high];
+    const options = {
+      width: box.clientWidth,
+      height: box.clientHeight,
+      padding: [TOP, RIGHT, hasTimes ? 0 : 6, 0],
+      legend: { show: false },
+      pxAlign: 0,
+      cursor: {
+        y: false,
+        drag: { x: false, y: false },
+        bind: { dblclick: () => null },
+        points: { show: false },
+        sync: { key: "chart" },
+      },
+      scales: { x: { time: false, auto: false, range: same }, [scale]: { auto: false, range: same } },
+      axes: [
+        {
+          scale: "x",
+          stroke: colour("quiet"),
+          font,
+          grid,
+          ticks: { show: false },
+          size: hasTimes ? BOTTOM : 0,
+          gap: 6,
+          splits: (_plot, _axis, low, high) => this.ticks(low, high).at,
+          values: () => (hasTimes ? this.ticks().labels : []),
+        },
+        {
+          scale,
+          stroke: colour("quiet"),
+          font,
+          grid,
+          ticks: { show: false },
+          size: this.gutter,
+          gap: 6,
+          space: 34,
+          values: (_plot, at, _axis, _space, step) => at.map((number) => numbers.tick(number, step)),
+        },
+      ],
+      ...parts,
+      hooks: {
+        drawClear: [(plot) => this.drawEpisodes(plot)],
+        draw: [(plot) => this.drawMarks(plot, scale, hasTimes)],
+        setCursor: [(plot) => this.point(plot)],
+      },
+    };
+    return new uPlot(
+      options,
+      parts.series.map(() => []),
+      box,
+    );
+  }
+
+  valueParts() {
+    const line = (stroke, width, dash) => ({
+      scale: "value",
+      stroke,
+      width,
+      dash,
+      points: { show: false },
+      spanGaps: false,
+    });
+    const nothing = () => "transparent";
+    return {
+      series: [
+        {},
+        line(nothing, 0),
+        line(nothing, 0),
+        line(() => this.colours.expected, 1.2, [5, 4]),
+        {
+          ...line(() => this.colours.value, 1.5),
+          points: { show: (plot) => this.isSparse(plot), size: 4, fill: () => this.colours.value },
+        },
+      ],
+      bands: [{ series: [1, 2], fill: () => this.colours.band }],
+    };
+  }
+
+  scoreParts() {
+    const line = (name, width, dash) => ({
+      scale: "score",
+      stroke: () => this.colours[name],
+      width,
+      dash,
+      points: { show: false },
+      spanGaps: false,
+    });
+    return { series: [{}, line("value", 1.2), line("limit", 1.4, [6, 4])] };
+  }
+
+  isSparse(plot) {
+    return plot.data[0].length < this.pixels / 12;
+  }
+
+  // Draw what is there, with the next picture of the screen.
+  draw() {
+    if (!this.pending)
+      this.pending = requestAnimationFrame(() => {
+        this.pending = 0;
+        this.drawNow();
+      });
+  }
+
+  drawNow() {
+    if (!this.plots.length) return;
+    const [left, right] = this.view.range;
+    const { columns } = this.points;
+    const from = Math.max(0, this.points.placeOf(left) - 1);
+    const to = Math.min(this.points.length, this.points.placeOf(right) + 1);
+    const part = Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, column.slice(from, to)]));
+    this.part = part;
+    const empty = part.index.map(() => null);
+    const shown = (layer, name) => (this.layers[layer] ? part[name] : empty);
+    const data = [
+      part.index,
+      shown("band", "upper"),
+      shown("band", "lower"),
+      shown("expected", "expected"),
+      shown("value", "value"),
+    ];
+    const [lower, upper] = this.layers.band ? [part.lower, part.upper] : [[], []];
+    this.show(this.plots[0], data, "value", usualRange(part.value, lower, upper) ?? [0, 1]);
+    if (!this.hasScore) return;
+    this.show(
+      this.plots[1],
+      [part.index, part.score, part.threshold],
+      "score",
+      extent([...part.score, ...part.threshold]),
+    );
+  }
+
+  show(plot, data, scale, needed) {
+    const [min, max] = (this.ranges[scale] = nextRange(this.ranges[scale], needed));
+    const [left, right] = this.view.range;
+    this.now = null;
+    plot.batch(() => {
+      plot.setData(data, false);
+      plot.setScale("x", { min: left, max: right });
+      plot.setScale(scale, { min, max });
+    });
+    plot.redraw(false, true);
+    if (plot === this.plots[0]) this.point(plot);
+  }
+
+  // Places and labels of the ticks below: round times where there are times, else round numbers of points.
+  ticks(low, high) {
+    if (low === undefined || this.now) return this.now ?? { at: [], labels: [] };
+    const most = Math.max(2, Math.floor(this.pixels / (this.isNarrow ? 74 : 96)));
+    const { index, time } = this.part ?? { index: [], time: [] };
+    const [from, to] = [time[0], time[time.length - 1]];
+    if (index.length > 1 && from !== null && to !== null && to > from) {
+      const { times, write } = numbers.roundTimes(from, to, most);
+      const placed = times
+        .map((one) => [this.points.indexAt(one), write(one)])
+        .filter(([at]) => at !== null && at >= low && at <= high);
+      const space = (0.7 * (high - low)) / most;
+      const kept = placed.filter(([at], k) => k === 0 || at - placed[k - 1][0] > space);
+      return (this.now = {
+        at: kept.map(([at]) => at),
+        labels: kept.map(([, label]) => label),
+        day: `${numbers.day(to)} UTC`,
+      });
+    }
+    const raw = (high - low) / most,
+      power = 10 ** Math.floor(Math.log10(raw));
+    const step = Math.max(1, [1, 2, 5, 10].find((one) => one * power >= raw) * power);
+    const at = [];
+    for (let one = Math.max(0, Math.ceil(low / step) * step); one <= high; one += step) at.push(one);
+    return (this.now = { at, labels: at.map(numbers.count), day: "points" });
+  }
+
+  // Marks
+
+  drawEpisodes(plot) {
+    if (!this.layers.alarms || !this.part) return;
+    const { index, episode, is_anomaly: flags } = this.part;
+    const { ctx, bbox } = plot;
+    ctx.fillStyle = this.colours.episode;
+    const least = 4 * devicePixelRatio;
+    for (let k = 0; k < index.length; k++) {
+      if (!flags[k]) continue;
+      let last = k;
+      for (
+        let j = k;
+        j < index.length && (episode[j] === episode[k] || !flags[j]) && index[j] - index[last] <= 64;
+        j++
+      ) {
+        if (flags[j] && episode[j] === episode[k]) last = j;
+      }
+      const from = plot.valToPos(index[k] - 0.5, "x", true),
+        to = plot.valToPos(index[last] + 0.5, "x", true);
+      const pad = Math.max(0, least - (to - from)) / 2;
+      const begin = Math.max(bbox.left, from - pad),
+        end = Math.min(bbox.left + bbox.width, to + pad);
+      if (end > begin) ctx.fillRect(begin, bbox.top, end - begin, bbox.height);
+      k = last;
+    }
+  }
+
+  drawMarks(plot, scale, hasTimes) {
+    if (!this.part) return;
+    const { ctx, bbox } = plot;
+    const unit = devicePixelRatio;
+    ctx.save();
+    ctx.font = `${(this.isNarrow ? 11 : 12) * unit}px system-ui, "DejaVu Sans", sans-serif`;
+    ctx.textBaseline = "middle";
+    if (scale === "value") {
+      if (this.layers.labels) this.drawLabels(plot, unit);
+      this.drawOthers(plot, unit);
+      this.drawAlarms(plot, unit);
+      this.drawNewest(plot, unit);
+    } else {
+      this.drawScoreAlarms(plot, unit);
+    }
+    this.drawPinned(plot, unit);
+    if (hasTimes && this.now?.day) {
+      ctx.fillStyle = this.colours.quiet;
+      ctx.textAlign = "right";
+      ctx.textBaseline = "alphabetic";
+      ctx.fillText(this.now.day, bbox.left + bbox.width + (RIGHT - 6) * unit, plot.height * unit - 5 * unit);
+    }
+    ctx.restore();
+  }
+
+  drawAlarms(plot, unit) {
+    const { index, value, is_anomaly: flags, reason } = this.part;
+    const { min, max } = plot.scales.value;
+    const { ctx, bbox } = plot;
+    const total = flags.reduce((sum, flag) => sum + (flag ? 1 : 0), 0);
+    const size = (total > MANY_MARKS ? 2 : 5) * unit;
+    let labelled = [-Infinity, -Infinity],
+      newest = null;
+    for (let k = 0; k < index.length; k++) {
+      const x = plot.valToPos(index[k], "x", true);
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      const side = value[k] === null ? 0 : value[k] > max ? 1 : value[k] < min ? -1 : 0;
+      const isAlarm = flags[k] && this.layers.alarms;
+      if (!isAlarm && !(side && this.layers.value)) continue;
+      ctx.fillStyle = isAlarm ? this.colours.anomaly : this.colours.value;
+      if (side) {
+        const y = side > 0 ? bbox.top + 6 * unit : bbox.top + bbox.height - 6 * unit;
+        drawShape(ctx, side > 0 ? "up" : "down", x, y, 6 * unit);
+        const which = side > 0 ? 0 : 1;
+        if (x - labelled[which] > LABEL * unit) {
+          const toLeft = x > bbox.left + bbox.width - LABEL * unit;
+          ctx.textAlign = toLeft ? "right" : "left";
+          ctx.fillText(numbers.full(value[k]), x + (toLeft ? -9 : 9) * unit, y);
+          labelled[which] = x;
+        }
+        if (isAlarm) newest = { k, x, y };
+        continue;
+      }
+      const y = value[k] === null ? bbox.top + bbox.height - 6 * unit : plot.valToPos(value[k], "value", true);
+      const name = this.words.names[reason[k]] ?? "";
+      const shape = name === "spike" ? "up" : name === "dip" ? "down" : "diamond";
+      drawShape(ctx, total > MANY_MARKS ? "diamond" : shape, x, y, size, this.colours.page);
+      newest = { k, x, y };
+    }
+    if (newest && !this.isNarrow && !this.view.all) this.drawReason(plot, unit, newest);
+  }
+
+  // Stretches that the source labels as anomalous: a strip at the bottom.
+  drawLabels(plot, unit) {
+    const { index, label } = this.part;
+    const { ctx, bbox } = plot;
+    ctx.fillStyle = this.colours.calm;
+    for (let k = 0; k < index.length; k++) {
+      if (label[k] <= 0) continue;
+      const begin = k;
+      while (k + 1 < index.length && label[k + 1] > 0) k++;
+      const [left, right] = [index[begin] - 0.5, index[k] + 0.5].map((at) => plot.valToPos(at, "x", true));
+      const from = Math.max(bbox.left, left);
+      const to = Math.min(bbox.left + bbox.width, Math.max(right, left + 3 * unit));
+      if (to > from) ctx.fillRect(from, bbox.top + bbox.height - 4 * unit, to - from, 4 * unit);
+    }
+  }
+
+  // What the detectors that judge along marked: a row of ticks for each, at the top, behind its name.
+  drawOthers(plot, unit) {
+    const { index, others } = this.part;
+    const { ctx, bbox } = plot;
+    ctx.textAlign = "left";
+    this.others.forEach((name, bit) => {
+      const y = bbox.top + (8 + ROW * bit) * unit;
+      ctx.fillStyle = this.colours.quiet;
+      for (let k = 0; k < index.length; k++) {
+        const x = plot.valToPos(index[k], "x", true);
+        if (!(others[k] & (1 << bit)) || x < bbox.left || x > bbox.left + bbox.width) continue;
+        ctx.fillRect(x - unit, y - 5 * unit, 2 * unit, 10 * unit);
+      }
+      this.drawText(ctx, unit, name, bbox.left, y, this.colours.quiet);
+    });
+  }
+
+  // Text with what lies below it veiled, from a left edge on.
+  drawText(ctx, unit, text, left, y, colour) {
+    ctx.globalAlpha = 0.85;
+    ctx.fillStyle = this.colours.page;
+    ctx.fillRect(left, y - 9 * unit, ctx.measureText(text).width + 12 * unit, 18 * unit);
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = colour;
+    ctx.textAlign = "left";
+    ctx.fillText(text, left + 6 * unit, y);
+  }
+
+  // The newest alarm in view says why at its place.
+  drawReason({ ctx, bbox }, unit, { k, x, y }) {
+    const text = this.words.reason(this.part, k);
+    if (!text) return;
+    const wide = ctx.measureText(text).width + 12 * unit;
+    const isHigh = y < bbox.top + bbox.height / 2;
+    const up = y + (isHigh ? 20 : -20) * unit;
+    const left = Math.max(bbox.left, Math.min(x - wide / 2, bbox.left + bbox.width - wide));
+    this.drawText(ctx, unit, text, left, up, this.colours.text);
+  }
+
+  drawNewest(plot, unit) {
+    const { index, value } = this.points.columns;
+    const last = index.length - 1;
+    if (last < 0 || value[last] === null || !this.layers.value) return;
+    const { ctx, bbox } = plot;
+    const x = plot.valToPos(index[last], "x", true),
+      right = bbox.left + bbox.width;
+    if (x > right || index[last] !== this.points.end - 1 || this.points.end < this.view.end - this.view.width) return;
+    const y = Math.max(bbox.top, Math.min(plot.valToPos(value[last], "value", true), bbox.top + bbox.height));
+    ctx.fillStyle = this.colours.value;
+    drawShape(ctx, "dot", x, y, 3.5 * unit, this.colours.page);
+    ctx.textAlign = "left";
+    ctx.fillText(numbers.full(value[last]), Math.min(x, right) + 8 * unit, y, right - x + (RIGHT - 10) * unit);
+  }
+
+  drawScoreAlarms(plot, unit) {
+    if (!this.layers.alarms) return;
+    const { index, score, is_anomaly: flags } = this.part;
+    const { ctx, bbox } = plot;
+    ctx.fillStyle = this.colours.anomaly;
+    for (let k = 0; k < index.length; k++) {
+      const x = plot.valToPos(index[k], "x", true);
+      if (!flags[k] || score[k] === null || x < bbox.left || x > bbox.left + bbox.width) continue;
+      drawShape(ctx, "dot", x, plot.valToPos(score[k], "score", true), 3 * unit);
+    }
+  }
+
+  drawPinned({ ctx, bbox, valToPos }, unit) {
+    if (this.pinned === null) return;
+    const x = valToPos(this.pinned, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) return;
+    ctx.strokeStyle = this.colours.text;
+    ctx.lineWidth = unit;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+
+  // The pointer
+
+  point(plot) {
+    const at = plot.cursor.left;
+    const index = at === undefined || at < 0 ? null : plot.posToVal(at, "x");
+    this.pointer = index;
+    this.hovered(index ?? this.pinned, (6 * this.view.width) / this.pixels);
+  }
+
+  changed() {
+    this.draw();
+    this.moved();
+  }
+}
+
+const HEADROOM = 0.08,
+  LEAST_USED = 0.6; // of the range: free above and below; below which it shrinks
+
+// The least and the greatest of numbers, some of which may be missing.
+function extent(numbers) {
+  let [least, greatest] = [Infinity, -Infinity];
+  for (const number of numbers) {
+    if (number === null) continue;
+    least = Math.min(least, number);
+    greatest = Math.max(greatest, number);
+  }
+  return least <= greatest ? [least, greatest] : [0, 1];
+}
+
+// A range that holds what is needed; the one before as long as it fits, so that the axis seldom moves.
+function nextRange(before, [low, high]) {
+  const size = high - low || Math.max(Math.abs(high) * 0.1, 1e-9);
+  if (before && before[0] <= low && before[1] >= high && size >= LEAST_USED * (before[1] - before[0])) return before;
+  return [low - HEADROOM * size, high + 2 * HEADROOM * size];
+}
+
+function drawShape(ctx, shape, x, y, size, edge) {
+  ctx.beginPath();
+  if (shape === "dot") ctx.arc(x, y, size, 0, 2 * Math.PI);
+  else if (shape === "diamond") {
+    for (const [a, b] of [
+      [0, -1],
+      [1, 0],
+      [0, 1],
+      [-1, 0],
+    ])
+      ctx.lineTo(x + a * size, y + b * size);
+  } else {
+    const way = shape === "up" ? -1 : 1;
+    for (const [a, b] of [
+      [0, way],
+      [1, -way * 0.8],
+      [-1, -way * 0.8],
+    ])
+      ctx.lineTo(x + a * size, y + b * size);
+  }
+  ctx.closePath();
+  ctx.fill();
+  if (!edge) return;
+  ctx.strokeStyle = edge;
+  ctx.lineWidth = Math.max(1, size / 5);
+  ctx.stroke();
+}

@@ -1,0 +1,494 @@
+// The page: the live connection, the keys, and what stands around the chart.
+
+import { Chart } from "./chart.js";
+import { Episodes } from "./episodes.js";
+import * as numbers from "./numbers.js";
+import { Points, takeApart } from "./points.js";
+import { Ranking } from "./ranking.js";
+import { View } from "./view.js";
+
+const find = (id) => document.getElementById(id);
+const body = document.body;
+const acts = body.dataset.acts === "yes";
+const folder = location.pathname.replace(/[^/]*$/, "");
+
+const ASK_AGAIN = 60; // milliseconds between two wishes of a view that moves
+const FIRST_WAIT = 500,
+  LONGEST_WAIT = 5000; // milliseconds before connecting again
+const BRIEF = 3500; // milliseconds that a notice is shown
+const PATIENCE = 30_000; // milliseconds in which a detector that was asked for should judge
+
+// The cookie holds the token from here on: it stays in no address, and in no history.
+history.replaceState(null, "", location.pathname);
+
+const view = new View();
+const points = new Points();
+const labels = body.dataset.labels.split("|");
+const reasons = { names: body.dataset.reasons.split("|"), reason: reasonOf };
+const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {
+  words: reasons,
+  moved: viewMoved,
+  hovered: showReadout,
+  went: act,
+});
+const episodes = new Episodes(find("episodes").tBodies[0], {
+  chosen: showEpisode,
+  tell: (text) => write(find("news"), text),
+});
+const ranking = new Ranking(
+  { table: find("streams"), words: find("words"), states: find("states"), found: find("found"), more: find("more") },
+  { wish: (parts) => send({ table: parts }), open: openStream },
+);
+
+let status = null,
+  socket = null,
+  isOver = false,
+  wait = FIRST_WAIT;
+let viewNumber = 0,
+  asked = "",
+  asking = 0,
+  hiding = 0,
+  lostAt = null,
+  opened = null,
+  changing = null;
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function send(message) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+}
+
+// What stands around the chart
+
+function notify(text, milliseconds) {
+  clearTimeout(hiding);
+  write(find("notice"), text);
+  find("notice").hidden = !text;
+  find("notice").classList.toggle("brief", Boolean(milliseconds)); // over the page, which stays as it is
+  if (milliseconds) hiding = setTimeout(() => notify(""), milliseconds);
+}
+
+function setState(kind, text) {
+  const state = find("state");
+  if (state.dataset.kind !== kind) write(find("news"), text);
+  state.dataset.kind = kind;
+  write(state, text);
+}
+
+function stateText({ state, since, warm_up: share, quiet }) {
+  if (state === "warming up") return `warming up: ${Math.floor(100 * share)} %`;
+  if (state === "anomalous" && since !== null) return `anomalous since ${numbers.place(since, 0)}`;
+  return quiet !== null && quiet >= 60 ? `${state}, no point for ${quiet} s` : state;
+}
+
+function alarmText({ last }) {
+  if (!last) return "none yet";
+  if (last.words) return last.words.replace("+-", "\u00b1");
+  const words = numbers.why(last.name, last.value, last.expected, last.half).join(": ");
+  return `${words}, ${numbers.place(last.time, last.index)}`;
+}
+
+function tilesOf(facts) {
+  const asked =
+    facts.alarms_a_day === null
+      ? `${numbers.percent(facts.alarm_rate)}`
+      : `${numbers.brief(facts.alarms_a_day)} a day`;
+  const got = facts.realised_rate ? numbers.percent(facts.realised_rate) : "none";
+  const tiles = [["last alarm", alarmText(facts), "wide"]];
+  if (facts.streams !== null) tiles.push(["streams", numbers.count(facts.streams)]);
+  tiles.push(
+    ["points", numbers.count(facts.points)],
+    ["points/s", numbers.brief(facts.points_per_second)],
+    ["alarms", numbers.count(facts.episodes)],
+    ["anomalous", numbers.count(facts.anomalies)],
+    // with labels it is known which marks are wrong
+    [facts.precision === null ? "marked / asked for" : "wrongly marked / asked for", `${got} / ${asked}`, "rate"],
+  );
+  for (const [name, shared, episodes] of facts.agreement) {
+    tiles.push([`${name} agrees`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
+  }
+  if (facts.refused) tiles.push(["refused", numbers.count(facts.refused)]);
+  if (facts.missing) tiles.push(["missing", numbers.count(facts.missing)]);
+  if (facts.precision !== null) tiles.push(["precision", facts.precision.toFixed(2)]);
+  if (facts.recall !== null) tiles.push(["recall", facts.recall.toFixed(2)]);
+  return tiles;
+}
+
+function showTiles(tiles) {
+  const list = find("tiles");
+  while (list.children.length > tiles.length) list.lastChild.remove();
+  tiles.forEach(([name, value, kind], k) => {
+    if (!list.children[k]) {
+      const tile = document.createElement("div");
+      tile.append(document.createElement("dt"), document.createElement("dd"));
+      list.append(tile);
+    }
+    list.children[k].className = kind ?? "";
+    write(list.children[k].firstChild, name);
+    write(list.children[k].lastChild, value);
+    list.children[k].lastChild.title = kind === "wide" ? value : "";
+  });
+}
+
+function showDetectors({ detectors, detector }) {
+  const list = find("detector");
+  write(find("judge"), detector);
+  if (detectors.length !== list.options.length || detectors.some((name, k) => list.options[k].value !== name)) {
+    list.replaceChildren(...detectors.map((name) => new Option(name, name)));
+  }
+  if (document.activeElement !== list || list.dataset.current !== detector) list.value = detector;
+  list.dataset.current = detector;
+  body.dataset.choice = detectors.length > 1 ? "yes" : "no";
+  list.disabled = isOver;
+  if (changing && detector !== changing.from) {
+    notify(`${detector} judges now.`, BRIEF);
+    changing = null;
+  } else if (changing && Date.now() > changing.until) {
+    notify(
+      `${detector} goes on: the other detector could not take over; the terminal of the run says why.`,
+      2 * BRIEF,
+    );
+    list.value = detector;
+    changing = null;
+  }
+}
+
+function showStatus(facts) {
+  if (status && facts.end < status.end) {
+    // another run behind the same address
+    episodes.clear();
+    MOVES.live();
+  }
+  status = facts;
+  numbers.setNewest(facts.time);
+  body.toggleAttribute("data-labelled", facts.precision !== null);
+  if (body.dataset.shows === "stream" && facts.shows === "ranking") body.dataset.shows = "ranking";
+  write(find("source"), facts.source);
+  document.title = facts.source;
+  write(find("understood"), facts.understood);
+  showTiles(tilesOf(facts));
+  showDetectors(facts);
+  setState(facts.state, stateText(facts));
+  find("no-episodes").hidden = episodes.byStart.size > 0;
+  find("values").setAttribute(
+    "aria-label",
+    `${facts.source}: ${numbers.count(facts.points)} points, ` +
+      `${numbers.count(facts.episodes)} alarms, ${facts.state}`,
+  );
+  if (facts.shows === "stream") {
+    chart.others = facts.others;
+    view.follow(facts, facts.points_per_second);
+    if (chart.plots.length) viewMoved();
+  }
+  if (lostAt !== null) {
+    notify(`Connected again; ${numbers.count(Math.max(0, facts.points - lostAt))} points came meanwhile.`, BRIEF);
+    lostAt = null;
+  }
+}
+
+// The chart
+
+function reasonOf(columns, k) {
+  const name = reasons.names[columns.reason[k]];
+  if (!name) return columns.is_anomaly[k] ? "anomalous" : "";
+  const { value, expected, lower, upper } = columns;
+  return numbers.why(name, value[k], expected[k], halfOf(lower[k], upper[k])).join(": ");
+}
+
+const halfOf = (lower, upper) => (lower === null || upper === null ? null : (upper - lower) / 2);
+
+function readoutParts(k) {
+  const { index, time, value, expected, lower, upper, score, threshold, p_value: p } = points.columns;
+  const parts = [numbers.place(time[k], index[k]), ["b", value[k] === null ? "missing" : numbers.full(value[k])]];
+  const half = halfOf(lower[k], upper[k]);
+  if (expected[k] !== null) parts.push(`expected ${numbers.expected(expected[k], half)}`);
+  else if (half !== null) parts.push(`usual ${numbers.usual(lower[k], upper[k])}`);
+  if (score[k] !== null) parts.push(`score ${numbers.brief(score[k])}, limit ${numbers.brief(threshold[k])}`);
+  if (p[k] !== null) parts.push(`p ${numbers.brief(p[k])}`);
+  const name = reasons.names[points.columns.reason[k]];
+  if (points.columns.is_anomaly[k]) parts.push(["alarm", name || "anomalous"]);
+  const others = chart.others.filter((_, bit) => points.columns.others[k] & (1 << bit));
+  if (others.length) parts.push(`marked by ${others.join(", ")}`);
+  if (points.columns.label[k] >= 0) parts.push(`label: ${labels[points.columns.label[k]]}`);
+  return parts;
+}
+
+// The numbers of the point at a stream index; of the newest one without an index.
+function showReadout(index, reach) {
+  const k = index === null ? points.length - 1 : points.nearest(index, reach);
+  const line = find("readout");
+  if (k < 0) {
+    write(line, "");
+    return;
+  }
+  const parts = readoutParts(k).map((part) => {
+    if (typeof part === "string") return part;
+    const marked = document.createElement(part[0] === "b" ? "b" : "span");
+    if (part[0] !== "b") marked.className = part[0];
+    marked.textContent = part[1];
+    return marked;
+  });
+  line.replaceChildren(...parts.flatMap((part, k) => (k ? [" \u00b7 ", part] : [part])));
+}
+
+function viewMoved() {
+  const isHeld = !view.live;
+  find("pause").setAttribute("aria-pressed", String(isHeld));
+  const missed =
+    status && status.shows === "stream" && isHeld ? Math.max(0, Math.round(view.end - view.range[1] - 0.5)) : 0;
+  write(find("pause"), !isHeld ? "Pause" : missed ? `Go live (+${numbers.count(missed)})` : "Go live");
+  const [left, right] = view.range;
+  find("seen").href =
+    status?.shows === "ranking"
+      ? "seen.csv?first=0&end=1000"
+      : `seen.csv?first=${Math.max(0, Math.ceil(left))}&end=${Math.max(0, Math.floor(right) + 1)}`;
+  if (!asking)
+    asking = setTimeout(() => {
+      asking = 0;
+      askForView();
+    }, ASK_AGAIN);
+}
+
+function askForView() {
+  if (view.all || !chart.plots.length) return;
+  const wish = view.wish(chart.pixels);
+  if (JSON.stringify(wish) === asked || socket?.readyState !== WebSocket.OPEN) return;
+  asked = JSON.stringify(wish);
+  send({ view: [++viewNumber, ...wish] });
+}
+
+function receivePoints(buffer) {
+  const message = takeApart(buffer);
+  const { facts } = message;
+  if (view.all && facts.stream !== opened) return;
+  points.take(message, view.span);
+  if (view.all) view.end = facts.end;
+  else if (facts.end > view.end) view.end = facts.end;
+  find("plots").dataset.points = points.length; // for tests
+  showThinness(facts.thin);
+  chart.draw();
+  if (chart.pointer === null) showReadout(chart.pinned, 0);
+}
+
+function showThinness(thin) {
+  const before = Number(body.dataset.thin ?? 1);
+  body.dataset.thin = thin;
+  if (thin > 1 && before !== thin)
+    notify("The link is slow: fewer points are drawn, the extremes and the alarms among them.");
+  else if (thin === 1 && before > 1) notify("");
+}
+
+function showEpisode(episode) {
+  if (status && episode.peak < status.first) {
+    notify("The points of this alarm are not kept any more.", BRIEF);
+    return;
+  }
+  chart.pinned = episode.peak;
+  view.show(episode.peak);
+  chart.changed();
+  showReadout(episode.peak, 0);
+}
+
+function openStream(number, key) {
+  opened = number;
+  body.dataset.shows = "one";
+  write(find("key"), key);
+  view.all = true;
+  MOVES.live();
+  points.columns = new Points().columns;
+  view.end = 0;
+  send({ stream: number });
+  chart.build();
+  find("to-ranking").focus();
+}
+
+function closeStream() {
+  send({ stream: null });
+  opened = null;
+  body.dataset.shows = "ranking";
+  document.querySelector("#streams tbody button")?.focus();
+}
+
+// What the visitor does
+
+const KEYS = {
+  " ": "pause",
+  ArrowLeft: "back",
+  ArrowRight: "forward",
+  "+": "in",
+  "=": "in",
+  "-": "out",
+  g: "newest",
+  ",": "previous",
+  ".": "next",
+  d: "next-detector",
+  r: "report",
+  h: "help",
+  q: "snapshot",
+};
+const HELD = ["back", "forward", "in", "out", "previous", "next"];
+const ASKS = { snapshot: "Asked for a picture of the newest points.", report: "Asked for the report." };
+const MOVES = {
+  pause: () => {
+    if (view.live) view.hold();
+    else act("live");
+  },
+  live: () => {
+    view.goLive();
+    chart.pinned = null;
+  },
+  back: () => view.move(-view.width / 2),
+  forward: () => view.move(view.width / 2),
+  in: () => view.zoom(0.5),
+  out: () => view.zoom(2),
+  newest: () => step(-1, view.live ? null : chart.pinned),
+  previous: () => step(-1, view.live ? null : (chart.pinned ?? (view.range[0] + view.range[1]) / 2)),
+  next: () => step(1, chart.pinned ?? (view.range[0] + view.range[1]) / 2),
+};
+
+function step(way, from) {
+  const current = episodes.byStart.get(episodes.current);
+  const start = current && from !== null && from >= current.start && from <= current.last ? current.start : from;
+  if (!episodes.step(way, start)) notify(way < 0 ? "No alarm before." : "No alarm after.", BRIEF);
+}
+
+function act(name) {
+  if (name === "help") return find("keys").open ? find("keys").close() : find("keys").showModal();
+  if (MOVES[name]) {
+    if (body.dataset.shows === "ranking") return;
+    if (view.all && ["newest", "previous", "next"].includes(name)) return;
+    MOVES[name]();
+    chart.changed();
+    return;
+  }
+  if (!acts || isOver) return;
+  if (name === "next-detector" && status?.detectors.length < 2) return;
+  if (name === "next-detector") expectDetector();
+  send({ ask: name });
+  if (ASKS[name] && socket) notify(ASKS[name], BRIEF);
+}
+
+function expectDetector() {
+  changing = { from: status.detector, until: Date.now() + PATIENCE };
+  notify(`${status.detector} goes on until the other detector is ready; one may have to compile or to learn first.`);
+}
+
+document.addEventListener("keydown", (event) => {
+  const name = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  const at = event.target.tagName;
+  if (event.key === "Escape") find("downloads").open = false;
+  if (!name || event.ctrlKey || event.metaKey || event.altKey || at === "SELECT" || at === "INPUT") return;
+  if (find("keys").open && name !== "help") return;
+  if (event.key === " " && ["BUTTON", "SUMMARY", "A"].includes(at)) return;
+  if (event.repeat && !HELD.includes(name)) return;
+  event.preventDefault();
+  act(name);
+});
+for (const button of document.querySelectorAll("button[data-do]"))
+  button.addEventListener("click", () => act(button.dataset.do));
+for (const button of document.querySelectorAll("button[data-ask]"))
+  button.addEventListener("click", () => act(button.dataset.ask));
+find("pause").addEventListener("click", () => act("pause"));
+find("help").addEventListener("click", () => act("help"));
+find("to-ranking").addEventListener("click", closeStream);
+find("detector").addEventListener("change", (event) => {
+  expectDetector();
+  send({ ask: `detector:${event.target.value}` });
+});
+find("downloads").addEventListener("click", (event) => {
+  if (event.target.closest("li")) find("downloads").open = false;
+});
+document.addEventListener("pointerdown", (event) => {
+  if (!find("downloads").contains(event.target)) find("downloads").open = false;
+});
+
+for (const name of Object.keys(chart.layers)) {
+  const button = document.createElement("button");
+  button.dataset.layer = button.textContent = name;
+  button.setAttribute("aria-pressed", "true");
+  button.addEventListener("click", () => {
+    chart.layers[name] = !chart.layers[name];
+    button.setAttribute("aria-pressed", String(chart.layers[name]));
+    if (name === "score") chart.build();
+    else chart.draw();
+  });
+  find("legend").append(button);
+}
+
+// The live connection
+
+function receive(event) {
+  if (typeof event.data !== "string") {
+    receivePoints(event.data);
+    send({ ack: "chart" });
+    return;
+  }
+  const message = JSON.parse(event.data);
+  if (message.kind === "status") showStatus(message);
+  else if (message.kind === "episodes") {
+    episodes.take(message.episodes);
+    find("no-episodes").hidden = episodes.byStart.size > 0;
+  } else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
+  send({ ack: message.kind });
+  if (message.ended) end("The run has ended. What is shown is how it stood then.");
+}
+
+function enable(isPossible) {
+  for (const button of document.querySelectorAll("[data-ask]")) button.disabled = !isPossible;
+  find("detector").disabled = !isPossible;
+  for (const link of document.querySelectorAll("a[download]"))
+    link.setAttribute("aria-disabled", String(!isPossible));
+}
+
+function end(text) {
+  isOver = true;
+  setState("ended", "ended");
+  notify(text);
+  enable(false);
+}
+
+function connect() {
+  const link = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${folder}live`);
+  link.binaryType = "arraybuffer";
+  link.onopen = () => {
+    socket = link;
+    body.toggleAttribute("data-stale", false);
+    wait = FIRST_WAIT;
+    notify("");
+    enable(true);
+    asked = "";
+    askForView();
+    ranking.ask();
+    if (opened !== null) send({ stream: opened });
+  };
+  link.onmessage = receive;
+  link.onclose = () => {
+    if (!isOver) retry();
+  };
+}
+
+async function retry() {
+  socket = null;
+  if (status && lostAt === null) lostAt = status.points;
+  setState("lost", "connection lost");
+  body.toggleAttribute("data-stale", true);
+  notify("The connection to the run is lost; trying again. What is shown is what arrived before.");
+  enable(false);
+  await new Promise((done) => setTimeout(done, wait));
+  wait = Math.min(2 * wait, LONGEST_WAIT);
+  try {
+    const answer = await fetch(folder, { cache: "no-store" });
+    if (answer.status === 403) {
+      end("The run of this page has ended and another is there: open the address that its terminal shows.");
+      return;
+    }
+  } catch {
+    /* nobody there yet: the socket says the same */
+  }
+  connect();
+}
+
+enable(false);
+connect();

@@ -1,0 +1,166 @@
+"""What visitors of the page get of one stream: their charts, and the episodes with their reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from streamforest.protocols import WITHOUT_BAND, Status, Verdict, verdict_from_row
+from streamforest.verdicts.episodes import UNUSUAL, Episode
+from streamforest.verdicts.history import History
+from streamforest.verdicts.recent_episodes import RecentEpisodes
+from streamforest.views.chart_rows import MOST_OTHERS, StreamCuts
+from streamforest.views.page_downloads import verdicts_csv
+from streamforest.views.visitor_chart import VisitorChart, wish_of
+
+MOST_EPISODES = 200  # in the list, the newest
+BLOCK = 10_000  # points that are looked through for episodes at once
+
+
+class StreamShown:
+    """One stream, as all visitors share it.
+
+    Parameters
+    ----------
+    history : History
+        Where the points are.
+
+    Attributes
+    ----------
+    cuts : StreamCuts
+        The pieces that charts need.
+    """
+
+    kind = "stream"
+
+    def __init__(self, history: History) -> None:
+        self.cuts = StreamCuts(history)
+        self._history = history
+        self._episodes = RecentEpisodes(most=MOST_EPISODES)
+        self._seen = 0  # stream index up to which episodes were looked for
+
+    def new_feed(self) -> StreamFeed:
+        """What one more visitor gets."""
+        return StreamFeed(self)
+
+    def refresh(self) -> None:
+        """See the points that there are now."""
+        self.cuts.refresh()
+
+    def look_around(self) -> None:
+        """Look for episodes among the points that are new."""
+        self._seen = max(self._seen, self._history.first)
+        while len(rows := self._history.view(self._seen, self._seen + BLOCK - 1)):
+            self._episodes.write(rows)
+            self._seen = int(rows["index"][-1]) + 1
+
+    @property
+    def ended(self) -> int:
+        """Episodes that are over, of those that were found."""
+        return self._episodes.ended
+
+    def episodes(self, seen: int) -> list[list[Any]]:
+        """The episodes after the first ``seen`` that were over, in order, as far as they are kept; and the open one."""
+        kept = self._episodes.kept
+        over = min(self.ended, MOST_EPISODES)
+        fresh = min(self.ended - seen, over)
+        return [*map(_ended, kept[over - fresh : over]), *map(_open, kept[over:])]
+
+    def facts(self, status: Status) -> dict[str, Any]:
+        """How the stream stands now: its state, since when, and how much of it is kept."""
+        newest = self._history.newest(1)
+        kept = self._episodes.kept
+        is_open = len(kept) > min(self.ended, MOST_EPISODES)
+        state, since = "calm", None
+        if status.warm_up < 1:
+            state = "warming up"
+        elif is_open:
+            state, since = "anomalous", kept[-1].start.time
+        elif len(newest) and newest["p_value"][0] < UNUSUAL:
+            state = "unusual"
+        place: dict[str, float | None] = {"first": self._history.first, "end": self._history.end}
+        place["capacity"] = self._history.capacity
+        place["time"] = verdict_from_row(newest[0].item()).time if len(newest) else None
+        last = _place_and_reason(kept[-1].peak) if kept else None
+        marks = self._history.marks
+        others = [] if marks is None else marks.names[:MOST_OTHERS]
+        return {"state": state, "since": since, "last": last, "others": others, **place}
+
+    def seen_csv(self, first: int, end: int) -> bytes:
+        """The points with stream indices ``first`` to ``end``, which is outside, as CSV."""
+        return verdicts_csv(self._history.view(first, end - 1))
+
+
+def why(verdict: Verdict) -> dict[str, Any]:
+    """Why a point is an alarm, in parts that the page puts into words; None where unknown or beside the point.
+
+    Examples
+    --------
+    >>> why(Verdict(7, None, 83.1, None, 0.9, 0.6, 1e-6, True, 41.0, 34.0, 48.0, 1, "spike: 83.1, expected 41 +- 7"))
+    {'name': 'spike', 'value': 83.1, 'expected': 41.0, 'half': 7.0}
+    """
+    name = verdict.reason.partition(":")[0] or "anomalous"
+    expected, half = verdict.expected, None
+    if verdict.lower is not None and verdict.upper is not None:
+        half = (verdict.upper - verdict.lower) / 2
+    if name in WITHOUT_BAND:
+        expected = half = None
+    return {"name": name, "value": verdict.value, "expected": expected, "half": half}
+
+
+def _place_and_reason(verdict: Verdict) -> dict[str, Any]:
+    return {**why(verdict), "time": verdict.time, "index": verdict.index}
+
+
+def _ended(episode: Episode) -> list[Any]:
+    return _facts(episode, is_open=False)
+
+
+def _open(episode: Episode) -> list[Any]:
+    return _facts(episode, is_open=True)
+
+
+def _facts(episode: Episode, is_open: bool) -> list[Any]:
+    peak = episode.peak
+    place = [episode.start.index, episode.last.index, peak.index, episode.start.time]
+    return [*place, *why(peak).values(), episode.points, is_open]
+
+
+class StreamFeed:
+    """What one visitor gets of a stream.
+
+    Parameters
+    ----------
+    shown : StreamShown
+        The stream.
+    """
+
+    def __init__(self, shown: StreamShown) -> None:
+        self._shown = shown
+        self.chart = VisitorChart()
+        self._seen = 0  # episodes that were over when the visitor got the list
+        self._open: list[list[Any]] = []  # as the visitor knows it
+
+    def heed(self, message: dict[str, Any]) -> None:
+        """Take what a visitor wants to see."""
+        wish = wish_of(message.get("view"))
+        if wish is not None:
+            self.chart.wish = wish
+
+    def note_read(self, kind: str, now: float) -> None:
+        """Note that the visitor has read the newest message of a kind."""
+        if kind == "chart":
+            self.chart.note_read(now)
+
+    def due(self, is_ready: Callable[[str], bool], now: float) -> Iterator[tuple[str, str | bytes]]:
+        """Kind and content of what the visitor has not got yet, of the kinds that it is ready for."""
+        if is_ready("chart"):
+            frame = self.chart.next_frame(self._shown.cuts, now)
+            if frame is not None:
+                yield "chart", frame
+        if is_ready("episodes"):
+            found = self._shown.episodes(self._seen)
+            if found != self._open:
+                self._seen, self._open = self._shown.ended, [one for one in found if one[-1]]
+                yield "episodes", json.dumps({"kind": "episodes", "episodes": found}, allow_nan=False)
