@@ -87,8 +87,8 @@ ERROR_GAIN = 0.02
 USUAL_MEMORY = 20_000.0
 USUAL_START = 10.0
 USUAL_REACH = 5.0
-#: What the longer shape counts beside the shorter one. On the development boards VUS-PR rises with it on one (NAB: 0.313
-#: without, 0.335 so, 0.355 at 2) and falls on the other (the cloud's metrics: 0.766, 0.763, 0.747).
+#: What the longer shape counts beside the shorter one. On the development boards VUS-PR rises with it on one (NAB:
+#: 0.313 without, 0.335 so, 0.355 at 2) and falls on the other (cloud metrics: 0.766, 0.763, 0.747).
 LONGER = 0.6
 
 #: Numbers farther from the stream's zero than this many units are held to it: squares stay finite in float32.
