@@ -3,6 +3,7 @@ import signal
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from streamforest.program import training, warm_up
 from streamforest.simulation.streams import Season, StreamProfile, default_profile, random_shape
@@ -11,6 +12,9 @@ from tests.servers import wait_until
 #: Fewer streams than the production model's, all else as it is there.
 SMALL = {"FIT_STREAMS": 100, "CALM_STREAMS": 300, "CHECK_STREAMS": 20, "CHECK_POINTS": 2000}
 
+# a deadline for an example would only tell how busy the machine is
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 #: Files that take longest, the longest first: where they come last, one worker is at them while the other has nothing.
 LONGEST = (

@@ -322,7 +322,7 @@ class NaiveFeatures:
         self.found_lag = self.found_times = 0
         self.difference = 0.0
         self.clock, self.covers = NaiveClock(), [NaiveCover(most) for most in [16, 32, 32, 32, 8, 16]]
-        self.usual_distance, self.distances = 0.0, 0
+        self.usual_distances, self.distances = {3: 0.0, 16: 0.0}, {3: 0, 16: 0}
         self.sides, self.offs, self.unrest = [], [], 0.0
         self.new_round()
 
@@ -361,7 +361,8 @@ class NaiveFeatures:
         surprises = [0.0 if math.isnan(d) else t.surprise(d) for t, d in zip(self.tails, deviations, strict=True)]
         novelties = [0.0 if math.isnan(s) else c.grown(s) for c, s in zip(self.covers, signals, strict=True)]
         off_level = whole - self.seasonal() - self.levels[2]
-        strangeness = self.strangeness(likeness_distance([*self.history, f4(y)], 3))
+        shapes = {n: likeness_distance([*self.history, f4(y)], n) for n in (3, 16)}
+        strangeness = self.strangeness(3, shapes[3]) + 0.6 * self.strangeness(16, shapes[16])
         self.follow(off_level, deviations[fast.RESIDUAL])
         outlook = [*expected, whole - forecast, off_level, strangeness, *self.run(), self.unrest]
         self.learn(y, time, rate, deviations, signals)
@@ -441,10 +442,10 @@ class NaiveFeatures:
 
     # What tells kinds of events apart
 
-    def strangeness(self, distance):
-        if math.isnan(distance) or self.distances < 10 or not self.usual_distance:
+    def strangeness(self, n, distance):
+        if math.isnan(distance) or self.distances[n] < 10 or not self.usual_distances[n]:
             return 0.0
-        return math.log1p(distance / max(self.usual_distance, 0.01))
+        return math.log1p(distance / max(self.usual_distances[n], 0.01))
 
     def follow(self, off, residual):
         self.sides.append(0.0 if abs(off) <= self.off_tail.at[1] else math.copysign(1.0, off))
@@ -459,12 +460,13 @@ class NaiveFeatures:
         length = len(list(takewhile(lambda other: other == side, reversed(self.sides))))
         return side * length, self.offs[-1] / self.offs[-length]
 
-    def learn_distance(self, distance):
+    def learn_distance(self, n, distance):
         if not math.isnan(distance):
-            self.distances += 1
-            if self.distances > 20 and self.usual_distance:
-                distance = min(distance, 5.0 * self.usual_distance)
-            self.usual_distance += (distance - self.usual_distance) / min(self.distances, 20_000)
+            self.distances[n] += 1
+            usual = self.usual_distances[n]
+            if self.distances[n] > 20 and usual:
+                distance = min(distance, 5.0 * usual)
+            self.usual_distances[n] += (distance - usual) / min(self.distances[n], 20_000)
 
     # Learning
 
@@ -479,7 +481,8 @@ class NaiveFeatures:
         for cover, signal in zip(self.covers, signals, strict=True):
             if not math.isnan(signal):
                 cover.learn(signal)
-        self.learn_distance(likeness_distance([*self.history, f4(y)], 3))
+        for length in (3, 16):
+            self.learn_distance(length, likeness_distance([*self.history, f4(y)], length))
         r, reach = y - self.seasonal(), 4.0 * scale
 
         def held(x, most=reach):

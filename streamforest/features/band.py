@@ -48,9 +48,10 @@ NEAR_EDGE, AT_EDGE, HEAVIEST = 0.1, 0.01, 0.6
 #: The bulk has at least this share of a side, and may end from this bin on: two standard deviations of a Gaussian.
 LEAST_BULK, FIRST_END = 0.5, 16
 #: Bins behind the end of the bulk for the rest of its tail (up to 1.4 times the end), and bins of the gap behind them
-#: (up to 2 times the end). In the gap may lie this share of the points beyond it, and so many more by chance. On the
+#: (up to 2 times the end). In the gap may lie this share of the points beyond it, and so many more by chance,
+#: twice as many once there was a gap: a band that leaps between two edges tells nothing. On the
 #: development boards heavy tails have 0.27 to 1 of them there, simulated outliers of 6 to 40 deviations up to 0.2.
-TAIL_BINS, GAP_BINS, LEAK, SLACK = 3, 3, 0.4, 2.0
+TAIL_BINS, GAP_BINS, LEAK, SLACK, LATER_SLACK = 3, 3, 0.4, 2.0, 4.0
 #: No tail has this share of the points so far beyond the bulk that they stand out: Student's t with 2 degrees of
 #: freedom has 0.005.
 NO_TAIL = 0.1
@@ -87,6 +88,7 @@ FIELDS = [
     ("stretch", "f8", (2,)),  # by which the edge is wrong
     ("cap", "f8", (2,)),  # to the edge, medians
     ("bulk", "f8", (2,)),  # where the bulk ends, medians
+    ("is_apart", "i8", (2,)),  # whether there is a gap behind it
     ("look", "i8"),  # points until the histogram is looked at again
     ("old_level", "f8"),  # the season taken out
     ("old_age", "f8"),
@@ -206,10 +208,10 @@ def _end_of_bulk(beyond: NDArray[np.float64]) -> int:
 
 
 @compiled
-def _is_apart(beyond: NDArray[np.float64], end: int) -> bool:
+def _is_apart(beyond: NDArray[np.float64], end: int, was_apart: int) -> bool:
     """Whether what lies beyond the bulk is a population of its own behind a gap, and not the rest of a heavy tail."""
     far = beyond[end + TAIL_BINS + GAP_BINS]
-    return bool(beyond[end + TAIL_BINS] - far <= LEAK * far + SLACK)
+    return bool(beyond[end + TAIL_BINS] - far <= LEAK * far + (LATER_SLACK if was_apart else SLACK))
 
 
 @compiled
@@ -242,7 +244,8 @@ def _look(state: Record, side: int, rate: float) -> None:
     end = _end_of_bulk(beyond)
     state.bulk[side] = max(min(_carried_on(beyond, end, INNER, OUTER, END), EDGES[end]), NARROWEST)
     state.cap[side] = np.inf
-    if _is_apart(beyond, end) or state.far_share > NO_TAIL:
+    state.is_apart[side] = _is_apart(beyond, end, state.is_apart[side])
+    if state.is_apart[side] or state.far_share > NO_TAIL:
         edge = _edge(beyond, end + TAIL_BINS, rate)
         if beyond[end + TAIL_BINS + GAP_BINS] > CERTAIN:
             edge = min(edge, _carried_on(beyond, end, INNER, OUTER, rate))
