@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.detectors.isolation_forest import Judge, StreamDetector
-from streamforest.engines.shards import PAGE_DTYPE, REFUSALS, Entry, Shard
-from streamforest.engines.spark_state import Judged, KeptShard, Variables, to_ipc
+from streamforest.engines.shards import PAGE_DTYPE, REFUSALS, STREAM_DTYPE, Entry, Shard
+from streamforest.engines.spark_state import Judged, KeptShard, StoredVariables, Variables, to_ipc
 from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.optional import MissingPackageError, optional
 from streamforest.protocols import REASONS
@@ -36,6 +36,7 @@ StatefulProcessor: Any = optional("pyspark.sql.streaming", "spark").StatefulProc
 types = optional("pyspark.sql.types", "spark")
 PySparkException: Any = optional("pyspark.errors", "spark").PySparkException
 pyarrow = optional("pyarrow", "spark")
+from_arrow_type: Any = optional("pyspark.sql.pandas.types", "spark").from_arrow_type
 to_arrow_type: Any = optional("pyspark.sql.pandas.types", "spark").to_arrow_type
 
 #: What a session has to be set to; ``new_session`` does it.
@@ -208,6 +209,12 @@ class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyp
         judged = shard.wake(timerValues.getCurrentProcessingTimeInMs(), self._settings.silence)
         yield from self._rows(shard, judged)
 
+    def handleInitialState(self, key: tuple[Any], initialState: Any, timerValues: Any) -> None:  # noqa: N802, ARG002, N803
+        """Let streams of another checkpoint go on in this one."""
+        table = pyarrow.ipc.open_stream(initialState.streams).read_all().combine_chunks()
+        streams = np.frombuffer(b"".join(table["kept"].to_pylist()), STREAM_DTYPE)
+        self._shard().add(table["stream"].combine_chunks(), streams)
+
     def _shard(self) -> KeptShard:
         return KeptShard(self._variables, self._settings.shards, self._kind, copies_folder(), self._settings.judge)
 
@@ -254,6 +261,7 @@ def detect(
     gap: float | None = None,
     silence: float | None = None,
     shards: int = SHARDS,
+    streams: Any = None,
 ) -> Any:
     """Judge the readings of many streams.
 
@@ -278,6 +286,8 @@ def detect(
     shards : int
         Parts of the streams that are judged and kept together, at least 1: a multiple of the session's partitions, with
         1,000 to 10,000 streams each. A checkpoint keeps the number that it began with.
+    streams : pyspark.sql.DataFrame, optional
+        Streams to go on with, as :func:`streams_of` another checkpoint; for the first run with a new checkpoint.
 
     Returns
     -------
@@ -320,7 +330,7 @@ def detect(
     settings = Settings(_hand_out(session, Path(model)), alarm_rate, rules, shards, *milliseconds)
     if readings.isStreaming:
         _check_state_store(session)
-        judged = _judge_stream(rows, settings)
+        judged = _judge_stream(rows, settings, streams)
     else:
         judged = _judge_table(rows, settings)
     judged = judged.observe(METRICS, *_metrics()).drop(SECONDS)
@@ -330,12 +340,10 @@ def detect(
     return judged.withColumnRenamed("stream", columns.key)
 
 
-def _judge_stream(rows: Any, settings: Settings) -> Any:
+def _judge_stream(rows: Any, settings: Settings, streams: Any) -> Any:
     """Verdicts of readings that keep coming, the streams in Spark's state."""
     name_type = rows.schema["stream"].dataType
-    numbers = sql.functions.array(*map(sql.functions.lit, shard_numbers(settings.shards)))
-    which = sql.functions.pmod(sql.functions.xxhash64("stream"), sql.functions.lit(settings.shards)).cast("int")
-    packed = rows.withColumn("shard", sql.functions.get(numbers, which)).mapInArrow(
+    packed = _with_shard(rows, settings.shards).mapInArrow(
         pack, types.StructType().add("shard", "integer").add("readings", "binary")
     )
     return (
@@ -345,9 +353,87 @@ def _judge_stream(rows: Any, settings: Settings) -> Any:
             types.StructType().add("verdicts", "binary"),
             "Append",
             "ProcessingTime" if settings.gap or settings.silence else "None",
+            None if streams is None else _initial_state(streams, settings.shards),
         )
         .mapInArrow(unpack, _verdict_types(name_type))
     )
+
+
+def _with_shard(rows: Any, shards: int) -> Any:
+    """Rows with the number of their stream's shard."""
+    numbers = sql.functions.array(*map(sql.functions.lit, shard_numbers(shards)))
+    which = sql.functions.pmod(sql.functions.xxhash64("stream"), sql.functions.lit(shards)).cast("int")
+    return rows.withColumn("shard", sql.functions.get(numbers, which))
+
+
+def _initial_state(streams: Any, shards: int) -> Any:
+    """Streams by shard, some of them in each row."""
+
+    def pack_streams(table: Any) -> Any:
+        parts = table.select(["stream", "kept"]).combine_chunks().to_batches(CHUNK)
+        packed = [to_ipc(dict(zip(part.schema.names, part.columns, strict=True))) for part in parts]
+        return pyarrow.table({"shard": table["shard"][: len(packed)], "streams": packed})
+
+    return (
+        _with_shard(streams, shards)
+        .groupBy("shard")
+        .applyInArrow(pack_streams, types.StructType().add("shard", "integer").add("streams", "binary"))
+        .groupBy("shard")
+    )
+
+
+def streams_of(
+    session: Any, checkpoint: str, *, model: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES
+) -> Any:
+    """Read what a checkpoint keeps of its streams, to begin another one with them, in more shards or fewer.
+
+    Parameters
+    ----------
+    session : pyspark.sql.SparkSession
+    checkpoint : str
+        Of a query that is not running.
+    model, alarm_rate, rules
+        As the query had them.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        ``stream``, its name, and ``kept``, bytes of STREAM_DTYPE. For ``streams`` of :func:`detect`.
+
+    Raises
+    ------
+    ModelError
+        The model cannot be used.
+    """
+    StreamDetector.load(model, alarm_rate, rules)
+    file = _hand_out(session, Path(model))
+
+    def variable(name: str, *columns: str) -> Any:
+        rows = session.read.format("statestore").option("path", checkpoint).option("stateVarName", name).load()
+        return rows.selectExpr("key.shard AS shard", f"'{name}' AS variable", *columns)
+
+    names = variable("names", "value.names AS data")
+    parts = [
+        variable("head", "value AS head"),
+        names,
+        variable("pages", "long(user_map_key.page) AS number", "user_map_value.streams AS data"),
+        variable("entries", "user_map_key.number AS number", "user_map_value.entry AS data"),
+    ]
+    found = names.first()
+    if found is None:
+        raise ValueError(f"there are no streams in {checkpoint}")
+    kind = pyarrow.ipc.open_stream(found["data"]).schema.field("name").type
+
+    def read(table: Any) -> Any:
+        variables, judge = StoredVariables(table.to_pylist()), judge_of(file, alarm_rate, rules)
+        stream_names, streams = KeptShard(variables, None, kind, copies_folder(), judge).streams()
+        kept = [streams[first : first + CHUNK] for first in range(0, streams.size, CHUNK)]
+        packed = pyarrow.chunked_array([[one.tobytes() for one in some] for some in kept], pyarrow.binary())
+        return pyarrow.table({"stream": stream_names, "kept": packed})
+
+    every = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), parts)
+    kinds = types.StructType().add("stream", from_arrow_type(kind)).add("kept", "binary")
+    return every.groupBy("shard").applyInArrow(read, kinds)
 
 
 def _judge_table(rows: Any, settings: Settings) -> Any:
@@ -489,6 +575,16 @@ def reason_of(error: Exception) -> str:
     return next((line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)), lines[0])
 
 
+def check_java() -> None:
+    """Raise MissingPackageError where there is no Java."""
+    home = os.environ.get("JAVA_HOME")
+    if not shutil.which("java", path=None if home is None else str(Path(home) / "bin")):
+        raise MissingPackageError(
+            "Spark needs Java 17 or newer, which is not found (PATH, JAVA_HOME); "
+            "on Debian run 'apt install default-jre-headless'"
+        )
+
+
 def new_session(name: str, partitions: int | None = None, master: str | None = None) -> Any:
     """A session that is set as ``detect`` needs it: of the cluster it is submitted to, else of this machine's cores.
 
@@ -507,12 +603,7 @@ def new_session(name: str, partitions: int | None = None, master: str | None = N
     MissingPackageError
         There is no Java.
     """
-    home = os.environ.get("JAVA_HOME")
-    if not shutil.which("java", path=None if home is None else str(Path(home) / "bin")):
-        raise MissingPackageError(
-            "Spark needs Java 17 or newer, which is not found (PATH, JAVA_HOME); "
-            "on Debian run 'apt install default-jre-headless'"
-        )
+    check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     package = str(Path(__file__).parents[2])
     # the workers of a cluster have a PYTHONPATH of their own

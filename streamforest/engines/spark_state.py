@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,19 +68,19 @@ class Head(NamedTuple):
     timer: int
 
     @classmethod
-    def read(cls, state: Any, shards: int) -> Head:
+    def read(cls, state: Any, shards: int | None) -> Head:
         """A head as it was written, or a new one; raises ValueError where another version or number wrote it."""
         if state is None:
             home = uuid.uuid4().hex
             # at random, lest the pages of all shards be due in the same batch
-            return cls(VERSION, shards, home, "", 0, 0, 1, b"", int(home[:8], 16) / 2**32, 0)
+            return cls(VERSION, shards or 1, home, "", 0, 0, 1, b"", int(home[:8], 16) / 2**32, 0)
         head = cls(*state)
         if head.version != VERSION:
             raise ValueError(
                 f"the checkpoint holds streams of version {head.version}, this program reads {VERSION}: "
                 "go on with the program that wrote it, or start with a new checkpoint"
             )
-        if head.shards != shards:
+        if shards is not None and head.shards != shards:
             raise ValueError(
                 f"the checkpoint's streams are in {head.shards} shards, asked for are {shards}: go on with "
                 f"{head.shards}, or start a new checkpoint from the streams of this one"
@@ -201,6 +201,35 @@ class Variables:
         self.entries = handle.getMapState("entries", "number long", "entry binary")
 
 
+class StoredVariables:
+    """The same as they stand in a checkpoint, to be read only.
+
+    Parameters
+    ----------
+    rows : list of dict
+        ``variable``, its name; ``head``, its fields; ``number``, a key of a map; ``data``, bytes.
+    """
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.head, self.names, self.pages, self.entries = (
+            _StoredVariable({row["number"]: row for row in rows if row["variable"] == name})
+            for name in ("head", "names", "pages", "entries")
+        )
+
+
+class _StoredVariable:
+    def __init__(self, rows: dict[int | None, dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def get(self) -> Any:
+        row = self._rows.get(None)
+        return row and (tuple(row["head"].values()) if row["head"] else (row["data"],))
+
+    def getValue(self, key: tuple[int]) -> Any:  # noqa: N802 - Spark's name
+        row = self._rows.get(key[0])
+        return row and (row["data"],)
+
+
 class KeptShard:
     """A shard as Spark keeps it, for one batch.
 
@@ -208,8 +237,8 @@ class KeptShard:
     ----------
     variables : Variables
         Its state.
-    shards : int
-        How many there are.
+    shards : int or None
+        How many there are; None for what the state says.
     kind : pyarrow.DataType
         Of the streams' names.
     folder : Path
@@ -228,8 +257,11 @@ class KeptShard:
         The state was written by another version, or for another number of shards.
     """
 
-    def __init__(self, variables: Variables, shards: int, kind: Any, folder: Path, judge: Judge) -> None:
-        self._variables, self._kind, self._folder, self._judge = variables, kind, folder, judge
+    def __init__(
+        self, variables: Variables | StoredVariables, shards: int | None, kind: Any, folder: Path, judge: Judge
+    ) -> None:
+        self._variables: Any = variables
+        self._kind, self._folder, self._judge = kind, folder, judge
         self._head = Head.read(variables.head.get(), shards)
         saved = variables.names.get()
         self._names = Names(None if saved is None else saved[0], kind, self._head.slots)
@@ -278,6 +310,29 @@ class KeptShard:
             self._save(shard, silence)
         return Judged(pyarrow.array(self._names.of(due[order]), self._kind), outcomes, seconds)
 
+    def add(self, names: Any, streams: NDArray[np.void]) -> None:
+        """Let streams go on here from what another checkpoint kept of them.
+
+        Parameters
+        ----------
+        names : pyarrow.Array, shape (n,)
+            Different ones.
+        streams : array of STREAM_DTYPE, shape (n,)
+        """
+        different = names.to_pylist()
+        with self._opened(self._names.slots + len(different)) as shard:
+            slots, new = self._names.take(different)
+            shard.set_streams(slots, streams)
+            nothing = np.empty(0)
+            self._write(shard, Entry(0, 0, new, new[:0], nothing, nothing), np.unique(slots // CHUNK).tolist())
+            self._save(shard, 0)
+
+    def streams(self) -> tuple[Any, NDArray[np.void]]:
+        """The names of all streams, and what is kept of them: the parameters of :meth:`add`."""
+        used = self._names.used()
+        with self._opened(self._names.slots) as shard:
+            return pyarrow.array(self._names.of(used), self._kind), shard.streams(used)
+
     @contextmanager
     def _opened(self, slots: int) -> Iterator[Shard]:
         """The shard's records, with space for so many streams."""
@@ -307,13 +362,18 @@ class KeptShard:
         begun = time.thread_time()
         outcomes, order = shard.take(entry, self._judge)
         seconds = time.thread_time() - begun
+        self._write(shard, entry)
+        return outcomes, order, seconds
+
+    def _write(self, shard: Shard, entry: Entry, pages: Sequence[int] = ()) -> None:
+        """Write an entry, the pages that are due by now and others, and take old entries away."""
         head, slots = self._head, self._names.slots
         n = -(-slots // CHUNK)
         number = head.entry + 1
         since = np.append(np.frombuffer(head.since, np.int64), np.full(n, head.entry))[:n]
         self._variables.entries.updateValue((number,), (entry.written(),))
         credit = head.credit + n * max(entry.slots.size / (REWRITE * max(slots, 1)), 1 / MOST_ENTRIES)
-        for page in np.argsort(since, kind="stable")[: int(credit)].tolist():
+        for page in {*pages, *np.argsort(since, kind="stable")[: int(credit)].tolist()}:
             self._variables.pages.updateValue((page,), (shard.written(page, slots),))
             since[page] = number
         first = int(since.min(initial=number)) + 1
@@ -322,7 +382,6 @@ class KeptShard:
         self._head = head._replace(
             token=uuid.uuid4().hex, slots=slots, entry=number, first=first, since=since.tobytes(), credit=credit % 1.0
         )
-        return outcomes, order, seconds
 
     def _save(self, shard: Shard, silence: int) -> None:
         """Write the head, and the names if there are others, and say which timer is wanted if Spark calls too late."""

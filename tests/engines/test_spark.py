@@ -137,6 +137,28 @@ def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_ch
     assert {INFINITE, TIME_BACK} < set(faults), "such readings are among them"
 
 
+def test_streams_of_a_checkpoint_go_on_in_another_number_of_shards(session, model, path, tmp_path):
+    batches = shuffled(30, 2_000, 3, seed=5)
+
+    def judge(number, shards, **more):
+        folder = tmp_path / str(shards)
+        (folder / "in").mkdir(parents=True, exist_ok=True)
+        columns = map(list, zip(*batches[number], strict=True))
+        table = pyarrow.table(dict(zip(("stream", "time", "value"), columns, strict=True)))
+        parquet.write_table(table, folder / "in" / f"{number}.parquet")
+        readings = session.readStream.schema("stream long, time double, value double").parquet(str(folder / "in"))
+        options = {"model": path, "alarm_rate": RATE, "rules": RULES, "columns": Named("stream"), "shards": shards}
+        run(engine.detect(readings, **options, **more), folder)
+
+    judge(0, 2)
+    checkpoint = str(tmp_path / "2" / "checkpoint")
+    judge(1, 3, streams=engine.streams_of(session, checkpoint, model=path, alarm_rate=RATE, rules=RULES))
+    judge(2, 3)
+    rows = [row for shards in (2, 3) for row in session.read.parquet(str(tmp_path / f"{shards}/verdicts")).collect()]
+    rows.sort(key=lambda row: (row["index"] is None, row["index"]))
+    assert by_fault(said(rows)) == by_fault(alone(model, batches))
+
+
 def test_shards_are_spread_evenly_over_as_many_partitions_as_divide_their_number(session):
     numbers = engine.shard_numbers(24)
     rows = session.createDataFrame([(number,) for number in numbers], "number int")
