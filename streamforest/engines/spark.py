@@ -416,7 +416,7 @@ def streams_of(
     parts = [
         variable("head", "value AS head"),
         names,
-        variable("pages", "long(user_map_key.page) AS number", "user_map_value.streams AS data"),
+        variable("pages", "bigint(user_map_key.page) AS number", "user_map_value.streams AS data"),
         variable("entries", "user_map_key.number AS number", "user_map_value.entry AS data"),
     ]
     found = names.first()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.detectors.isolation_forest import Judge
-from streamforest.engines.shards import MOST_ENTRIES, REWRITE, STREAM_DTYPE, Entry, LocalCopy, Shard
+from streamforest.engines.shards import MOST_ENTRIES, OUTCOME_DTYPE, REWRITE, STREAM_DTYPE, Entry, LocalCopy, Shard
 from streamforest.optional import optional
 from streamforest.streams import CHUNK
 
@@ -306,7 +306,9 @@ class KeptShard:
             deadlines = shard.of("deadline", used)
             due = used[(deadlines > 0) & (deadlines <= now)]
             times, values = shard.last_times(due), np.full(due.size, np.nan)
-            outcomes, order, seconds = self._judge_entry(shard, Entry(now, 0, due[:0], due, times, values))
+            outcomes, order, seconds = np.empty(0, OUTCOME_DTYPE), due, 0.0
+            if due.size:
+                outcomes, order, seconds = self._judge_entry(shard, Entry(now, 0, due[:0], due, times, values))
             self._save(shard, silence)
         return Judged(pyarrow.array(self._names.of(due[order]), self._kind), outcomes, seconds)
 
