@@ -1,10 +1,14 @@
 import math
 import time
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.models.forest import ModelError
 from streamforest.models.model_file import save_model
 from streamforest.protocols import REASONS, VERDICT_DTYPE
@@ -57,6 +61,22 @@ def test_a_failed_query_has_one_line_to_say():
     assert engine.reason_of(RuntimeError(trace)) == "ValueError: the checkpoint holds others"
     assert engine.reason_of(RuntimeError("no such topic\n at org.x")) == "no such topic"
     assert engine.reason_of(RuntimeError()) == "RuntimeError"
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 300), st.integers(0, 300), st.integers(0, 99), st.data())
+def test_a_sorted_table_has_the_bits_of_one_machine_wherever_it_is_cut(model, n_streams, n, seed, data):
+    (batch,) = shuffled(n_streams, n, 1, seed)
+    batch.sort(key=lambda row: (row[0], row[1], math.isnan(row[2]), row[2]))
+    kinds = {"stream": pyarrow.int64(), "time": pyarrow.float64(), "value": pyarrow.float64()}
+    columns = zip(*batch, strict=True) if batch else ([],) * 3
+    arrays = [pyarrow.array(list(column), kind) for column, kind in zip(columns, kinds.values(), strict=True)]
+    table = pyarrow.RecordBatch.from_arrays(arrays, names=list(kinds))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(batch)), max_size=4)))
+    parts = [table.slice(a, b - a) for a, b in pairwise([0, *cuts, len(batch)])]
+    verdicts = engine.judge_in_order(parts, StreamDetector(model, RATE, RULES).judge)
+    rows = [pyspark.sql.Row(**row) for part in verdicts for row in part.to_pylist()]
+    assert by_fault(said(rows)) == by_fault(alone(model, [batch]))
 
 
 @pytest.fixture(scope="module")
