@@ -27,7 +27,7 @@ sys.path.insert(0, str(PROJECT))
 
 from benchmarks.kills import descendants  # noqa: E402 - the path comes first
 from streamforest import StreamDetectors  # noqa: E402
-from streamforest.engines.spark import METRICS, SECONDS, SHARDS, detect, new_session  # noqa: E402
+from streamforest.engines.spark import METRICS, SECONDS, SHARDS, Shards, detect, new_session  # noqa: E402
 
 SEED = 1
 #: Batches before those that are measured: the workers start, every stream's record is made, and Java compiles.
@@ -117,7 +117,7 @@ def on_spark(model: Path, cores: int, batches: Sequence[Batch], shards: int) -> 
             _batch.write.format("noop").mode("append").save()
             clock.append(processor_seconds())
 
-        query = detect(readings, model=model, shards=shards).writeStream.foreachBatch(note)
+        query = detect(readings, model=model, shards=Shards(shards)).writeStream.foreachBatch(note)
         query = query.option("checkpointLocation", f"{folder}/checkpoint").trigger(availableNow=True).start()
         query.awaitTermination()
         measured = [batch for batch in query.recentProgress if batch.numInputRows][KNOWN:]

@@ -251,6 +251,25 @@ class ReadingColumns(NamedTuple):
 USUAL_COLUMNS = ReadingColumns()
 
 
+class Shards(NamedTuple):
+    """Parts of the streams that are judged and kept together.
+
+    Attributes
+    ----------
+    number : int
+        At least 1: a multiple of the session's partitions, with 1,000 to 10,000 streams each. A checkpoint keeps the
+        number that it began with.
+    streams : pyspark.sql.DataFrame, optional
+        Streams to go on with, as :func:`streams_of` another checkpoint; for the first run with a new checkpoint.
+    """
+
+    number: int = SHARDS
+    streams: Any = None
+
+
+USUAL_SHARDS = Shards()
+
+
 def detect(
     readings: Any,
     *,
@@ -260,8 +279,7 @@ def detect(
     columns: ReadingColumns = USUAL_COLUMNS,
     gap: float | None = None,
     silence: float | None = None,
-    shards: int = SHARDS,
-    streams: Any = None,
+    shards: Shards = USUAL_SHARDS,
 ) -> Any:
     """Judge the readings of many streams.
 
@@ -283,11 +301,8 @@ def detect(
     silence : float, optional
         Seconds without a reading, above ``gap``, after which a stream is forgotten, and new if it comes again.
         Processing time too; a missing reading given for ``gap`` counts as one.
-    shards : int
-        Parts of the streams that are judged and kept together, at least 1: a multiple of the session's partitions, with
-        1,000 to 10,000 streams each. A checkpoint keeps the number that it began with.
-    streams : pyspark.sql.DataFrame, optional
-        Streams to go on with, as :func:`streams_of` another checkpoint; for the first run with a new checkpoint.
+    shards : Shards
+        In how many parts a stream of readings is judged and kept.
 
     Returns
     -------
@@ -321,16 +336,16 @@ def detect(
             raise ValueError(f"{name} is {seconds}, allowed is at least 0.001 seconds")
     if gap is not None and silence is not None and not gap < silence:
         raise ValueError(f"silence is {silence}, allowed is above gap, which is {gap}")
-    if shards < 1:
-        raise ValueError(f"shards is {shards}, allowed is at least 1")
+    if shards.number < 1:
+        raise ValueError(f"shards is {shards.number}, allowed is at least 1")
     StreamDetector.load(model, alarm_rate, rules)  # what cannot be used is reported here, not by a worker
     session = readings.sparkSession
     rows = _columns(readings, *columns)
     milliseconds = [0 if seconds is None else round(1000 * seconds) for seconds in (gap, silence)]
-    settings = Settings(_hand_out(session, Path(model)), alarm_rate, rules, shards, *milliseconds)
+    settings = Settings(_hand_out(session, Path(model)), alarm_rate, rules, shards.number, *milliseconds)
     if readings.isStreaming:
         _check_state_store(session)
-        judged = _judge_stream(rows, settings, streams)
+        judged = _judge_stream(rows, settings, shards.streams)
     else:
         judged = _judge_table(rows, settings)
     judged = judged.observe(METRICS, *_metrics()).drop(SECONDS)
@@ -398,7 +413,7 @@ def streams_of(
     Returns
     -------
     pyspark.sql.DataFrame
-        ``stream``, its name, and ``kept``, bytes of STREAM_DTYPE. For ``streams`` of :func:`detect`.
+        ``stream``, its name, and ``kept``, bytes of STREAM_DTYPE; for :class:`Shards`.
 
     Raises
     ------

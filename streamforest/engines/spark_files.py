@@ -15,6 +15,7 @@ sys.path.insert(0, str(PROJECT))
 from streamforest.engines.spark import (  # noqa: E402 - the path comes first
     SHARDS,
     PySparkException,
+    Shards,
     detect,
     new_session,
     reason_of,
@@ -52,7 +53,7 @@ def run(session: Any, asked: argparse.Namespace) -> None:
         alarm_rate=asked.alarm_rate,
         gap=asked.gap,
         silence=asked.silence,
-        shards=asked.shards,
+        shards=Shards(asked.shards),
     )
     table = f"{asked.output}/verdicts"
     judged = write(verdicts, table, f"{asked.output}/checkpoints/verdicts", asked.once)

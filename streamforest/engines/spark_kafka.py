@@ -14,6 +14,7 @@ sys.path.insert(0, str(PROJECT))
 from streamforest.engines.spark import (  # noqa: E402 - the path comes first
     SHARDS,
     PySparkException,
+    Shards,
     detect,
     new_session,
     reason_of,
@@ -42,7 +43,7 @@ def run(session: Any, asked: argparse.Namespace) -> None:
         alarm_rate=asked.alarm_rate,
         gap=asked.gap,
         silence=asked.silence,
-        shards=asked.shards,
+        shards=Shards(asked.shards),
     )
     if asked.only_alarms:
         verdicts = verdicts.where("is_anomaly")

@@ -140,7 +140,12 @@ def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_ch
         if number == 0:
             continue  # two batches in the first run, one in the next
         verdicts = engine.detect(
-            readings, model=path, alarm_rate=RATE, rules=RULES, columns=Named("name", "at", "celsius"), shards=4
+            readings,
+            model=path,
+            alarm_rate=RATE,
+            rules=RULES,
+            columns=Named("name", "at", "celsius"),
+            shards=engine.Shards(4),
         )
         counted = run(verdicts, tmp_path)
     assert [one["points"] for one in counted] == [len(batches[2])]
@@ -160,15 +165,15 @@ def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_ch
 def test_streams_of_a_checkpoint_go_on_in_another_number_of_shards(session, model, path, tmp_path):
     batches = shuffled(30, 2_000, 3, seed=5)
 
-    def judge(number, shards, **more):
+    def judge(number, shards, streams=None):
         folder = tmp_path / str(shards)
         (folder / "in").mkdir(parents=True, exist_ok=True)
         columns = map(list, zip(*batches[number], strict=True))
         table = pyarrow.table(dict(zip(("stream", "time", "value"), columns, strict=True)))
         parquet.write_table(table, folder / "in" / f"{number}.parquet")
         readings = session.readStream.schema("stream long, time double, value double").parquet(str(folder / "in"))
-        options = {"model": path, "alarm_rate": RATE, "rules": RULES, "columns": Named("stream"), "shards": shards}
-        run(engine.detect(readings, **options, **more), folder)
+        options = {"model": path, "alarm_rate": RATE, "rules": RULES, "columns": Named("stream")}
+        run(engine.detect(readings, **options, shards=engine.Shards(shards, streams)), folder)
 
     judge(0, 2)
     checkpoint = str(tmp_path / "2" / "checkpoint")
@@ -193,7 +198,7 @@ def test_sparks_own_timer_gives_a_silent_stream_its_missing_reading(session, pat
         pyarrow.table({"key": ["a", "a"], "time": [1.0, 2.0], "value": [5.0, 6.0]}), tmp_path / "0.parquet"
     )
     readings = session.readStream.schema("key string, time double, value double").parquet(str(tmp_path / "*.parquet"))
-    verdicts = engine.detect(readings, model=path, gap=0.5, silence=3_600, shards=2)
+    verdicts = engine.detect(readings, model=path, gap=0.5, silence=3_600, shards=engine.Shards(2))
 
     def watch():
         query = verdicts.writeStream.format("memory").queryName("silent").start()
@@ -249,7 +254,7 @@ def test_what_cannot_be_used_is_told_before_anything_runs(session, path, tmp_pat
             ValueError,
             "of type array",
         ),
-        (fine, {"shards": 0}, ValueError, "shards is 0"),
+        (fine, {"shards": engine.Shards(0)}, ValueError, "shards is 0"),
         (fine, {"gap": 0}, ValueError, "gap is 0"),
         (fine, {"gap": 5, "silence": 5}, ValueError, "silence is 5, allowed is above gap, which is 5"),
         (fine, {"alarm_rate": 0.5}, ValueError, r"alarm_rate is 0\.5"),
