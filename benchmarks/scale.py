@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,12 +27,13 @@ sys.path.insert(0, str(PROJECT))
 
 from benchmarks.kills import descendants  # noqa: E402 - the path comes first
 from streamforest import StreamDetectors  # noqa: E402
-from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402
-from streamforest.engines.spark import Stream, detect, judge_readings, new_session  # noqa: E402
+from streamforest.engines.spark import METRICS, SECONDS, SHARDS, Shards, detect, new_session  # noqa: E402
 
 SEED = 1
-#: Batches before those that are measured: the workers start, and every stream's record is made.
-KNOWN = 1
+#: Batches before those that are measured: the workers start, every stream's record is made, and Java compiles.
+KNOWN = 3
+#: Of the columns of numbers.
+WIDTHS = 8, 7, 6, 10, 12, 10, 12
 #: Keys, times and values of one batch.
 Batch = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
@@ -43,19 +45,20 @@ class Cost(NamedTuple):
     ----------
     where : str
         What ran.
-    keys, cores : int
-        How many of each.
+    points, keys, cores : int
+        How many of each; points are those of a key in a batch.
     points_a_second : float
         By the clock on the wall, at the median batch.
     us_a_point : float
         Processor time of all processes, microseconds.
     detector : float
-        Share of that which the detector itself takes, by the same calls on one core; NaN where nothing else is done.
+        Share of that which the detector itself takes, as Spark's metrics tell; NaN where nothing else is done.
     bytes_a_key : float
         What is written of a key at each batch; or, on one machine, kept in memory.
     """
 
     where: str
+    points: int
     keys: int
     cores: int
     points_a_second: float
@@ -64,16 +67,23 @@ class Cost(NamedTuple):
     bytes_a_key: float
 
 
-def make_batches(keys: int, points: int, batches: int) -> list[Batch]:
-    """Batches in which every key has as many readings."""
+def make_batches(keys: int, points: Sequence[int]) -> list[Batch]:
+    """Batches in each of which every key has so many readings."""
     rng = np.random.default_rng(SEED)
-    n = keys * points
-    made = []
-    for number in range(batches):
-        names = rng.permutation(np.repeat(np.arange(keys), points))
-        times = 1.7e9 + 60.0 * points * (number + np.sort(rng.random(n)))
-        made.append((names, times, rng.normal(size=n)))
+    made: list[Batch] = []
+    before = 0
+    for more in points:
+        names = rng.permutation(np.repeat(np.arange(keys), more))
+        times = 1.7e9 + 60.0 * (before + more * np.sort(rng.random(names.size)))
+        made.append((names, times, rng.normal(size=names.size)))
+        before += more
     return made
+
+
+def sizes(batches: Sequence[Batch]) -> tuple[int, int]:
+    """Readings of a batch, and of how many keys they are."""
+    names = batches[-1][0]
+    return len(names), int(names.max()) + 1
 
 
 def processor_seconds() -> float:
@@ -88,23 +98,7 @@ def processor_seconds() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def detector_seconds(model: Path, batches: Sequence[Batch]) -> float:
-    """Processor time of the detector's own calls for the measured batches: one a key and batch, as in a worker."""
-    judge = StreamDetector.load(model).judge
-    streams: dict[int, Stream] = {}
-    taken = 0.0
-    for number, (names, times, values) in enumerate(batches):
-        order = np.argsort(names, kind="stable")
-        found, starts = np.unique(names[order], return_index=True)
-        for name, places in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
-            stream = streams.get(name) or Stream.read(None)
-            begun = time.process_time()
-            streams[name], _ = judge_readings(stream, times[places], values[places], judge)
-            taken += (time.process_time() - begun) * (number >= KNOWN)
-    return taken
-
-
-def on_spark(model: Path, keys: int, cores: int, batches: Sequence[Batch]) -> Cost:
+def on_spark(model: Path, cores: int, batches: Sequence[Batch], shards: int) -> Cost:
     """Judge the batches, each a file, in a streaming query whose verdicts nobody keeps."""
     session = new_session("scale", cores, f"local[{cores}]")
     session.sparkContext.setLogLevel("OFF")
@@ -123,28 +117,29 @@ def on_spark(model: Path, keys: int, cores: int, batches: Sequence[Batch]) -> Co
             _batch.write.format("noop").mode("append").save()
             clock.append(processor_seconds())
 
-        query = detect(readings, model=model).writeStream.foreachBatch(note)
+        query = detect(readings, model=model, shards=Shards(shards)).writeStream.foreachBatch(note)
         query = query.option("checkpointLocation", f"{folder}/checkpoint").trigger(availableNow=True).start()
         query.awaitTermination()
-        seconds = [
-            batch.durationMs["triggerExecution"] / 1000.0 for batch in query.recentProgress if batch.numInputRows
-        ]
+        measured = [batch for batch in query.recentProgress if batch.numInputRows][KNOWN:]
+        seconds = [batch.durationMs["triggerExecution"] / 1000.0 for batch in measured]
+        detector = sum(batch.observedMetrics[METRICS][SECONDS] for batch in measured)
         state = sum(file.stat().st_size for file in Path(folder, "checkpoint", "state").rglob("*") if file.is_file())
     session.stop()
-    points = len(batches[0][0])
+    readings, keys = sizes(batches)
     used = clock[-1] - clock[KNOWN]
     return Cost(
         "Spark",
+        readings // keys,
         keys,
         cores,
-        points / statistics.median(seconds[KNOWN:]),
-        1e6 * used / (points * (len(batches) - KNOWN)),
-        detector_seconds(model, batches) / used,
+        readings / statistics.median(seconds),
+        1e6 * used / (readings * len(seconds)),
+        detector / used,
         state / (keys * len(batches)),
     )
 
 
-def on_one_machine(model: Path, keys: int, cores: int, batches: Sequence[Batch]) -> Cost:
+def on_one_machine(model: Path, cores: int, batches: Sequence[Batch], _shards: int) -> Cost:
     """Judge the same batches by StreamDetectors."""
     detectors = StreamDetectors.load(model, threads=cores)
     seconds, used = [], []
@@ -153,13 +148,14 @@ def on_one_machine(model: Path, keys: int, cores: int, batches: Sequence[Batch])
         detectors.update(names, values, times)
         seconds.append(time.perf_counter() - begun)
         used.append(time.process_time() - before)
-    points = len(batches[0][0])
+    readings, keys = sizes(batches)
     return Cost(
         "StreamDetectors",
+        readings // keys,
         keys,
         cores,
-        points / statistics.median(seconds[KNOWN:]),
-        1e6 * sum(used[KNOWN:]) / (points * (len(batches) - KNOWN)),
+        readings / statistics.median(seconds[KNOWN:]),
+        1e6 * sum(used[KNOWN:]) / (readings * (len(batches) - KNOWN)),
         np.nan,
         StreamDetectors.bytes_per_stream,
     )
@@ -171,32 +167,38 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib", help="made by model_prod.py")
     parser.add_argument("--keys", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="default %(default)s")
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="default %(default)s")
-    parser.add_argument("--points", type=int, default=20, help="readings of a key in a batch (default %(default)s)")
     parser.add_argument(
-        "--batches", type=int, default=4, help="of which the first is not counted (default %(default)s)"
+        "--points", type=int, nargs="+", default=[20, 1], help="readings of a key in a batch (default %(default)s)"
     )
+    parser.add_argument(
+        "--history", type=int, default=0, help="readings of a key in the first batch, instead of as many as in others"
+    )
+    parser.add_argument(
+        "--batches", type=int, default=8, help=f"of which the first {KNOWN} are not counted (default %(default)s)"
+    )
+    parser.add_argument("--shards", type=int, default=SHARDS, help="of Spark's streams (default %(default)s)")
     parser.add_argument("--output", type=Path, help="CSV file of the table")
     asked = parser.parse_args(arguments)
     if asked.batches <= KNOWN:
         parser.error(f"--batches is {asked.batches}: it must be at least {KNOWN + 1}")
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, Spark {pyspark.__version__}; {asked.points} readings of a key in a batch"
+        f"Python {platform.python_version()}, Spark {pyspark.__version__}"
     )
     rows = [Cost._fields]
-    print(f"{'where':16}{'keys':>8}{'cores':>6}{'points/s':>10}{'us a point':>12}{'detector':>10}{'bytes a key':>12}")
-    for keys in asked.keys:
-        batches = make_batches(keys, asked.points, asked.batches)
-        for run in (on_one_machine, on_spark):
-            for cores in asked.cores:
-                cost = run(asked.model, keys, cores, batches)
-                rows.append(tuple(map(str, cost)))
-                share = "" if np.isnan(cost.detector) else f"{100.0 * cost.detector:.1f} %"
-                print(
-                    f"{cost.where:16}{cost.keys:8,}{cost.cores:6}{cost.points_a_second:10,.0f}{cost.us_a_point:12,.1f}"
-                    f"{share:>10}{cost.bytes_a_key:12,.0f}",
-                    flush=True,
-                )
+    heads = zip(("keys", "points", "cores", "points/s", "us a point", "detector", "bytes a key"), WIDTHS, strict=True)
+    print(f"{'where':16}" + "".join(f"{head:>{width}}" for head, width in heads))
+    for points, keys in product(asked.points, asked.keys):
+        batches = make_batches(keys, [asked.history or points, *[points] * (asked.batches - 1)])
+        for run, cores in product((on_one_machine, on_spark), asked.cores):
+            cost = run(asked.model, cores, batches, asked.shards)
+            rows.append(tuple(map(str, cost)))
+            share = "" if np.isnan(cost.detector) else f"{100.0 * cost.detector:.1f} %"
+            print(
+                f"{cost.where:16}{cost.keys:8,}{cost.points:7}{cost.cores:6}{cost.points_a_second:10,.0f}"
+                f"{cost.us_a_point:12,.1f}{share:>10}{cost.bytes_a_key:12,.0f}",
+                flush=True,
+            )
     if asked.output is not None:
         with asked.output.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)

@@ -49,6 +49,7 @@ ELSEWHERE = {
     "benchmarks/quality.py": "tests/benchmarks/test_quality.py",
     "benchmarks/speed.py": "tests/benchmarks/test_speed.py",
     "spark_files.py readings judged --once": "tests/engines/test_spark_files.py",
+    "spark-submit --master": "tests/engines/test_spark_cluster.py",
     "venv .venv": ".ci/run",
     "source .venv/bin/activate": ".ci/run",
     "pip install -r requirements.txt": ".ci/run",
@@ -74,7 +75,6 @@ CANNOT = {
     "pip-audit": "asks a database of vulnerabilities on the network",
     "cyclonedx-py": "needs a package that neither the program nor its tests need",
     "uv venv lowest": "installs the lowest versions in an environment of its own",
-    "spark-submit --master": "needs a Spark cluster",
     "spark-submit --packages": "needs Maven's repository and a Kafka broker",
 }
 

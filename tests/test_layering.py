@@ -25,7 +25,7 @@ ROOMS = {
     "figures": 4,
     "views": 5,
     "streams": 5,
-    "engines": 5,
+    "engines": 6,
     "adapters": 6,
     "program": 6,
 }

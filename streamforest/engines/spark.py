@@ -1,7 +1,7 @@
-"""Streams beyond one machine: the default detector as keyed state of Apache Spark's Structured Streaming.
+"""Streams beyond one machine: the default detector on Apache Spark, on streams (Structured Streaming) and on tables.
 
 Spark holds the streams' records, takes its checkpoints, recovers and spreads the work; nothing of that is done here. A
-stream's readings of one batch go through the same compiled function, in one call, as on one machine: the same bits.
+shard's readings of one batch go through the same compiled function, in one call, as on one machine: the same bits.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.clocks import CLOCK_DTYPE, Clocks
-from streamforest.detectors.isolation_forest import RECORD_DTYPE, Judge, StreamDetector, judge_stream, new_records
+from streamforest.detectors.isolation_forest import Judge, StreamDetector
+from streamforest.engines.shards import PAGE_DTYPE, REFUSALS, STREAM_DTYPE, Entry, Shard
+from streamforest.engines.spark_state import Judged, KeptShard, StoredVariables, Variables, to_ipc
 from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.optional import MissingPackageError, optional
-from streamforest.protocols import REASONS, VERDICT_DTYPE
-from streamforest.reading.notation import BAD_TIME, INFINITE
-from streamforest.reading.python_values import LATEST
-from streamforest.reading.validation import TIME_BACK
+from streamforest.protocols import REASONS
+from streamforest.streams import CHUNK
 
 pyspark = optional("pyspark", "spark")
 sql = optional("pyspark.sql", "spark")
@@ -36,6 +36,8 @@ StatefulProcessor: Any = optional("pyspark.sql.streaming", "spark").StatefulProc
 types = optional("pyspark.sql.types", "spark")
 PySparkException: Any = optional("pyspark.errors", "spark").PySparkException
 pyarrow = optional("pyarrow", "spark")
+from_arrow_type: Any = optional("pyspark.sql.pandas.types", "spark").from_arrow_type
+to_arrow_type: Any = optional("pyspark.sql.pandas.types", "spark").to_arrow_type
 
 #: What a session has to be set to; ``new_session`` does it.
 SETTINGS = {
@@ -43,24 +45,19 @@ SETTINGS = {
     "spark.sql.streaming.stateStore.providerClass": (
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
-    # bytes of the verdicts that are handed over at once: those of one stream and batch are one row
+    # a batch writes what changed in it, and not each time a file of its own for each kind of state
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    # rows and bytes that are handed over at once: each time those of all shards are taken apart
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "200000",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(64 << 20),
 }
 #: Java's default stack of a thread is too small for Spark's planner: queries died of it after some batches.
 DRIVER_OPTIONS = "-Xss16m"
 
-#: Why a reading was refused; an index into this table, 0 where it was not.
-REFUSALS = ("", INFINITE, BAD_TIME, TIME_BACK)
-
-#: One reading's outcome, as it goes from the state to the table of verdicts. Refused ones have no verdict.
-OUTCOME_DTYPE = np.dtype([("verdict", VERDICT_DTYPE), ("refusal", "i1")])
-
-#: To be raised when the numbers in a stream's record come to mean something else; other layouts tell themselves.
-MEANING = 1
-#: Of what is kept of a stream.
-VERSION = f"{MEANING}-{hashlib.sha256(repr((RECORD_DTYPE.descr, CLOCK_DTYPE.descr)).encode()).hexdigest()[:12]}"
-
-_STATE = "version string, record binary, clock binary, deadline long"
+#: Shards where nothing else is asked for: each costs 20 ms of processor time a batch, and 16 cores can share these.
+SHARDS = 16
+#: Verdicts that are handed over at once.
+MOST_VERDICTS = 100_000
 
 #: Columns of the verdicts behind that of the stream's name, with Spark's types.
 COLUMNS = {
@@ -78,100 +75,73 @@ COLUMNS = {
     "reason": "string",
     "refusal": "string",
 }
+#: Behind these: seconds that the detector took, once a shard and batch. It is counted and taken away again.
+SECONDS = "detector_seconds"
+#: Under which name Spark tells the metrics.
+METRICS = "streamforest"
 
 
-class Stream(NamedTuple):
-    """What is kept of one stream.
-
-    Attributes
-    ----------
-    records : array of RECORD_DTYPE, shape (1,)
-        The detector's record.
-    clocks : Clocks
-        Of the one stream: what is known of its times.
-    deadline : int or None
-        When the stream counts as silent, milliseconds of processing time; None where no timer waits for it.
-    """
-
-    records: NDArray[np.void]
-    clocks: Clocks
-    deadline: int | None = None
-
-    @property
-    def last_time(self) -> float:
-        """Of the newest reading, seconds, UTC epoch; minus infinity before the first."""
-        return float(self.clocks.last[0])
-
-    @classmethod
-    def read(cls, state: tuple[str, bytes, bytes, int | None] | None) -> Stream:
-        """A stream as it was written, or a new one; raises ValueError where another version wrote it."""
-        if state is None:
-            return cls(new_records(), Clocks())
-        version, record, clock, deadline = state
-        if version != VERSION:
-            raise ValueError(
-                f"the checkpoint holds streams of version {version}, this program reads {VERSION}: "
-                "go on with the program that wrote it, or start with a new checkpoint"
-            )
-        clocks = Clocks()
-        clocks.restore(np.frombuffer(clock, CLOCK_DTYPE))
-        return cls(np.frombuffer(record, RECORD_DTYPE).copy(), clocks, deadline)
-
-    def written(self) -> tuple[str, bytes, bytes, int | None]:
-        """The same for the state."""
-        return VERSION, self.records.tobytes(), self.clocks.records.tobytes(), self.deadline
+def verdict_columns(outcomes: NDArray[np.void], seconds: float) -> dict[str, Any]:
+    """Outcomes as Arrow's arrays, by the names of ``COLUMNS`` and ``SECONDS``; what is unknown is null."""
+    verdicts, columns = outcomes["verdict"], {}
+    for name, kind in COLUMNS.items():
+        if name == "refusal":
+            columns[name] = _words(REFUSALS, outcomes["refusal"])
+        elif name == "reason":
+            columns[name] = _words(REASONS, verdicts["reason"])
+        elif kind == "double":
+            columns[name] = pyarrow.array(verdicts[name], from_pandas=True)  # NaN becomes null
+        elif kind == "long":
+            columns[name] = pyarrow.array(verdicts[name], mask=verdicts[name] < (0 if name == "index" else 1))
+        else:
+            columns[name] = pyarrow.array(verdicts[name])
+    taken = np.full(outcomes.size, np.nan)
+    taken[:1] = seconds
+    return columns | {SECONDS: pyarrow.array(taken, from_pandas=True)}
 
 
-def judge_readings(
-    stream: Stream, times: NDArray[np.float64], values: NDArray[np.float64], judge: Judge
-) -> NDArray[np.void]:
-    """Take one stream through its readings of one batch.
+def _words(table: tuple[str, ...], which: NDArray[np.integer[Any]]) -> Any:
+    """Texts by their places in a table, the empty one as null."""
+    return pyarrow.array([text or None for text in table]).take(pyarrow.array(which))
 
-    Parameters
-    ----------
-    stream : Stream
-        Its record and clock are changed in place.
-    times, values : float64 arrays, shape (n,)
-        In any order; NaN is a missing value, and a time that could not be read.
-    judge : Judge
-        Of the model.
 
-    Returns
-    -------
-    array of OUTCOME_DTYPE, shape (n,)
-        In the order of the times, and of the values where those are equal: no other order survives a shuffle.
-    """
-    order = np.lexsort((values, times))
-    times, values = times[order], values[order]
-    refusals = np.select([np.isinf(values), ~(np.abs(times) <= LATEST)], [1, 2], 0)
-    to_follow = np.flatnonzero(refusals == 0)
-    if not stream.clocks.go_on(0, times[to_follow]):
-        refusals[to_follow] = [0 if stream.clocks.follow(0, time) else 3 for time in times[to_follow].tolist()]
-    kept = refusals == 0
-    outcomes = np.zeros(times.size, OUTCOME_DTYPE)
-    outcomes["refusal"] = refusals
-    refused = outcomes["verdict"]
-    refused["index"] = -1
-    refused["time"], refused["value"] = times, values
-    for name in ("score", "threshold", "p_value", "expected", "lower", "upper"):
-        refused[name] = np.nan
-    if kept.any():
-        verdicts = np.empty(int(kept.sum()), VERDICT_DTYPE)
-        judge_stream(stream.records, 0, values[kept], times[kept], judge, verdicts)
-        outcomes["verdict"][kept] = verdicts
-    return outcomes
+def pack(batches: Iterable[Any]) -> Iterator[Any]:
+    """Readings with the number of their shard -> a row a shard: its readings as bytes; Arrow's record batches."""
+    for batch in batches:
+        shards = batch.column("shard").to_numpy()
+        order = np.argsort(shards, kind="stable")
+        found, firsts = np.unique(shards[order], return_index=True)
+        readings = batch.select(["stream", "time", "value"]).take(pyarrow.array(order))
+        parts = [readings.slice(a, b - a) for a, b in zip(firsts, [*firsts[1:], shards.size], strict=True)]
+        packed = [to_ipc(dict(zip(readings.schema.names, part.columns, strict=True))) for part in parts]
+        yield pyarrow.RecordBatch.from_arrays(
+            [pyarrow.array(found, pyarrow.int32()), pyarrow.array(packed, pyarrow.binary())],
+            names=["shard", "readings"],
+        )
+
+
+def unpack(batches: Iterable[Any]) -> Iterator[Any]:
+    """Rows of verdicts as bytes -> rows of verdicts; Arrow's record batches."""
+    for batch in batches:
+        for packed in batch.column("verdicts"):
+            yield from pyarrow.ipc.open_stream(packed.as_buffer())
 
 
 @cache
-def _judge_of(file: str, alarm_rate: float, rules: Rules) -> Judge:
+def judge_of(file: str, alarm_rate: float, rules: Rules) -> Judge:
     """The model of a session, read once in each worker."""
     return StreamDetector.load(pyspark.SparkFiles.get(file), alarm_rate, rules).judge
 
 
-class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyproject.toml
-    """Judges the readings of each key, a stream; gives a row of outcomes a key and batch.
+def copies_folder() -> Path:
+    """Where a worker keeps local copies of shards: in the application's own folder, which Spark clears away."""
+    return Path(pyspark.SparkFiles.getRootDirectory()) / "shards"
 
-    Parameters
+
+class Settings(NamedTuple):
+    """What a worker needs to judge.
+
+    Attributes
     ----------
     file : str
         The model's, by the name that Spark hands it out under.
@@ -179,81 +149,85 @@ class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyp
         Wanted share of normal points that are flagged.
     rules : Rules
         What else a point needs to be an alarm.
-    gap, silence : int or None
-        Milliseconds, see :func:`detect`.
+    shards : int
+        How many there are.
+    gap, silence : int
+        Milliseconds, see :func:`detect`; 0 for never.
     """
 
-    def __init__(self, file: str, alarm_rate: float, rules: Rules, gap: int | None, silence: int | None) -> None:
-        self._model = file, alarm_rate, rules
-        self._gap, self._silence = gap, silence
+    file: str
+    alarm_rate: float
+    rules: Rules
+    shards: int
+    gap: int = 0
+    silence: int = 0
+
+    @property
+    def judge(self) -> Judge:
+        """What a step needs besides the stream's record."""
+        return judge_of(self.file, self.alarm_rate, self.rules)
+
+
+class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyproject.toml
+    """Judges the readings of each key, a shard; gives rows of verdicts as bytes.
+
+    Parameters
+    ----------
+    settings : Settings
+    kind : pyarrow.DataType
+        Of the streams' names.
+    """
+
+    def __init__(self, settings: Settings, kind: Any) -> None:
+        self._settings, self._kind = settings, kind
 
     def init(self, handle: Any) -> None:
         """Begin a part of a batch; Spark calls it."""
         self._handle = handle
-        self._state = handle.getValueState("stream", _STATE, self._silence)
+        self._variables = Variables(handle)
 
     # the names are Spark's
-    def handleInputRows(self, key: tuple[Any], rows: Iterable[Any], timerValues: Any) -> Iterator[Any]:  # noqa: N802, N803
-        """Judge a stream's readings of one batch."""
-        readings = np.array([(row.time, row.value) for row in rows], dtype=np.float64)  # None becomes NaN
-        stream = Stream.read(self._state.get())
-        outcomes = judge_readings(stream, readings[:, 0], readings[:, 1], _judge_of(*self._model))
-        if self._gap is not None and stream.last_time > -math.inf:
-            deadline = timerValues.getCurrentProcessingTimeInMs() + self._gap
-            if stream.deadline is None:
-                self._handle.registerTimer(deadline)
-            stream = stream._replace(deadline=deadline)
-        self._state.update(stream.written())
-        yield sql.Row(stream=key[0], outcomes=outcomes.tobytes())
+    def handleInputRows(self, key: tuple[Any], rows: Iterable[Any], timerValues: Any) -> Iterator[Any]:  # noqa: N802, ARG002, N803
+        """Judge a shard's readings of one batch."""
+        parts = [pyarrow.ipc.open_stream(row.readings).read_all() for row in rows]
+        readings = pyarrow.concat_tables(parts).combine_chunks()
+        names = readings["stream"].combine_chunks().dictionary_encode(null_encoding="encode")
+        times, values = (readings[name].to_numpy() for name in ("time", "value"))  # null becomes NaN
+        now, gap, silence = timerValues.getCurrentProcessingTimeInMs(), self._settings.gap, self._settings.silence
+        shard = self._shard()
+        judged = shard.take(names, times, values, now, now + gap if gap else 0, silence)
+        yield from self._rows(shard, judged)
 
     def handleExpiredTimer(  # noqa: N802
         self,
-        key: tuple[Any],
+        key: tuple[Any],  # noqa: ARG002
         timerValues: Any,  # noqa: N803
         expiredTimerInfo: Any,  # noqa: ARG002, N803
     ) -> Iterator[Any]:
-        """Give a stream that has been silent for long a missing reading, at the time of its last one."""
-        state = self._state.get()
-        if state is None:
-            return  # it is gone
-        stream = Stream.read(state)
-        if stream.deadline is None:
-            return
-        if timerValues.getCurrentProcessingTimeInMs() < stream.deadline:
-            self._handle.registerTimer(stream.deadline)  # it has spoken since
-            return
-        time, value = np.array([stream.last_time]), np.array([np.nan])
-        outcomes = judge_readings(stream, time, value, _judge_of(*self._model))
-        self._state.update(stream._replace(deadline=None).written())
-        yield sql.Row(stream=key[0], outcomes=outcomes.tobytes())
+        """Give streams that have been silent for long a missing reading, at the time of their last one."""
+        shard = self._shard()
+        judged = shard.wake(timerValues.getCurrentProcessingTimeInMs(), self._settings.silence)
+        yield from self._rows(shard, judged)
+
+    def handleInitialState(self, key: tuple[Any], initialState: Any, timerValues: Any) -> None:  # noqa: N802, ARG002, N803
+        """Let streams of another checkpoint go on in this one."""
+        table = pyarrow.ipc.open_stream(initialState.streams).read_all().combine_chunks()
+        streams = np.frombuffer(b"".join(table["kept"].to_pylist()), STREAM_DTYPE)
+        self._shard().add(table["stream"].combine_chunks(), streams)
+
+    def _shard(self) -> KeptShard:
+        return KeptShard(self._variables, self._settings.shards, self._kind, copies_folder(), self._settings.judge)
+
+    def _rows(self, shard: KeptShard, judged: Judged) -> Iterator[Any]:
+        if shard.timer:
+            self._handle.registerTimer(shard.timer)
+        for first in range(0, judged.outcomes.size, MOST_VERDICTS):
+            some = slice(first, first + MOST_VERDICTS)
+            columns = verdict_columns(judged.outcomes[some], 0.0 if first else judged.seconds)
+            yield sql.Row(verdicts=to_ipc({"stream": judged.names[some]} | columns))
 
     def close(self) -> None:
         """End a part of a batch."""
-
-
-def _tell(batches: Iterable[Any]) -> Iterator[Any]:
-    """Rows of outcomes, one a stream and batch -> rows of verdicts, one a reading; both as Arrow's record batches."""
-    reasons = pyarrow.array([reason or None for reason in REASONS])
-    refusals = pyarrow.array([refusal or None for refusal in REFUSALS])
-    for batch in batches:
-        blobs = batch.column("outcomes").to_pylist()
-        outcomes = np.frombuffer(b"".join(blobs), OUTCOME_DTYPE)
-        which = np.repeat(np.arange(len(blobs)), [len(blob) // OUTCOME_DTYPE.itemsize for blob in blobs])
-        verdicts = outcomes["verdict"]
-        columns = [batch.column("stream").take(pyarrow.array(which))]
-        for name, kind in COLUMNS.items():
-            if name == "reason":
-                columns.append(reasons.take(pyarrow.array(verdicts["reason"])))
-            elif name == "refusal":
-                columns.append(refusals.take(pyarrow.array(outcomes["refusal"])))
-            elif kind == "double":
-                columns.append(pyarrow.array(verdicts[name], from_pandas=True))  # NaN becomes null
-            elif name == "is_anomaly":
-                columns.append(pyarrow.array(verdicts[name]))
-            else:
-                unknown = verdicts[name] < (0 if name == "index" else 1)
-                columns.append(pyarrow.array(verdicts[name], mask=unknown))
-        yield pyarrow.RecordBatch.from_arrays(columns, names=["stream", *COLUMNS])
 
 
 class ReadingColumns(NamedTuple):
@@ -277,6 +251,25 @@ class ReadingColumns(NamedTuple):
 USUAL_COLUMNS = ReadingColumns()
 
 
+class Shards(NamedTuple):
+    """Parts of the streams that are judged and kept together.
+
+    Attributes
+    ----------
+    number : int
+        At least 1: a multiple of the session's partitions, with 1,000 to 10,000 streams each. A checkpoint keeps the
+        number that it began with.
+    streams : pyspark.sql.DataFrame, optional
+        Streams to go on with, as :func:`streams_of` another checkpoint; for the first run with a new checkpoint.
+    """
+
+    number: int = SHARDS
+    streams: Any = None
+
+
+USUAL_SHARDS = Shards()
+
+
 def detect(
     readings: Any,
     *,
@@ -286,13 +279,14 @@ def detect(
     columns: ReadingColumns = USUAL_COLUMNS,
     gap: float | None = None,
     silence: float | None = None,
+    shards: Shards = USUAL_SHARDS,
 ) -> Any:
     """Judge the readings of many streams.
 
     Parameters
     ----------
     readings : pyspark.sql.DataFrame
-        Streaming or not.
+        Streaming or not. One that is not is judged as a whole, each stream from its beginning, and keeps no state.
     model : str or Path
         The file made by ``python model_prod.py``, on the driver's machine; Spark hands it to each worker once.
     alarm_rate : float
@@ -307,12 +301,16 @@ def detect(
     silence : float, optional
         Seconds without a reading, above ``gap``, after which a stream is forgotten, and new if it comes again.
         Processing time too; a missing reading given for ``gap`` counts as one.
+    shards : Shards
+        In how many parts a stream of readings is judged and kept.
 
     Returns
     -------
     pyspark.sql.DataFrame
         One row a reading: the key under its own name, then ``COLUMNS``. What is unknown is null, never 0. ``time`` is
-        of the readings' own type. A refused reading has a ``refusal``, which says why, and no ``index``.
+        of the readings' own type. A refused reading has a ``refusal``, which says why, and no ``index``. Spark tells
+        ``points``, ``alarms``, ``refusals`` and ``detector_seconds`` of each batch as observed metrics, under the
+        name ``METRICS``.
 
     Raises
     ------
@@ -338,27 +336,205 @@ def detect(
             raise ValueError(f"{name} is {seconds}, allowed is at least 0.001 seconds")
     if gap is not None and silence is not None and not gap < silence:
         raise ValueError(f"silence is {silence}, allowed is above gap, which is {gap}")
+    if shards.number < 1:
+        raise ValueError(f"shards is {shards.number}, allowed is at least 1")
     StreamDetector.load(model, alarm_rate, rules)  # what cannot be used is reported here, not by a worker
     session = readings.sparkSession
-    _check_state_store(session)
     rows = _columns(readings, *columns)
-    milliseconds = [None if seconds is None else round(1000 * seconds) for seconds in (gap, silence)]
-    processor = DetectorProcessor(_hand_out(session, Path(model)), alarm_rate, rules, *milliseconds)
-    stream_type = rows.schema["stream"].dataType
-    outcomes = rows.groupBy("stream").transformWithState(
-        processor,
-        types.StructType().add("stream", stream_type).add("outcomes", "binary"),
-        "Append",
-        "None" if gap is None and silence is None else "ProcessingTime",
+    milliseconds = [0 if seconds is None else round(1000 * seconds) for seconds in (gap, silence)]
+    settings = Settings(_hand_out(session, Path(model)), alarm_rate, rules, shards.number, *milliseconds)
+    if readings.isStreaming:
+        _check_state_store(session)
+        judged = _judge_stream(rows, settings, shards.streams)
+    else:
+        judged = _judge_table(rows, settings)
+    judged = judged.observe(METRICS, *_metrics()).drop(SECONDS)
+    if readings.schema[columns.time].dataType == types.TimestampType():
+        microseconds = sql.functions.rint(judged["time"] * 1e6).cast("long")
+        judged = judged.withColumn("time", sql.functions.timestamp_micros(microseconds))
+    return judged.withColumnRenamed("stream", columns.key)
+
+
+def _judge_stream(rows: Any, settings: Settings, streams: Any) -> Any:
+    """Verdicts of readings that keep coming, the streams in Spark's state."""
+    name_type = rows.schema["stream"].dataType
+    packed = _with_shard(rows, settings.shards).mapInArrow(
+        pack, types.StructType().add("shard", "integer").add("readings", "binary")
     )
-    kinds = types.StructType().add("stream", stream_type)
+    return (
+        packed.groupBy("shard")
+        .transformWithState(
+            DetectorProcessor(settings, to_arrow_type(name_type)),
+            types.StructType().add("verdicts", "binary"),
+            "Append",
+            "ProcessingTime" if settings.gap or settings.silence else "None",
+            None if streams is None else _initial_state(streams, settings.shards),
+        )
+        .mapInArrow(unpack, _verdict_types(name_type))
+    )
+
+
+def _with_shard(rows: Any, shards: int) -> Any:
+    """Rows with the number of their stream's shard."""
+    numbers = sql.functions.array(*map(sql.functions.lit, shard_numbers(shards)))
+    which = sql.functions.pmod(sql.functions.xxhash64("stream"), sql.functions.lit(shards)).cast("int")
+    return rows.withColumn("shard", sql.functions.get(numbers, which))
+
+
+def _initial_state(streams: Any, shards: int) -> Any:
+    """Streams by shard, some of them in each row."""
+
+    def pack_streams(table: Any) -> Any:
+        parts = table.select(["stream", "kept"]).combine_chunks().to_batches(CHUNK)
+        packed = [to_ipc(dict(zip(part.schema.names, part.columns, strict=True))) for part in parts]
+        return pyarrow.table({"shard": table["shard"][: len(packed)], "streams": packed})
+
+    return (
+        _with_shard(streams, shards)
+        .groupBy("shard")
+        .applyInArrow(pack_streams, types.StructType().add("shard", "integer").add("streams", "binary"))
+        .groupBy("shard")
+    )
+
+
+def streams_of(
+    session: Any, checkpoint: str, *, model: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES
+) -> Any:
+    """Read what a checkpoint keeps of its streams, to begin another one with them, in more shards or fewer.
+
+    Parameters
+    ----------
+    session : pyspark.sql.SparkSession
+    checkpoint : str
+        Of a query that is not running.
+    model, alarm_rate, rules
+        As the query had them.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        ``stream``, its name, and ``kept``, bytes of STREAM_DTYPE; for :class:`Shards`.
+
+    Raises
+    ------
+    ModelError
+        The model cannot be used.
+    """
+    StreamDetector.load(model, alarm_rate, rules)
+    file = _hand_out(session, Path(model))
+
+    def variable(name: str, *columns: str) -> Any:
+        rows = session.read.format("statestore").option("path", checkpoint).option("stateVarName", name).load()
+        return rows.selectExpr("key.shard AS shard", f"'{name}' AS variable", *columns)
+
+    names = variable("names", "value.names AS data")
+    parts = [
+        variable("head", "value AS head"),
+        names,
+        variable("pages", "bigint(user_map_key.page) AS number", "user_map_value.streams AS data"),
+        variable("entries", "user_map_key.number AS number", "user_map_value.entry AS data"),
+    ]
+    found = names.first()
+    if found is None:
+        raise ValueError(f"there are no streams in {checkpoint}")
+    kind = pyarrow.ipc.open_stream(found["data"]).schema.field("name").type
+
+    def read(table: Any) -> Any:
+        variables, judge = StoredVariables(table.to_pylist()), judge_of(file, alarm_rate, rules)
+        stream_names, streams = KeptShard(variables, None, kind, copies_folder(), judge).streams()
+        kept = [streams[first : first + CHUNK] for first in range(0, streams.size, CHUNK)]
+        packed = pyarrow.chunked_array([[one.tobytes() for one in some] for some in kept], pyarrow.binary())
+        return pyarrow.table({"stream": stream_names, "kept": packed})
+
+    every = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), parts)
+    kinds = types.StructType().add("stream", from_arrow_type(kind)).add("kept", "binary")
+    return every.groupBy("shard").applyInArrow(read, kinds)
+
+
+def _judge_table(rows: Any, settings: Settings) -> Any:
+    """Verdicts of a table: each stream's readings in a row, in their order."""
+    ordered = rows.repartition("stream").sortWithinPartitions("stream", "time", "value")
+
+    def judge(batches: Iterable[Any]) -> Iterator[Any]:
+        return judge_in_order(batches, settings.judge)
+
+    return ordered.mapInArrow(judge, _verdict_types(rows.schema["stream"].dataType))
+
+
+def judge_in_order(batches: Iterable[Any], judge: Judge) -> Iterator[Any]:
+    """Rows of readings, each stream's in a row -> rows of verdicts; Arrow's record batches."""
+    shard = Shard(np.zeros(1, PAGE_DTYPE))
+    first_slot, last_name = np.zeros(1, np.int64), None
+    is_first = True
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        names = batch.column("stream").dictionary_encode(null_encoding="encode")
+        which = names.indices.to_numpy().astype(np.int64)
+        times, values = (batch.column(name).to_numpy(zero_copy_only=False) for name in ("time", "value"))
+        goes_on = not is_first and names.dictionary[0].as_py() == last_name
+        for first in range(0, len(names.dictionary), CHUNK):
+            rows = slice(*np.searchsorted(which, (first, first + CHUNK)).tolist())
+            used = np.arange(min(len(names.dictionary) - first, CHUNK))
+            entry = Entry(0, 0, used[1:] if goes_on else used, which[rows] - first, times[rows], values[rows])
+            begun = time.thread_time()
+            outcomes, _ = shard.take(entry, judge)
+            seconds = time.thread_time() - begun
+            goes_on = False
+            columns = {"stream": batch.column("stream")[rows]} | verdict_columns(outcomes, seconds)
+            yield pyarrow.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+        shard.set_streams(first_slot, shard.streams(used[-1:]))  # the next batch may go on with it
+        last_name, is_first = names.dictionary[-1].as_py(), False
+
+
+def shard_numbers(shards: int) -> list[int]:
+    """Numbers of shards that Spark spreads evenly over its partitions, where their number divides that of the shards.
+
+    The partition of a number follows from a hash of it: these have different remainders.
+    """
+    found: dict[int, int] = {}
+    number = 0
+    while len(found) < shards:
+        found.setdefault(spark_hash(number) % shards, number)
+        number += 1
+    return list(found.values())
+
+
+def spark_hash(number: int) -> int:
+    """What Spark's ``hash`` says of an integer in [0, 2^31): MurmurHash3 of 32 bits with seed 42.
+
+    References
+    ----------
+    Appleby, MurmurHash3, public domain, https://github.com/aappleby/smhasher.
+    """
+    mask = 2**32 - 1
+
+    def rotated(bits: int, by: int) -> int:
+        return (bits << by | bits >> (32 - by)) & mask
+
+    mixed = rotated(number * 0xCC9E2D51 & mask, 15) * 0x1B873593 & mask
+    hashed = (rotated(42 ^ mixed, 13) * 5 + 0xE6546B64) & mask ^ 4
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        hashed = (hashed ^ hashed >> shift) * factor & mask
+    return hashed - 2**32 if hashed >= 2**31 else hashed
+
+
+def _verdict_types(name_type: Any) -> Any:
+    kinds = types.StructType().add("stream", name_type)
     for name, kind in COLUMNS.items():
         kinds.add(name, kind)
-    verdicts = outcomes.mapInArrow(_tell, kinds)
-    if readings.schema[columns.time].dataType == types.TimestampType():
-        microseconds = sql.functions.rint(verdicts["time"] * 1e6).cast("long")
-        verdicts = verdicts.withColumn("time", sql.functions.timestamp_micros(microseconds))
-    return verdicts.withColumnRenamed("stream", columns.key)
+    return kinds.add(SECONDS, "double")
+
+
+def _metrics() -> tuple[Any, ...]:
+    """What is counted of a batch's verdicts."""
+    count_if, total = sql.functions.count_if, sql.functions.sum(SECONDS)
+    return (
+        sql.functions.count("*").alias("points"),
+        count_if("is_anomaly").alias("alarms"),
+        count_if(sql.functions.col("refusal").isNotNull()).alias("refusals"),
+        total.alias(SECONDS),
+    )
 
 
 def _check_state_store(session: Any) -> None:
@@ -373,20 +549,22 @@ def _columns(readings: Any, key: str, time: str, value: str) -> Any:
     """The readings as three columns: stream, time in seconds, value."""
     if key in COLUMNS:
         raise ValueError(f"the key's column is {key!r}, which is a column of the verdicts too: rename it")
-    for name in (key, time, value):
-        if name not in readings.columns:
-            raise ValueError(f"there is no column {name!r}; there are {', '.join(map(repr, readings.columns))}")
+    names = types.StringType, types.IntegralType, types.DecimalType, types.BooleanType, types.DateType, types.BinaryType
     for name, kinds, words in (
+        (key, names, "a text, a whole number, a decimal, a boolean, a date or bytes"),
         (time, (types.NumericType, types.TimestampType), "a timestamp or a number of seconds"),
         (value, (types.NumericType,), "a number"),
     ):
+        if name not in readings.columns:
+            raise ValueError(f"there is no column {name!r}; there are {', '.join(map(repr, readings.columns))}")
         kind = readings.schema[name].dataType
         if not isinstance(kind, kinds):
             raise ValueError(f"the column {name!r} is of type {kind.simpleString()}, allowed is {words}: cast it first")
     return readings.select(
         readings[key].alias("stream"),
         readings[time].cast("double").alias("time"),
-        readings[value].cast("double").alias("value"),
+        # NaN comes last in every order, null does not
+        sql.functions.coalesce(readings[value].cast("double"), sql.functions.lit(math.nan)).alias("value"),
     )
 
 
@@ -412,6 +590,16 @@ def reason_of(error: Exception) -> str:
     return next((line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)), lines[0])
 
 
+def check_java() -> None:
+    """Raise MissingPackageError where there is no Java."""
+    home = os.environ.get("JAVA_HOME")
+    if not shutil.which("java", path=None if home is None else str(Path(home) / "bin")):
+        raise MissingPackageError(
+            "Spark needs Java 17 or newer, which is not found (PATH, JAVA_HOME); "
+            "on Debian run 'apt install default-jre-headless'"
+        )
+
+
 def new_session(name: str, partitions: int | None = None, master: str | None = None) -> Any:
     """A session that is set as ``detect`` needs it: of the cluster it is submitted to, else of this machine's cores.
 
@@ -430,12 +618,7 @@ def new_session(name: str, partitions: int | None = None, master: str | None = N
     MissingPackageError
         There is no Java.
     """
-    home = os.environ.get("JAVA_HOME")
-    if not shutil.which("java", path=None if home is None else str(Path(home) / "bin")):
-        raise MissingPackageError(
-            "Spark needs Java 17 or newer, which is not found (PATH, JAVA_HOME); "
-            "on Debian run 'apt install default-jre-headless'"
-        )
+    check_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     package = str(Path(__file__).parents[2])
     # the workers of a cluster have a PYTHONPATH of their own

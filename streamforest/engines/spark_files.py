@@ -12,7 +12,14 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
-from streamforest.engines.spark import PySparkException, detect, new_session, reason_of  # noqa: E402 - the path comes first
+from streamforest.engines.spark import (  # noqa: E402 - the path comes first
+    SHARDS,
+    PySparkException,
+    Shards,
+    detect,
+    new_session,
+    reason_of,
+)
 from streamforest.optional import MissingPackageError  # noqa: E402
 from streamforest.protocols import DetectorError  # noqa: E402
 
@@ -40,7 +47,14 @@ def run(session: Any, asked: argparse.Namespace) -> None:
         .option("maxFilesPerTrigger", asked.files_per_batch)
         .csv(asked.folder)
     )
-    verdicts = detect(readings, model=asked.model, alarm_rate=asked.alarm_rate, gap=asked.gap, silence=asked.silence)
+    verdicts = detect(
+        readings,
+        model=asked.model,
+        alarm_rate=asked.alarm_rate,
+        gap=asked.gap,
+        silence=asked.silence,
+        shards=Shards(asked.shards),
+    )
     table = f"{asked.output}/verdicts"
     judged = write(verdicts, table, f"{asked.output}/checkpoints/verdicts", asked.once)
     if asked.once:
@@ -67,6 +81,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--gap", type=float, help="seconds of silence that count as a missing reading")
     parser.add_argument("--silence", type=float, help="seconds of silence after which a stream is forgotten")
     parser.add_argument("--partitions", type=int, default=2, help="2 or 3 times the cores (default %(default)s)")
+    parser.add_argument(
+        "--shards", type=int, default=SHARDS, help="parts of the streams, of 1,000 to 10,000 each (default %(default)s)"
+    )
     parser.add_argument("--files-per-batch", type=int, default=100, help="at most (default %(default)s)")
     parser.add_argument("--once", action="store_true", help="end when all files that are there are judged")
     asked = parser.parse_args(arguments)

@@ -11,7 +11,14 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
-from streamforest.engines.spark import PySparkException, detect, new_session, reason_of  # noqa: E402 - the path comes first
+from streamforest.engines.spark import (  # noqa: E402 - the path comes first
+    SHARDS,
+    PySparkException,
+    Shards,
+    detect,
+    new_session,
+    reason_of,
+)
 from streamforest.optional import MissingPackageError  # noqa: E402
 from streamforest.protocols import DetectorError  # noqa: E402
 
@@ -30,7 +37,14 @@ def run(session: Any, asked: argparse.Namespace) -> None:
     readings = messages.selectExpr(
         "string(key) AS key", "timestamp AS time", "try_cast(string(value) AS double) AS value"
     )
-    verdicts = detect(readings, model=asked.model, alarm_rate=asked.alarm_rate, gap=asked.gap, silence=asked.silence)
+    verdicts = detect(
+        readings,
+        model=asked.model,
+        alarm_rate=asked.alarm_rate,
+        gap=asked.gap,
+        silence=asked.silence,
+        shards=Shards(asked.shards),
+    )
     if asked.only_alarms:
         verdicts = verdicts.where("is_anomaly")
     query = (
@@ -55,6 +69,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--gap", type=float, help="seconds of silence that count as a missing reading")
     parser.add_argument("--silence", type=float, help="seconds of silence after which a stream is forgotten")
     parser.add_argument("--partitions", type=int, default=2, help="2 or 3 times the cores (default %(default)s)")
+    parser.add_argument(
+        "--shards", type=int, default=SHARDS, help="parts of the streams, of 1,000 to 10,000 each (default %(default)s)"
+    )
     parser.add_argument("--messages-per-batch", type=int, default=1_000_000, help="at most (default %(default)s)")
     parser.add_argument("--only-alarms", action="store_true", help="write anomalous readings only")
     parser.add_argument("--once", action="store_true", help="end when all messages that are there are judged")

@@ -1,7 +1,7 @@
 import math
 import time
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,23 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamforest.detectors.isolation_forest import StreamDetector
-from streamforest.judging.rules import Rules
 from streamforest.models.forest import ModelError
 from streamforest.models.model_file import save_model
-from streamforest.protocols import REASONS, VERDICT_DTYPE, Reading
-from streamforest.reading.notation import BAD_TIME, INFINITE
-from streamforest.reading.validation import TIME_BACK, Validator
-from streamforest.stream_names import StreamNames
+from streamforest.protocols import REASONS, VERDICT_DTYPE
+from streamforest.reading.notation import INFINITE
+from streamforest.reading.validation import TIME_BACK
+from tests.batches import RATE, RULES, alone, shuffled
 
 pyspark = pytest.importorskip("pyspark", reason="needs streamforest/requirements/spark.txt")
 engine = pytest.importorskip("streamforest.engines.spark")
 Named = engine.ReadingColumns
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
-twstester = pytest.importorskip("pyspark.sql.streaming.tws_tester")
-
-RULES = Rules(direction="up", cool_down=2)
-RATE = 0.01
 
 
 @pytest.fixture(scope="module")
@@ -33,41 +28,6 @@ def path(model, tmp_path_factory):
     file = tmp_path_factory.mktemp("spark") / "forest.joblib"
     save_model(model, file)
     return file
-
-
-def shuffled(n_streams, n, n_batches, seed=1):
-    """Batches of rows (stream, time, value) with late, repeated, missing and impossible readings among them."""
-    rng = np.random.default_rng(seed)
-    streams = rng.integers(0, n_streams, n)
-    values = (10.0 * streams + rng.normal(size=n)).round(6)
-    values[rng.random(n) < 0.01] += 50.0
-    values[rng.random(n) < 0.02] = np.nan
-    values[rng.random(n) < 0.001] = np.inf
-    times = 1.7e9 + np.arange(n).astype(float)
-    batches = np.minimum((np.arange(n) * n_batches) // n + (rng.random(n) < 0.05), n_batches - 1)
-    rows = list(zip(streams.tolist(), times.tolist(), values.tolist(), batches.tolist(), strict=True))
-    rows += [rows[i] for i in rng.integers(0, n, n // 50)]
-    rng.shuffle(rows)
-    return [[row[:3] for row in rows if row[3] == batch] for batch in range(n_batches)]
-
-
-def alone(model, batches, rate=RATE, rules=RULES):
-    """What one machine says of the same batches: a validator and a detector a stream, one reading at a time.
-
-    As a dict of stream -> verdicts of its readings, None for a refused one, each with the fault.
-    """
-    parts = {}
-    for batch in batches:
-        for stream, moment, value in sorted(batch, key=lambda row: (row[1], math.isnan(row[2]), row[2])):
-            if stream not in parts:
-                parts[stream] = StreamDetector(model, rate, rules), Validator(StreamNames()), []
-            detector, validator, found = parts[stream]
-            before = validator.reasons.copy()
-            points, _ = validator.check([Reading(value, moment, key="one of many")])
-            fault = next(iter(validator.reasons - before), None)
-            verdict = detector.update_many(points["value"], points["time"]) if points.size else None
-            found.append((None if verdict is None else verdict[0].tobytes(), fault))
-    return {stream: found for stream, (_, _, found) in parts.items()}
 
 
 def said(rows):
@@ -94,43 +54,6 @@ def by_fault(found):
     }
 
 
-# --- what a worker does, without Spark's machinery
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(1, 6), st.integers(0, 300), st.integers(1, 5), st.integers(0, 99))
-def test_a_stream_judged_in_batches_has_the_bits_of_one_machine(model, n_streams, n, n_batches, seed):
-    batches = shuffled(n_streams, n, n_batches, seed)
-    judge = StreamDetector(model, RATE, RULES).judge
-    states, found = {}, {}
-    for batch in batches:
-        for stream in dict.fromkeys(row[0] for row in batch):
-            times, values = np.array([row[1:] for row in batch if row[0] == stream]).T
-            kept = engine.Stream.read(states.get(stream))
-            outcomes = engine.judge_readings(kept, times, values, judge)
-            states[stream] = kept.written()
-            found.setdefault(stream, []).extend(
-                (None if one["refusal"] else one["verdict"].tobytes(), engine.REFUSALS[one["refusal"]] or None)
-                for one in outcomes
-            )
-    assert found == alone(model, batches)
-
-
-def test_a_time_that_cannot_be_read_is_refused_and_teaches_nothing(model):
-    judge = StreamDetector(model).judge
-    stream = engine.Stream.read(None)
-    outcomes = engine.judge_readings(stream, np.array([math.nan, 5.0]), np.array([1.0, 2.0]), judge)
-    assert [engine.REFUSALS[code] for code in outcomes["refusal"]] == ["", BAD_TIME]
-    assert outcomes["verdict"]["index"].tolist() == [0, -1]
-    assert stream.last_time == 5.0
-
-
-def test_a_state_of_another_version_is_refused_with_both_versions():
-    _, *rest = engine.Stream.read(None).written()
-    with pytest.raises(ValueError, match=rf"streams of version 0-other, this program reads {engine.VERSION}"):
-        engine.Stream.read(("0-other", *rest))
-
-
 def test_a_failed_query_has_one_line_to_say():
     trace = (
         "[STREAM_FAILED] Query terminated: Traceback:\n  File x\nValueError: the checkpoint holds others\n\n at org.x"
@@ -140,42 +63,20 @@ def test_a_failed_query_has_one_line_to_say():
     assert engine.reason_of(RuntimeError()) == "RuntimeError"
 
 
-@pytest.fixture
-def worker(model, monkeypatch):
-    """A processor with a clock that the test sets."""
-    monkeypatch.setattr(engine, "_judge_of", lambda *_: StreamDetector(model, RATE).judge)
-    processor = engine.DetectorProcessor("", RATE, RULES, 5_000, 60_000)
-    return twstester.TwsTester(processor, timeMode="ProcessingTime")
-
-
-def outcomes_of(rows):
-    return np.concatenate([np.frombuffer(row.outcomes, engine.OUTCOME_DTYPE) for row in rows])
-
-
-def test_a_silent_stream_is_given_one_missing_reading_at_the_time_of_its_last_one(worker, model):
-    row = pyspark.sql.Row("time", "value")
-    found = [worker.test("pump", [row(100.0 + i, 1.0) for i in range(40)])]
-    assert worker.setProcessingTime(3_000) == []
-    found.append(worker.test("pump", [row(140.0, 1.0)]))
-    assert worker.setProcessingTime(7_999) == [], "it has spoken since"
-    missing = worker.setProcessingTime(8_000)
-    assert worker.setProcessingTime(50_000) == [], "once a silence"
-    found += [missing, worker.test("pump", [row(141.0, 2.0)])]
-    values, times = [1.0] * 41 + [math.nan, 2.0], [*(100.0 + np.arange(41)), 140.0, 141.0]
-    expected = StreamDetector(model, RATE).update_many(np.array(values), np.array(times))
-    assert outcomes_of(chain(*found))["verdict"].tobytes() == expected.tobytes()
-    assert outcomes_of(worker.setProcessingTime(55_000))["verdict"]["index"].tolist() == [43], "the next silence"
-
-
-def test_a_stream_that_is_gone_is_left_alone_by_its_timer(worker):
-    row = pyspark.sql.Row("time", "value")
-    worker.test("pump", [row(1.0, 1.0)])
-    worker.test("no time", [row(None, 1.0)])
-    worker.deleteState("stream", "pump")
-    assert worker.setProcessingTime(9_000) == []
-
-
-# --- the engine itself
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 300), st.integers(0, 300), st.integers(0, 99), st.data())
+def test_a_sorted_table_has_the_bits_of_one_machine_wherever_it_is_cut(model, n_streams, n, seed, data):
+    (batch,) = shuffled(n_streams, n, 1, seed)
+    batch.sort(key=lambda row: (row[0], row[1], math.isnan(row[2]), row[2]))
+    kinds = {"stream": pyarrow.int64(), "time": pyarrow.float64(), "value": pyarrow.float64()}
+    columns = zip(*batch, strict=True) if batch else ([],) * 3
+    arrays = [pyarrow.array(list(column), kind) for column, kind in zip(columns, kinds.values(), strict=True)]
+    table = pyarrow.RecordBatch.from_arrays(arrays, names=list(kinds))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(batch)), max_size=4)))
+    parts = [table.slice(a, b - a) for a, b in pairwise([0, *cuts, len(batch)])]
+    verdicts = engine.judge_in_order(parts, StreamDetector(model, RATE, RULES).judge)
+    rows = [pyspark.sql.Row(**row) for part in verdicts for row in part.to_pylist()]
+    assert by_fault(said(rows)) == by_fault(alone(model, [batch]))
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +106,7 @@ def patiently(work):
 
 
 def run(verdicts, folder):
-    """Take a streaming query through all that there is, into a Parquet table."""
+    """Take a streaming query through all that there is, into a Parquet table; returns what Spark counted."""
 
     def once():
         query = (
@@ -215,8 +116,9 @@ def run(verdicts, folder):
             .start(str(folder / "verdicts"))
         )
         query.awaitTermination()
+        return [progress.observedMetrics[engine.METRICS] for progress in query.recentProgress if progress.numInputRows]
 
-    patiently(once)
+    return patiently(once)
 
 
 def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_checkpoint(
@@ -238,9 +140,16 @@ def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_ch
         if number == 0:
             continue  # two batches in the first run, one in the next
         verdicts = engine.detect(
-            readings, model=path, alarm_rate=RATE, rules=RULES, columns=Named("name", "at", "celsius")
+            readings,
+            model=path,
+            alarm_rate=RATE,
+            rules=RULES,
+            columns=Named("name", "at", "celsius"),
+            shards=engine.Shards(4),
         )
-        run(verdicts, tmp_path)
+        counted = run(verdicts, tmp_path)
+    assert [one["points"] for one in counted] == [len(batches[2])]
+    assert counted[0]["refusals"] > 0 < counted[0][engine.SECONDS]
     assert verdicts.columns == ["name", *engine.COLUMNS]
     assert verdicts.schema["time"].dataType.simpleString() == "timestamp"
     seconds = session.read.parquet(str(tmp_path / "verdicts")).selectExpr(
@@ -253,12 +162,43 @@ def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_ch
     assert {INFINITE, TIME_BACK} < set(faults), "such readings are among them"
 
 
+def test_streams_of_a_checkpoint_go_on_in_another_number_of_shards(session, model, path, tmp_path):
+    batches = shuffled(30, 2_000, 3, seed=5)
+
+    def judge(number, shards, streams=None):
+        folder = tmp_path / str(shards)
+        (folder / "in").mkdir(parents=True, exist_ok=True)
+        columns = map(list, zip(*batches[number], strict=True))
+        table = pyarrow.table(dict(zip(("stream", "time", "value"), columns, strict=True)))
+        parquet.write_table(table, folder / "in" / f"{number}.parquet")
+        readings = session.readStream.schema("stream long, time double, value double").parquet(str(folder / "in"))
+        options = {"model": path, "alarm_rate": RATE, "rules": RULES, "columns": Named("stream")}
+        run(engine.detect(readings, **options, shards=engine.Shards(shards, streams)), folder)
+
+    judge(0, 2)
+    checkpoint = str(tmp_path / "2" / "checkpoint")
+    judge(1, 3, streams=engine.streams_of(session, checkpoint, model=path, alarm_rate=RATE, rules=RULES))
+    judge(2, 3)
+    rows = [row for shards in (2, 3) for row in session.read.parquet(str(tmp_path / f"{shards}/verdicts")).collect()]
+    rows.sort(key=lambda row: (row["index"] is None, row["index"]))
+    assert by_fault(said(rows)) == by_fault(alone(model, batches))
+
+
+def test_shards_are_spread_evenly_over_as_many_partitions_as_divide_their_number(session):
+    numbers = engine.shard_numbers(24)
+    rows = session.createDataFrame([(number,) for number in numbers], "number int")
+    hashes = [row[0] for row in rows.selectExpr("hash(number)").collect()]
+    assert hashes == [engine.spark_hash(number) for number in numbers]
+    for partitions in (1, 2, 3, 8, 24):
+        assert np.bincount(np.array(hashes) % partitions).tolist() == [24 // partitions] * partitions
+
+
 def test_sparks_own_timer_gives_a_silent_stream_its_missing_reading(session, path, tmp_path):
     parquet.write_table(
         pyarrow.table({"key": ["a", "a"], "time": [1.0, 2.0], "value": [5.0, 6.0]}), tmp_path / "0.parquet"
     )
     readings = session.readStream.schema("key string, time double, value double").parquet(str(tmp_path / "*.parquet"))
-    verdicts = engine.detect(readings, model=path, gap=0.5, silence=3_600)
+    verdicts = engine.detect(readings, model=path, gap=0.5, silence=3_600, shards=engine.Shards(2))
 
     def watch():
         query = verdicts.writeStream.format("memory").queryName("silent").start()
@@ -308,6 +248,13 @@ def test_what_cannot_be_used_is_told_before_anything_runs(session, path, tmp_pat
             ValueError,
             "which is a column of the verdicts too: rename it",
         ),
+        (
+            readings.select(pyspark.sql.functions.array("key").alias("key"), "value", "time"),
+            {},
+            ValueError,
+            "of type array",
+        ),
+        (fine, {"shards": engine.Shards(0)}, ValueError, "shards is 0"),
         (fine, {"gap": 0}, ValueError, "gap is 0"),
         (fine, {"gap": 5, "silence": 5}, ValueError, "silence is 5, allowed is above gap, which is 5"),
         (fine, {"alarm_rate": 0.5}, ValueError, r"alarm_rate is 0\.5"),
@@ -320,6 +267,6 @@ def test_what_cannot_be_used_is_told_before_anything_runs(session, path, tmp_pat
     session.conf.set(name, "other")
     try:
         with pytest.raises(ValueError, match=r"providerClass is 'other', allowed is .*RocksDB"):
-            engine.detect(fine, model=path)
+            engine.detect(session.readStream.schema(fine.schema).parquet(str(tmp_path)), model=path)
     finally:
         session.conf.set(name, provider)
