@@ -17,6 +17,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from streamforest.figures.axes import NumberFormatter, next_limits
+from streamforest.figures.edge_marks import EdgeMarks
 from streamforest.figures.layers import HEADER, STREAM, Layers
 from streamforest.figures.navigation import View
 from streamforest.figures.shapes import NOTHING, boxes, merge, ribbon, runs, steps
@@ -213,7 +214,7 @@ class Panel:
     @staticmethod
     def _marked(points: InView, values: Floats) -> tuple[Floats, Floats]:
         """Where the marks of the anomalous points stand."""
-        flagged = points.rows["is_anomaly"]
+        flagged = points.rows["is_anomaly"] & ~np.isnan(values)
         if np.count_nonzero(flagged) <= MOST_MARKS:
             return points.x[flagged], values[flagged]
         column = columns(np.where(flagged, values, np.nan), points.first, points.per_column)
@@ -237,6 +238,7 @@ class StreamPanel(Panel):
             axes, 6, color=theme.label, linestyle="", marker="o", markersize=9, fillstyle="none", markeredgewidth=1.3
         )
         self.marks = layers.line(axes, 7, markersize=6, markeredgewidth=0.7, **_mark(theme))
+        self.outside = EdgeMarks(axes, layers, theme)
         self.hair = self._hair()
         self.chosen = layers.line(axes, 8, color=theme.text, linestyle="", marker="o", markersize=9, fillstyle="none")
         box = {"boxstyle": "round,pad=0.6", "facecolor": theme.page, "edgecolor": theme.quiet, "linewidth": 0.8}
@@ -247,6 +249,7 @@ class StreamPanel(Panel):
         """Give the texts their sizes, in proportion to one in points; ``labelled``: whether there are labels."""
         self.note.set_fontsize(size)
         self.waiting.set_fontsize(size)
+        self.outside.resize(size)
         self.axes.tick_params(axis="y", labelsize=0.92 * size)
         self.axes.title.set_fontsize(size)
         self._legend("stream", self._keys(labelled), size)
@@ -276,10 +279,12 @@ class StreamPanel(Panel):
         self._draw_expected(points)
         self._draw_labels(points)
         # A missing reading has no value: its mark stands where the value was expected, else on the axis.
-        bottom = self.axes.get_ylim()[0]
+        bottom, top = self.axes.get_ylim()
         expected = points.field("expected")
         places = np.where(np.isfinite(values), values, np.where(np.isfinite(expected), expected, bottom))
-        self.marks.set_data(*self._marked(points, places))
+        is_inside = (places >= bottom) & (places <= top)
+        self.marks.set_data(*self._marked(points, np.where(is_inside, places, np.nan)))
+        self.outside.draw(x, places, points.rows["is_anomaly"], points.view.width)
         self.waiting.set(x=0.5, y=0.5, text="" if len(values) else "waiting for the first point")
 
     def _draw_expected(self, points: InView) -> None:

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from streamforest.figures.axes import NumberFormatter, value_range
+from streamforest.figures.axes import NumberFormatter, usual_range
 from streamforest.figures.header import state_text
 from streamforest.figures.layers import forget_measures
 from streamforest.figures.live_figure import LiveFigure
@@ -61,8 +61,10 @@ class RankingPanel:
         axes.add_artist(self._band)
         self._band.set_clip_path(axes.patch)
         self._value = axes.add_line(Line2D([], [], color=theme.value, linewidth=1.2, zorder=4))
-        mark: dict[str, Any] = {"marker": "o", "linestyle": "", "markeredgecolor": theme.page, "markeredgewidth": 0.6}
-        self.marks = axes.add_line(Line2D([], [], color=theme.anomaly, markersize=5.5, zorder=5, clip_on=False, **mark))
+        mark: dict[str, Any] = {"color": theme.anomaly, "linestyle": "", "zorder": 5, "clip_on": False}
+        mark |= {"markersize": 5.5, "markeredgecolor": theme.page, "markeredgewidth": 0.6}
+        # anomalous points at their place, and those outside of the axis at its edge
+        self.marks, self.above, self.below = (axes.add_line(Line2D([], [], marker=sign, **mark)) for sign in "o^v")
         self._theme = theme
         text: dict[str, Any] = {"transform": axes.transAxes, "parse_math": False}
         self.key = axes.text(0, 1, "", fontweight="bold", color=theme.text, va="bottom", **text)
@@ -82,15 +84,21 @@ class RankingPanel:
         """Draw the newest points of a stream."""
         values, lower, upper = (np.clip(past[name], -LARGEST, LARGEST) for name in ("value", "lower", "upper"))
         x = np.arange(1 - len(past), 1, dtype=np.float64)
-        low, high = value_range(values, lower, upper) if len(past) else (np.nan, np.nan)
+        flagged = past["is_anomaly"]
+        low, high = usual_range(values, lower, upper, flagged)
         if np.isfinite(low):
             margin = 0.1 * (high - low) or 0.05 * abs(high) or 1.0
             self.axes.set_ylim(low - margin, high + margin)
         self._band.set_path(ribbon(x, lower, upper))
         self._value.set_data(x, values)
-        flagged = past["is_anomaly"]
         middle = np.where(np.isfinite(values), values, lower / 2 + upper / 2)  # a gap's mark stands where it was due
-        self.marks.set_data(x[flagged], middle[flagged])
+        bottom, top = self.axes.get_ylim()
+        for marks, are_there in (
+            (self.marks, (middle >= bottom) & (middle <= top)),
+            (self.above, middle > top),
+            (self.below, middle < bottom),
+        ):
+            marks.set_data(x[flagged & are_there], np.clip(middle[flagged & are_there], bottom, top))
         self.first.set_text(_moment(past, 0) or f"{len(past):,} points")
         self.last.set_text(_moment(past, -1) or f"point {rank.points - 1:,}")
 
@@ -293,7 +301,8 @@ class RankingFigure(LiveFigure[StreamRanking]):
             letters = len(panel.first.get_text() + panel.last.get_text())
             panel.first.set_visible(MOMENT_LETTER * letters * line < size[0])
             panel.axes.tick_params(axis="y", labelsize=0.85 * self._font)
-            panel.marks.set_markersize(0.6 * self._font)
+            for marks, share in ((panel.marks, 0.6), (panel.above, 0.8), (panel.below, 0.8)):
+                marks.set_markersize(share * self._font)
 
     def _update_table(self, left: float, bottom: float, across: float, tall: float, line: float) -> None:
         width, height = (float(n) for n in self.figure.get_size_inches())

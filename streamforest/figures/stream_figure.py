@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from matplotlib.ticker import MaxNLocator
 
-from streamforest.figures.axes import StreamAxis, extremes, value_range
+from streamforest.figures.axes import StreamAxis, extremes, usual_range
 from streamforest.figures.header import state_text
 from streamforest.figures.layers import FRAME, HEADER, STREAM
 from streamforest.figures.live_figure import LiveFigure
@@ -200,10 +200,10 @@ class StreamFigure(LiveFigure[History]):
         self.keys.set_text(self._help_text())
 
     def _update_limits(self) -> None:
-        field = self._points.field
+        field, flagged = self._points.field, self._points.rows["is_anomaly"]
         is_labelled = self._labelled or bool((self._points.rows["label"] >= NORMAL).any())
         changes = [
-            self.stream.set_limits(*value_range(field("value"), field("lower"), field("upper"))),
+            self.stream.set_limits(*usual_range(field("value"), field("lower"), field("upper"), flagged)),
             self.scores.set_limits(*extremes(field("score"), field("threshold"))),
             is_labelled != self._labelled,
         ]
