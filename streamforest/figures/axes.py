@@ -24,8 +24,8 @@ from streamforest.verdicts.history import Floats
 CALENDAR: Any = matplotlib.dates  # it ships no types
 EARLIEST, LATEST = -62_000_000_000, 253_000_000_000  # seconds: the years 5 to 9987, which a calendar can write
 MOST_TICKS = 12  # of the x axis that have a label
-#: Heights of the bulk that a value may lie outside of it and still be shown at its place. Chosen by eye: usual values keep
-#: a fifth of the height in the worst case, and most anomalies of the simulated streams stand at their place.
+#: Heights of the bulk that a value may lie outside of it and still be shown at its place. Chosen by eye: usual values
+#: keep a fifth of the height in the worst case, and most anomalies of the simulated streams stand at their place.
 REACH = 2.0
 
 

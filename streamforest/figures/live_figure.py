@@ -136,9 +136,8 @@ class LiveFigure(ABC, Generic[Memory]):
     def select(self, x_data: float | None) -> None:
         """Show the numbers of the point nearest to a place on the x axis, if there is one; None hides them."""
 
-    def describe_at(self, x: float, y: float) -> str | None:  # noqa: ARG002 - for those that can
-        """Numbers and reason of the point at a place on the canvas, in pixels; None where there is none."""
-        return None
+    def follow_mouse(self) -> None:
+        """Heed the mouse on the canvas from now on, if this figure does anything with it."""
 
     @abstractmethod
     def refresh(self) -> bool:

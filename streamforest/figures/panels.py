@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from math import ceil, isfinite
 from typing import Any
 
@@ -94,9 +93,9 @@ class InView:
         near = np.flatnonzero(self.rows["is_anomaly"] & (distance <= REACH * self.view.width / self.pixels))
         return int(near[np.argmin(distance[near])]) if len(near) else int(np.argmin(distance))
 
-    def describe(self, offset: int) -> str:
-        """Numbers and reason of a point, by its offset."""
-        return describe(verdict_from_row(self.rows[offset].item()))
+    def verdict(self, offset: int) -> Verdict:
+        """A point, by its offset."""
+        return verdict_from_row(self.rows[offset].item())
 
     def shades(self) -> Path:
         """The episodes as boxes; where they are few, from the bottom of a panel to its top."""
@@ -183,12 +182,6 @@ class Panel:
         fits = ems * size <= float(self.axes.bbox.width) / dpi_of(self.axes) * 72
         self.entitle(title if fits else "", size)  # the keys say it too
 
-    def _hair(self) -> Line2D:
-        """The line through the selected point."""
-        return self._layers.line(
-            self.axes, 7.5, color=self._theme.quiet, linewidth=0.8, transform=self.axes.get_xaxis_transform()
-        )
-
     def _centred_text(self) -> Text:
         return self._layers.text(
             self.axes, STREAM, transform=self.axes.transAxes, color=self._theme.quiet, ha="center", va="center"
@@ -222,7 +215,7 @@ class Panel:
 
 
 class StreamPanel(Panel):
-    """The stream: its values, what was expected, what is anomalous, what is labelled, and the selected point."""
+    """The stream: its values, what was expected, what is anomalous, and what is labelled."""
 
     def __init__(self, axes: Axes, layers: Layers, theme: Theme) -> None:
         super().__init__(axes, layers, theme)
@@ -239,15 +232,10 @@ class StreamPanel(Panel):
         )
         self.marks = layers.line(axes, 7, markersize=6, markeredgewidth=0.7, **_mark(theme))
         self.outside = EdgeMarks(axes, layers, theme)
-        self.hair = self._hair()
-        self.chosen = layers.line(axes, 8, color=theme.text, linestyle="", marker="o", markersize=9, fillstyle="none")
-        box = {"boxstyle": "round,pad=0.6", "facecolor": theme.page, "edgecolor": theme.quiet, "linewidth": 0.8}
-        self.note = layers.text(axes, STREAM, bbox=box, linespacing=1.45, multialignment="left")
         self.waiting = self._centred_text()
 
     def resize(self, size: float, labelled: bool) -> None:
         """Give the texts their sizes, in proportion to one in points; ``labelled``: whether there are labels."""
-        self.note.set_fontsize(size)
         self.waiting.set_fontsize(size)
         self.outside.resize(size)
         self.axes.tick_params(axis="y", labelsize=0.92 * size)
@@ -307,33 +295,6 @@ class StreamPanel(Panel):
         short = starts[ends - starts < 2] if len(starts) < MANY else starts[:0]
         self.rings.set_data(x[short], values[short])
 
-    def select(self, points: InView, offset: int | None) -> None:
-        """Show the numbers of a point, by its offset; None shows none."""
-        if offset is None:
-            self.note.set_text("")
-            self.hair.set_data([], [])
-            self.chosen.set_data([], [])
-            return
-        x, value = float(points.rows["index"][offset]), float(points.field("value")[offset])
-        self.hair.set_data([x, x], [0, 1])
-        self.chosen.set_data([x], [value])
-        self._place_note((x - points.view.left) / points.view.width, value, points.describe(offset))
-
-    def _place_note(self, share: float, value: float, text: str) -> None:
-        """Put the note on the side of the point that has more space, inside the panel."""
-        bottom, top = self.axes.get_ylim()
-        left_of = share > 0.5
-        low = isfinite(value) and value - bottom > 0.5 * (top - bottom)
-        gap = 16 * dpi_of(self.axes) / 100 / max(1.0, self.axes.bbox.width)
-        self.note.set(
-            text=text,
-            x=share + (-gap if left_of else gap),
-            y=0.07 if low else 0.93,
-            ha="right" if left_of else "left",
-            va="bottom" if low else "top",
-            transform=self.axes.transAxes,
-        )
-
 
 class ScorePanel(Panel):
     """The scores, and the threshold that they are held against."""
@@ -341,7 +302,6 @@ class ScorePanel(Panel):
     def __init__(self, axes: Axes, layers: Layers, theme: Theme) -> None:
         super().__init__(axes, layers, theme)
         self.marks = layers.line(axes, 7, markersize=4.5, markeredgewidth=0.5, **_mark(theme))
-        self.hair = self._hair()
         self.score = layers.line(axes, 4, color=theme.value, linewidth=1.1, solid_joinstyle="round")
         self.score_columns = layers.area(axes, 4, facecolor=theme.value, edgecolor="none")
         self.threshold = layers.line(axes, 5, color=theme.threshold, linewidth=1.5)
@@ -368,11 +328,6 @@ class ScorePanel(Panel):
         self.marks.set_data(*self._marked(points, score))
         unknown = len(score) > 0 and not np.isfinite(score).any()
         self.no_score.set(x=0.5, y=0.5, text="no score yet: the memory is warming up" if unknown else "")
-
-    def select(self, points: InView, offset: int | None) -> None:
-        """Draw a line through a point, by its offset; None draws none."""
-        x = [] if offset is None else [float(points.rows["index"][offset])] * 2
-        self.hair.set_data(x, [0, 1][: len(x)])
 
 
 class OthersPanel(Panel):
@@ -437,25 +392,3 @@ def _mark(theme: Theme) -> dict[str, Any]:
 
 def _changes(numbers: NDArray[Any]) -> NDArray[np.intp]:
     return np.cumsum(np.r_[0, np.diff(numbers) != 0])[: len(numbers)]
-
-
-def describe(verdict: Verdict) -> str:
-    """A point's numbers and what is unusual about it, in a few short lines."""
-
-    def shown(number: float | None) -> str:
-        return "unknown" if number is None else f"{number:.5g}"
-
-    when = "" if verdict.time is None else f", {datetime.fromtimestamp(verdict.time, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    lines = [f"point {verdict.index:,}{when}"]
-    lines.append("value missing" if verdict.value is None else f"value {shown(verdict.value)}")
-    if verdict.expected is not None:
-        lines[-1] += f", expected {shown(verdict.expected)} ({shown(verdict.lower)} to {shown(verdict.upper)})"
-    if verdict.score is None:
-        lines.append("no score yet (warm-up)")
-    else:
-        lines.append(f"score {shown(verdict.score)}, threshold {shown(verdict.threshold)}, p {shown(verdict.p_value)}")
-    if verdict.is_anomaly:
-        lines.append(verdict.reason or "anomalous")
-    if verdict.label is not None:
-        lines.append(f"label: {verdict.label}")
-    return "\n".join(lines)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from matplotlib.backend_bases import MouseEvent
 from matplotlib.ticker import MaxNLocator
 
 from streamforest.figures.axes import StreamAxis, extremes, usual_range
 from streamforest.figures.header import state_text
-from streamforest.figures.layers import FRAME, HEADER, STREAM
+from streamforest.figures.layers import FRAME, HEADER, NOTHING_NEW, POINTER, STREAM
 from streamforest.figures.live_figure import LiveFigure
+from streamforest.figures.mouse import Mouse
 from streamforest.figures.navigation import Navigation
 from streamforest.figures.panels import InView, OthersPanel, Panel, ScorePanel, StreamPanel
+from streamforest.figures.point_note import PointNote
 from streamforest.figures.themes import text_size
 from streamforest.protocols import NORMAL
 from streamforest.verdicts.history import History
@@ -22,13 +25,17 @@ ROW_OF_OTHERS = 2.3  # lines of text: the name of a detector that judges along, 
 HELP = """q        save a picture
 space    pause the view, go on
 ← →      back and forth
-+ -      wider, narrower in time
++ -      zoom in, out (or the wheel)
 g        last anomaly, then the one before
+, .      anomaly before, behind
 d        next detector
 r        write the report
 h        show or hide this
 Esc      stop watching, the run goes on
-Ctrl+C   stop the run"""
+Ctrl+C   stop the run
+
+drag to move, click a point to hold its numbers,
+double click to go live"""
 
 
 class StreamFigure(LiveFigure[History]):
@@ -44,11 +51,13 @@ class StreamFigure(LiveFigure[History]):
         The strip of the detectors that judge along; None where none does.
     x_axis : StreamAxis
         The axis below the panels.
+    selected, pointed : PointNote
+        The point that was selected, and the one that the mouse points at.
 
     Notes
     -----
-    What is drawn lies in layers, each kept as pixels: frame and y axes; x axis; header; then the
-    stream. A frame draws the lowest layer that changed and those above it.
+    What is drawn lies in layers, each kept as pixels: frame and y axes; x axis; header; the stream; what the mouse
+    points at. A frame draws the lowest layer that changed and those above it.
     """
 
     HELP = HELP
@@ -56,6 +65,7 @@ class StreamFigure(LiveFigure[History]):
     DRAWS_BY_LAYER = True
     navigation: Navigation
     _drawn: tuple[Any, ...]
+    _mouse: Mouse | None
 
     # Commands
 
@@ -71,16 +81,18 @@ class StreamFigure(LiveFigure[History]):
 
     def _navigate(self, name: str) -> None:
         """Carry out a command; "last-anomaly", given again, goes on to the episode before."""
-        if name != "help":
-            self.navigation.command(name)
+        self.navigation.command(name)
+        if self._mouse is not None:
+            self._mouse.place = None  # it may cover what was asked for; it points again once it moves
 
-    def describe_at(self, x: float, y: float) -> str | None:
-        """Numbers and reason of the point at a place on the canvas, in pixels; None where there is none."""
-        panels = (self.stream.axes, self.scores.axes)
-        if not any(axes.bbox.contains(x, y) for axes in panels):
-            return None
-        offset = self._points.nearest(self.stream.axes.transData.inverted().transform((x, y))[0])
-        return None if offset is None else self._points.describe(offset)
+    def follow_mouse(self) -> None:
+        """Heed the mouse on the canvas from now on."""
+        self._mouse = Mouse(self.navigation, [panel.axes for panel in self._panels], self.select, self._click)
+        self._mouse.connect(self.figure.canvas)
+
+    def _click(self, _event: MouseEvent) -> bool:
+        """Take a click beside the stream; whether it meant anything."""
+        return False
 
     def select(self, x_data: float | None) -> None:
         """Show the numbers of the point nearest to a place on the x axis (a stream index); None hides them."""
@@ -105,10 +117,15 @@ class StreamFigure(LiveFigure[History]):
         bool
             Whether anything was drawn.
         """
-        self._update()
         navigation = self.navigation
+        navigation.advance(self._numbers.points_per_second)
         state = (navigation.kept.end, navigation.view, navigation.selected, self._help, self.paused)
-        if self._layers.lowest == STREAM and state == self._drawn:
+        if self._layers.lowest <= STREAM or state != self._drawn:
+            self._layers.touch(STREAM)
+            self._update_stream()
+        self._update_header()
+        self._update_pointed()
+        if self._layers.lowest == NOTHING_NEW:
             return False
         self._drawn = state
         self._layers.draw(self._arrange)
@@ -125,6 +142,8 @@ class StreamFigure(LiveFigure[History]):
         self._header_due = 0.0
         self._drawn = ()
         self._labelled = False
+        self._mouse = None
+        self._pointed_index: int | None = None
         self.stream = StreamPanel(add((0.1, 0.4, 0.8, 0.4)), layers, theme)
         self.scores = ScorePanel(add((0.1, 0.1, 0.8, 0.2)), layers, theme)
         marks = self._memory.marks
@@ -132,6 +151,8 @@ class StreamFigure(LiveFigure[History]):
         self._panels: list[Panel] = [self.stream, self.scores, *([] if self.others is None else [self.others])]
         axes = [panel.axes for panel in self._panels]
         self.x_axis = StreamAxis(self.figure, axes, self.scores.axes, layers, theme)
+        self.selected = PointNote(axes, layers, theme, STREAM)
+        self.pointed = PointNote(axes, layers, theme, POINTER)
         self.keys = self._keys_on(self.stream.axes)
         self.stream.axes.set_zorder(1)
         layers.sort(last=self.stream.axes)
@@ -178,17 +199,22 @@ class StreamFigure(LiveFigure[History]):
         self.scores.resize(size)
         if self.others is not None:
             self.others.resize(size)
+        for text in (self.selected, self.pointed):
+            text.resize(size)
         self.keys.set_fontsize(size)
 
     # Updating: at each frame
 
     def _update(self) -> None:
+        self.navigation.advance(self._numbers.points_per_second)
+        self._update_stream()
+        self._update_header()
+
+    def _update_stream(self) -> None:
         navigation = self.navigation
-        rows = navigation.update(self._numbers.points_per_second)
-        points = self._points = InView(rows, navigation.view, self.stream.axes)
+        points = self._points = InView(navigation.in_view(), navigation.view, self.stream.axes)
         self._update_limits()
         self.x_axis.update(points.rows, points.view)
-        self._update_header()
         self.stream.draw(points)
         self.scores.draw(points)
         shades = points.shades()
@@ -225,7 +251,25 @@ class StreamFigure(LiveFigure[History]):
     def _update_selection(self) -> None:
         points, selected = self._points, self.navigation.selected
         offset = None if selected is None else selected - points.first
-        if offset is not None and not 0 <= offset < len(points.rows):
-            offset = None
-        self.stream.select(points, offset)
-        self.scores.select(points, offset)
+        if offset is not None and 0 <= offset < len(points.rows):
+            self.selected.show(points, offset)
+        else:
+            self.selected.hide()
+
+    def _update_pointed(self) -> None:
+        """Show the point under the mouse, if that is not the selected one."""
+        points, offset = self._points, None
+        mouse = self._mouse
+        if mouse is not None and mouse.place is not None and mouse.is_inside(*mouse.place):
+            offset = points.nearest(mouse.index_at(mouse.place[0]))
+        index = None if offset is None else points.first + offset
+        if index == self.navigation.selected:
+            index = offset = None
+        self._layers.keeps_stream = index is not None
+        if index != self._pointed_index:
+            self._pointed_index = index
+            self._layers.touch(POINTER)
+        if offset is None:
+            self.pointed.hide()
+        elif self._layers.lowest <= POINTER:
+            self.pointed.show(points, offset)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.backend_bases import Event, KeyEvent, MouseEvent
+from matplotlib.backend_bases import Event, KeyEvent
 
 from streamforest.figures.choice import figure_of
 from streamforest.terminal.keys import action_of
@@ -79,7 +79,7 @@ class WindowView:
         if manager.key_press_handler_id is not None:  # matplotlib's own keys: q would close the window
             self._canvas.mpl_disconnect(manager.key_press_handler_id)
         self._canvas.mpl_connect("key_press_event", self._on_key)
-        self._canvas.mpl_connect("button_press_event", self._on_click)
+        self.figure.follow_mouse()
         self._canvas.mpl_connect("close_event", self._on_close)
         manager.set_window_title(title)
         manager.show()
@@ -131,10 +131,6 @@ class WindowView:
         if action is not None:
             self._actions.ask(action)
             self._canvas.stop_event_loop()
-
-    def _on_click(self, event: Event) -> None:
-        assert isinstance(event, MouseEvent)
-        self.figure.select(event.xdata if event.button == 1 and event.inaxes else None)
 
     def _on_close(self, _event: Event) -> None:
         self.is_open = False

@@ -84,6 +84,5 @@ def test_a_picture_is_another_figure_of_the_same_view(figure):
 def test_a_point_is_shown_by_itself_only_where_it_can_be(figure):
     assert figure.show(5) == (figure.HELP == figure_of(memory_of("history"), status).HELP)
     figure.select(None)
-    assert figure.describe_at(-5, -5) is None
     figure.show_all()
     assert figure.visible == (0, 299)

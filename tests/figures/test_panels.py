@@ -79,33 +79,6 @@ def test_an_anomaly_without_a_value_is_marked_where_the_value_was_expected():
     assert marked(view, 203, rows["expected"][203])
 
 
-def test_a_click_describes_the_point_there_and_prefers_an_anomalous_one():
-    rows = stream(470)
-    _, view = shown(rows)
-    x, y = view.stream.axes.transData.transform((261.3, 20.0))
-    text = view.describe_at(x, y)
-    assert text is not None
-    assert text.startswith("point 260, 2014-05-19 ")
-    assert "label: spike" in text
-    assert view.describe_at(1, 1) is None
-
-
-@pytest.mark.parametrize("index", [0, 150, 235, 260, 469])
-def test_the_note_of_a_selected_point_lies_inside_the_panel(index):
-    for size in ((12.8, 8.0), (6.4, 4.0)):
-        _, view = shown(stream(470), size=size)
-        view.select(index)
-        view.refresh()
-        note, panel = view.stream.note.get_bbox_patch().get_window_extent(), view.stream.axes.bbox
-        assert panel.x0 - 5 <= note.x0
-        assert note.x1 <= panel.x1 + 5
-        assert panel.y0 <= note.y0
-        assert note.y1 <= panel.y1
-        view.select(None)
-        view.refresh()
-        assert view.stream.note.get_text() == ""
-
-
 @pytest.mark.parametrize("span", [500, 4_000])
 def test_detectors_that_judge_along_have_their_marks_and_their_agreement_in_a_strip(span):
     rows = stream(4_950)

@@ -143,7 +143,8 @@ def test_a_click_on_a_point_shows_its_numbers_and_one_beside_hides_them(view):
     figure, canvas = view.figure, view.figure.figure.canvas
     upper = figure.figure.axes[1]
     x, y = upper.transData.transform((100, 0))
-    canvas.script = [lambda c: MouseEvent("button_press_event", c, x, y, 1)._process()]
+    names = ("button_press_event", "button_release_event")
+    canvas.script = [lambda c, name=name: MouseEvent(name, c, x, y, 1)._process() for name in names]
     view.poll(1)
     view.command("pause")
     view.poll(1)
