@@ -8,12 +8,13 @@ from streamforest.protocols import WITHOUT_BAND, Verdict
 
 MINUS, PLUS_MINUS = "\N{MINUS SIGN}", "\N{PLUS-MINUS SIGN}"
 UNKNOWN = "unknown"
+DASH = "\N{EN DASH}"  # where there is no number to write
 DIGITS, FINE_DIGITS = 5, 3  # of a number by itself, and of what tells how finely numbers beside it are written
 LARGEST, LEAST = 1e12, 1e-4  # from and below which numbers have a power of ten
 MOST_DECIMALS = 12
 
 
-def number_text(number: float | None, resolution: float | None = None) -> str:
+def number_text(number: float | None, resolution: float | None = None, *, keeps_zeros: bool = False) -> str:
     """A number with thousands apart, and without zeros that say nothing.
 
     Parameters
@@ -23,6 +24,8 @@ def number_text(number: float | None, resolution: float | None = None) -> str:
     resolution : float, optional
         A difference that matters, for example half the width of the band: the number gets the decimals with which this
         one has 3 digits, so that numbers side by side are equally fine. Where it is not given, the number has 5 digits.
+    keeps_zeros : bool
+        Whether zeros at its end stay, so that a number that changes keeps its length.
 
     Examples
     --------
@@ -39,7 +42,8 @@ def number_text(number: float | None, resolution: float | None = None) -> str:
         is_relative = resolution is not None and isfinite(resolution) and resolution > 0
         scale, digits = (resolution or 0.0, FINE_DIGITS) if is_relative else (size, DIGITS)
         decimals = digits - 1 - floor(log10(scale)) if scale else 0
-        text = _short(f"{number:,.{min(max(decimals, 0), MOST_DECIMALS)}f}")
+        text = f"{number:,.{min(max(decimals, 0), MOST_DECIMALS)}f}"
+        text = text if keeps_zeros else _short(text)
     return "0" if text == "-0" else text.replace("-", MINUS)
 
 
@@ -93,22 +97,27 @@ def kind_text(verdict: Verdict) -> str:
     return verdict.reason.partition(":")[0]
 
 
-def rate_text(points_per_second: float) -> str:
-    """How fast points come, in the unit that gives it a readable number.
+def rate_text(points_per_second: float) -> tuple[str, str]:
+    """How fast points come: a readable number, and the unit of time that makes it one.
 
     Examples
     --------
     >>> rate_text(12345.6), rate_text(9.96), rate_text(0.2), rate_text(0.0001)
-    ('12,346 a second', '9.96 a second', '12 a minute', '8.64 a day')
+    (('12,346', 's'), ('9.96', 's'), ('12', 'min'), ('8.64', 'day'))
     """
-    for unit, seconds in (("second", 1.0), ("minute", 60.0), ("hour", 3600.0)):
-        if points_per_second * seconds >= 1:
-            return f"{_three_digits(points_per_second * seconds)} a {unit}"
-    return f"{_three_digits(points_per_second * 86_400)} a day"
+    units = (("s", 1.0), ("min", 60.0), ("h", 3600.0), ("day", 86_400.0))
+    unit, number = next(((u, points_per_second * s) for u, s in units if points_per_second * s >= 1), ("day", 0.0))
+    if not number:
+        number = points_per_second * 86_400.0
+    return (f"{number:,.0f}" if number >= 100 else number_text(float(f"{number:.3g}"))), unit
 
 
-def _three_digits(number: float) -> str:
-    return f"{number:,.0f}" if number >= 100 else number_text(float(f"{number:.3g}"))
+def cut(text: str, letters: int) -> str:
+    """Text with its middle left out if it is longer than so many letters."""
+    if len(text) <= letters:
+        return text
+    end = max(1, (letters - 1) // 2)
+    return f"{text[: max(1, letters - 1 - end)]}\N{HORIZONTAL ELLIPSIS}{text[-end:]}"
 
 
 def _short(text: str) -> str:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from streamforest.protocols import REASONS, verdict_from_row
 from streamforest.wording import (
+    cut,
     expected_text,
     kind_text,
     number_text,
@@ -70,7 +71,14 @@ def test_a_reason_has_the_same_notation_for_all_its_numbers():
 
 @given(st.floats(1e-9, 1e9))
 def test_a_rate_has_a_number_that_can_be_read(rate):
-    number, _, unit = rate_text(rate).partition(" a ")
+    number, unit = rate_text(rate)
     assert read(number) >= 1 or unit == "day"
-    seconds = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}[unit]
+    seconds = {"s": 1, "min": 60, "h": 3600, "day": 86_400}[unit]
     assert read(number) / seconds == pytest.approx(rate, rel=6e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "letters", "expected"), [("abc", 3, "abc"), ("abcdefgh", 5, "ab…gh"), ("abc", 1, "a…c")]
+)
+def test_a_long_text_loses_its_middle(text, letters, expected):
+    assert cut(text, letters) == expected

@@ -16,6 +16,7 @@ from streamforest.wording import number_text
 MOST_NUMBERS = 6  # beside marks
 MOST_CANDIDATES = 60  # for them, the wildest: more could not be told apart
 INSET = 6.0  # from the edge to the middle of a mark, in 1/100 inch
+APART = 7.0  # of two marks, at least, in the same
 LETTER = 0.62  # width of a letter of a number, in sizes of its text
 GAP = 0.7  # between a mark and its number, in the same
 
@@ -77,9 +78,10 @@ class EdgeMarks:
         x, values, is_anomaly = x[outside], values[outside], is_anomaly[outside]
         is_above = values > top
         pixel = width / max(1.0, float(self._axes.bbox.width))
+        least = APART * float(self._axes.figure.dpi) / 100 * pixel
         for (above, anomalous), line in self.marks.items():
             places = x[(is_above == above) & (is_anomaly == anomalous)]
-            shown = _apart(places, pixel)
+            shown = _apart(places, least)
             line.set_data(shown, np.full(len(shown), self._height(above)))
         self._write(x, values, is_above, is_anomaly, pixel)
 
@@ -120,10 +122,10 @@ class EdgeMarks:
             text.set_text("")
 
 
-def _apart(places: Floats, pixel: float) -> Floats:
-    """Increasing places without those in the same column of pixels as the one before."""
+def _apart(places: Floats, least: float) -> Floats:
+    """Increasing places, the first of each stretch of so many points: the same ones wherever the view begins."""
     if not len(places):
         return places
-    column = np.floor(places / pixel)
-    kept: Floats = places[np.r_[True, column[1:] != column[:-1]]]
+    stretch = np.floor(places / max(least, 1.0))
+    kept: Floats = places[np.r_[True, stretch[1:] != stretch[:-1]]]
     return kept

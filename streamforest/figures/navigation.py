@@ -151,6 +151,16 @@ class Navigation:
         else:
             self._go_to(self.kept.next_anomaly(self._episode_end(here)))
 
+    def go_to(self, index: int) -> bool:
+        """Hold the view, as wide as it is, around a point and select it; False where it is not kept."""
+        if index >= self.kept.end:
+            self._held = None  # it came since the view stands still
+        self.follow()
+        if not self.kept.first <= index < self.kept.end:
+            return False
+        self._go_to(index)
+        return True
+
     def _go_to(self, anomaly: int | None) -> None:
         if anomaly is not None:
             self._hold(anomaly - self.view.width // 2, self.view.width)

@@ -23,6 +23,7 @@ from streamforest.figures.shapes import NOTHING, boxes, merge, ribbon, runs, ste
 from streamforest.figures.themes import Theme
 from streamforest.protocols import NORMAL, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.history import Floats, Marks, columns
+from streamforest.wording import number_text
 
 MANY = 60  # episodes or labelled stretches in view: more are drawn with less ink
 MOST_MARKS = 2_000  # anomalies marked one by one; more are marked by each column's lowest and highest
@@ -164,11 +165,15 @@ class Panel:
         self.axes.set_title(title, loc="left", color=self._theme.text, fontweight="bold", fontsize=size, pad=7)
 
     def _legend(self, title: str, keys: Sequence[Artist], size: float) -> None:
+        """Write the keys, the last left out if there is no space for all, and the title if there is some left."""
+        space = float(self.axes.bbox.width) / dpi_of(self.axes) * 72 / size
+        widths = np.cumsum([KEY_LETTER * len(str(key.get_label())) + KEY_SPACE for key in keys])
+        fitting = max(1, int(np.count_nonzero(widths <= space)))
         self.axes.legend(
-            handles=list(keys),
+            handles=list(keys[:fitting]),
             loc="lower right",
             bbox_to_anchor=(1, 1),
-            ncols=len(keys),
+            ncols=fitting,
             frameon=False,
             borderaxespad=0.2,
             handlelength=1.3,
@@ -177,10 +182,8 @@ class Panel:
             labelcolor=self._theme.quiet,
             fontsize=size * 0.92,
         )
-        letters = sum(len(str(key.get_label())) for key in keys)
-        ems = KEY_LETTER * letters + KEY_SPACE * len(keys) + TITLE_LETTER * len(title)
-        fits = ems * size <= float(self.axes.bbox.width) / dpi_of(self.axes) * 72
-        self.entitle(title if fits else "", size)  # the keys say it too
+        has_title = float(widths[-1]) + TITLE_LETTER * len(title) <= space
+        self.entitle(title if has_title else "", size)  # the keys say it too
 
     def _centred_text(self) -> Text:
         return self._layers.text(
@@ -233,11 +236,13 @@ class StreamPanel(Panel):
         self.marks = layers.line(axes, 7, markersize=6, markeredgewidth=0.7, **_mark(theme))
         self.outside = EdgeMarks(axes, layers, theme)
         self.waiting = self._centred_text()
+        self.newest = layers.text(axes, STREAM, va="center", fontweight="bold", transform=axes.get_yaxis_transform())
 
     def resize(self, size: float, labelled: bool) -> None:
         """Give the texts their sizes, in proportion to one in points; ``labelled``: whether there are labels."""
         self.waiting.set_fontsize(size)
         self.outside.resize(size)
+        self.newest.set_fontsize(0.92 * size)
         self.axes.tick_params(axis="y", labelsize=0.92 * size)
         self.axes.title.set_fontsize(size)
         self._legend("stream", self._keys(labelled), size)
@@ -247,9 +252,9 @@ class StreamPanel(Panel):
         mark = Line2D([], [], color=theme.anomaly, linestyle="", marker="o", markersize=5.5, label="anomalous")
         keys: list[Artist] = [
             Line2D([], [], color=theme.value, linewidth=1.8, label="value"),
-            Line2D([], [], color=theme.expected, linewidth=1.2, label="expected"),
-            Patch(facecolor=theme.band, label="usual band"),
             mark,
+            Patch(facecolor=theme.band, label="usual band"),
+            Line2D([], [], color=theme.expected, linewidth=1.2, label="expected"),
             Patch(facecolor=theme.episode, label="episode"),
         ]
         ring = Line2D([], [], color=theme.label, linestyle="", marker="o", markersize=6.5, fillstyle="none")
@@ -274,6 +279,24 @@ class StreamPanel(Panel):
         self.marks.set_data(*self._marked(points, np.where(is_inside, places, np.nan)))
         self.outside.draw(x, places, points.rows["is_anomaly"], points.view.width)
         self.waiting.set(x=0.5, y=0.5, text="" if len(values) else "waiting for the first point")
+
+    @property
+    def letters_of_newest(self) -> int:
+        """Letters that the number of the newest value has at most, as long as it is within the y axis."""
+        bottom, top = self.axes.get_ylim()
+        return max(len(number_text(edge, top / 2 - bottom / 2, keeps_zeros=True)) for edge in (bottom, top)) + 1
+
+    def write_newest(self, points: InView, is_newest_in_view: bool) -> None:
+        """Write the number of the newest value beside the panel, as high as it stands."""
+        value = float(points.field("value")[-1]) if is_newest_in_view else float("nan")
+        if not isfinite(value):
+            self.newest.set_text("")
+            return
+        bottom, top = self.axes.get_ylim()
+        gap = 0.6 * float(self.newest.get_fontsize()) / 72 * dpi_of(self.axes) / max(1.0, float(self.axes.bbox.width))
+        colour = self._theme.anomaly if points.rows["is_anomaly"][-1] else self._theme.value
+        text = number_text(value, top / 2 - bottom / 2, keeps_zeros=True)
+        self.newest.set(text=text, x=1 + gap, y=min(max(value, bottom), top), color=colour)
 
     def _draw_expected(self, points: InView) -> None:
         x, (lower, upper, expected) = points.x, (points.field(name) for name in ("lower", "upper", "expected"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from math import isfinite
 
 import numpy as np
@@ -12,6 +11,7 @@ from matplotlib.axes import Axes
 from streamforest.figures.layers import Layers
 from streamforest.figures.panels import InView, dpi_of
 from streamforest.figures.themes import Theme
+from streamforest.moments import iso_time
 from streamforest.protocols import Verdict
 from streamforest.wording import UNKNOWN, expected_text, half_width, kind_text, number_text
 
@@ -91,7 +91,8 @@ class PointNote:
 
 def describe(verdict: Verdict) -> str:
     """A point's numbers and what is unusual about it, in a few short lines."""
-    when = "" if verdict.time is None else f", {datetime.fromtimestamp(verdict.time, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    moment = "" if verdict.time is None else iso_time(verdict.time, has_fractions=False)
+    when = f", {moment.replace('T', ' ').replace('Z', ' UTC')}" if moment else ""
     half = half_width(verdict)
     lines = [kind_text(verdict) or "anomalous"] if verdict.is_anomaly else []
     lines.append(f"point {verdict.index:,}{when}")

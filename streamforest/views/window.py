@@ -26,6 +26,9 @@ CANVASES = {
 LARGEST = (1.0, 0.92)
 FRAME = 1 / 30  # seconds between two frames, at least
 SHARE = 0.4  # of the time may go into drawing: where it is slow, frames are fewer
+#: What to press, for those who see it for the first time, and for how many seconds.
+FIRST_KEYS = "q saves a picture, space pauses, e lists the episodes, , and . step from alarm to alarm, h shows all keys"
+FIRST_KEYS_SECONDS = 10.0
 SHORTEST_WAIT = 0.001  # seconds; a toolkit takes 0 for "until stopped"
 
 MOST_SHORT_WAITS = 20  # in a row, all of them ended by nothing
@@ -80,6 +83,8 @@ class WindowView:
             self._canvas.mpl_disconnect(manager.key_press_handler_id)
         self._canvas.mpl_connect("key_press_event", self._on_key)
         self.figure.follow_mouse()
+        self.figure.shows_notices = True
+        self.figure.tell(FIRST_KEYS, FIRST_KEYS_SECONDS)
         self._canvas.mpl_connect("close_event", self._on_close)
         manager.set_window_title(title)
         manager.show()
@@ -130,6 +135,8 @@ class WindowView:
         action = "stop" if event.key == "ctrl+c" else action_of(event.key)
         if action is not None:
             self._actions.ask(action)
+            if action == "next-detector":  # to make it may take a while
+                self.figure.tell("the next detector is being made ready")
             self._canvas.stop_event_loop()
 
     def _on_close(self, _event: Event) -> None:
