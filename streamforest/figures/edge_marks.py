@@ -54,12 +54,13 @@ class EdgeMarks:
                 markersize=7,
                 markeredgecolor=theme.page,
                 markeredgewidth=0.7,
+                visible=False,
                 **place,
             )
             for is_above in (True, False)
             for is_anomaly in (True, False)
         }
-        self.numbers = [layers.text(axes, STREAM, va="center", **place) for _ in range(MOST_NUMBERS)]
+        self.numbers = [layers.text(axes, STREAM, va="center", visible=False, **place) for _ in range(MOST_NUMBERS)]
         self._is_empty = True
 
     def resize(self, size: float) -> None:
@@ -83,6 +84,7 @@ class EdgeMarks:
             places = x[(is_above == above) & (is_anomaly == anomalous)]
             shown = _apart(places, least)
             line.set_data(shown, np.full(len(shown), self._height(above)))
+            line.set_visible(len(shown) > 0)
         self._write(x, values, is_above, is_anomaly, pixel)
 
     def _height(self, is_above: bool) -> float:
@@ -115,11 +117,12 @@ class EdgeMarks:
                 x=place - GAP * em if is_left else place + GAP * em,
                 y=self._height(above),
                 text=content,
+                visible=True,
                 ha="right" if is_left else "left",
                 color=self._theme.anomaly if is_anomaly[k] else self._theme.quiet,
             )
         for text in self.numbers[len(taken) :]:
-            text.set_text("")
+            text.set(text="", visible=False)
 
 
 def _apart(places: Floats, least: float) -> Floats:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from streamforest.figures.layers import FRAME, HEADER, Layers
+from streamforest.figures.layers import FRAME, X_AXIS, Layers
 from streamforest.figures.news import duration_text, kind_of, size_text, when_text
 from streamforest.figures.themes import Theme
 from streamforest.verdicts.episodes import Episode
@@ -36,7 +36,7 @@ class EpisodeList:
     figure : Figure
         On which the list gets its place.
     layers : Layers
-        Draws it, with the header.
+        Draws it.
     theme : Theme
         Colours.
 
@@ -57,18 +57,18 @@ class EpisodeList:
         self.axes.set_axis_off()
         self.axes.set_visible(False)
         quiet: dict[str, Any] = {"color": theme.quiet, "va": "center"}
-        self._title = layers.text(self.axes, HEADER, fontweight="bold", va="center")
-        self.more = layers.text(self.axes, HEADER, **quiet)
+        self._title = layers.text(self.axes, X_AXIS, fontweight="bold", va="center")
+        self.more = layers.text(self.axes, X_AXIS, **quiet)
         self.rows = [
             Row(
-                layers.text(self.axes, HEADER, color=theme.anomaly, va="center"),
-                layers.text(self.axes, HEADER, ha="right", va="center"),
-                layers.text(self.axes, HEADER, **quiet),
-                layers.text(self.axes, HEADER, ha="right", **quiet),
+                layers.text(self.axes, X_AXIS, color=theme.anomaly, va="center"),
+                layers.text(self.axes, X_AXIS, ha="right", va="center"),
+                layers.text(self.axes, X_AXIS, **quiet),
+                layers.text(self.axes, X_AXIS, ha="right", **quiet),
             )
             for _ in range(MOST_ROWS)
         ]
-        self._bar = layers.line(self.axes, 1, HEADER, color=theme.anomaly, linewidth=2.5, solid_capstyle="butt")
+        self._bar = layers.line(self.axes, 1, X_AXIS, color=theme.anomaly, linewidth=2.5, solid_capstyle="butt")
         self._shown: list[Episode] = []
         self._written: tuple[Any, ...] = ()
         self._lines = (1.0, 1.0)  # width and height of the list in lines of text
@@ -76,6 +76,8 @@ class EpisodeList:
     def place(self, left: float, bottom: float, height: float, line: float, size: tuple[float, float]) -> None:
         """Give the list its place on a figure of a size; all of it in inches, ``line`` is one of text."""
         self.axes.set_visible(self.is_shown)
+        for text in (self._title, self.more, self._bar, *(text for row in self.rows for text in row)):
+            text.set_visible(self.is_shown)
         self.axes.set_position((left / size[0], bottom / size[1], WIDTH * line / size[0], height / size[1]))
         self._lines = (WIDTH, height / line)
         self.axes.set(xlim=(0, WIDTH), ylim=(-height / line, 0))
@@ -99,12 +101,12 @@ class EpisodeList:
         if written == self._written:
             return
         self._written = written
-        self._layers.touch(HEADER)
+        self._layers.touch(X_AXIS)
         self._title.set(text="episodes", x=0, y=-0.5 * TITLE + 0.4)
         for k, row in enumerate(self.rows):
             y = -TITLE - k * ROW
             for text, content in zip(row, texts[k] if k < len(texts) else ("",) * 4, strict=True):
-                text.set_text(content)
+                text.set(text=content, visible=k < len(texts))
             for text, x, below in zip(row, (0.6, WIDTH, 0.6, WIDTH), (0.6, 0.6, 1.85, 1.85), strict=True):
                 text.set_position((x, y - below))
         left_out = len(episodes) - len(self._shown)

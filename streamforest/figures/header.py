@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from streamforest.figures.layers import FRAME, HEADER, Layers
+from streamforest.figures.layers import FRAME, HEADER, X_AXIS, Layers
 from streamforest.figures.themes import Theme, text_size
 from streamforest.protocols import Status
 from streamforest.wording import DASH, rate_text
@@ -59,10 +61,10 @@ class Header:
         self.axes = axes = figure.add_axes((0, 0.9, 1, 0.1))
         axes.set_axis_off()
         quiet: dict[str, Any] = {"color": theme.quiet}
-        self.name = layers.text(axes, HEADER, fontweight="bold", va="center")
-        self.state = layers.text(axes, HEADER, ha="right", va="center")
+        self.name = layers.text(axes, X_AXIS, fontweight="bold", va="center")
+        self.state = layers.text(axes, X_AXIS, ha="right", va="center")
         self.now = layers.text(axes, HEADER, fontweight="bold", va="center")
-        self.alarm = layers.text(axes, HEADER, va="center")
+        self.alarm = layers.text(axes, X_AXIS, va="center")
         self.counter_names = [axes.text(0, 0, "", va="center", **quiet) for _ in range(most)]
         self.counter_values = [layers.text(axes, HEADER, va="center") for _ in range(most)]
         self._written_names: list[str] = []
@@ -77,18 +79,23 @@ class Header:
             self._layers.touch(FRAME)
             self._place(names)
         values = [value for _, value in found] + [""] * (most - len(found))
-        begin = NOW_LETTER * (len(news.now) + 2) if news.now else 0.0
+        # the alarm stays at its place while the state is "calm" or "unusual": it is in a layer that is seldom drawn
+        begin = NOW_LETTER * (max(len(news.now), len("unusual")) + 2) if news.now else 0.0
         alarm = cut_end(news.alarm, int((self._ems - begin) / ALARM_LETTER))
         now = f"\N{BLACK CIRCLE} {news.now}" if news.now else ""
-        texts = [self._title(status, state), state, now, alarm, *values]
+        titles = (self._title(status, state), state, alarm)
         self.alarm.set_x((begin + 1.2 if begin else 0.0) / self._ems)
         self.now.set_color(getattr(self._theme, news.colour))
-        written = [self.name, self.state, self.now, self.alarm, *self.counter_values]
-        for text, content in zip(written, texts, strict=True):
+        self._write_all(X_AXIS, (self.name, self.state, self.alarm), titles)
+        self._write_all(HEADER, (self.now, *self.counter_values), (now, *values))
+        self.state.set_color(self._theme.quiet if state.startswith("live") else self._theme.threshold)
+
+    def _write_all(self, layer: int, texts: Sequence[Text], contents: Sequence[str]) -> None:
+        """Write texts of a layer, which is drawn again if one of them is another one now."""
+        for text, content in zip(texts, contents, strict=True):
             if text.get_text() != content:
                 text.set_text(content)
-                self._layers.touch(HEADER)
-        self.state.set_color(self._theme.quiet if state.startswith("live") else self._theme.threshold)
+                self._layers.touch(layer)
 
     def resize(self, size: float) -> None:
         """Give the texts their sizes, in proportion to one in points."""

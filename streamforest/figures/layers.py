@@ -16,8 +16,8 @@ from matplotlib.text import Text
 from streamforest.figures.shapes import NOTHING
 from streamforest.figures.themes import Theme
 
-#: The layers, from the lowest on: frame and y axes, which matplotlib draws; x axis; header; the stream; what the mouse
-#: points at.
+#: The layers, from the lowest on: frame and y axes, which matplotlib draws; x axis and texts that seldom change; the
+#: counters; the stream; what the mouse points at.
 FRAME, X_AXIS, HEADER, STREAM, POINTER = range(5)
 NOTHING_NEW = POINTER + 1
 
@@ -122,7 +122,8 @@ class Layers:
         canvas.restore_region(self._copies[lowest - 1])
         for number in range(lowest, NOTHING_NEW):
             for axes, artist in self._artists[number]:
-                axes.draw_artist(artist)
+                if artist.get_visible():  # to find out that there is nothing to draw takes matplotlib a while
+                    axes.draw_artist(artist)
             if number < POINTER:
                 is_kept = number < STREAM or self.keeps_stream
                 self._copies[number] = canvas.copy_from_bbox(self._figure.bbox) if is_kept else None

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from streamforest.figures.header import Header
-from streamforest.figures.layers import HEADER, STREAM, Layers
+from streamforest.figures.layers import STREAM, X_AXIS, Layers
 from streamforest.figures.navigation import check_command
 from streamforest.figures.themes import theme_of
 from streamforest.protocols import Status, VerdictMemory
@@ -100,7 +100,7 @@ class LiveFigure(ABC, Generic[Memory]):
         self._numbers = status()
         self.header = Header(self.figure, self._layers, self._theme, self.MOST_COUNTERS)  # views cut the figure there
         place: dict[str, Any] = {"va": "bottom", "transform": self.figure.transFigure, "clip_on": False}
-        self.notice = self._layers.text(self.header.axes, HEADER, **place)
+        self.notice = self._layers.text(self.header.axes, X_AXIS, visible=False, **place)
         self._build()
         self.figure.canvas.mpl_connect("resize_event", lambda _event: self._resize())
 
@@ -125,8 +125,8 @@ class LiveFigure(ABC, Generic[Memory]):
         """Show the line for people, or none."""
         text = self._notice_text()
         if text != self.notice.get_text():
-            self.notice.set_text(text)
-            self._layers.touch(HEADER)
+            self.notice.set(text=text, visible=bool(text))
+            self._layers.touch(X_AXIS)
 
     def _place_notice(self, left: float, right: float, line: float) -> None:
         """Give the line for people its place; margins and the height of a line of text in inches."""

@@ -28,7 +28,7 @@ from streamforest.wording import number_text
 MANY = 60  # episodes or labelled stretches in view: more are drawn with less ink
 MOST_MARKS = 2_000  # anomalies marked one by one; more are marked by each column's lowest and highest
 LARGEST = 1e300  # values beyond are drawn there: the range of an axis must stay finite
-REACH = 6  # pixels around a click in which an anomalous point is preferred
+REACH = 6  # 1/100 inch around the mouse in which an anomalous point is preferred
 #: Widths in sizes of the text: a letter of a legend's key, what else a key takes, and a letter of a panel's title.
 KEY_LETTER, KEY_SPACE, TITLE_LETTER = 0.55, 3.0, 0.7
 NAME_LINE, MARK_LINE = 0.3, 0.74  # where in a row of a detector that judges along its name and its marks stand
@@ -91,7 +91,7 @@ class InView:
         if not len(self.rows) or not isfinite(x):
             return None
         distance = np.abs(self.rows["index"] - x)
-        near = np.flatnonzero(self.rows["is_anomaly"] & (distance <= REACH * self.view.width / self.pixels))
+        near = np.flatnonzero(self.rows["is_anomaly"] & (distance <= REACH / self.hundredths * self.view.width))
         return int(near[np.argmin(distance[near])]) if len(near) else int(np.argmin(distance))
 
     def verdict(self, offset: int) -> Verdict:

@@ -49,7 +49,8 @@ class PointNote:
             axes, 8, layer, color=theme.text, linestyle="", marker="o", markersize=9, fillstyle="none"
         )
         box = {"boxstyle": "round,pad=0.6", "facecolor": theme.page, "edgecolor": theme.quiet, "linewidth": 0.8}
-        self.text = layers.text(axes, layer, bbox=box, linespacing=1.45, multialignment="left", visible=False)
+        self.text = layers.text(axes, layer, bbox=box, linespacing=1.45, multialignment="left")
+        self.hide()
 
     def resize(self, size: float) -> None:
         """Give the note its size, in points."""
@@ -58,7 +59,7 @@ class PointNote:
     def hide(self) -> None:
         """Show no point."""
         for line in (*self._hairs, self._level, self._ring):
-            line.set_data([], [])
+            line.set_visible(False)
         self.text.set(text="", visible=False)
 
     def show(self, points: InView, offset: int) -> None:
@@ -66,6 +67,8 @@ class PointNote:
         index = float(points.rows["index"][offset])
         bottom, top = self._axes.get_ylim()
         value = float(np.clip(points.field("value")[offset], bottom, top))
+        for line in (*self._hairs, self._level, self._ring):
+            line.set_visible(True)
         for hair in self._hairs:
             hair.set_data([index, index], [0, 1])
         self._level.set_data([0, 1], [value, value])
