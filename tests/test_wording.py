@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamforest.protocols import REASONS, verdict_from_row
@@ -27,6 +27,7 @@ def read(text):
     return float(text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
 
 
+@settings(deadline=None)
 @given(st.floats(-1e307, 1e307))
 def test_a_number_by_itself_keeps_five_digits_and_says_no_more(number):
     text = number_text(number)
@@ -35,6 +36,7 @@ def test_a_number_by_itself_keeps_five_digits_and_says_no_more(number):
     assert not ("." in text and text.endswith("0") and "e" not in text)
 
 
+@settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
 def test_a_number_beside_a_band_is_as_fine_as_a_hundredth_of_its_leading_digit(number, half):
     if 0 < abs(number) < 1e-4:
@@ -69,6 +71,7 @@ def test_a_reason_has_the_same_notation_for_all_its_numbers():
     assert expected_text(verdict("spike", 83.1, NAN, NAN, NAN)) == "unknown"
 
 
+@settings(deadline=None)
 @given(st.floats(1e-9, 1e9))
 def test_a_rate_has_a_number_that_can_be_read(rate):
     number, unit = rate_text(rate)
