@@ -94,7 +94,7 @@ class LiveFigure(ABC, Generic[Memory]):
         self._layers = Layers(self.figure, self._theme, is_animated=self.DRAWS_BY_LAYER)
         self._help = False
         self.shows_notices = False
-        self._told = (float("-inf"), "")  # an answer to a key, and until when it is shown
+        self._reply = (float("-inf"), "")  # an answer to a key, and until when it is shown
         self._heard = ""  # the newest notice of the run
         self._notice_letters = 0
         self._numbers = status()
@@ -106,19 +106,19 @@ class LiveFigure(ABC, Generic[Memory]):
 
     def tell(self, text: str, seconds: float = NOTICE_SECONDS) -> None:
         """Show a line for people for some seconds, or until a newer one comes from the run."""
-        self._told = (self._clock() + seconds, text)
+        self._reply = (self._clock() + seconds, text)
 
     def _notice_text(self) -> str:
         """The line for people that is to be shown now; of the run's and the view's own the newer one."""
         if not self.shows_notices:
             return ""
-        until, text = self._told
+        until, text = self._reply
         return cut(text if self._clock() < until else self._heard, self._notice_letters)
 
     def _hear(self, notice: str) -> None:
         """Take the newest line of the run for people; a new one takes the place of what the view itself told."""
         if notice and notice != self._heard:
-            self._told = (float("-inf"), "")
+            self._reply = (float("-inf"), "")
         self._heard = notice
 
     def _write_notice(self) -> None:

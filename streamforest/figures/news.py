@@ -1,4 +1,4 @@
-"""The newest episodes of a stream and its state now, as the figure tells of them."""
+"""The newest episodes of a stream and its state now, as the figure shows them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamforest.verdicts.recent_episodes import RecentEpisodes
 from streamforest.wording import MINUS, kind_text, number_text, reason_text, spread_text
 
 MOST_EPISODES = 200  # that are listed, the newest
-DAY = 86_400.0  # seconds; what is longer ago than that is told with its date
+DAY = 86_400.0  # seconds; what is longer ago than that is shown with its date
 
 
 class StreamNews:

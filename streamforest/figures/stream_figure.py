@@ -23,7 +23,7 @@ from streamforest.verdicts.history import History
 
 HEADER_SECONDS = 0.25  # text is dear to draw and nobody reads faster
 LIST_GAP = 1.6  # between the panels and the list of episodes, in lines of text
-DATE_ROOM = 9.0  # sizes of the text that the date below the panels takes
+DATE_SPACE = 9.0  # sizes of the text that the date below the panels takes
 ROW_OF_OTHERS = 2.3  # lines of text: the name of a detector that judges along, and its marks below it
 
 #: What is said where a command goes nowhere.
@@ -221,7 +221,7 @@ class StreamFigure(LiveFigure[History]):
         scores.yaxis.set_major_locator(MaxNLocator(max(2, min(4, int(lower / 0.4))), steps=[1, 2, 5, 10]))
         body = panels + between + 1.6 * line
         self.episode_list.place(width - (WIDTH + 1.9) * line, bottom, body, line, (width, height))
-        self._place_notice(left, right + beside + DATE_ROOM * line, line)
+        self._place_notice(left, right + beside + DATE_SPACE * line, line)
         self._size_text()
         self._layers.touch(FRAME)
 
