@@ -418,6 +418,8 @@ class Status(NamedTuple):
         Streams that there are now, where the source holds many.
     understood : str
         How the source was understood, in words; empty where it has no columns, and before its first point.
+    notice : str
+        The newest line for people, for some seconds after it was said: what was saved, chosen, or could not be.
     """
 
     source: str
@@ -439,3 +441,4 @@ class Status(NamedTuple):
     seconds_since_last_point: float | None = None
     streams: int | None = None
     understood: str = ""
+    notice: str = ""

@@ -16,6 +16,7 @@ from streamforest.protocols import VERDICT_DTYPE, Verdicts, verdict_from_row
 from streamforest.streams import StreamDetectors
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.history import History
+from streamforest.wording import reason_text
 
 #: Newest points that are drawn, and newest episodes that are listed.
 MOST_POINTS, MOST_EPISODES = 50_000, 10
@@ -54,7 +55,7 @@ def _episodes(verdicts: Verdicts) -> str:
     for first in firsts[-MOST_EPISODES:]:
         verdict = verdict_from_row(flagged[first].item())
         when = f"point {verdict.index:,}" if verdict.time is None else iso_time(verdict.time)
-        rows.append((f"{verdict.episode:,}", when, verdict.reason))
+        rows.append((f"{verdict.episode:,}", when, reason_text(verdict)))
     return _table(("episode", "begins", "reason"), rows) if rows else ""
 
 

@@ -1,20 +1,44 @@
-"""The line of numbers above the panels: source and detector, the state of the view, the counters of the run."""
+"""The lines above the panels: source and detector, the state of the stream, its last alarm, the counters of the run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from streamforest.figures.layers import FRAME, HEADER, Layers
+from streamforest.figures.layers import FRAME, HEADER, X_AXIS, Layers
 from streamforest.figures.themes import Theme, text_size
 from streamforest.protocols import Status
+from streamforest.wording import DASH, rate_text
 
-#: Widths in sizes of the text: a letter of the title, which is larger and bold, and one of the state.
-TITLE_LETTER, STATE_LETTER = 0.78, 0.6
+#: Height of the header in lines of text, and of the space above the panels that it and their titles take.
+HEADER_LINES, TOP_LINES = 6.2, 8.7
+#: Widths in sizes of the text: of a letter of the title, which is larger and bold, of the state of the view, of the
+#: state of the stream, which is bold too, and of the last alarm.
+TITLE_LETTER, STATE_LETTER, NOW_LETTER, ALARM_LETTER = 0.78, 0.6, 0.74, 0.58
 #: Width of a number's place, in the same: the least, below which the last numbers are left out, and the usual one.
 LEAST_PLACE, USUAL_PLACE = 6.5, 9.5
+
+
+class News(NamedTuple):
+    """What a person wants to know first.
+
+    Attributes
+    ----------
+    now : str
+        The state of the stream now; empty where there are many streams.
+    colour : str
+        Of that text: the name of a colour of the theme.
+    alarm : str
+        The last alarm and why it was one.
+    """
+
+    now: str
+    colour: str
+    alarm: str
 
 
 class Header:
@@ -37,14 +61,16 @@ class Header:
         self.axes = axes = figure.add_axes((0, 0.9, 1, 0.1))
         axes.set_axis_off()
         quiet: dict[str, Any] = {"color": theme.quiet}
-        self.name = layers.text(axes, HEADER, fontweight="bold", va="center")
-        self.state = layers.text(axes, HEADER, ha="right", va="center")
+        self.name = layers.text(axes, X_AXIS, fontweight="bold", va="center")
+        self.state = layers.text(axes, X_AXIS, ha="right", va="center")
+        self.now = layers.text(axes, HEADER, fontweight="bold", va="center")
+        self.alarm = layers.text(axes, X_AXIS, va="center")
         self.counter_names = [axes.text(0, 0, "", va="center", **quiet) for _ in range(most)]
         self.counter_values = [layers.text(axes, HEADER, va="center") for _ in range(most)]
         self._written_names: list[str] = []
 
-    def write(self, status: Status, state: str) -> None:
-        """Write how the run stands, and the state of the view."""
+    def write(self, status: Status, state: str, news: News) -> None:
+        """Write how the run stands, the state of the view, and what is new."""
         most = len(self.counter_names)
         found = counters(status)[: min(most, max(1, int(self._ems / LEAST_PLACE)))]
         names = [name for name, _ in found]
@@ -53,17 +79,29 @@ class Header:
             self._layers.touch(FRAME)
             self._place(names)
         values = [value for _, value in found] + [""] * (most - len(found))
-        texts = [self._title(status, state), state, *values]
-        for text, content in zip([self.name, self.state, *self.counter_values], texts, strict=True):
+        # the alarm stays at its place while the state is "calm" or "unusual": it is in a layer that is seldom drawn
+        begin = NOW_LETTER * (max(len(news.now), len("unusual")) + 2) if news.now else 0.0
+        alarm = cut_end(news.alarm, int((self._ems - begin) / ALARM_LETTER))
+        now = f"\N{BLACK CIRCLE} {news.now}" if news.now else ""
+        titles = (self._title(status, state), state, alarm)
+        self.alarm.set_x((begin + 1.2 if begin else 0.0) / self._ems)
+        self.now.set_color(getattr(self._theme, news.colour))
+        self._write_all(X_AXIS, (self.name, self.state, self.alarm), titles)
+        self._write_all(HEADER, (self.now, *self.counter_values), (now, *values))
+        self.state.set_color(self._theme.quiet if state.startswith("live") else self._theme.threshold)
+
+    def _write_all(self, layer: int, texts: Sequence[Text], contents: Sequence[str]) -> None:
+        """Write texts of a layer, which is drawn again if one of them is another one now."""
+        for text, content in zip(texts, contents, strict=True):
             if text.get_text() != content:
                 text.set_text(content)
-                self._layers.touch(HEADER)
-        self.state.set_color(self._theme.quiet if state.startswith("live") else self._theme.threshold)
+                self._layers.touch(layer)
 
     def resize(self, size: float) -> None:
         """Give the texts their sizes, in proportion to one in points."""
         self.name.set_fontsize(1.25 * size)
-        self.state.set_fontsize(size)
+        for text in (self.state, self.now, self.alarm):
+            text.set_fontsize(size)
         for text in self.counter_names:
             text.set_fontsize(0.92 * size)
         for text in self.counter_values:
@@ -81,30 +119,34 @@ class Header:
         return float(self.axes.bbox.width) / self._figure.dpi * 72 / text_size(self._figure)
 
     def _place(self, names: list[str]) -> None:
-        self.name.set(x=0, y=0.74)
-        self.state.set(x=1, y=0.74)
+        self.name.set(x=0, y=0.84)
+        self.state.set(x=1, y=0.84)
+        self.now.set(x=0, y=0.54)
+        self.alarm.set_y(0.54)
         step = min(USUAL_PLACE / self._ems, 1.0 / len(names))
         for k, (name, value) in enumerate(zip(self.counter_names, self.counter_values, strict=True)):
-            name.set(x=k * step, y=0.36, text=names[k] if k < len(names) else "")
-            value.set(x=k * step, y=0.08)
+            name.set(x=k * step, y=0.27, text=names[k] if k < len(names) else "")
+            value.set(x=k * step, y=0.05)
 
 
 def percent(share: float | None) -> str:
     """A share as text."""
-    return "\N{EN DASH}" if share is None else f"{100 * share:.3g} %"
+    return DASH if share is None else f"{100 * share:.3g} %"
 
 
 def counters(status: Status) -> list[tuple[str, str]]:
-    """Names and values of the line of numbers above the panels."""
+    """Names and values of the line of numbers above the panels, those first that a person wants first."""
     streams = [] if status.streams is None else [("streams", f"{status.streams:,}")]
+    number, unit = rate_text(status.points_per_second)
+    is_none_yet = status.realised_rate is not None and not status.anomalies
     found = [
         *streams,
         ("points", f"{status.points:,}"),
-        ("points/s", f"{status.points_per_second:,.{0 if status.points_per_second >= 100 else 1}f}"),
-        ("anomalous", f"{status.anomalies:,}"),
         ("episodes", f"{status.episodes:,}"),
-        ("alarm rate", percent(status.realised_rate)),
+        ("alarm rate", "none yet" if is_none_yet else percent(status.realised_rate)),
         ("asked for", percent(status.alarm_rate) if status.alarms_a_day is None else f"{status.alarms_a_day:g} a day"),
+        ("anomalous", f"{status.anomalies:,}"),
+        (f"points/{unit}", number if status.points_per_second > 0 else DASH),
     ]
     if status.precision is not None:
         found.append(("precision", f"{status.precision:.2f}"))
@@ -113,10 +155,16 @@ def counters(status: Status) -> list[tuple[str, str]]:
     return found
 
 
-def state_text(unseen: int | None, warm_up: float) -> str:
-    """The state of a view: how many points came since it stands still (None where it does not), or the warm-up."""
-    if unseen is not None:
-        return f"paused, {unseen:,} new points"
-    if warm_up < 1:
-        return f"warming up: {floor(100 * warm_up)} %"
-    return "live   h: keys"
+def state_text(unseen: int | None) -> str:
+    """The state of a view: how many points came since it stands still; None where it does not."""
+    return "live   h: keys" if unseen is None else f"paused, {unseen:,} new points"
+
+
+def warm_up_text(warm_up: float) -> str:
+    """How far the warm-up has come, given as a share."""
+    return f"warming up: {floor(100 * warm_up)} %"
+
+
+def cut_end(text: str, letters: int) -> str:
+    """Text without its end if it is longer than so many letters."""
+    return text if len(text) <= letters else f"{text[: max(0, letters - 1)]}\N{HORIZONTAL ELLIPSIS}"

@@ -16,8 +16,10 @@ from matplotlib.text import Text
 from streamforest.figures.shapes import NOTHING
 from streamforest.figures.themes import Theme
 
-#: The layers, from the lowest on: frame and y axes, which matplotlib draws; x axis; header; the stream.
-FRAME, X_AXIS, HEADER, STREAM = range(4)
+#: The layers, from the lowest on: frame and y axes, which matplotlib draws; x axis and texts that seldom change; the
+#: counters; the stream; what the mouse points at.
+FRAME, X_AXIS, HEADER, STREAM, POINTER = range(5)
+NOTHING_NEW = POINTER + 1
 
 MOST_MEASURES = 256  # of texts, several times those of a picture
 
@@ -37,13 +39,17 @@ class Layers:
     Attributes
     ----------
     lowest : int
-        The lowest layer that has to be drawn with the next frame; the stream always has.
+        The lowest layer that has to be drawn with the next frame; NOTHING_NEW where none has.
+    keeps_stream : bool
+        Whether the stream is kept as pixels too, so that what lies above it can be drawn alone. That takes time, which
+        nobody needs while the mouse is elsewhere.
     """
 
     def __init__(self, figure: Figure, theme: Theme, *, is_animated: bool = True) -> None:
         self._figure, self._theme, self._is_animated = figure, theme, is_animated
-        self._artists: list[list[tuple[Axes, Artist]]] = [[] for _ in range(STREAM + 1)]
-        self._copies: list[Any] = [None] * STREAM
+        self._artists: list[list[tuple[Axes, Artist]]] = [[] for _ in range(NOTHING_NEW)]
+        self._copies: list[Any] = [None] * POINTER
+        self.keeps_stream = False
         self._hosted: tuple[Any, ...] = ()
         self.lowest = FRAME
         figure.canvas.mpl_connect("draw_event", self._on_draw)
@@ -96,10 +102,10 @@ class Layers:
         elif self.lowest == FRAME:
             canvas.draw()
         else:
-            self._draw_from(self.lowest)
+            self._draw_from(self.lowest if self._copies[STREAM] is not None else min(self.lowest, STREAM))
             canvas.blit(self._figure.bbox)
         forget_measures(canvas)
-        self.lowest = STREAM
+        self.lowest = NOTHING_NEW
 
     def _on_draw(self, _event: object) -> None:
         """Finish a full draw, which anything may ask for: matplotlib has drawn the frame only."""
@@ -114,11 +120,13 @@ class Layers:
     def _draw_from(self, lowest: int) -> None:
         canvas: Any = self._figure.canvas  # one that blits: its methods ship no types
         canvas.restore_region(self._copies[lowest - 1])
-        for number in range(lowest, STREAM + 1):
+        for number in range(lowest, NOTHING_NEW):
             for axes, artist in self._artists[number]:
-                axes.draw_artist(artist)
-            if number < STREAM:
-                self._copies[number] = canvas.copy_from_bbox(self._figure.bbox)
+                if artist.get_visible():  # to find out that there is nothing to draw takes matplotlib a while
+                    axes.draw_artist(artist)
+            if number < POINTER:
+                is_kept = number < STREAM or self.keeps_stream
+                self._copies[number] = canvas.copy_from_bbox(self._figure.bbox) if is_kept else None
 
     def _animate(self, animated: bool) -> None:
         for layer in self._artists[X_AXIS:]:

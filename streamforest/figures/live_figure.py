@@ -14,13 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from streamforest.figures.header import Header
-from streamforest.figures.layers import STREAM, Layers
+from streamforest.figures.layers import STREAM, X_AXIS, Layers
 from streamforest.figures.navigation import check_command
 from streamforest.figures.themes import theme_of
 from streamforest.protocols import Status, VerdictMemory
+from streamforest.wording import cut
 
 #: Characters of the longest line below the keys.
 HELP_WIDTH = 60
+NOTICE_SECONDS = 4.0  # for which the answer to a key is shown
+NOTICE_LETTER = 0.6  # width of a letter of a notice, in sizes of its text
 
 Memory = TypeVar("Memory", bound=VerdictMemory)
 
@@ -55,6 +58,10 @@ class LiveFigure(ABC, Generic[Memory]):
         The line of numbers.
     keys : matplotlib.text.Text
         The list of keys, empty where it is not shown.
+    shows_notices : bool
+        Whether lines for people are shown at the lower edge for some seconds; off, for saved pictures.
+    notice : matplotlib.text.Text
+        The one that is shown, or empty.
 
     Raises
     ------
@@ -86,10 +93,46 @@ class LiveFigure(ABC, Generic[Memory]):
         FigureCanvasAgg(self.figure)
         self._layers = Layers(self.figure, self._theme, is_animated=self.DRAWS_BY_LAYER)
         self._help = False
+        self.shows_notices = False
+        self._reply = (float("-inf"), "")  # an answer to a key, and until when it is shown
+        self._heard = ""  # the newest notice of the run
+        self._notice_letters = 0
         self._numbers = status()
         self.header = Header(self.figure, self._layers, self._theme, self.MOST_COUNTERS)  # views cut the figure there
+        place: dict[str, Any] = {"va": "bottom", "transform": self.figure.transFigure, "clip_on": False}
+        self.notice = self._layers.text(self.header.axes, X_AXIS, visible=False, **place)
         self._build()
         self.figure.canvas.mpl_connect("resize_event", lambda _event: self._resize())
+
+    def tell(self, text: str, seconds: float = NOTICE_SECONDS) -> None:
+        """Show a line for people for some seconds, or until a newer one comes from the run."""
+        self._reply = (self._clock() + seconds, text)
+
+    def _notice_text(self) -> str:
+        """The line for people that is to be shown now; of the run's and the view's own the newer one."""
+        if not self.shows_notices:
+            return ""
+        until, text = self._reply
+        return cut(text if self._clock() < until else self._heard, self._notice_letters)
+
+    def _hear(self, notice: str) -> None:
+        """Take the newest line of the run for people; a new one takes the place of what the view itself told."""
+        if notice and notice != self._heard:
+            self._reply = (float("-inf"), "")
+        self._heard = notice
+
+    def _write_notice(self) -> None:
+        """Show the line for people, or none."""
+        text = self._notice_text()
+        if text != self.notice.get_text():
+            self.notice.set(text=text, visible=bool(text))
+            self._layers.touch(X_AXIS)
+
+    def _place_notice(self, left: float, right: float, line: float) -> None:
+        """Give the line for people its place; margins and the height of a line of text in inches."""
+        width, height = (float(n) for n in self.figure.get_size_inches())
+        self.notice.set(x=left / width, y=0.3 * line / height, fontsize=72 * line)
+        self._notice_letters = max(10, int((width - left - right) / line / NOTICE_LETTER))
 
     def _help_text(self) -> str:
         """The keys, and how the source is understood; empty where they are hidden."""
@@ -136,9 +179,8 @@ class LiveFigure(ABC, Generic[Memory]):
     def select(self, x_data: float | None) -> None:
         """Show the numbers of the point nearest to a place on the x axis, if there is one; None hides them."""
 
-    def describe_at(self, x: float, y: float) -> str | None:  # noqa: ARG002 - for those that can
-        """Numbers and reason of the point at a place on the canvas, in pixels; None where there is none."""
-        return None
+    def follow_mouse(self) -> None:
+        """Heed the mouse on the canvas from now on, if this figure does anything with it."""
 
     @abstractmethod
     def refresh(self) -> bool:

@@ -14,7 +14,11 @@ SECONDS_IN_VIEW = 10  # at least, as long as the user has not chosen a width
 STEPS = 8  # a full view moves on by this part of its width, so that its axis seldom changes
 
 #: Commands that a figure takes.
-COMMANDS = ("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "help")
+COMMANDS = (
+    *("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "previous-anomaly", "next-anomaly"),
+    *("episodes", "help"),
+)
+GROWTH = 1.25  # of the width of a view that grows with its stream: no more than a fifth of it is empty
 
 
 def check_command(name: str) -> None:
@@ -74,23 +78,41 @@ class Navigation:
         return self._history.end - self.kept.end
 
     def command(self, name: str) -> None:
-        """Change the view, by one of COMMANDS but "help"."""
+        """Change the view, by one of COMMANDS; those that do not move it change nothing."""
         if name == "live" or (name == "pause" and self.paused):
             self._held = self.selected = None
         elif name == "last-anomaly":
             self._go_to_anomaly()
+        elif name in ("previous-anomaly", "next-anomaly"):
+            self._step_to_anomaly(is_back=name == "previous-anomaly")
         elif name in ("wider", "narrower"):
             self.choose_span(round(self.view.width * (2.0 if name == "wider" else 0.5)))
-        else:
+        elif name in ("pause", "back", "forward"):
             by = {"pause": 0.0, "back": -0.5, "forward": 0.5}[name]
             self._hold(self.view.left + round(by * self.view.width), self.view.width, moved=by != 0)
+
+    def zoom(self, factor: float, around: float) -> None:
+        """Hold the view, so many times as wide as it is; a place in it, as a stream index, stays where it is."""
+        width = self._width_within(round(self.view.width * factor))
+        share = (around - self.view.left) / self.view.width
+        self._hold(round(around - share * width), width)
+
+    def move_to(self, left: float) -> None:
+        """Hold the view with its left edge at a stream index, as far as there are points; its width stays."""
+        latest = max(self.view.left, self.kept.end - self.view.width)
+        self._hold(max(self.kept.first, min(round(left), latest)), self.view.width, moved=False)
 
     def choose_span(self, points: int) -> None:
         """Show so many points, as far as so many are kept; a view that stands still keeps its middle."""
         self._span_chosen = True
         self.span = max(NARROWEST, min(points, self._history.capacity))
         if self._held:
-            self._hold((self._held.left + self._held.right - self.span) // 2, self.span)
+            width = self._width_within(self.span)
+            self._hold((self._held.left + self._held.right - width) // 2, width)
+
+    def _width_within(self, points: int) -> int:
+        """A width of a view that stands still: it shows no more than there is."""
+        return max(NARROWEST, min(points, self.kept.end - self.kept.first))
 
     def show(self, index: int) -> bool:
         """Hold the view around a point, by its stream index, and select it; False where it is not kept."""
@@ -116,17 +138,41 @@ class Navigation:
         self.follow()
         here = self.selected if self._held else None
         found = self.kept.last_anomaly() if here is None else self.kept.previous_anomaly(self._episode_start(here))
-        found = self.kept.last_anomaly() if found is None else found
-        if found is None:
-            return
-        self._hold(found - self.view.width // 2, self.view.width)
-        self.selected = found
+        self._go_to(self.kept.last_anomaly() if found is None else found)
+
+    def _step_to_anomaly(self, is_back: bool) -> None:
+        """Go to the episode before or behind the selected point; where none is selected, the middle of the view."""
+        self.follow()
+        here = self.selected if self._held else None
+        if here is None:
+            here = self.view.left + self.view.width // 2 if self._held else self.kept.end
+        if is_back:
+            self._go_to(self.kept.previous_anomaly(self._episode_start(here)))
+        else:
+            self._go_to(self.kept.next_anomaly(self._episode_end(here)))
+
+    def go_to(self, index: int) -> bool:
+        """Hold the view, as wide as it is, around a point and select it; False where it is not kept."""
+        if index >= self.kept.end:
+            self._held = None  # it came since the view stands still
+        self.follow()
+        if not self.kept.first <= index < self.kept.end:
+            return False
+        self._go_to(index)
+        return True
+
+    def _go_to(self, anomaly: int | None) -> None:
+        if anomaly is not None:
+            self._hold(anomaly - self.view.width // 2, self.view.width)
+            self.selected = anomaly
 
     def _episode_start(self, index: int) -> int:
-        """Index of the first kept point of the episode that a point belongs to."""
-        rows = self.kept.view(self.kept.first, index)
-        same = rows["index"][(rows["episode"] == rows["episode"][-1]) & rows["is_anomaly"]] if len(rows) else []
-        return int(same[0]) if len(same) else index
+        """Index of the first kept point of the episode that a point belongs to; its own where it is no anomaly."""
+        return same_episode(index, self.kept.view(self.kept.first, index))[0]
+
+    def _episode_end(self, index: int) -> int:
+        """Index of the last kept point of the same."""
+        return same_episode(index, self.kept.view(index, self.kept.end))[-1]
 
     def twin(self) -> Navigation:
         """The same view, up to date, of the same points."""
@@ -147,10 +193,13 @@ class Navigation:
         if len(new):
             self.kept.write(new)
 
-    def update(self, points_per_second: float) -> Verdicts:
-        """Bring the view up to date with the stream, which comes so fast; gives the points in view."""
+    def advance(self, points_per_second: float) -> None:
+        """Bring the view up to date with the stream, which comes so fast."""
         self.follow()
         self.view = self._next_view(points_per_second)
+
+    def in_view(self) -> Verdicts:
+        """The points in view."""
         return self.kept.view(self.view.left, self.view.right - 1)
 
     def _next_view(self, points_per_second: float) -> View:
@@ -163,11 +212,20 @@ class Navigation:
         return live_view(self.kept.first, self.kept.end, self.span)
 
 
+def same_episode(index: int, rows: Verdicts) -> list[int]:
+    """Indices of those of the rows that are in the episode of the point with an index; itself where it is in none."""
+    episode = rows["episode"][rows["index"] == index]
+    if not len(episode) or not episode[0]:
+        return [index]
+    same: list[int] = rows["index"][(rows["episode"] == episode[0]) & rows["is_anomaly"]].tolist()
+    return same or [index]
+
+
 def live_view(first: int, end: int, span: int) -> View:
     """The view that follows the stream: it grows with it from 64 points on, then moves in steps."""
     width = 64
     while width < min(end - first, span):
-        width *= 2
+        width = round(GROWTH * width)
     width = min(width, span)
     if not first and end <= width:
         return View(0, width)

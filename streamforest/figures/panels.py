@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from math import ceil, isfinite
 from typing import Any
 
@@ -17,17 +16,19 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from streamforest.figures.axes import NumberFormatter, next_limits
+from streamforest.figures.edge_marks import EdgeMarks
 from streamforest.figures.layers import HEADER, STREAM, Layers
 from streamforest.figures.navigation import View
 from streamforest.figures.shapes import NOTHING, boxes, merge, ribbon, runs, steps
 from streamforest.figures.themes import Theme
 from streamforest.protocols import NORMAL, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.history import Floats, Marks, columns
+from streamforest.wording import number_text
 
 MANY = 60  # episodes or labelled stretches in view: more are drawn with less ink
 MOST_MARKS = 2_000  # anomalies marked one by one; more are marked by each column's lowest and highest
 LARGEST = 1e300  # values beyond are drawn there: the range of an axis must stay finite
-REACH = 6  # pixels around a click in which an anomalous point is preferred
+REACH = 6  # 1/100 inch around the mouse in which an anomalous point is preferred
 #: Widths in sizes of the text: a letter of a legend's key, what else a key takes, and a letter of a panel's title.
 KEY_LETTER, KEY_SPACE, TITLE_LETTER = 0.55, 3.0, 0.7
 NAME_LINE, MARK_LINE = 0.3, 0.74  # where in a row of a detector that judges along its name and its marks stand
@@ -90,12 +91,12 @@ class InView:
         if not len(self.rows) or not isfinite(x):
             return None
         distance = np.abs(self.rows["index"] - x)
-        near = np.flatnonzero(self.rows["is_anomaly"] & (distance <= REACH * self.view.width / self.pixels))
+        near = np.flatnonzero(self.rows["is_anomaly"] & (distance <= REACH / self.hundredths * self.view.width))
         return int(near[np.argmin(distance[near])]) if len(near) else int(np.argmin(distance))
 
-    def describe(self, offset: int) -> str:
-        """Numbers and reason of a point, by its offset."""
-        return describe(verdict_from_row(self.rows[offset].item()))
+    def verdict(self, offset: int) -> Verdict:
+        """A point, by its offset."""
+        return verdict_from_row(self.rows[offset].item())
 
     def shades(self) -> Path:
         """The episodes as boxes; where they are few, from the bottom of a panel to its top."""
@@ -164,11 +165,15 @@ class Panel:
         self.axes.set_title(title, loc="left", color=self._theme.text, fontweight="bold", fontsize=size, pad=7)
 
     def _legend(self, title: str, keys: Sequence[Artist], size: float) -> None:
+        """Write the keys, the last left out if there is no space for all, and the title if there is some left."""
+        space = float(self.axes.bbox.width) / dpi_of(self.axes) * 72 / size
+        widths = np.cumsum([KEY_LETTER * len(str(key.get_label())) + KEY_SPACE for key in keys])
+        fitting = max(1, int(np.count_nonzero(widths <= space)))
         self.axes.legend(
-            handles=list(keys),
+            handles=list(keys[:fitting]),
             loc="lower right",
             bbox_to_anchor=(1, 1),
-            ncols=len(keys),
+            ncols=fitting,
             frameon=False,
             borderaxespad=0.2,
             handlelength=1.3,
@@ -177,16 +182,8 @@ class Panel:
             labelcolor=self._theme.quiet,
             fontsize=size * 0.92,
         )
-        letters = sum(len(str(key.get_label())) for key in keys)
-        ems = KEY_LETTER * letters + KEY_SPACE * len(keys) + TITLE_LETTER * len(title)
-        fits = ems * size <= float(self.axes.bbox.width) / dpi_of(self.axes) * 72
-        self.entitle(title if fits else "", size)  # the keys say it too
-
-    def _hair(self) -> Line2D:
-        """The line through the selected point."""
-        return self._layers.line(
-            self.axes, 7.5, color=self._theme.quiet, linewidth=0.8, transform=self.axes.get_xaxis_transform()
-        )
+        has_title = float(widths[-1]) + TITLE_LETTER * len(title) <= space
+        self.entitle(title if has_title else "", size)  # the keys say it too
 
     def _centred_text(self) -> Text:
         return self._layers.text(
@@ -213,7 +210,7 @@ class Panel:
     @staticmethod
     def _marked(points: InView, values: Floats) -> tuple[Floats, Floats]:
         """Where the marks of the anomalous points stand."""
-        flagged = points.rows["is_anomaly"]
+        flagged = points.rows["is_anomaly"] & ~np.isnan(values)
         if np.count_nonzero(flagged) <= MOST_MARKS:
             return points.x[flagged], values[flagged]
         column = columns(np.where(flagged, values, np.nan), points.first, points.per_column)
@@ -221,7 +218,7 @@ class Panel:
 
 
 class StreamPanel(Panel):
-    """The stream: its values, what was expected, what is anomalous, what is labelled, and the selected point."""
+    """The stream: its values, what was expected, what is anomalous, and what is labelled."""
 
     def __init__(self, axes: Axes, layers: Layers, theme: Theme) -> None:
         super().__init__(axes, layers, theme)
@@ -237,16 +234,15 @@ class StreamPanel(Panel):
             axes, 6, color=theme.label, linestyle="", marker="o", markersize=9, fillstyle="none", markeredgewidth=1.3
         )
         self.marks = layers.line(axes, 7, markersize=6, markeredgewidth=0.7, **_mark(theme))
-        self.hair = self._hair()
-        self.chosen = layers.line(axes, 8, color=theme.text, linestyle="", marker="o", markersize=9, fillstyle="none")
-        box = {"boxstyle": "round,pad=0.6", "facecolor": theme.page, "edgecolor": theme.quiet, "linewidth": 0.8}
-        self.note = layers.text(axes, STREAM, bbox=box, linespacing=1.45, multialignment="left")
+        self.outside = EdgeMarks(axes, layers, theme)
         self.waiting = self._centred_text()
+        self.newest = layers.text(axes, STREAM, va="center", fontweight="bold", transform=axes.get_yaxis_transform())
 
     def resize(self, size: float, labelled: bool) -> None:
         """Give the texts their sizes, in proportion to one in points; ``labelled``: whether there are labels."""
-        self.note.set_fontsize(size)
         self.waiting.set_fontsize(size)
+        self.outside.resize(size)
+        self.newest.set_fontsize(0.92 * size)
         self.axes.tick_params(axis="y", labelsize=0.92 * size)
         self.axes.title.set_fontsize(size)
         self._legend("stream", self._keys(labelled), size)
@@ -256,9 +252,9 @@ class StreamPanel(Panel):
         mark = Line2D([], [], color=theme.anomaly, linestyle="", marker="o", markersize=5.5, label="anomalous")
         keys: list[Artist] = [
             Line2D([], [], color=theme.value, linewidth=1.8, label="value"),
-            Line2D([], [], color=theme.expected, linewidth=1.2, label="expected"),
-            Patch(facecolor=theme.band, label="usual band"),
             mark,
+            Patch(facecolor=theme.band, label="usual band"),
+            Line2D([], [], color=theme.expected, linewidth=1.2, label="expected"),
             Patch(facecolor=theme.episode, label="episode"),
         ]
         ring = Line2D([], [], color=theme.label, linestyle="", marker="o", markersize=6.5, fillstyle="none")
@@ -276,11 +272,31 @@ class StreamPanel(Panel):
         self._draw_expected(points)
         self._draw_labels(points)
         # A missing reading has no value: its mark stands where the value was expected, else on the axis.
-        bottom = self.axes.get_ylim()[0]
+        bottom, top = self.axes.get_ylim()
         expected = points.field("expected")
         places = np.where(np.isfinite(values), values, np.where(np.isfinite(expected), expected, bottom))
-        self.marks.set_data(*self._marked(points, places))
+        is_inside = (places >= bottom) & (places <= top)
+        self.marks.set_data(*self._marked(points, np.where(is_inside, places, np.nan)))
+        self.outside.draw(x, places, points.rows["is_anomaly"], points.view.width)
         self.waiting.set(x=0.5, y=0.5, text="" if len(values) else "waiting for the first point")
+
+    @property
+    def letters_of_newest(self) -> int:
+        """Letters that the number of the newest value has at most, as long as it is within the y axis."""
+        bottom, top = self.axes.get_ylim()
+        return max(len(number_text(edge, top / 2 - bottom / 2, keeps_zeros=True)) for edge in (bottom, top)) + 1
+
+    def write_newest(self, points: InView, is_newest_in_view: bool) -> None:
+        """Write the number of the newest value beside the panel, as high as it stands."""
+        value = float(points.field("value")[-1]) if is_newest_in_view else float("nan")
+        if not isfinite(value):
+            self.newest.set_text("")
+            return
+        bottom, top = self.axes.get_ylim()
+        gap = 0.6 * float(self.newest.get_fontsize()) / 72 * dpi_of(self.axes) / max(1.0, float(self.axes.bbox.width))
+        colour = self._theme.anomaly if points.rows["is_anomaly"][-1] else self._theme.value
+        text = number_text(value, top / 2 - bottom / 2, keeps_zeros=True)
+        self.newest.set(text=text, x=1 + gap, y=min(max(value, bottom), top), color=colour)
 
     def _draw_expected(self, points: InView) -> None:
         x, (lower, upper, expected) = points.x, (points.field(name) for name in ("lower", "upper", "expected"))
@@ -302,33 +318,6 @@ class StreamPanel(Panel):
         short = starts[ends - starts < 2] if len(starts) < MANY else starts[:0]
         self.rings.set_data(x[short], values[short])
 
-    def select(self, points: InView, offset: int | None) -> None:
-        """Show the numbers of a point, by its offset; None shows none."""
-        if offset is None:
-            self.note.set_text("")
-            self.hair.set_data([], [])
-            self.chosen.set_data([], [])
-            return
-        x, value = float(points.rows["index"][offset]), float(points.field("value")[offset])
-        self.hair.set_data([x, x], [0, 1])
-        self.chosen.set_data([x], [value])
-        self._place_note((x - points.view.left) / points.view.width, value, points.describe(offset))
-
-    def _place_note(self, share: float, value: float, text: str) -> None:
-        """Put the note on the side of the point that has more space, inside the panel."""
-        bottom, top = self.axes.get_ylim()
-        left_of = share > 0.5
-        low = isfinite(value) and value - bottom > 0.5 * (top - bottom)
-        gap = 16 * dpi_of(self.axes) / 100 / max(1.0, self.axes.bbox.width)
-        self.note.set(
-            text=text,
-            x=share + (-gap if left_of else gap),
-            y=0.07 if low else 0.93,
-            ha="right" if left_of else "left",
-            va="bottom" if low else "top",
-            transform=self.axes.transAxes,
-        )
-
 
 class ScorePanel(Panel):
     """The scores, and the threshold that they are held against."""
@@ -336,7 +325,6 @@ class ScorePanel(Panel):
     def __init__(self, axes: Axes, layers: Layers, theme: Theme) -> None:
         super().__init__(axes, layers, theme)
         self.marks = layers.line(axes, 7, markersize=4.5, markeredgewidth=0.5, **_mark(theme))
-        self.hair = self._hair()
         self.score = layers.line(axes, 4, color=theme.value, linewidth=1.1, solid_joinstyle="round")
         self.score_columns = layers.area(axes, 4, facecolor=theme.value, edgecolor="none")
         self.threshold = layers.line(axes, 5, color=theme.threshold, linewidth=1.5)
@@ -363,11 +351,6 @@ class ScorePanel(Panel):
         self.marks.set_data(*self._marked(points, score))
         unknown = len(score) > 0 and not np.isfinite(score).any()
         self.no_score.set(x=0.5, y=0.5, text="no score yet: the memory is warming up" if unknown else "")
-
-    def select(self, points: InView, offset: int | None) -> None:
-        """Draw a line through a point, by its offset; None draws none."""
-        x = [] if offset is None else [float(points.rows["index"][offset])] * 2
-        self.hair.set_data(x, [0, 1][: len(x)])
 
 
 class OthersPanel(Panel):
@@ -432,25 +415,3 @@ def _mark(theme: Theme) -> dict[str, Any]:
 
 def _changes(numbers: NDArray[Any]) -> NDArray[np.intp]:
     return np.cumsum(np.r_[0, np.diff(numbers) != 0])[: len(numbers)]
-
-
-def describe(verdict: Verdict) -> str:
-    """A point's numbers and what is unusual about it, in a few short lines."""
-
-    def shown(number: float | None) -> str:
-        return "unknown" if number is None else f"{number:.5g}"
-
-    when = "" if verdict.time is None else f", {datetime.fromtimestamp(verdict.time, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    lines = [f"point {verdict.index:,}{when}"]
-    lines.append("value missing" if verdict.value is None else f"value {shown(verdict.value)}")
-    if verdict.expected is not None:
-        lines[-1] += f", expected {shown(verdict.expected)} ({shown(verdict.lower)} to {shown(verdict.upper)})"
-    if verdict.score is None:
-        lines.append("no score yet (warm-up)")
-    else:
-        lines.append(f"score {shown(verdict.score)}, threshold {shown(verdict.threshold)}, p {shown(verdict.p_value)}")
-    if verdict.is_anomaly:
-        lines.append(verdict.reason or "anomalous")
-    if verdict.label is not None:
-        lines.append(f"label: {verdict.label}")
-    return "\n".join(lines)

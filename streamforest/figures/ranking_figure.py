@@ -13,8 +13,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from streamforest.figures.axes import NumberFormatter, value_range
-from streamforest.figures.header import state_text
+from streamforest.figures.axes import NumberFormatter, usual_range
+from streamforest.figures.header import HEADER_LINES, News, state_text, warm_up_text
 from streamforest.figures.layers import forget_measures
 from streamforest.figures.live_figure import LiveFigure
 from streamforest.figures.panels import LARGEST
@@ -23,8 +23,10 @@ from streamforest.figures.themes import is_wide, text_size
 from streamforest.moments import iso_time
 from streamforest.stream_names import shown_key
 from streamforest.verdicts.ranking import LEAST_P, PAST, Rank, StreamRanking
+from streamforest.wording import cut
 
 FRAME_SECONDS = 1.0  # between two draws: each is a whole one
+NOTICE_SECONDS = 0.25  # between two looks for what the run says
 MOST_PANELS, FEWER_PANELS = 6, 4  # of a wide and of a narrow figure
 MOST_ROWS = 40  # of the ranking
 MOMENT_LETTER = 0.5  # width of a letter of the times below a panel, in sizes of the text
@@ -61,8 +63,10 @@ class RankingPanel:
         axes.add_artist(self._band)
         self._band.set_clip_path(axes.patch)
         self._value = axes.add_line(Line2D([], [], color=theme.value, linewidth=1.2, zorder=4))
-        mark: dict[str, Any] = {"marker": "o", "linestyle": "", "markeredgecolor": theme.page, "markeredgewidth": 0.6}
-        self.marks = axes.add_line(Line2D([], [], color=theme.anomaly, markersize=5.5, zorder=5, clip_on=False, **mark))
+        mark: dict[str, Any] = {"color": theme.anomaly, "linestyle": "", "zorder": 5, "clip_on": False}
+        mark |= {"markersize": 5.5, "markeredgecolor": theme.page, "markeredgewidth": 0.6}
+        # anomalous points at their place, and those outside of the axis at its edge
+        self.marks, self.above, self.below = (axes.add_line(Line2D([], [], marker=sign, **mark)) for sign in "o^v")
         self._theme = theme
         text: dict[str, Any] = {"transform": axes.transAxes, "parse_math": False}
         self.key = axes.text(0, 1, "", fontweight="bold", color=theme.text, va="bottom", **text)
@@ -82,15 +86,21 @@ class RankingPanel:
         """Draw the newest points of a stream."""
         values, lower, upper = (np.clip(past[name], -LARGEST, LARGEST) for name in ("value", "lower", "upper"))
         x = np.arange(1 - len(past), 1, dtype=np.float64)
-        low, high = value_range(values, lower, upper) if len(past) else (np.nan, np.nan)
+        flagged = past["is_anomaly"]
+        low, high = usual_range(values, lower, upper, flagged)
         if np.isfinite(low):
             margin = 0.1 * (high - low) or 0.05 * abs(high) or 1.0
             self.axes.set_ylim(low - margin, high + margin)
         self._band.set_path(ribbon(x, lower, upper))
         self._value.set_data(x, values)
-        flagged = past["is_anomaly"]
         middle = np.where(np.isfinite(values), values, lower / 2 + upper / 2)  # a gap's mark stands where it was due
-        self.marks.set_data(x[flagged], middle[flagged])
+        bottom, top = self.axes.get_ylim()
+        for marks, are_there in (
+            (self.marks, (middle >= bottom) & (middle <= top)),
+            (self.above, middle > top),
+            (self.below, middle < bottom),
+        ):
+            marks.set_data(x[flagged & are_there], np.clip(middle[flagged & are_there], bottom, top))
         self.first.set_text(_moment(past, 0) or f"{len(past):,} points")
         self.last.set_text(_moment(past, -1) or f"point {rank.points - 1:,}")
 
@@ -99,7 +109,7 @@ class RankingPanel:
         self.key.set_text(cut(f"{place}  {shown_key(rank.key)}", ceil(0.62 * letters)))
         self.state.set_text(rank.state)
         self.state.set_color(state_colour(rank.state, self._theme))
-        self.reason.set_text(cut(rank.reason.replace("+-", "\N{PLUS-MINUS SIGN}"), letters))
+        self.reason.set_text(cut(rank.reason, letters))
 
 
 class RankingRow(NamedTuple):
@@ -128,6 +138,7 @@ class RankingFigure(LiveFigure[StreamRanking]):
     _paused: bool
     _shown_end: int
     _due: float
+    _notice_due: float
 
     @property
     def visible(self) -> tuple[int, int]:
@@ -167,6 +178,10 @@ class RankingFigure(LiveFigure[StreamRanking]):
         is_new = not self._paused and (
             self._memory.end != self._shown_end or self._state_text() != self.header.state.get_text()
         )
+        if now >= self._notice_due:
+            self._notice_due = now + NOTICE_SECONDS
+            self._hear(self._status().notice)
+        self._is_changed |= self._notice_text() != self.notice.get_text()
         if not self._is_changed and not (is_new and now >= self._due):
             return False
         self._due, self._is_changed = now + FRAME_SECONDS, False
@@ -184,7 +199,7 @@ class RankingFigure(LiveFigure[StreamRanking]):
         theme = self._theme
         self._paused = False
         self._first = 0  # place in the ranking of the first stream in view
-        self._due = 0.0
+        self._due = self._notice_due = 0.0
         self._is_changed = True
         self._ranks: list[Rank] = []
         self._shown_end = -1
@@ -238,7 +253,7 @@ class RankingFigure(LiveFigure[StreamRanking]):
             self._ranks = self._memory.ranks(self._first, MOST_ROWS)
         width, height = (float(n) for n in self.figure.get_size_inches())
         line = self._font / 72
-        left, right, bottom, top = 1.9 * line, 1.9 * line, 2.8 * line, 6.2 * line
+        left, right, bottom, top = 1.9 * line, 1.9 * line, 2.8 * line, (HEADER_LINES + 1.5) * line
         body = max(height - top - bottom, 0.3)
         across = max(width - left - right, 0.3)
         if is_wide(self.figure):  # the ranking stands beside the panels, not below
@@ -248,11 +263,14 @@ class RankingFigure(LiveFigure[StreamRanking]):
             share = 0.64 * body
             table = (left, bottom, across, body - share - 0.6 * line)
             panels = (left, bottom + body - share, across, share)
-        self.header.axes.set_position((left / width, 1 - 4.7 * line / height, across / width, 4.7 * line / height))
+        tall = HEADER_LINES * line / height
+        self.header.axes.set_position((left / width, 1 - tall, across / width, tall))
         self.header.resize(self._font)
-        self.header.write(self._numbers, self._state_text())
+        self.header.write(self._numbers, self._state_text(), self._news())
         self._legend.set_bbox_to_anchor((left / width, 0.2 * line / height))
-        self._legend.set_visible(bool(self._ranks))
+        self._place_notice(left, right, line)
+        self._write_notice()
+        self._legend.set_visible(bool(self._ranks) and not self.notice.get_text())
         for text in self._legend.get_texts():
             text.set_fontsize(0.88 * self._font)
         self._update_panels(*panels, line)
@@ -262,7 +280,18 @@ class RankingFigure(LiveFigure[StreamRanking]):
 
     def _state_text(self) -> str:
         unseen = self._memory.end - self._shown_end if self._paused else None
-        return state_text(unseen, self._numbers.warm_up)
+        return state_text(unseen)
+
+    def _news(self) -> News:
+        """How the worst of the streams is."""
+        worst = self._memory.ranks(0, 1) if self._first else self._ranks[:1]
+        if not worst:
+            return News("waiting for the first point", "quiet", "")
+        rank = worst[0]
+        if not rank.anomalies:
+            now = warm_up_text(self._numbers.warm_up) if self._numbers.warm_up < 1 else "no stream had an alarm yet"
+            return News(now, "quiet", "")
+        return News(f"worst: {cut(shown_key(rank.key), 40)}", state_name(rank.state), f"{rank.state}; {rank.reason}")
 
     def _update_panels(self, left: float, bottom: float, across: float, body: float, line: float) -> None:
         width, height = (float(n) for n in self.figure.get_size_inches())
@@ -293,7 +322,8 @@ class RankingFigure(LiveFigure[StreamRanking]):
             letters = len(panel.first.get_text() + panel.last.get_text())
             panel.first.set_visible(MOMENT_LETTER * letters * line < size[0])
             panel.axes.tick_params(axis="y", labelsize=0.85 * self._font)
-            panel.marks.set_markersize(0.6 * self._font)
+            for marks, share in ((panel.marks, 0.6), (panel.above, 0.8), (panel.below, 0.8)):
+                marks.set_markersize(share * self._font)
 
     def _update_table(self, left: float, bottom: float, across: float, tall: float, line: float) -> None:
         width, height = (float(n) for n in self.figure.get_size_inches())
@@ -342,17 +372,14 @@ class RankingFigure(LiveFigure[StreamRanking]):
         row.texts[4].set_color(state_colour(rank.state, self._theme))
 
 
+def state_name(state: str) -> str:
+    """The name of a colour of the theme for a stream's state."""
+    return {"anomalous": "anomaly", "unusual": "threshold"}.get(state, "quiet")
+
+
 def state_colour(state: str, theme: Any) -> str:
     """The colour of a stream's state."""
-    return str({"anomalous": theme.anomaly, "unusual": theme.threshold}.get(state, theme.quiet))
-
-
-def cut(text: str, letters: int) -> str:
-    """Text with its middle left out if it is longer than so many letters."""
-    if len(text) <= letters:
-        return text
-    end = max(1, (letters - 1) // 2)
-    return f"{text[: max(1, letters - 1 - end)]}\N{HORIZONTAL ELLIPSIS}{text[-end:]}"
+    return str(getattr(theme, state_name(state)))
 
 
 def _moment(past: NDArray[np.void], at: int) -> str:

@@ -4,31 +4,49 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from matplotlib.backend_bases import MouseEvent
 from matplotlib.ticker import MaxNLocator
 
-from streamforest.figures.axes import StreamAxis, extremes, value_range
-from streamforest.figures.header import state_text
-from streamforest.figures.layers import FRAME, HEADER, STREAM
+from streamforest.figures.axes import StreamAxis, extremes, usual_range
+from streamforest.figures.episode_list import WIDTH, EpisodeList
+from streamforest.figures.header import HEADER_LINES, TOP_LINES, state_text
+from streamforest.figures.layers import FRAME, HEADER, NOTHING_NEW, POINTER, STREAM
 from streamforest.figures.live_figure import LiveFigure
+from streamforest.figures.mouse import Mouse
 from streamforest.figures.navigation import Navigation
+from streamforest.figures.news import StreamNews
 from streamforest.figures.panels import InView, OthersPanel, Panel, ScorePanel, StreamPanel
+from streamforest.figures.point_note import PointNote
 from streamforest.figures.themes import text_size
 from streamforest.protocols import NORMAL
 from streamforest.verdicts.history import History
 
 HEADER_SECONDS = 0.25  # text is dear to draw and nobody reads faster
+LIST_GAP = 1.6  # between the panels and the list of episodes, in lines of text
+DATE_SPACE = 9.0  # sizes of the text that the date below the panels takes
 ROW_OF_OTHERS = 2.3  # lines of text: the name of a detector that judges along, and its marks below it
+
+#: What is said where a command goes nowhere.
+STEPS = {
+    "last-anomaly": "there was no anomaly yet",
+    "previous-anomaly": "no earlier anomaly is kept",
+    "next-anomaly": "there is no later anomaly yet",
+}
 
 HELP = """q        save a picture
 space    pause the view, go on
 ← →      back and forth
-+ -      wider, narrower in time
++ -      zoom in, out (or the wheel)
 g        last anomaly, then the one before
+, .      anomaly before, behind
+e        list of episodes
 d        next detector
 r        write the report
 h        show or hide this
 Esc      stop watching, the run goes on
-Ctrl+C   stop the run"""
+Ctrl+C   stop the run
+mouse    a click holds the numbers of a point,
+         dragging moves, a double click goes live"""
 
 
 class StreamFigure(LiveFigure[History]):
@@ -44,11 +62,15 @@ class StreamFigure(LiveFigure[History]):
         The strip of the detectors that judge along; None where none does.
     x_axis : StreamAxis
         The axis below the panels.
+    episode_list : EpisodeList
+        The list beside the panels.
+    selected, pointed : PointNote
+        The point that was selected, and the one that the mouse points at.
 
     Notes
     -----
-    What is drawn lies in layers, each kept as pixels: frame and y axes; x axis; header; then the
-    stream. A frame draws the lowest layer that changed and those above it.
+    What is drawn lies in layers, each kept as pixels: frame and y axes; x axis; header; the stream; what the mouse
+    points at. A frame draws the lowest layer that changed and those above it.
     """
 
     HELP = HELP
@@ -56,6 +78,7 @@ class StreamFigure(LiveFigure[History]):
     DRAWS_BY_LAYER = True
     navigation: Navigation
     _drawn: tuple[Any, ...]
+    _mouse: Mouse | None
 
     # Commands
 
@@ -71,16 +94,34 @@ class StreamFigure(LiveFigure[History]):
 
     def _navigate(self, name: str) -> None:
         """Carry out a command; "last-anomaly", given again, goes on to the episode before."""
-        if name != "help":
-            self.navigation.command(name)
+        before = self.navigation.selected
+        self.navigation.command(name)
+        if name == "episodes":
+            self.episode_list.is_shown = not self.episode_list.is_shown
+            self._arrange()
+        if name in STEPS and self.navigation.selected == (before if name != "last-anomaly" else None):
+            self._answer(STEPS[name])
+        if self._mouse is not None:
+            self._mouse.place = None  # it may cover what was asked for; it points again once it moves
 
-    def describe_at(self, x: float, y: float) -> str | None:
-        """Numbers and reason of the point at a place on the canvas, in pixels; None where there is none."""
-        panels = (self.stream.axes, self.scores.axes)
-        if not any(axes.bbox.contains(x, y) for axes in panels):
-            return None
-        offset = self._points.nearest(self.stream.axes.transData.inverted().transform((x, y))[0])
-        return None if offset is None else self._points.describe(offset)
+    def follow_mouse(self) -> None:
+        """Heed the mouse on the canvas from now on."""
+        self._mouse = Mouse(self.navigation, [panel.axes for panel in self._panels], self.select, self._click)
+        self._mouse.connect(self.figure.canvas)
+
+    def _answer(self, text: str) -> None:
+        """Say at once why nothing was done."""
+        self.tell(text)
+        self._header_due = float("-inf")
+
+    def _click(self, event: MouseEvent) -> bool:
+        """Go to the episode that was clicked at in the list; whether the click was there."""
+        if not self.episode_list.is_shown or not self.episode_list.axes.bbox.contains(event.x, event.y):
+            return False
+        episode = self.episode_list.episode_at(event.y)
+        if episode is not None and not self.navigation.go_to(episode.peak.index):
+            self._answer("the points of that episode are not kept any more")
+        return True
 
     def select(self, x_data: float | None) -> None:
         """Show the numbers of the point nearest to a place on the x axis (a stream index); None hides them."""
@@ -105,10 +146,15 @@ class StreamFigure(LiveFigure[History]):
         bool
             Whether anything was drawn.
         """
-        self._update()
         navigation = self.navigation
+        navigation.advance(self._numbers.points_per_second)
         state = (navigation.kept.end, navigation.view, navigation.selected, self._help, self.paused)
-        if self._layers.lowest == STREAM and state == self._drawn:
+        if self._layers.lowest <= STREAM or state != self._drawn:
+            self._layers.touch(STREAM)
+            self._update_stream()
+        self._update_header()
+        self._update_pointed()
+        if self._layers.lowest == NOTHING_NEW:
             return False
         self._drawn = state
         self._layers.draw(self._arrange)
@@ -116,15 +162,21 @@ class StreamFigure(LiveFigure[History]):
 
     def _look_as(self, other: Self) -> None:
         self.navigation = other.navigation.twin()
+        self.episode_list.is_shown = other.episode_list.is_shown
+        self._arrange()
 
     # Building: once
 
     def _build(self) -> None:
         add, layers, theme = self.figure.add_axes, self._layers, self._theme
         self.navigation = Navigation(self._memory)
+        self._news = StreamNews(self._memory)
         self._header_due = 0.0
+        self._header_shows: tuple[bool, int | None] = (False, None)
         self._drawn = ()
         self._labelled = False
+        self._mouse = None
+        self._pointed_index: int | None = None
         self.stream = StreamPanel(add((0.1, 0.4, 0.8, 0.4)), layers, theme)
         self.scores = ScorePanel(add((0.1, 0.1, 0.8, 0.2)), layers, theme)
         marks = self._memory.marks
@@ -132,6 +184,9 @@ class StreamFigure(LiveFigure[History]):
         self._panels: list[Panel] = [self.stream, self.scores, *([] if self.others is None else [self.others])]
         axes = [panel.axes for panel in self._panels]
         self.x_axis = StreamAxis(self.figure, axes, self.scores.axes, layers, theme)
+        self.episode_list = EpisodeList(self.figure, layers, theme)
+        self.selected = PointNote(axes, layers, theme, STREAM)
+        self.pointed = PointNote(axes, layers, theme, POINTER)
         self.keys = self._keys_on(self.stream.axes)
         self.stream.axes.set_zorder(1)
         layers.sort(last=self.stream.axes)
@@ -147,21 +202,26 @@ class StreamFigure(LiveFigure[History]):
         """Place the panels: margins are lengths, not shares, so that text fits at any size."""
         width, height = (float(n) for n in self.figure.get_size_inches())
         line = text_size(self.figure) / 72
-        left, right = self._left_margin(line), 1.9 * line
-        top, gap, bottom = 7.2 * line, 2.9 * line, 3.3 * line
+        left, right = self._left_margin(line), line * (1.6 + 0.64 * min(self.stream.letters_of_newest, 16))
+        top, gap, bottom = TOP_LINES * line, 2.9 * line, 3.3 * line
         strip = 0.0 if self.others is None else ROW_OF_OTHERS * line * len(self.others.names)
         between = gap + (strip + gap if strip else 0.0)
         panels = max(height - top - between - bottom, 0.2)
         upper, lower = panels * 2.2 / 3.2, panels / 3.2
-        across = max(width - left - right, 0.2) / width
+        beside = (WIDTH + LIST_GAP) * line if self.episode_list.is_shown else 0.0
+        across = max(width - left - right - beside, 0.2) / width
         stream, scores = self.stream.axes, self.scores.axes
         stream.set_position((left / width, (bottom + lower + between) / height, across, upper / height))
         if self.others is not None:
             self.others.axes.set_position((left / width, (bottom + lower + gap) / height, across, strip / height))
         scores.set_position((left / width, bottom / height, across, lower / height))
-        self.header.axes.set_position((left / width, 1 - 4.7 * line / height, across, 4.7 * line / height))
+        tall = HEADER_LINES * line / height
+        self.header.axes.set_position((left / width, 1 - tall, (width - left - 1.9 * line) / width, tall))
         stream.yaxis.set_major_locator(MaxNLocator(max(3, min(7, int(upper / 0.5))), steps=[1, 2, 5, 10]))
         scores.yaxis.set_major_locator(MaxNLocator(max(2, min(4, int(lower / 0.4))), steps=[1, 2, 5, 10]))
+        body = panels + between + 1.6 * line
+        self.episode_list.place(width - (WIDTH + 1.9) * line, bottom, body, line, (width, height))
+        self._place_notice(left, right + beside + DATE_SPACE * line, line)
         self._size_text()
         self._layers.touch(FRAME)
 
@@ -178,19 +238,25 @@ class StreamFigure(LiveFigure[History]):
         self.scores.resize(size)
         if self.others is not None:
             self.others.resize(size)
+        for text in (self.selected, self.pointed):
+            text.resize(size)
         self.keys.set_fontsize(size)
 
     # Updating: at each frame
 
     def _update(self) -> None:
+        self.navigation.advance(self._numbers.points_per_second)
+        self._update_stream()
+        self._update_header()
+
+    def _update_stream(self) -> None:
         navigation = self.navigation
-        rows = navigation.update(self._numbers.points_per_second)
-        points = self._points = InView(rows, navigation.view, self.stream.axes)
+        points = self._points = InView(navigation.in_view(), navigation.view, self.stream.axes)
         self._update_limits()
         self.x_axis.update(points.rows, points.view)
-        self._update_header()
         self.stream.draw(points)
         self.scores.draw(points)
+        self.stream.write_newest(points, points.visible[1] == navigation.kept.end - 1 and len(points.rows) > 0)
         shades = points.shades()
         for panel in self._panels:
             panel.shade.set_path(shades)
@@ -200,10 +266,10 @@ class StreamFigure(LiveFigure[History]):
         self.keys.set_text(self._help_text())
 
     def _update_limits(self) -> None:
-        field = self._points.field
+        field, flagged = self._points.field, self._points.rows["is_anomaly"]
         is_labelled = self._labelled or bool((self._points.rows["label"] >= NORMAL).any())
         changes = [
-            self.stream.set_limits(*value_range(field("value"), field("lower"), field("upper"))),
+            self.stream.set_limits(*usual_range(field("value"), field("lower"), field("upper"), flagged)),
             self.scores.set_limits(*extremes(field("score"), field("threshold"))),
             is_labelled != self._labelled,
         ]
@@ -213,19 +279,43 @@ class StreamFigure(LiveFigure[History]):
 
     def _update_header(self) -> None:
         now = self._clock()
-        if self._layers.lowest > HEADER and now < self._header_due and self._drawn[4:] == (self.paused,):
+        is_same = self._layers.lowest > HEADER and (self.paused, self.navigation.selected) == self._header_shows
+        if is_same and now < self._header_due:
             return
+        self._header_shows = (self.paused, self.navigation.selected)
         self._header_due = now + HEADER_SECONDS
         self._numbers = self._status()
+        self._news.follow()
         unseen = self.navigation.unseen if self.paused else None
-        self.header.write(self._numbers, state_text(unseen, self._numbers.warm_up))
+        self.header.write(self._numbers, state_text(unseen), self._news.news(self._numbers))
+        self._hear(self._numbers.notice)
+        self._write_notice()
+        self.episode_list.write(self._news.episodes, self._news.now, self.navigation.selected)
         if self.others is not None:
             self.others.write_names(self._numbers.agreement)
 
     def _update_selection(self) -> None:
         points, selected = self._points, self.navigation.selected
         offset = None if selected is None else selected - points.first
-        if offset is not None and not 0 <= offset < len(points.rows):
-            offset = None
-        self.stream.select(points, offset)
-        self.scores.select(points, offset)
+        if offset is not None and 0 <= offset < len(points.rows):
+            self.selected.show(points, offset)
+        else:
+            self.selected.hide()
+
+    def _update_pointed(self) -> None:
+        """Show the point under the mouse, if that is not the selected one."""
+        points, offset = self._points, None
+        mouse = self._mouse
+        if mouse is not None and mouse.place is not None and mouse.is_inside(*mouse.place):
+            offset = points.nearest(mouse.index_at(mouse.place[0]))
+        index = None if offset is None else points.first + offset
+        if index == self.navigation.selected:
+            index = offset = None
+        self._layers.keeps_stream = index is not None
+        if index != self._pointed_index:
+            self._pointed_index = index
+            self._layers.touch(POINTER)
+        if offset is None:
+            self.pointed.hide()
+        elif self._layers.lowest <= POINTER:
+            self.pointed.show(points, offset)

@@ -79,7 +79,8 @@ class DetectorSwitch:
         self._notify = notify
         self._faults = faults
         self._start = start
-        self._wanted = detector.name  # asked for last
+        self._wanted = detector.name  # asked for last, or judges, where that could not be made
+        self._asked = detector.name  # the same, but kept where it could not be made: the next one is behind it
         self._ready: _Ready | None = None
         self._index = 0  # of the next point
         self._shift = 0  # from the detector's own indices to the stream's
@@ -102,12 +103,12 @@ class DetectorSwitch:
         """
         if name not in self.names:
             raise ValueError(f"detector is {name!r}; it must be one of {', '.join(self.names)}")
-        self._wanted = name
+        self._wanted = self._asked = name
         self._start(partial(self._prepare, name))
 
     def switch_to_next(self) -> None:
         """Let the next one of the detectors judge from the next block on."""
-        now = self._wanted
+        now = self._asked
         if len(self.names) < 2:
             self._notify(f"there is no detector but {now}")
             return
@@ -143,7 +144,8 @@ class DetectorSwitch:
         name = unpacked(own, "name", str)
         detector = self._detector if name == self.name else self._made(name)
         detector.restore(part_of(state, "detector"))
-        self._detector, self.name, self._wanted = detector, detector.name, detector.name
+        self._detector, self.name = detector, detector.name
+        self._wanted = self._asked = detector.name
         self._courses[:] = courses
         self._index, self._shift = place.tolist()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from streamforest.program.repeat import repeating
 from streamforest.protocols import Source, Status
 from streamforest.storage.resumption import Resumption
+from streamforest.terminal.console import newest_notice
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
 
@@ -84,6 +85,7 @@ class Run:
         """How the run stands now, and how far the detectors agree where several judge."""
         judge = self.judge
         status = self.counts.status(self.source.name, judge.name, judge.detectors, judge.warm_up_points)
+        status = status._replace(notice=newest_notice())
         return status if self.comparison is None else status._replace(agreement=self.comparison.shared())
 
     def summary(self) -> str:

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 #: Commands of the picture: those of ``streamforest.figures.navigation``, which nothing here may import.
-VIEW_COMMANDS = ("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "help")
+VIEW_COMMANDS = (
+    *("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "previous-anomaly", "next-anomaly"),
+    *("episodes", "help"),
+)
 #: All that can be asked for, beside ``detector:NAME``.
 NAMES = frozenset(
     {"snapshot", "report", "next-detector", "stop", "unwatch", *VIEW_COMMANDS},

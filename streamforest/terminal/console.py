@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
@@ -15,12 +17,23 @@ if TYPE_CHECKING:
     from streamforest.terminal.stop import StopFlag
 
 
+NOTICE_SECONDS = 8.0  # for which a line for people is news to who looks at a picture
+_SAID: deque[tuple[float, str]] = deque(maxlen=1)  # when, and the newest line for people
+
+
 def say(message: str) -> None:
     """Write a line for people to standard error, if there is one; what a name or a source put in forges none."""
+    _SAID.append((time.monotonic(), escaped(message)))
     if sys.stderr is not None:
         with suppress(OSError):
             sys.stderr.write(f"{escaped(message)}\n")  # in one piece: the worker thread speaks too
             sys.stderr.flush()
+
+
+def newest_notice() -> str:
+    """The newest line for people, for NOTICE_SECONDS after it was said; empty before and afterwards."""
+    said, message = _SAID[-1] if _SAID else (float("-inf"), "")
+    return message if time.monotonic() - said < NOTICE_SECONDS else ""
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streamforest.protocols import VERDICT_DTYPE, Verdicts, streams_of, verdict_from_row, without_streams
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.episodes import EPISODE_GAP, UNUSUAL
+from streamforest.wording import reason_text
 
 #: Points of a stream that are kept for its picture.
 PAST = 120
@@ -208,7 +209,7 @@ class StreamRanking:
             worst_p=finite("worst_p"),
             p_value=p_value,
             time=finite("time"),
-            reason="" if reason is None else verdict_from_row(reason).reason,
+            reason="" if reason is None else reason_text(verdict_from_row(reason)),
         )
 
     def _grow(self, n: int) -> None:

@@ -47,6 +47,11 @@ class RecentEpisodes:
         """The episodes that are kept, in order, the open one among them."""
         return [*self._kept, *self._fold.open]
 
+    @property
+    def open(self) -> list[Episode]:
+        """The episodes that are not over yet."""
+        return self._fold.open
+
     def _keep(self, episodes: Iterable[Episode]) -> None:
         for episode in episodes:
             self._kept.append(episode)

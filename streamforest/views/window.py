@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.backend_bases import Event, KeyEvent, MouseEvent
+from matplotlib.backend_bases import Event, KeyEvent
 
 from streamforest.figures.choice import figure_of
 from streamforest.terminal.keys import action_of
@@ -26,6 +26,9 @@ CANVASES = {
 LARGEST = (1.0, 0.92)
 FRAME = 1 / 30  # seconds between two frames, at least
 SHARE = 0.4  # of the time may go into drawing: where it is slow, frames are fewer
+#: What to press, for those who see it for the first time, and for how many seconds.
+FIRST_KEYS = "q saves a picture, space pauses, e lists the episodes, , and . step from alarm to alarm, h shows all keys"
+FIRST_KEYS_SECONDS = 10.0
 SHORTEST_WAIT = 0.001  # seconds; a toolkit takes 0 for "until stopped"
 
 MOST_SHORT_WAITS = 20  # in a row, all of them ended by nothing
@@ -79,7 +82,9 @@ class WindowView:
         if manager.key_press_handler_id is not None:  # matplotlib's own keys: q would close the window
             self._canvas.mpl_disconnect(manager.key_press_handler_id)
         self._canvas.mpl_connect("key_press_event", self._on_key)
-        self._canvas.mpl_connect("button_press_event", self._on_click)
+        self.figure.follow_mouse()
+        self.figure.shows_notices = True
+        self.figure.tell(FIRST_KEYS, FIRST_KEYS_SECONDS)
         self._canvas.mpl_connect("close_event", self._on_close)
         manager.set_window_title(title)
         manager.show()
@@ -130,11 +135,9 @@ class WindowView:
         action = "stop" if event.key == "ctrl+c" else action_of(event.key)
         if action is not None:
             self._actions.ask(action)
+            if action == "next-detector":  # to make it may take a while
+                self.figure.tell("the next detector is being made ready")
             self._canvas.stop_event_loop()
-
-    def _on_click(self, event: Event) -> None:
-        assert isinstance(event, MouseEvent)
-        self.figure.select(event.xdata if event.button == 1 and event.inaxes else None)
 
     def _on_close(self, _event: Event) -> None:
         self.is_open = False

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from streamforest.figures.choice import FIGURES, figure_of
-from streamforest.figures.live_figure import HELP_WIDTH
+from streamforest.figures.live_figure import HELP_WIDTH, NOTICE_SECONDS
 from streamforest.figures.navigation import COMMANDS
 from streamforest.protocols import STREAM_VERDICT_DTYPE
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.history import History
 from streamforest.verdicts.ranking import StreamRanking
 from tests.pictures import pixels, status, stream
+from tests.pictures import shown as stream_view
 
 
 def memory_of(name):
@@ -84,6 +85,48 @@ def test_a_picture_is_another_figure_of_the_same_view(figure):
 def test_a_point_is_shown_by_itself_only_where_it_can_be(figure):
     assert figure.show(5) == (figure.HELP == figure_of(memory_of("history"), status).HELP)
     figure.select(None)
-    assert figure.describe_at(-5, -5) is None
     figure.show_all()
     assert figure.visible == (0, 299)
+
+
+def test_what_the_run_says_and_what_a_key_answers_is_shown_for_some_seconds(monkeypatch, figure):
+    now = [1e9]
+    said = [""]
+    monkeypatch.setattr(figure, "_clock", lambda: now[0])
+    monkeypatch.setattr(figure, "_status", lambda: status(notice=said[0], streams=1))
+
+    def shown():
+        now[0] += 1.5
+        figure.refresh()
+        return figure.notice.get_text()
+
+    said[0] = "picture saved: a.png"
+    assert shown() == ""  # a figure that nobody looks at, such as that of a saved picture
+    figure.shows_notices = True
+    assert shown() == "picture saved: a.png"
+    assert figure.picture().notice.get_text() == ""
+    figure.tell("no later anomaly")
+    assert shown() == "no later anomaly"
+    said[0] = "forest goes on judging: no weights"  # newer
+    assert shown() == "forest goes on judging: no weights"
+    said[0] = ""
+    assert shown() == ""
+    figure.tell("no later anomaly")
+    assert shown() == "no later anomaly"
+    now[0] += 3 * NOTICE_SECONDS
+    assert shown() == ""
+
+
+@pytest.mark.parametrize("size", [(12.8, 8.0), (6.4, 4.8)])
+def test_a_long_line_is_cut_in_its_middle_and_stays_inside_and_clear_of_the_date(size):
+    long = "picture saved: " + "/a-long-folder" * 30 + "/anomaly_graph_2026-01-01-00-00-00.png"
+    _, view = stream_view(stream(470), lambda: status(notice=long), size=size)
+    view.shows_notices = True
+    view.command("pause")
+    view.refresh()
+    assert view.notice.get_text().startswith("picture saved: /a-long")
+    assert view.notice.get_text().endswith("2026-01-01-00-00-00.png")
+    box = view.notice.get_window_extent()
+    assert 0 <= box.x0 < box.x1 < view.x_axis.date.get_window_extent().x0
+    assert box.y0 >= 0
+    assert box.y1 <= min(text.get_window_extent().y0 for text in view.x_axis.labels if text.get_visible()) + 1

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamforest.figures.navigation import live_view
+from streamforest.figures.navigation import Navigation, live_view
+from streamforest.verdicts.history import History
 from tests.pictures import pixels, shown, status, stream
 
 
@@ -58,8 +59,50 @@ def test_last_anomaly_goes_to_it_and_then_to_the_one_before_and_tells_the_reason
         view.command("last-anomaly")
         view.refresh()
         assert view.visible[0] <= index <= view.visible[1]
-        assert view.stream.note.get_text().startswith(f"point {index}, 2014-")
-        assert "spike: " in view.stream.note.get_text()
+        assert view.selected.text.get_text().startswith(f"spike\npoint {index}, 2014-")
+
+
+def test_an_alarm_before_and_behind_is_gone_to_from_wherever_the_view_stands():
+    rows = stream(3_000)
+    rows["is_anomaly"][700:704], rows["episode"][700:704] = True, 77  # one episode of several points
+    _, view = shown(rows)
+    went = []
+    for command in ("previous-anomaly",) * 5 + ("next-anomaly",) * 6:
+        view.command(command)
+        view.refresh()
+        went.append(view.navigation.selected)
+    assert went == [2_650, 2_150, 1_650, 1_150, 703, 1_150, 1_650, 2_150, 2_650, 2_650, 2_650]
+    view.command("back")
+    view.refresh()
+    view.navigation.selected = None
+    view.command("next-anomaly")  # from the middle of the view
+    assert view.navigation.selected == 2_650
+    view.command("live")
+    view.command("next-anomaly")
+    assert not view.paused
+
+
+@settings(max_examples=30, deadline=None)
+@given(episodes=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 5)), max_size=12))
+def test_stepping_back_and_forth_visits_every_episode_once(episodes):
+    rows = stream(700)
+    rows["is_anomaly"], rows["episode"] = False, 0
+    end, ends = 0, []
+    for number, (calm, points) in enumerate(episodes, 1):
+        rows["is_anomaly"][end + calm : end + calm + points] = True
+        rows["episode"][end + calm : end + calm + points] = number
+        end += calm + points
+        ends.append(number)
+    history = History(1_000)
+    history.write(rows)
+    navigation = Navigation(history)
+    navigation.advance(10.0)
+    seen = []
+    for command in ("previous-anomaly",) * len(ends) + ("next-anomaly",) * len(ends):
+        navigation.command(command)
+        navigation.advance(10.0)
+        seen.append(int(rows["episode"][navigation.selected]))
+    assert seen == ends[::-1] + ends[1:] + ends[-1:]
 
 
 def test_last_anomaly_without_one_leaves_the_view_live():

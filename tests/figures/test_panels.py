@@ -79,33 +79,6 @@ def test_an_anomaly_without_a_value_is_marked_where_the_value_was_expected():
     assert marked(view, 203, rows["expected"][203])
 
 
-def test_a_click_describes_the_point_there_and_prefers_an_anomalous_one():
-    rows = stream(470)
-    _, view = shown(rows)
-    x, y = view.stream.axes.transData.transform((261.3, 20.0))
-    text = view.describe_at(x, y)
-    assert text is not None
-    assert text.startswith("point 260, 2014-05-19 ")
-    assert "label: spike" in text
-    assert view.describe_at(1, 1) is None
-
-
-@pytest.mark.parametrize("index", [0, 150, 235, 260, 469])
-def test_the_note_of_a_selected_point_lies_inside_the_panel(index):
-    for size in ((12.8, 8.0), (6.4, 4.0)):
-        _, view = shown(stream(470), size=size)
-        view.select(index)
-        view.refresh()
-        note, panel = view.stream.note.get_bbox_patch().get_window_extent(), view.stream.axes.bbox
-        assert panel.x0 - 5 <= note.x0
-        assert note.x1 <= panel.x1 + 5
-        assert panel.y0 <= note.y0
-        assert note.y1 <= panel.y1
-        view.select(None)
-        view.refresh()
-        assert view.stream.note.get_text() == ""
-
-
 @pytest.mark.parametrize("span", [500, 4_000])
 def test_detectors_that_judge_along_have_their_marks_and_their_agreement_in_a_strip(span):
     rows = stream(4_950)
@@ -149,3 +122,32 @@ def test_a_title_gives_way_to_the_keys_beside_it_where_both_have_no_space(width,
     keys = view.stream.axes.get_legend().get_window_extent(renderer)
     written = next((text for text in view.stream.axes.findobj(Text) if title and text.get_text() == title), None)
     assert written is None or written.get_window_extent(renderer).x1 < keys.x0
+
+
+@pytest.mark.parametrize("size", [(12.8, 8.0), (6.4, 4.8)])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_number_of_the_newest_value_stands_at_its_end_in_the_margin(size, scale):
+    rows = stream(470)
+    for name in ("value", "expected", "lower", "upper"):
+        rows[name] *= scale
+    history, view = shown(rows, size=size)
+    newest = view.stream.newest
+    box, panel = newest.get_window_extent(), view.stream.axes.bbox
+    assert panel.x1 < box.x0 < box.x1 <= size[0] * 100
+    value = float(newest.get_text().replace(",", "").replace("\N{MINUS SIGN}", "-"))
+    assert value == pytest.approx(rows["value"][-1], rel=1e-2)
+    middle = view.stream.axes.transData.transform((0, rows["value"][-1]))[1]
+    assert (box.y0 + box.y1) / 2 == pytest.approx(middle, abs=3)
+    view.command("back")
+    view.refresh()
+    assert (newest.get_text() == "") == (view.visible[1] < 469)
+    history.write(stream(3, 470))
+    view.command("live")
+    view.refresh()
+    assert newest.get_text() != ""
+
+
+def test_keys_that_have_no_space_are_left_out():
+    _, view = shown(stream(470), size=(4.0, 4.0))
+    legend = view.stream.axes.get_legend().get_window_extent(view.figure.canvas.get_renderer())
+    assert legend.x0 >= 0

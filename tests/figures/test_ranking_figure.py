@@ -7,7 +7,7 @@ from matplotlib.text import _get_text_metrics_function
 
 from streamforest.figures import layers
 from streamforest.figures.navigation import COMMANDS
-from streamforest.figures.ranking_figure import FEWER_PANELS, FRAME_SECONDS, MOST_PANELS, RankingFigure, cut
+from streamforest.figures.ranking_figure import FEWER_PANELS, FRAME_SECONDS, MOST_PANELS, RankingFigure
 from streamforest.figures.themes import THEMES
 from streamforest.protocols import STREAM_VERDICT_DTYPE, Status
 from streamforest.stream_names import StreamNames
@@ -169,10 +169,3 @@ def test_a_saved_picture_is_the_live_one():
     other = figure.picture()
     other.figure.canvas.draw()
     assert np.array_equal(figure.figure.canvas.buffer_rgba(), other.figure.canvas.buffer_rgba())
-
-
-@pytest.mark.parametrize(
-    ("text", "letters", "expected"), [("abc", 3, "abc"), ("abcdefgh", 5, "ab…gh"), ("abc", 1, "a…c")]
-)
-def test_a_long_text_loses_its_middle(text, letters, expected):
-    assert cut(text, letters) == expected

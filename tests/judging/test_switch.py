@@ -191,6 +191,21 @@ def test_its_name_and_warm_up_are_those_of_the_detector(history):
     assert switch.warm_up_points == 0
 
 
+def test_the_next_press_passes_over_a_detector_that_cannot_be_made(history):
+    said = []
+    switch = switch_over(history, said, faulty=("b",))
+    values, times = stream(300)
+    judge(switch, history, values[:200], times[:200])
+    switch.switch_to_next()
+    assert said == ["a goes on judging: b is broken"]
+    switch.switch_to_next()
+    judge(switch, history, values[200:], times[200:])
+    assert switch.name == "c"
+    switch.switch_to_next()
+    judge(switch, history, values[:10], times[200:210] + 300)
+    assert switch.name == "a"
+
+
 def test_a_restored_switch_goes_on_with_the_same_bits(history):
     values, times = stream(4000)
     whole = switch_over(history, [])

@@ -3,7 +3,17 @@ import sys
 
 import pytest
 
-from streamforest.terminal.console import flush_or_drop, is_attended, is_terminal, say, wait_for_readers, with_patience
+from streamforest.terminal import console
+from streamforest.terminal.console import (
+    NOTICE_SECONDS,
+    flush_or_drop,
+    is_attended,
+    is_terminal,
+    newest_notice,
+    say,
+    wait_for_readers,
+    with_patience,
+)
 from streamforest.terminal.stop import StopFlag
 
 
@@ -53,3 +63,15 @@ def test_what_nobody_reads_any_more_is_dropped_and_a_stop_reaches_the_streams(mo
         flush_or_drop()
         monkeypatch.undo()
     stop.close()
+
+
+def test_the_newest_line_is_news_for_some_seconds(monkeypatch, capsys):
+    now = [1e9]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    say("saved\x1b[31m")
+    assert newest_notice() == capsys.readouterr().err.rstrip() == r"saved\x1b[31m"
+    say("another")
+    now[0] += NOTICE_SECONDS / 2
+    assert newest_notice() == "another"
+    now[0] += NOTICE_SECONDS
+    assert newest_notice() == ""

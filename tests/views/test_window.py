@@ -1,5 +1,7 @@
 import csv
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -143,7 +145,8 @@ def test_a_click_on_a_point_shows_its_numbers_and_one_beside_hides_them(view):
     figure, canvas = view.figure, view.figure.figure.canvas
     upper = figure.figure.axes[1]
     x, y = upper.transData.transform((100, 0))
-    canvas.script = [lambda c: MouseEvent("button_press_event", c, x, y, 1)._process()]
+    names = ("button_press_event", "button_release_event")
+    canvas.script = [lambda c, name=name: MouseEvent(name, c, x, y, 1)._process() for name in names]
     view.poll(1)
     view.command("pause")
     view.poll(1)
@@ -382,6 +385,94 @@ def test_losing_the_display_loses_neither_a_row_nor_the_run(start, tmp_path):
         assert len(list(csv.DictReader(file))) == len(anomalous) > 0
     assert (tmp_path / "run.log").read_text().count("start") == (tmp_path / "run.log").read_text().count(" end ")
     assert "alarm rate" in run.said()
+
+
+class DrivenWindow:
+    """A window that a real mouse and real keys act on, and that says what it shows."""
+
+    def __init__(self, toolkit, display):
+        self.environment = {**os.environ, "DISPLAY": display}
+        command = [sys.executable, "-m", "tests.views.window_driver", toolkit]
+        self.process = subprocess.Popen(
+            command, cwd=PROJECT, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.number = wait_for(lambda: self.tool("search", "--onlyvisible", "--name", "driven window").split(), 120)[0]
+
+    def tool(self, *words):
+        return subprocess.run(
+            ["xdotool", *map(str, words)], env=self.environment, capture_output=True, text=True, check=False
+        ).stdout
+
+    def state(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def until(self, holds):
+        """The state of the window once something holds."""
+
+        def found():
+            state = self.state()
+            return state if holds(state) else None
+
+        return wait_for(found, 90)
+
+    def move(self, across, up=0.5):
+        """Put the mouse at shares of the width and height of the stream's panel."""
+        left, top, width, height = self.state()["panel"]
+        self.move_to(left + across * width, top + (1 - up) * height)
+
+    def move_to(self, x, y):
+        self.tool("mousemove", "--window", self.number, round(x), round(y))
+
+    def press(self, key):
+        self.tool("windowfocus", "--sync", self.number)
+        self.tool("key", key)
+
+    def close(self):
+        with self.process:
+            self.process.kill()
+
+
+@pytest.fixture
+def driven(screen, toolkit):
+    window = DrivenWindow(toolkit, screen)
+    yield window
+    window.close()
+
+
+@needs_screen
+def test_a_real_mouse_points_zooms_moves_and_goes_live_and_real_keys_step_from_alarm_to_alarm(driven):
+    assert "h shows all keys" in driven.state()["notice"]
+    driven.move(0.25)
+    state = driven.until(lambda s: s["pointed"])
+    left, right = state["view"]
+    index = int(re.search(r"point ([\d,]+)", state["pointed"])[1].replace(",", ""))
+    assert index == pytest.approx(left + 0.25 * (right - left), abs=8)
+    driven.tool("click", 4)  # the wheel, away from the user
+    state = driven.until(lambda s: s["view"][1] - s["view"][0] == 400)
+    assert state["view"][0] == pytest.approx(left + 0.25 * 100, abs=8)
+    assert state["paused"]
+    driven.tool("mousedown", 1)
+    driven.move(0.5)
+    moved = driven.until(lambda s: s["view"][0] < state["view"][0] - 60)
+    assert moved["view"][0] == pytest.approx(state["view"][0] - 100, abs=8)
+    driven.tool("mouseup", 1)
+    driven.tool("click", "--repeat", 2, "--delay", 40, 1)
+    driven.until(lambda s: not s["paused"] and s["selected"] is None)
+    for key, selected in (("comma", 2_650), ("comma", 2_150), ("period", 2_650)):
+        driven.press(key)
+        driven.until(lambda s, selected=selected: s["selected"] == selected)
+    driven.press("period")
+    driven.until(lambda s: "no later anomaly" in s["notice"])
+    width = moved["view"][1] - moved["view"][0]
+    driven.press("plus")
+    driven.until(lambda s: s["view"][1] - s["view"][0] == width // 2)
+    driven.press("e")
+    state = driven.until(lambda s: len(s["rows"]) > 3)
+    driven.move_to(*state["rows"][2])
+    driven.tool("click", 1)
+    driven.until(lambda s: s["selected"] == 1_650)
 
 
 def test_every_key_for_the_picture_is_a_command_of_the_figure():

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from streamforest.moments import iso_time
 from streamforest.protocols import Verdict
 from streamforest.text import escaped
+from streamforest.wording import DASH
 
 
 class Column(NamedTuple):
@@ -98,6 +99,6 @@ def many(points: int) -> str:
     return f"{points:,} point{'' if points == 1 else 's'}"
 
 
-def number_of(number: float | None, form: str = ".6g") -> str:
+def number_of(number: float | None, form: str) -> str:
     """A number as text, a dash if it is unknown."""
-    return "\N{EN DASH}" if number is None else format(number, form)
+    return DASH if number is None else format(number, form)

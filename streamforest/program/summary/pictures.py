@@ -15,10 +15,10 @@ from streamforest.protocols import Status, VerdictMemory, Verdicts
 from streamforest.verdicts.episodes import Episode
 from streamforest.verdicts.history import Floats, History
 from streamforest.verdicts.ranking import PAST, StreamRanking
+from streamforest.wording import reason_text
 
 MOST_CARDS = 6  # episodes with a picture of their own
 BEFORE, AFTER, LONGEST = 60, 40, 300  # points around an episode, and in all, in its picture
-PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 LARGEST = 1e300  # values beyond are drawn there
 #: Width and height in inches and pixels an inch of the picture, for a screen and for a phone.
 SIZES = {"wide": (12.8, 6.8, 140.0), "narrow": (5.8, 5.8, 180.0)}
@@ -71,7 +71,7 @@ def _rarity(episode: Episode) -> tuple[float, float]:
 def _card(history: History, episode: Episode) -> Card:
     start = episode.start.index
     rows = history.view(start - BEFORE, min(episode.last.index + AFTER, start - BEFORE + LONGEST - 1))
-    kind, _, numbers = episode.peak.reason.replace("+-", PLUS_MINUS).partition(": ")
+    kind, _, numbers = reason_text(episode.peak).partition(": ")
     lines = (numbers, f"{moment_of(episode.start)}, {many(episode.points)}")
     return Card(kind or "anomalous", f"episode {episode.number:,}", drawing_of(rows, episode), lines)
 

@@ -13,6 +13,7 @@ from streamforest.stream_names import shown_key
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.episodes import Episode
 from streamforest.verdicts.ranking import HALF_LIFE, StreamRanking
+from streamforest.wording import DASH, expected_text, half_width, kind_text, number_text
 
 MOST_RANKS = 50  # streams in the ranking, where there are many
 
@@ -94,16 +95,17 @@ def episode_table(episodes: Sequence[Episode], ended: int) -> Section:
 
 def _row(episode: Episode) -> list[str]:
     peak = episode.peak
+    half = half_width(peak)
     return [
         *([] if episode.key is None else [shown_key(episode.key)]),
         *(f"{episode.number:,}", moment_of(episode.start), moment_of(episode.last), f"{episode.points:,}"),
         *(
-            number_of(peak.value),
-            number_of(peak.expected),
+            DASH if peak.value is None else number_text(peak.value, half),
+            DASH if half is None else expected_text(peak),
             number_of(peak.score, ".3f"),
             number_of(peak.p_value, ".2g"),
         ),
-        peak.reason.partition(":")[0],
+        kind_text(peak),
     ]
 
 
