@@ -43,7 +43,7 @@ MINIMUM_DEVIATION_PERCENT = 0  # the same in percent of the expected value, at l
 COOL_DOWN = 5  # calm points in a row that an episode survives, 0 to 100000
 
 # Where it goes
-FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), quiet (anomalies only)
+FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), events (of episodes), quiet
 LOG = "anomaly.log"  # path of the log of episodes; None: no log
 LOG_BYTES = 1_000_000  # size of one log file, bytes, 1000 to 1000000000; a full one is rotated
 LOG_FILES = 5  # rotated log files that are kept, 1 to 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -418,6 +418,10 @@ class Status(NamedTuple):
         Streams that there are now, where the source holds many.
     understood : str
         How the source was understood, in words; empty where it has no columns, and before its first point.
+    happened : mapping of str to int, or None
+        Episodes that started, became worse, ended; None where that is not counted.
+    messages : tuple of (address, delivered, waiting, left out)
+        How many messages of each address were delivered, wait, and could not be delivered.
     """
 
     source: str
@@ -439,3 +443,5 @@ class Status(NamedTuple):
     seconds_since_last_point: float | None = None
     streams: int | None = None
     understood: str = ""
+    happened: Mapping[Any, int] | None = None
+    messages: tuple[tuple[str, int, int, int], ...] = ()

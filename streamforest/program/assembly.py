@@ -29,6 +29,7 @@ from streamforest.stream_names import StreamNames
 from streamforest.terminal.console import say
 from streamforest.text import escaped
 from streamforest.verdicts.comparison import DetectorComparison
+from streamforest.verdicts.life import EpisodeIds, EpisodeLife
 
 if TYPE_CHECKING:
     from streamforest.program.description import Run
@@ -154,20 +155,24 @@ def make_sinks(run: Run) -> list[Sink]:
     """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
     options, words, keys = run.options, run.command.on_anomaly, run.judge.keys
 
+    source = run.source_id
+
     def open_log(path: Path) -> EventLogSink:
-        return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down, keys)
+        return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down, keys, source)
 
     log = opened("log", options.log, open_log)
     goes_on = run.resumption is not None and run.resumption.has(ReportSink.__name__)
-    open_report = partial(ReportSink, comparison=run.comparison, names=keys, goes_on=goes_on)
+    ids = EpisodeIds(source, keys)
+    open_report = partial(ReportSink, comparison=run.comparison, names=keys, goes_on=goes_on, ids=ids)
     report = opened("report", options.report, open_report)
     describe = partial(json_lines, names=keys)
-    own = (options.on_anomaly_seconds, describe, say, options.cool_down, keys, lambda: run.stop.deadline)
+    own = (options.on_anomaly_seconds, describe, say, options.cool_down, keys, lambda: run.stop.deadline, source)
     hook = [HookSink(words, *own)] if words else []
     if sys.stdout is None or not has_reader(sys.stdout):
         return [*hook, *log, *report]
     colour = wants_colour(sys.stdout, os.environ)
-    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=keys)]
+    life = EpisodeLife(source, options.cool_down, keys)
+    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=keys, life=life)]
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
+from streamforest.connections.addresses import without_passwords
 from streamforest.program.repeat import repeating
 from streamforest.protocols import Source, Status
 from streamforest.storage.resumption import Resumption
@@ -16,6 +17,7 @@ from streamforest.verdicts.counts import RunCounts
 if TYPE_CHECKING:
     from streamforest.program.judges import PointJudge
     from streamforest.verdicts.comparison import DetectorComparison
+    from streamforest.verdicts.life import EpisodeCounts
 
 
 class Command(NamedTuple):
@@ -65,6 +67,8 @@ class Run:
         The detectors that judge along, where several do.
     resumption : Resumption or None
         Keeps the run in a checkpoint as it goes on and at its end.
+    episodes : EpisodeCounts
+        Counts what happens to episodes; a sink of the run only where somebody watches.
     """
 
     command: Command
@@ -72,6 +76,7 @@ class Run:
     judge: PointJudge
     counts: RunCounts
     stop: StopFlag
+    episodes: EpisodeCounts
     comparison: DetectorComparison | None = None
     resumption: Resumption | None = None
 
@@ -80,11 +85,18 @@ class Run:
         """Every option, checked."""
         return self.command.options
 
+    @property
+    def source_id(self) -> str:
+        """Name of the source, without a password: what the ids of its episodes are made of."""
+        return without_passwords(self.source.name)
+
     def status(self) -> Status:
         """How the run stands now, and how far the detectors agree where several judge."""
         judge = self.judge
         status = self.counts.status(self.source.name, judge.name, judge.detectors, judge.warm_up_points)
-        return status if self.comparison is None else status._replace(agreement=self.comparison.shared())
+        if self.comparison is not None:
+            status = status._replace(agreement=self.comparison.shared())
+        return status._replace(happened={**self.episodes.happened})
 
     def summary(self) -> str:
         """The run in a few lines, for people."""
