@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamforest.compiled import telling_of_compiling
+from streamforest.connections.addresses import without_passwords
+from streamforest.connections.outbox import Outbox
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
 from streamforest.judging.rules import Rules
 from streamforest.judging.switch import DetectorSwitch
@@ -23,6 +25,7 @@ from streamforest.reading.column_layout import Dialect
 from streamforest.sinks.event_log import EventLogSink
 from streamforest.sinks.hook import HookSink
 from streamforest.sinks.report import ReportSink
+from streamforest.sinks.tell import TellSink
 from streamforest.sinks.terminal import TerminalSink, has_reader, json_lines, wants_colour
 from streamforest.sources import SourceOptions, open_source
 from streamforest.stream_names import StreamNames
@@ -32,8 +35,9 @@ from streamforest.verdicts.comparison import DetectorComparison
 from streamforest.verdicts.life import EpisodeIds, EpisodeLife
 
 if TYPE_CHECKING:
-    from streamforest.program.description import Run
+    from streamforest.program.description import Command, Run
     from streamforest.protocols import Detector, Sink, Source
+    from streamforest.terminal.stop import StopFlag
 
 
 def make_source(options: SimpleNamespace) -> Source:
@@ -168,11 +172,24 @@ def make_sinks(run: Run) -> list[Sink]:
     describe = partial(json_lines, names=keys)
     own = (options.on_anomaly_seconds, describe, say, options.cool_down, keys, lambda: run.stop.deadline, source)
     hook = [HookSink(words, *own)] if words else []
+    tell = [run.tell] if run.command.receivers else []
     if sys.stdout is None or not has_reader(sys.stdout):
-        return [*hook, *log, *report]
+        return [*hook, *tell, *log, *report]
     colour = wants_colour(sys.stdout, os.environ)
     life = EpisodeLife(source, options.cool_down, keys)
-    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=keys, life=life)]
+    return [*hook, *tell, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=keys, life=life)]
+
+
+def make_tell(command: Command, source: str, keys: StreamNames | None, stop: StopFlag) -> TellSink:
+    """What tells the receivers of episodes."""
+    options, source = command.options, without_passwords(source)
+    outboxes = [Outbox(name, receiver, say) for name, receiver in command.receivers]
+
+    def is_paused() -> bool:
+        return options.checkpoint is not None and stop.requested
+
+    life = EpisodeLife(source, options.cool_down, keys)
+    return TellSink(life, source, outboxes, is_paused, lambda: stop.deadline)
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

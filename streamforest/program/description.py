@@ -15,7 +15,9 @@ from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
 
 if TYPE_CHECKING:
+    from streamforest.connections.outbox import Receiver
     from streamforest.program.judges import PointJudge
+    from streamforest.sinks.tell import TellSink
     from streamforest.verdicts.comparison import DetectorComparison
     from streamforest.verdicts.life import EpisodeCounts
 
@@ -33,12 +35,15 @@ class Command(NamedTuple):
         Every option, checked.
     on_anomaly : sequence of str
         The program that an episode runs, and its arguments; empty where none is wanted.
+    receivers : sequence of (name, Receiver)
+        Who is told what happens to episodes.
     """
 
     program: str
     words: Sequence[str]
     options: SimpleNamespace
     on_anomaly: Sequence[str] = ()
+    receivers: Sequence[tuple[str, Receiver]] = ()
 
     @property
     def repeating(self) -> str:
@@ -69,6 +74,8 @@ class Run:
         Keeps the run in a checkpoint as it goes on and at its end.
     episodes : EpisodeCounts
         Counts what happens to episodes; a sink of the run only where somebody watches.
+    tell : TellSink
+        Tells others of episodes; a sink of the run only where that is asked for.
     """
 
     command: Command
@@ -77,6 +84,7 @@ class Run:
     counts: RunCounts
     stop: StopFlag
     episodes: EpisodeCounts
+    tell: TellSink
     comparison: DetectorComparison | None = None
     resumption: Resumption | None = None
 
@@ -96,7 +104,7 @@ class Run:
         status = self.counts.status(self.source.name, judge.name, judge.detectors, judge.warm_up_points)
         if self.comparison is not None:
             status = status._replace(agreement=self.comparison.shared())
-        return status._replace(happened={**self.episodes.happened})
+        return status._replace(happened={**self.episodes.happened}, messages=self.tell.counts())
 
     def summary(self) -> str:
         """The run in a few lines, for people."""
