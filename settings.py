@@ -53,7 +53,7 @@ CHECKPOINT_EVERY = 10  # seconds between two times that it is written, 0.01 to 8
 SUMMARY = None  # path of an HTML page of the run, written at its end; None: no page
 ON_ANOMALY = None  # command run once an episode, with the verdict as JSON on its standard input; None: no command
 ON_ANOMALY_SECONDS = 30  # how long that command may run, seconds, 0.1 to 3600; then it is killed
-TELL = None  # texts: addresses that are told what happens to episodes, such as ["ntfy://ntfy.sh/TOPIC"]; None: nobody
+TELL = None  # texts: addresses that get a message of each episode, such as ["ntfy://ntfy.sh/TOPIC"]; None: nobody
 
 # The live view
 VISUALIZATION = True  # whether the stream is drawn while it arrives, True or False

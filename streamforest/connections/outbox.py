@@ -69,7 +69,7 @@ class Receiver(Protocol):
 
 
 class Outbox:
-    """Delivers messages in their order, in a thread of its own; whoever puts them never waits.
+    """Delivers messages in their order, in a thread of its own; to put one takes no time.
 
     Parameters
     ----------

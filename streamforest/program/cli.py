@@ -192,7 +192,7 @@ def words_on_anomaly(options: SimpleNamespace) -> Sequence[str]:
 
 
 def receivers_of(options: SimpleNamespace) -> Sequence[tuple[str, Receiver]]:
-    """Who is told what happens to episodes: a name without secrets, and what delivers messages there.
+    """Who gets a message of what happens to episodes: a name without secrets, and what delivers messages there.
 
     Raises
     ------

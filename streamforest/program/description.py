@@ -36,7 +36,7 @@ class Command(NamedTuple):
     on_anomaly : sequence of str
         The program that an episode runs, and its arguments; empty where none is wanted.
     receivers : sequence of (name, Receiver)
-        Who is told what happens to episodes.
+        Who gets a message of what happens to episodes.
     """
 
     program: str

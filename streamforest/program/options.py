@@ -428,7 +428,7 @@ OPTIONS: tuple[Option, ...] = (
         "TELL",
         "text",
         OUTPUT,
-        "tell an address what happens to episodes; any number of times",
+        "send what happens to episodes to an address; any number of times",
         is_optional=True,
         is_repeated=True,
         placeholder="URL",

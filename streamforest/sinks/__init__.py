@@ -1,4 +1,4 @@
-"""Where verdicts go; one file a sink, and for each kind of address that is told of episodes an entry in the table."""
+"""Where verdicts go; one file a sink, and an entry in the table for each kind of address that messages go to."""
 
 from __future__ import annotations
 

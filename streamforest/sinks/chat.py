@@ -1,4 +1,4 @@
-"""Messages in a chat room: webhooks as Slack, Mattermost and Rocket.Chat take them, and as Microsoft Teams does."""
+"""Messages in a chat: webhooks as Slack, Mattermost and Rocket.Chat take them, and as Microsoft Teams does."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class TellSink:
                 kept[name].go_on(facts)
             elif facts and isinstance(facts[0], list):
                 dropped += len(facts[0])
-        return f"{dropped:,} messages waited for addresses that are not told any more" if dropped else ""
+        return f"messages are dropped whose addresses are not given any more: {dropped:,}" if dropped else ""
 
     def _put(self, events: list[Event]) -> None:
         for event in events:

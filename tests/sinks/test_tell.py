@@ -81,7 +81,7 @@ def test_messages_of_addresses_that_are_gone_are_told():
     facts = [["test://0", [[], [], 3, 0]], ["test://9", [[{"id": "a", "event": "start"}], [], 0, 0]]]
     waiting["outboxes"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     sink = new(Receiver())
-    assert sink.restore(waiting, cut=False) == "1 messages waited for addresses that are not told any more"
+    assert sink.restore(waiting, cut=False) == "messages are dropped whose addresses are not given any more: 1"
     assert sink.counts() == (("test://0", 3, 0, 0),)
     sink.close()
     state.close()
@@ -156,6 +156,6 @@ def test_each_event_arrives_though_the_run_is_killed_and_the_receiver_was_away(t
     assert rest.returncode == 0
     got = [(request.json["id"], request.json["event"]) for request in web.requests]
     assert list(dict.fromkeys(got)) == [(event["id"], event["event"]) for event in expected]
-    told = (tmp_path / "err").read_text(encoding="utf-8")
-    assert "not delivered: the server says 503" in told
-    assert "s3cret" not in told
+    said = (tmp_path / "err").read_text(encoding="utf-8")
+    assert "not delivered: the server says 503" in said
+    assert "s3cret" not in said
