@@ -41,6 +41,7 @@ DIRECTION = "both"  # values that alarm: above the expected (up), below it (down
 MINIMUM_DEVIATION = 0  # least distance from the expected value, in the stream's unit, at least 0
 MINIMUM_DEVIATION_PERCENT = 0  # the same in percent of the expected value, at least 0; both must hold
 COOL_DOWN = 5  # calm points in a row that an episode survives, 0 to 100000
+IGNORE = None  # texts: maintenance windows, such as ["daily 02:00-03:00"], judged but not learned; None: there is none
 
 # Where it goes
 FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), events (of episodes), quiet

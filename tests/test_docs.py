@@ -67,6 +67,8 @@ ELSEWHERE = {
     "mkdocs build": ".ci/run",
     "pip install .": ".ci/run",
     "streamforest --max-points": ".ci/run",
+    "streamforest detect-limits": "tests/program/test_detect_limits_command.py",
+    "benchmarks/detect_limits.py": "tests/benchmarks/test_detect_limits.py",
     "streamforest --version": "tests/test___main__.py",
     "streamforest --print-completion": "tests/program/test_cli.py",
     "ruff check": ".ci/run",

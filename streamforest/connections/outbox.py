@@ -68,6 +68,16 @@ class Receiver(Protocol):
         ...
 
 
+class Delivered(Protocol):
+    """What was delivered, kept from run to run."""
+
+    def __contains__(self, line: str) -> bool: ...
+
+    def add(self, line: str) -> None:
+        """Keep a line."""
+        ...
+
+
 class Outbox:
     """Delivers messages in their order, in a thread of its own; to put one takes no time.
 
@@ -79,6 +89,8 @@ class Outbox:
         Where they go.
     notify : callable
         Takes a line for people.
+    done : Delivered, optional
+        Keeps what was delivered: a message that comes again in a run that goes on after a kill is left out.
     clock : callable
         Seconds that only go forward.
 
@@ -89,13 +101,20 @@ class Outbox:
 
     Notes
     -----
-    A message is kept until the receiver has taken it: after a restart it may come twice, with the same id and event.
+    A message is kept until the receiver has taken it: after a kill between that and the note of it, it comes twice,
+    with the same id and event.
     """
 
     def __init__(
-        self, name: str, receiver: Receiver, notify: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        receiver: Receiver,
+        notify: Callable[[str], None],
+        done: Delivered | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.delivered, self.left_out = name, 0, 0
+        self._done = done
         self._receiver, self._notify, self._clock = receiver, notify, clock
         self._waiting: deque[Message] = deque()
         self._open: dict[str, tuple[Message, float]] = {}  # by id: the newest message, and when it is due again
@@ -121,6 +140,11 @@ class Outbox:
 
     def put(self, message: Message) -> None:
         """Take a message; returns at once."""
+        if self._done is not None and self._line_of(message) in self._done:
+            with self._changed:
+                self._note_open(message)
+                self._changed.notify()
+            return
         with self._changed:
             is_full = len(self._waiting) == MOST_WAITING
             if is_full:
@@ -149,6 +173,9 @@ class Outbox:
         ):
             raise ValueError("the saved messages are not of this version")
         waiting, open_ones, self.delivered, self.left_out = facts
+        done = () if self._done is None else self._done
+        waiting = [message for message in waiting if self._line_of(message) not in done]
+        open_ones = [message for message in open_ones if self._line_of(message | {"event": "end"}) not in done]
         with self._changed:
             self._waiting.extendleft(reversed(waiting))
             self._open |= {message["id"]: (message, -math.inf) for message in open_ones}
@@ -216,21 +243,30 @@ class Outbox:
         except DeliveryError as error:
             self._failed(what, message, error)
             return
+        if what == "send" and self._done is not None:
+            self._done.add(self._line_of(message))
         with self._changed:
             if what == "send":
                 self._take_away(message)
                 self.delivered += 1
-            if what != "show" and self._receiver.repeat > 0:
+            if what != "show":
                 self._note_open(message)
             fault, self._fault, self._pause = self._fault, "", FIRST_PAUSE
         if fault:
             self._notify(f"{self.name}: messages are delivered again")
+
+    def _line_of(self, message: Message) -> str:
+        """What a message is known by in the journal: an episode may become worse any number of times."""
+        number = f" {message.get('points')}" if message["event"] == "worse" else ""
+        return f"{self.name} {message['id']} {message['event']}{number}"
 
     def _take_away(self, message: Message) -> None:
         if self._waiting and self._waiting[0] is message:  # it may have been left out meanwhile
             self._waiting.popleft()
 
     def _note_open(self, message: Message) -> None:
+        if not self._receiver.repeat:
+            return
         name = message["id"]
         if message["event"] == "end":
             self._open.pop(name, None)

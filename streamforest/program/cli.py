@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
+from streamforest.program import detect_limits_command
 from streamforest.program.allocator import give_back_large_blocks
 from streamforest.program.conflicts import check_conflicts
 from streamforest.program.options import OptionError, read_options
@@ -66,6 +67,10 @@ def main(
         The endless loop; :meth:`Loop.run` without it.
     """
     os.environ.pop("MPLBACKEND", None)  # the views choose for themselves, and matplotlib fails at a name that it lacks
+    if arguments[:1] == [detect_limits_command.WORD]:
+        return detect_limits_command.main(
+            arguments[1:], program, lambda: settings_of(load_settings), folder, shipped=SHIPPED
+        )
     try:
         options = read_options(
             *(arguments, settings_of(load_settings), folder),

@@ -72,10 +72,10 @@ class Run:
         The detectors that judge along, where several do.
     resumption : Resumption or None
         Keeps the run in a checkpoint as it goes on and at its end.
-    episodes : EpisodeCounts
-        Counts what happens to episodes; a sink of the run only where somebody watches.
-    tell : TellSink
-        Tells others of episodes; a sink of the run only where that is asked for.
+    episodes : EpisodeCounts or None
+        Counts what happens to episodes; a sink of the run where somebody watches.
+    tell : TellSink or None
+        Sends messages of episodes, where that is asked for.
     """
 
     command: Command
@@ -83,10 +83,10 @@ class Run:
     judge: PointJudge
     counts: RunCounts
     stop: StopFlag
-    episodes: EpisodeCounts
-    tell: TellSink
     comparison: DetectorComparison | None = None
     resumption: Resumption | None = None
+    episodes: EpisodeCounts | None = None
+    tell: TellSink | None = None
 
     @property
     def options(self) -> SimpleNamespace:
@@ -104,7 +104,9 @@ class Run:
         status = self.counts.status(self.source.name, judge.name, judge.detectors, judge.warm_up_points)
         if self.comparison is not None:
             status = status._replace(agreement=self.comparison.shared())
-        return status._replace(happened={**self.episodes.happened}, messages=self.tell.counts())
+        if self.episodes is not None:
+            status = status._replace(happened={**self.episodes.happened})
+        return status if self.tell is None else status._replace(messages=self.tell.counts())
 
     def summary(self) -> str:
         """The run in a few lines, for people."""

@@ -370,6 +370,15 @@ OPTIONS: tuple[Option, ...] = (
         default=5,
     ),
     Option(
+        "IGNORE",
+        "text",
+        ALARMED,
+        "maintenance window: judged, not learned, no alarms; from/to, weekly or an iCalendar file; any number of times",
+        is_optional=True,
+        is_repeated=True,
+        placeholder="WINDOW",
+    ),
+    Option(
         "FORMAT",
         "choice",
         OUTPUT,

@@ -96,8 +96,8 @@ def make_run(command: Command, stop: StopFlag) -> Run:
     judge, comparison = assembly.make_judge(options, source)
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day, names=judge.keys)
     episodes = EpisodeCounts(options.cool_down, judge.keys)
-    tell = assembly.make_tell(command, source.name, judge.keys, stop)
-    return Run(command, source, judge, counts, stop, episodes, tell, comparison, resumption)
+    tell = assembly.make_tell(command, source.name, judge.keys, stop, resumption)
+    return Run(command, source, judge, counts, stop, comparison, resumption, episodes, tell)
 
 
 def explained(options: SimpleNamespace, stop: StopFlag) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -18,6 +19,8 @@ LEASE = 4 * REPEAT
 
 #: Settings that are not labels of the alerts.
 OWN = ("token", "alertname")
+#: Labels that every alert has.
+TAKEN = ("source", "key", "episode")
 
 
 class AlertmanagerReceiver:
@@ -30,6 +33,11 @@ class AlertmanagerReceiver:
         ``alertname``.
     clock : callable
         Seconds, UTC epoch.
+
+    Raises
+    ------
+    ValueError
+        A setting cannot be the name of a label.
     """
 
     repeat = REPEAT
@@ -37,6 +45,9 @@ class AlertmanagerReceiver:
 
     def __init__(self, target: Target, clock: Callable[[], float] = time.time) -> None:
         self._target, self._clock = target, clock
+        for name in target.settings:
+            if not re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name) or name in TAKEN:
+                raise ValueError(f"{name!r} cannot be a label: letters, digits and _, and none of {', '.join(TAKEN)}")
         self._labels = {name: value for name, value in target.settings.items() if name not in OWN}
 
     def send(self, message: Message) -> None:

@@ -217,3 +217,30 @@ def test_what_are_no_facts_is_refused(facts, said):
     with pytest.raises(ValueError, match="saved"):
         outbox.go_on(facts)
     outbox.close()
+
+
+class Set(set):
+    """Lines in memory, as a journal keeps them on the disk."""
+
+
+def test_what_was_delivered_before_a_kill_is_not_sent_again_nor_kept_open(said):
+    done, receiver = Set(), Receiver(repeat=1e6)
+    outbox = Outbox("test://h", receiver, said.append, done)
+    facts = outbox.facts()
+    for event in ("start", "end"):
+        outbox.put(message("a", event))
+    outbox.put(message("b"))
+    wait_until(lambda: outbox.delivered == 3, 60)
+    outbox.close()
+    later = Receiver(repeat=1e6)
+    again = Outbox("test://h", later, said.append, done)
+    again.go_on([[message("a")], [message("a")], 0, 0])
+    for event in ("start", "end"):
+        again.put(message("a", event))
+    again.put(message("b"))
+    again.put(message("c"))
+    wait_until(lambda: again.delivered == 1, 60)
+    assert [one["id"] for one in again.facts()[1]] == ["b", "c"]
+    again.close()
+    assert set(later.got) <= {("b", "start"), ("c", "start")}
+    assert facts == [[], [], 0, 0]

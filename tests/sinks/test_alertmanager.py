@@ -1,7 +1,6 @@
 import json
 import re
 import shutil
-import time
 import urllib.request
 
 import pytest
@@ -92,7 +91,12 @@ def test_times_that_are_unknown_or_ahead_of_the_clock_are_now_and_an_alert_never
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", alert["endsAt"])
 
 
+@pytest.mark.parametrize("name", ["a-b", "1a", "", "episode"])
+def test_what_cannot_be_a_label_is_refused(name):
+    with pytest.raises(ValueError, match=f"'{name}' cannot be a label"):
+        receiver(f"alertmanager+http://127.0.0.1#{name}=x")
+
+
 def test_unknown_numbers_are_left_out(web):
     (alert,) = sent(web, EVENT | {"value": None}).json
     assert "value" not in alert["annotations"]
-    assert time.time() > 0
