@@ -41,9 +41,10 @@ DIRECTION = "both"  # values that alarm: above the expected (up), below it (down
 MINIMUM_DEVIATION = 0  # least distance from the expected value, in the stream's unit, at least 0
 MINIMUM_DEVIATION_PERCENT = 0  # the same in percent of the expected value, at least 0; both must hold
 COOL_DOWN = 5  # calm points in a row that an episode survives, 0 to 100000
+IGNORE = None  # texts: maintenance windows, such as ["daily 02:00-03:00"], judged but not learned; None: there is none
 
 # Where it goes
-FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), quiet (anomalies only)
+FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), events (of episodes), quiet
 LOG = "anomaly.log"  # path of the log of episodes; None: no log
 LOG_BYTES = 1_000_000  # size of one log file, bytes, 1000 to 1000000000; a full one is rotated
 LOG_FILES = 5  # rotated log files that are kept, 1 to 1000
@@ -53,6 +54,7 @@ CHECKPOINT_EVERY = 10  # seconds between two times that it is written, 0.01 to 8
 SUMMARY = None  # path of an HTML page of the run, written at its end; None: no page
 ON_ANOMALY = None  # command run once an episode, with the verdict as JSON on its standard input; None: no command
 ON_ANOMALY_SECONDS = 30  # how long that command may run, seconds, 0.1 to 3600; then it is killed
+TELL = None  # texts: addresses that get a message of each episode, such as ["ntfy://ntfy.sh/TOPIC"]; None: nobody
 
 # The live view
 VISUALIZATION = True  # whether the stream is drawn while it arrives, True or False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -420,6 +420,10 @@ class Status(NamedTuple):
         How the source was understood, in words; empty where it has no columns, and before its first point.
     notice : str
         The newest line for people, for some seconds after it was said: what was saved, chosen, or could not be.
+    happened : mapping of str to int, or None
+        Episodes that started, became worse, ended; None where that is not counted.
+    messages : tuple of (address, delivered, waiting, left out)
+        How many messages of each address were delivered, wait, and could not be delivered.
     """
 
     source: str
@@ -442,3 +446,5 @@ class Status(NamedTuple):
     streams: int | None = None
     understood: str = ""
     notice: str = ""
+    happened: Mapping[Any, int] | None = None
+    messages: tuple[tuple[str, int, int, int], ...] = ()

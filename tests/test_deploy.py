@@ -1,5 +1,6 @@
 """What is in deploy/ is tried as far as it can be without a container engine or a running systemd."""
 
+import json
 import os
 import re
 import shlex
@@ -8,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from streamforest.program.options import OPTIONS, read_config, read_options
+from streamforest.protocols import VERDICT_DTYPE, Status
+from streamforest.views.exposition import exposition
 
 PROJECT = Path(__file__).parents[1]
 DEPLOY = PROJECT / "deploy"
@@ -101,3 +105,15 @@ def test_the_page_is_healthy_while_it_answers_and_not_before_or_after(tmp_path):
     assert gone.returncode == 1
     assert gone.stderr.startswith("the page does not answer: ")
     assert len(gone.stderr.splitlines()) == 1
+
+
+def test_the_dashboard_shows_numbers_that_a_run_has():
+    text = (DEPLOY / "grafana-dashboard.json").read_text(encoding="utf-8")
+    panels = json.loads(text)["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    happened = {"start": 1, "worse": 0, "end": 0}
+    status = Status("a", "b", ("b",), 1, 0, 0, 0, 0, 1.0, 0.001, 0.0, None, None, 1.0)
+    status = status._replace(happened=happened, messages=(("ntfy://h", 1, 0, 0),))
+    shown = exposition(status, np.zeros(1, VERDICT_DTYPE), "1").decode()
+    names = set(re.findall(r"^(streamforest_\w+)", shown, re.MULTILINE))
+    assert set(re.findall(r"\bstreamforest_\w+", text)) <= names

@@ -39,6 +39,8 @@ EXPLAINED = {
         "alarms.md#alarm-rules",
     ),
     **dict.fromkeys(("ON_ANOMALY", "ON_ANOMALY_SECONDS"), "alarms.md#send-a-message"),
+    "TELL": "where-alarms-go.md",
+    "IGNORE": "alarms.md#maintenance-windows",
     **dict.fromkeys(("FORMAT", "LOG", "REPORT", "SUMMARY"), "outputs.md"),
     **dict.fromkeys(("CHECKPOINT", "CHECKPOINT_EVERY"), "long-runs.md"),
     **dict.fromkeys(("VIEW", "PORT", "PUBLIC"), "live-view.md"),

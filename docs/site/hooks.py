@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 PICTURES = "benchmarks/pictures"
-COPIES = ("settings.py", "LICENSE")
+COPIES = ("settings.py", "LICENSE", "deploy/grafana-dashboard.json")
 FOLDER = "project"  # of the site
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,26 +14,36 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamforest.compiled import telling_of_compiling
+from streamforest.connections.addresses import without_passwords
+from streamforest.connections.outbox import Outbox
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
 from streamforest.judging.rules import Rules
 from streamforest.judging.switch import DetectorSwitch
 from streamforest.optional import MissingPackageError
 from streamforest.program.judges import ManyStreamsJudge, OneStreamJudge, PointJudge
+from streamforest.program.maintenance import MaintenanceJudge
+from streamforest.program.maintenance_windows import MaintenanceWindows
 from streamforest.protocols import DetectorError, Verdicts
 from streamforest.reading.column_layout import Dialect
+from streamforest.reading.time_form import zone_of
 from streamforest.sinks.event_log import EventLogSink
 from streamforest.sinks.hook import HookSink
 from streamforest.sinks.report import ReportSink
+from streamforest.sinks.tell import TellSink
 from streamforest.sinks.terminal import TerminalSink, has_reader, json_lines, wants_colour
 from streamforest.sources import SourceOptions, open_source
+from streamforest.storage.journal import Journal
 from streamforest.stream_names import StreamNames
 from streamforest.terminal.console import say
 from streamforest.text import escaped
 from streamforest.verdicts.comparison import DetectorComparison
+from streamforest.verdicts.life import EpisodeIds, EpisodeLife
 
 if TYPE_CHECKING:
-    from streamforest.program.description import Run
+    from streamforest.program.description import Command, Run
     from streamforest.protocols import Detector, Sink, Source
+    from streamforest.storage.resumption import Resumption
+    from streamforest.terminal.stop import StopFlag
 
 
 def make_source(options: SimpleNamespace) -> Source:
@@ -58,11 +69,19 @@ def make_source(options: SimpleNamespace) -> Source:
 
 def make_judge(options: SimpleNamespace, source: Source) -> tuple[PointJudge, DetectorComparison | None]:
     """Who judges, and the comparison that it is if several detectors do; models loaded, all compiled."""
+    make = _many_streams if options.key_column is not None else _one_stream
     with telling_of_compiling(say):
-        return (_many_streams if options.key_column is not None else _one_stream)(options, source)
+        judge, comparison = make(options, source, None)
+        if options.ignore is None:
+            return judge, comparison
+        shadow, _ = make(options, source, judge.keys)
+    windows = MaintenanceWindows(options.ignore, zone_of(options.time_zone) or UTC)
+    return MaintenanceJudge(judge, shadow, windows, say), None
 
 
-def _one_stream(options: SimpleNamespace, source: Source) -> tuple[PointJudge, DetectorComparison | None]:
+def _one_stream(
+    options: SimpleNamespace, source: Source, _keys: StreamNames | None
+) -> tuple[PointJudge, DetectorComparison | None]:
     names = options.compare or (options.detector,)
     if "isolation-forest" in names:
         _compile_ahead(options, source)
@@ -80,16 +99,16 @@ def _one_stream(options: SimpleNamespace, source: Source) -> tuple[PointJudge, D
     return OneStreamJudge(make_switch), comparison
 
 
-def _many_streams(options: SimpleNamespace, source: Source) -> tuple[PointJudge, None]:
+def _many_streams(options: SimpleNamespace, source: Source, keys: StreamNames | None) -> tuple[PointJudge, None]:
     from streamforest.streams import StreamDetectors  # noqa: PLC0415 - many streams only
 
     _compile_ahead(options, source)
-    most = _most_streams(options)
+    most = _most_streams(options) if keys is None else keys.most
     detectors = StreamDetectors.load(
         options.model, options.alarm_rate, rules_of(options), most=most, silence=options.drop_after
     )
     detectors.update([], [])
-    return ManyStreamsJudge(detectors, StreamNames(most)), None
+    return ManyStreamsJudge(detectors, StreamNames(most) if keys is None else keys), None
 
 
 def _most_streams(options: SimpleNamespace) -> int:
@@ -100,7 +119,8 @@ def _most_streams(options: SimpleNamespace) -> int:
     if options.most_streams is not None:
         return int(options.most_streams)
     free = free_memory(None if options.memory_limit is None else options.memory_limit * MEGABYTE)
-    most = most_streams(RECORD_BYTES, options.checkpoint is not None, free)
+    copies = 1 if options.ignore is None else 3  # of its record: in a window it is judged by a copy, made of another
+    most = most_streams(copies * RECORD_BYTES, options.checkpoint is not None, free)
     of = "" if free is None else f", by the {free / 1e9:.1f} GB of memory that are free"
     say(f"at most {most:,} streams at the same time{of}; --most-streams changes that")
     return most
@@ -154,20 +174,45 @@ def make_sinks(run: Run) -> list[Sink]:
     """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
     options, words, keys = run.options, run.command.on_anomaly, run.judge.keys
 
+    source = run.source_id
+
     def open_log(path: Path) -> EventLogSink:
-        return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down, keys)
+        return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down, keys, source)
 
     log = opened("log", options.log, open_log)
     goes_on = run.resumption is not None and run.resumption.has(ReportSink.__name__)
-    open_report = partial(ReportSink, comparison=run.comparison, names=keys, goes_on=goes_on)
+    ids = EpisodeIds(source, keys)
+    open_report = partial(ReportSink, comparison=run.comparison, names=keys, goes_on=goes_on, ids=ids)
     report = opened("report", options.report, open_report)
     describe = partial(json_lines, names=keys)
-    own = (options.on_anomaly_seconds, describe, say, options.cool_down, keys, lambda: run.stop.deadline)
+    own = (options.on_anomaly_seconds, describe, say, options.cool_down, keys, lambda: run.stop.deadline, source)
     hook = [HookSink(words, *own)] if words else []
+    tell = [] if run.tell is None else [run.tell]
     if sys.stdout is None or not has_reader(sys.stdout):
-        return [*hook, *log, *report]
+        return [*hook, *tell, *log, *report]
     colour = wants_colour(sys.stdout, os.environ)
-    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=keys)]
+    life = EpisodeLife(source, options.cool_down, keys)
+    return [*hook, *tell, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=keys, life=life)]
+
+
+def make_tell(
+    command: Command, source: str, keys: StreamNames | None, stop: StopFlag, resumption: Resumption | None
+) -> TellSink | None:
+    """What sends messages of episodes to the receivers; None where there are none."""
+    if not command.receivers:
+        return None
+    options, source = command.options, without_passwords(source)
+    done = None
+    if resumption is not None:
+        path = resumption.path
+        done = Journal(path.with_name(f"{path.name}.told"), goes_on=resumption.is_resumed)
+    outboxes = [Outbox(name, receiver, say, done) for name, receiver in command.receivers]
+
+    def is_paused() -> bool:
+        return options.checkpoint is not None and stop.requested
+
+    life = EpisodeLife(source, options.cool_down, keys)
+    return TellSink(life, source, outboxes, is_paused, lambda: stop.deadline)
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

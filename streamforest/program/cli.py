@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
+from streamforest.program import detect_limits_command
 from streamforest.program.allocator import give_back_large_blocks
 from streamforest.program.conflicts import check_conflicts
 from streamforest.program.options import OptionError, read_options
@@ -16,6 +17,7 @@ from streamforest.terminal.console import flush_or_drop, leave, say, with_patien
 from streamforest.text import did_you_mean
 
 if TYPE_CHECKING:
+    from streamforest.connections.outbox import Receiver
     from streamforest.program.loop import Loop
 
 DESCRIPTION = "Watch a stream of numbers and mark what is unusual in it while it happens."
@@ -65,6 +67,10 @@ def main(
         The endless loop; :meth:`Loop.run` without it.
     """
     os.environ.pop("MPLBACKEND", None)  # the views choose for themselves, and matplotlib fails at a name that it lacks
+    if arguments[:1] == [detect_limits_command.WORD]:
+        return detect_limits_command.main(
+            arguments[1:], program, lambda: settings_of(load_settings), folder, shipped=SHIPPED
+        )
     try:
         options = read_options(
             *(arguments, settings_of(load_settings), folder),
@@ -75,6 +81,7 @@ def main(
         check_conflicts(options)
         options.compare = names_to_compare(options.compare)
         words = words_on_anomaly(options)
+        receivers = receivers_of(options)
     except OptionError as error:
         say(f"{program}: {error}")
         return WRONG_USE
@@ -96,7 +103,7 @@ def main(
         say(f"{program}: a package cannot be loaded: {why}; is there a limit on memory or open files (ulimit -a)?")
         return FAILED
     try:
-        return run(Command(program, arguments, options, words), judge_all or Loop.run)
+        return run(Command(program, arguments, options, words, receivers), judge_all or Loop.run)
     except ModuleNotFoundError as error:
         say(missing(program, error))
         return FAILED
@@ -187,3 +194,29 @@ def words_on_anomaly(options: SimpleNamespace) -> Sequence[str]:
         return words_of(options.on_anomaly)
     except ValueError as error:
         raise OptionError(f"ON_ANOMALY is {options.on_anomaly!r}: {error}") from None
+
+
+def receivers_of(options: SimpleNamespace) -> Sequence[tuple[str, Receiver]]:
+    """Who gets a message of what happens to episodes: a name without secrets, and what delivers messages there.
+
+    Raises
+    ------
+    OptionError
+        An address is wrong, or a package that it needs is not installed.
+    """
+    if not options.tell:
+        return []
+    from streamforest.connections.targets import read_target, shown_target  # noqa: PLC0415 - only where it is asked for
+    from streamforest.optional import MissingPackageError  # noqa: PLC0415
+    from streamforest.sinks import open_receiver  # noqa: PLC0415
+
+    found: dict[str, Receiver] = {}
+    for word in options.tell or ():
+        try:
+            target = read_target(word)
+            receiver = open_receiver(target)
+        except (ValueError, MissingPackageError) as error:
+            raise OptionError(f"TELL is {shown_target(word)!r}: {error}") from None
+        number = sum(name.partition(" ")[0] == target.name for name in found)
+        found[f"{target.name} ({number + 1})" if number else target.name] = receiver
+    return [*found.items()]

@@ -14,7 +14,7 @@ from streamforest.program.options import OptionError, names_file
 #: Options that name files.
 LOADED, WRITTEN = ("MODEL", "LSTM_MODEL"), ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE", "CHECKPOINT")
 #: What else is written beside the file of an option: ends of names.
-DERIVED = {"LOG": ("1",), "CHECKPOINT": ("1", "new", "lock"), "TOKEN_FILE": ("act",)}
+DERIVED = {"LOG": ("1",), "CHECKPOINT": ("1", "new", "lock", "told"), "TOKEN_FILE": ("act",)}
 
 
 def check_conflicts(options: SimpleNamespace) -> None:
@@ -30,6 +30,29 @@ def check_conflicts(options: SimpleNamespace) -> None:
     check_keys(options)
     check_paths(options)
     check_page(options)
+    check_ignored(options)
+
+
+def check_ignored(options: SimpleNamespace) -> None:
+    """Refuse maintenance windows that cannot be understood, and what does not go together with them.
+
+    Raises
+    ------
+    OptionError
+        One cannot be, or something does not.
+    """
+    if options.ignore is None:
+        return
+    for name in ("COMPARE", "REFITS"):
+        if (value := getattr(options, name.lower())) is not None:
+            raise OptionError(f"IGNORE is given, which does not go together with {name}, {str(value)!r}")
+    from streamforest.optional import MissingPackageError  # noqa: PLC0415
+    from streamforest.program.maintenance_windows import MaintenanceWindows  # noqa: PLC0415 - numpy
+
+    try:
+        MaintenanceWindows(options.ignore)
+    except (ValueError, MissingPackageError) as error:
+        raise OptionError(f"IGNORE: {error}") from None
 
 
 def check_page(options: SimpleNamespace) -> None:

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 DECIDING = (
     *("COLUMN", "TIME_COLUMN", "LABEL_COLUMN", "KEY_COLUMN", "DROP_AFTER", "FOLLOW", "OUTLIER_PROBABILITY", "SEED"),
     *("TIME_FORMAT", "TIME_ZONE", "DECIMAL", "COUNTER", "WINDOW", "REFIT_EVERY"),
-    *("ALARM_RATE", "ALARMS_A_DAY", "DIRECTION", "MINIMUM_DEVIATION", "MINIMUM_DEVIATION_PERCENT", "COOL_DOWN"),
+    *(
+        "ALARM_RATE",
+        "ALARMS_A_DAY",
+        "DIRECTION",
+        "MINIMUM_DEVIATION",
+        "MINIMUM_DEVIATION_PERCENT",
+        "COOL_DOWN",
+        "IGNORE",
+    ),
 )
 
 
@@ -52,6 +60,7 @@ def fingerprint_of(options: SimpleNamespace) -> dict[str, str]:
         "DETECTOR": ",".join(names),
         **{name: str(getattr(options, name.lower())) for name in DECIDING},
         **digests,
+        **{word: digest_of(Path(word)) for word in options.ignore or () if word.lower().endswith(".ics")},
     }
 
 

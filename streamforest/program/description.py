@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
+from streamforest.connections.addresses import without_passwords
 from streamforest.program.repeat import repeating
 from streamforest.protocols import Source, Status
 from streamforest.storage.resumption import Resumption
@@ -15,8 +16,11 @@ from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
 
 if TYPE_CHECKING:
+    from streamforest.connections.outbox import Receiver
     from streamforest.program.judges import PointJudge
+    from streamforest.sinks.tell import TellSink
     from streamforest.verdicts.comparison import DetectorComparison
+    from streamforest.verdicts.life import EpisodeCounts
 
 
 class Command(NamedTuple):
@@ -32,12 +36,15 @@ class Command(NamedTuple):
         Every option, checked.
     on_anomaly : sequence of str
         The program that an episode runs, and its arguments; empty where none is wanted.
+    receivers : sequence of (name, Receiver)
+        Who gets a message of what happens to episodes.
     """
 
     program: str
     words: Sequence[str]
     options: SimpleNamespace
     on_anomaly: Sequence[str] = ()
+    receivers: Sequence[tuple[str, Receiver]] = ()
 
     @property
     def repeating(self) -> str:
@@ -66,6 +73,10 @@ class Run:
         The detectors that judge along, where several do.
     resumption : Resumption or None
         Keeps the run in a checkpoint as it goes on and at its end.
+    episodes : EpisodeCounts or None
+        Counts what happens to episodes; a sink of the run where somebody watches.
+    tell : TellSink or None
+        Sends messages of episodes, where that is asked for.
     """
 
     command: Command
@@ -75,18 +86,29 @@ class Run:
     stop: StopFlag
     comparison: DetectorComparison | None = None
     resumption: Resumption | None = None
+    episodes: EpisodeCounts | None = None
+    tell: TellSink | None = None
 
     @property
     def options(self) -> SimpleNamespace:
         """Every option, checked."""
         return self.command.options
 
+    @property
+    def source_id(self) -> str:
+        """Name of the source, without a password: what the ids of its episodes are made of."""
+        return without_passwords(self.source.name)
+
     def status(self) -> Status:
         """How the run stands now, and how far the detectors agree where several judge."""
         judge = self.judge
         status = self.counts.status(self.source.name, judge.name, judge.detectors, judge.warm_up_points)
         status = status._replace(notice=newest_notice())
-        return status if self.comparison is None else status._replace(agreement=self.comparison.shared())
+        if self.comparison is not None:
+            status = status._replace(agreement=self.comparison.shared())
+        if self.episodes is not None:
+            status = status._replace(happened={**self.episodes.happened})
+        return status if self.tell is None else status._replace(messages=self.tell.counts())
 
     def summary(self) -> str:
         """The run in a few lines, for people."""

@@ -12,6 +12,7 @@ from streamforest.connections.addresses import without_passwords
 from streamforest.sinks.report import RecentReport
 from streamforest.terminal.console import is_attended, is_file, is_terminal, say
 from streamforest.text import escaped
+from streamforest.verdicts.life import EpisodeIds
 from streamforest.views import Choice, ViewError, choose, make_view
 from streamforest.views.access import PageAccess
 
@@ -46,12 +47,15 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     from streamforest.terminal.actions import Actions  # noqa: PLC0415 - only where somebody watches
 
     options = run.options
-    actions, anomalies = Actions(), RecentReport(comparison=run.comparison, names=run.judge.keys)
+    actions, anomalies = (
+        Actions(),
+        RecentReport(comparison=run.comparison, names=run.judge.keys, ids=EpisodeIds(run.source_id, run.judge.keys)),
+    )
     memory = new_memory(run)
     run.judge.recall(memory.newest)
     output = Output(options.images, options.theme, picture_texts(options), options.report, Path())
     watch = Watch(memory, anomalies, run.status, actions, run.stop, run.judge, output, say)
-    needed: list[Sink] = [memory, anomalies]
+    needed: list[Sink] = [memory, anomalies, *([] if run.episodes is None else [run.episodes])]
     if options.snapshot_on_anomaly:
         needed.append(EpisodeEndSink(watch.end_episode, options.cool_down))
     return watch, needed

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
@@ -65,6 +65,8 @@ class Option:
         What stands for the value in the help.
     only_in_settings : bool
         Whether the command line does not have it.
+    is_repeated : bool
+        Whether it may be given any number of times: its value is a tuple.
     default : object
         Its value where neither command line nor files have it, as settings.py is delivered; None where that is allowed.
     """
@@ -80,6 +82,7 @@ class Option:
     is_optional: bool = False
     placeholder: str = ""
     only_in_settings: bool = False
+    is_repeated: bool = False
     default: object = None
 
     @property
@@ -110,6 +113,8 @@ class Option:
                 return f"{article} {self.limits}".rstrip() + none + unit
             case "path":
                 return "a path" + none
+            case "text" if self.is_repeated:
+                return "texts that are not empty" + none
             case _:
                 return "text that is not empty" + none
 
@@ -365,11 +370,20 @@ OPTIONS: tuple[Option, ...] = (
         default=5,
     ),
     Option(
+        "IGNORE",
+        "text",
+        ALARMED,
+        "maintenance window: judged, not learned, no alarms; from/to, weekly or an iCalendar file; any number of times",
+        is_optional=True,
+        is_repeated=True,
+        placeholder="WINDOW",
+    ),
+    Option(
         "FORMAT",
         "choice",
         OUTPUT,
-        "standard output: a line a point, a JSON object a point, or anomalies only",
-        choices=("text", "json", "quiet"),
+        "standard output: a line a point, a JSON object a point or for what happens to an episode, or anomalies only",
+        choices=("text", "json", "events", "quiet"),
         default="text",
     ),
     Option("LOG", "path", OUTPUT, "log of episodes", is_optional=True, placeholder="PATH", default="anomaly.log"),
@@ -418,6 +432,15 @@ OPTIONS: tuple[Option, ...] = (
         3600,
         placeholder="SECONDS",
         default=30,
+    ),
+    Option(
+        "TELL",
+        "text",
+        OUTPUT,
+        "send what happens to episodes to an address; any number of times",
+        is_optional=True,
+        is_repeated=True,
+        placeholder="URL",
     ),
     Option("VISUALIZATION", "switch", LIVE_VIEW, "draw the stream while it arrives", default=True),
     Option(
@@ -519,6 +542,9 @@ def check(option: Option, value: object, where: str, shown: object) -> object:
     """
     if value is None and option.is_optional:
         return None
+    if option.is_repeated:
+        values = value if isinstance(value, list | tuple) else (value,)
+        return tuple(check(replace(option, is_repeated=False), one, where, shown) for one in values) or None
     if not _is_allowed(option, value):
         text = repr(shown)
         text = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
@@ -644,8 +670,7 @@ def read_options(
         folders |= dict.fromkeys(found, Path(config).parent)
     for name, raw in given.items():
         option = shown[name]
-        word = parse(option, raw) if isinstance(raw, str) else raw
-        values[name] = check(option, word, flags[name], raw)
+        values[name] = check(option, _word(option, raw), flags[name], raw)
         folders[name] = Path()
     placed = {option.name: _in_place(option, values[option.name], folders[option.name]) for option in table}
     for option in table:
@@ -654,6 +679,17 @@ def read_options(
         if is_usual and option.name in shipped and isinstance(path, Path) and not path.exists():
             placed[option.name] = shipped[option.name]
     return SimpleNamespace(**{name.lower(): value for name, value in placed.items()})
+
+
+def _word(option: Option, raw: object) -> object:
+    """What stands on the command line for an option; of a repeated one all that stands behind the last "none"."""
+    if isinstance(raw, str):
+        return parse(option, raw)
+    if isinstance(raw, list):
+        words = [parse(option, one) for one in raw]
+        last = max((at for at, word in enumerate(words) if word is None), default=-1)
+        return words[last + 1 :]
+    return raw
 
 
 def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
@@ -792,7 +828,8 @@ def _add(group: argparse._ArgumentGroup, option: Option, default: object, flag: 
         action: Any = group.add_argument(option.name, nargs="?", help=text)
     else:
         placeholder = option.placeholder or "|".join(option.choices)
-        action = group.add_argument(flag, dest=option.name, metavar=placeholder, help=text)
+        way = "append" if option.is_repeated else "store"
+        action = group.add_argument(flag, dest=option.name, metavar=placeholder, help=text, action=way)
     action.kind, action.words = option.kind, option.choices  # for the shell; argparse would refuse in its own words
 
 

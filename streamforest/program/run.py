@@ -24,6 +24,7 @@ from streamforest.terminal.console import is_attended, is_terminal, leave, say, 
 from streamforest.terminal.signals import on_quit, on_stop_signals
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.life import EpisodeCounts
 
 if TYPE_CHECKING:
     from streamforest.program.watch import Watch
@@ -94,7 +95,9 @@ def make_run(command: Command, stop: StopFlag) -> Run:
         resumption.add_source(source)
     judge, comparison = assembly.make_judge(options, source)
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day, names=judge.keys)
-    return Run(command, source, judge, counts, stop, comparison, resumption)
+    episodes = EpisodeCounts(options.cool_down, judge.keys)
+    tell = assembly.make_tell(command, source.name, judge.keys, stop, resumption)
+    return Run(command, source, judge, counts, stop, comparison, resumption, episodes, tell)
 
 
 def explained(options: SimpleNamespace, stop: StopFlag) -> int:

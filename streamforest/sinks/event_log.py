@@ -1,4 +1,4 @@
-"""The log of episodes: a line at the start of each and one at its end, in files rotated by size."""
+"""The log of episodes: a line at the start of each, when it becomes worse and at its end, in files rotated by size."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from streamforest.storage.file_mark import FileMark, sync_folder
 from streamforest.storage.safe_files import drop_torn, is_moved, size_of
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
+from streamforest.verdicts.life import episode_id
 
 #: A line of such a log.
-_LINE = re.compile(rb"\S+ (start|end) (key=.* )?episode=\d+ index=\d+ ")
+_LINE = re.compile(rb"\S+ (start|worse|end) (key=.* )?episode=\d+ index=\d+ ")
 
 MOST_HELD = 1_000  # lines that cannot be written now; the oldest are dropped
 
@@ -45,6 +46,8 @@ class EventLogSink:
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many: each line has the key of its own.
+    source : str
+        Name of the source, without a password, for the ids of the episodes.
 
     Raises
     ------
@@ -59,8 +62,10 @@ class EventLogSink:
         files: int,
         cool_down: int = EPISODE_GAP,
         names: StreamNames | None = None,
+        source: str = "",
     ) -> None:
         self.name = f"log {path}"
+        self._source = source
         self._handler = _RaisingHandler(path, max_bytes, files)
         self._fold = EpisodeFolds(cool_down, names)
         self._held: deque[str] = deque(maxlen=MOST_HELD)
@@ -91,7 +96,7 @@ class EventLogSink:
 
     def _add(self, happenings: list[tuple[Happening, Episode]]) -> None:
         for happening, episode in happenings:
-            self._held.append(_start_line(episode) if happening == "start" else _end_line(episode))
+            self._held.append(_line_of(happening, episode, episode_id(self._source, episode.key, episode.start)))
         while self._held:
             self._handler.handle(logging.LogRecord("episodes", logging.INFO, "", 0, self._held[0], None, None))
             self._held.popleft()
@@ -182,14 +187,13 @@ def _is_own(path: Path, start: int) -> bool:
     return all(map(_LINE.match, lines[:-1]))
 
 
-def _start_line(episode: Episode) -> str:
-    return f"{_moment(episode.start)} start {_key(episode)}episode={episode.number} {_facts(episode.start)}"
-
-
-def _end_line(episode: Episode) -> str:
-    peak = f"peak_time={_moment(episode.peak)} {_facts(episode.peak, 'peak_')}"
-    facts = f"episode={episode.number} {_facts(episode.last)} points={episode.points} {peak}"
-    return f"{_moment(episode.last)} end {_key(episode)}{facts}"
+def _line_of(happening: Happening, episode: Episode, name: str) -> str:
+    """A line of the log; ``name`` is the id of the episode."""
+    newest = episode.last
+    line = f"{_moment(newest)} {happening} {_key(episode)}episode={episode.number} {_facts(newest)}"
+    if happening != "start":
+        line += f" points={episode.points} peak_time={_moment(episode.peak)} {_facts(episode.peak, 'peak_')}"
+    return f"{line} id={name}"
 
 
 def _key(episode: Episode) -> str:

@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamforest.connections.addresses import PASSWORD, USER
@@ -24,6 +25,7 @@ from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames, shown_key
 from streamforest.terminal.signals import before_abrupt_end, no_more_before_abrupt_end
 from streamforest.verdicts.episodes import EPISODE_GAP, EpisodeFolds
+from streamforest.verdicts.life import episode_id
 
 MOST_WAITING = 100  # episodes whose command has not begun; the oldest are dropped
 FAILURES_REPORTED = 10  # further ones are only counted
@@ -36,12 +38,17 @@ _RUNNING: set[int] = set()  # process ids of the commands that run
 PATIENCE = 5.0  # seconds beyond the time limit for a command that was killed to be gone
 
 
+#: Environment variable in which the command finds the id of its episode.
+EPISODE_ID = "STREAMFOREST_EPISODE_ID"
+
+
 class Call(NamedTuple):
-    """One episode that the command is to be run for: its number, what the command reads, and the key of its stream."""
+    """One episode that the command is to be run for: its number, what the command reads, its stream's key, its id."""
 
     episode: int
     text: str
     key: str | None = None
+    id: str = ""
 
 
 def words_of(command: str) -> list[str]:
@@ -86,6 +93,8 @@ class HookSink:
         Of the streams, where there are many.
     ends_by : callable
         By when all must be over at the end of the run, by ``time.monotonic``.
+    source : str
+        Name of the source, without a password, for the ids of the episodes.
 
     Notes
     -----
@@ -105,8 +114,9 @@ class HookSink:
         cool_down: int = EPISODE_GAP,
         names: StreamNames | None = None,
         ends_by: Callable[[], float] = lambda: math.inf,
+        source: str = "",
     ) -> None:
-        self._ends_by = ends_by
+        self._ends_by, self._source = ends_by, source
         self._words, self._seconds = list(words), seconds
         self._describe, self._notify = describe, notify
         self._fold = EpisodeFolds(cool_down, names)
@@ -127,7 +137,9 @@ class HookSink:
         for happening, episode in self._fold.add(verdicts):
             if happening == "start":
                 is_start = (verdicts["index"] == episode.start.index) & (streams_of(verdicts) == episode.stream)
-                self._add(Call(episode.number, self._describe(verdicts[is_start]), episode.key))
+                text = self._describe(verdicts[is_start])
+                name = episode_id(self._source, episode.key, episode.start)
+                self._add(Call(episode.number, text, episode.key, name))
 
     def close(self) -> None:
         """Wait for what runs and what waits, no longer than one run may take, and tell what went wrong."""
@@ -210,7 +222,7 @@ class HookSink:
         limit = self._seconds if self._ends is None else max(0.0, self._ends - time.monotonic())
         self.begun += 1
         try:
-            fault = run_once(self._words, call.text, limit, self._note)
+            fault = run_once(self._words, call.text, limit, self._note, {EPISODE_ID: call.id})
         except OSError as error:
             fault = f"cannot be started: {error.strerror or error}"
         if not fault:
@@ -227,6 +239,7 @@ def run_once(
     text: str,
     seconds: float,
     note: Callable[[subprocess.Popen[bytes] | None], None] = lambda _command: None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Run a command to its end, with a text on its standard input.
 
@@ -240,7 +253,9 @@ def run_once(
         After these it is killed with its children, which never outlive it: on Linux not even in a session of their own.
 
     note : callable
-        Told of the command while it runs, and of None when it is over.
+        Called with the command while it runs, and with None when it is over.
+    variables : mapping of str to str
+        Of its environment, beside those of this program.
 
     Returns
     -------
@@ -254,6 +269,7 @@ def run_once(
     """
     # the source's user and password are none of its business
     environment = {name: word for name, word in os.environ.items() if name not in (USER, PASSWORD)}
+    environment |= variables
     others = children()
     reader, output = _pipe()
     try:

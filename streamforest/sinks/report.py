@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamforest.protocols import VERDICT_DTYPE, State, Verdict, Verdicts, verdict_from_row, without_streams
 from streamforest.state import packed, unpacked
@@ -20,65 +21,93 @@ from streamforest.storage.safe_files import drop_torn, is_moved, size_of
 from streamforest.stream_names import StreamNames
 from streamforest.text import inert_cell
 from streamforest.verdicts.comparison import DetectorComparison
+from streamforest.verdicts.life import EpisodeIds
 
 MOST_KEPT = 10_000  # anomalous points kept for a report that is asked for later
 MOST_HELD = 10_000  # rows that cannot be written now; the oldest are dropped
 
 
 class _Rows:
-    """Verdicts -> rows of the report."""
+    """Verdicts -> rows of the report.
 
-    #: Names of the columns.
-    header: Sequence[str] = Verdict._fields
+    Parameters
+    ----------
+    ids : EpisodeIds, optional
+        Of the episodes: each row ends with the one of its own.
+    """
 
-    def pick(self, verdicts: Verdicts) -> tuple[Verdicts, list[str]]:
-        """Those of a block that get a row, in VERDICT_DTYPE, and one more cell of each where there is such a column."""
-        return verdicts[verdicts["is_anomaly"]], []
+    #: Names of the columns that stand before and behind the verdict's own.
+    before: Sequence[str] = ()
+    after: Sequence[str] = ()
 
-    def of(self, found: Verdicts, _further: Sequence[str]) -> list[list[Any]]:
+    def __init__(self, ids: EpisodeIds | None = None) -> None:
+        self._ids = ids
+
+    @property
+    def header(self) -> list[str]:
+        """Names of the columns."""
+        return [*self.before, *Verdict._fields, *self.after, *([] if self._ids is None else ["id"])]
+
+    def pick(self, verdicts: Verdicts) -> tuple[Verdicts, list[list[str]]]:
+        """Those of a block that get a row, in VERDICT_DTYPE, and the further cells of each."""
+        places = self._places(verdicts)
+        further = self._further(verdicts, places)
+        if self._ids is not None:
+            ids = self._ids.of(verdicts)
+            further = [[*cells, ids[place]] for cells, place in zip(further, places.tolist(), strict=True)]
+        return without_streams(verdicts[places]), further
+
+    def of(self, found: Verdicts, further: Sequence[Sequence[str]]) -> list[list[Any]]:
         """The rows of what was picked."""
-        return [[*map(_cell, verdict_from_row(row))] for row in found.tolist()]
+        n = len(self.before)
+        rows = zip(found.tolist(), further, strict=True)
+        return [[*cells[:n], *map(_cell, verdict_from_row(row)), *cells[n:]] for row, cells in rows]
+
+    def _places(self, verdicts: Verdicts) -> NDArray[np.intp]:
+        return np.flatnonzero(verdicts["is_anomaly"])
+
+    def _further(self, _verdicts: Verdicts, places: NDArray[np.intp]) -> list[list[str]]:
+        return [[] for _ in range(len(places))]
 
 
 class _KeyedRows(_Rows):
     """The same of many streams: each row begins with the key of its own."""
 
-    header = ("key", *Verdict._fields)
+    before = ("key",)
 
-    def __init__(self, names: StreamNames) -> None:
+    def __init__(self, names: StreamNames, ids: EpisodeIds | None) -> None:
+        super().__init__(ids)
         self._names = names
 
-    def pick(self, verdicts: Verdicts) -> tuple[Verdicts, list[str]]:
-        found = verdicts[verdicts["is_anomaly"]]
-        return without_streams(found), [inert_cell(self._names.shown(n)) for n in found["stream"].tolist()]
-
-    def of(self, found: Verdicts, further: Sequence[str]) -> list[list[Any]]:
-        return [[key, *row] for key, row in zip(further, super().of(found, ()), strict=True)]
+    def _further(self, verdicts: Verdicts, places: NDArray[np.intp]) -> list[list[str]]:
+        return [[inert_cell(self._names.shown(n))] for n in verdicts["stream"][places].tolist()]
 
 
 class _ComparedRows(_Rows):
-    """The same of several detectors: each row ends with the names of those that flag its point."""
+    """The same of several detectors: each row has the names of those that flag its point."""
 
-    header = (*Verdict._fields, "flagged_by")
+    after = ("flagged_by",)
 
-    def __init__(self, comparison: DetectorComparison) -> None:
+    def __init__(self, comparison: DetectorComparison, ids: EpisodeIds | None) -> None:
+        super().__init__(ids)
         self._comparison = comparison
 
-    def pick(self, verdicts: Verdicts) -> tuple[Verdicts, list[str]]:
-        flags = np.vstack((verdicts["is_anomaly"], self._comparison.flags))
-        places = np.flatnonzero(flags.any(axis=0))
-        names = np.array(self._comparison.names)
-        return verdicts[places], [" ".join(names[flags[:, place]]) for place in places]
+    def _flags(self, verdicts: Verdicts) -> NDArray[np.bool_]:
+        return np.vstack((verdicts["is_anomaly"], self._comparison.flags))
 
-    def of(self, found: Verdicts, further: Sequence[str]) -> list[list[Any]]:
-        return [[*row, who] for row, who in zip(super().of(found, ()), further, strict=True)]
+    def _places(self, verdicts: Verdicts) -> NDArray[np.intp]:
+        return np.flatnonzero(self._flags(verdicts).any(axis=0))
+
+    def _further(self, verdicts: Verdicts, places: NDArray[np.intp]) -> list[list[str]]:
+        flags, names = self._flags(verdicts), np.array(self._comparison.names)
+        return [[" ".join(names[flags[:, place]])] for place in places]
 
 
-def _rows(comparison: DetectorComparison | None, names: StreamNames | None) -> _Rows:
+def _rows(comparison: DetectorComparison | None, names: StreamNames | None, ids: EpisodeIds | None) -> _Rows:
     """The rows that a run has; several detectors are compared on one stream only."""
     if names is not None:
-        return _KeyedRows(names)
-    return _Rows() if comparison is None else _ComparedRows(comparison)
+        return _KeyedRows(names, ids)
+    return _Rows(ids) if comparison is None else _ComparedRows(comparison, ids)
 
 
 def _cell(value: Any) -> Any:
@@ -100,6 +129,8 @@ class ReportSink:
         Of the streams, where there are many. Then the first column is the key; see :func:`text.inert_cell`.
     goes_on : bool
         Whether what is there is kept, for :meth:`restore` to say how much of it; otherwise it is overwritten.
+    ids : EpisodeIds, optional
+        Of the episodes: the last column, where it is given.
 
     Raises
     ------
@@ -120,10 +151,11 @@ class ReportSink:
         names: StreamNames | None = None,
         *,
         goes_on: bool = False,
+        ids: EpisodeIds | None = None,
     ) -> None:
         self.name = f"report {path}"
-        self._path, self._comparison = path, comparison
-        self._rows = _rows(comparison, names)
+        self._path, self._comparison, self._ids = path, comparison, ids
+        self._rows = _rows(comparison, names, ids)
         self._held: deque[list[Any]] = deque(maxlen=MOST_HELD)
         self._is_closed = False
         self._open("a" if goes_on else "w")
@@ -137,12 +169,15 @@ class ReportSink:
             if mark is not None:
                 os.fsync(self._file.fileno())
                 sync_folder(self._path.parent)
-        return {"file": packed(mark), "held": packed([*self._held])}
+        own = {"file": packed(mark), "held": packed([*self._held])}
+        return own if self._ids is None else own | self._ids.state()
 
     def restore(self, state: State, *, cut: bool) -> str:
         """Go on with the report as it was; see ResumableSink."""
         saved = unpacked(state, "file", FileMark | None)
         self._held.extend(unpacked(state, "held", list[list[Any]]))
+        if self._ids is not None:
+            self._ids.restore(state)
         if saved is None:
             return ""
         mark = FileMark(*saved)
@@ -207,7 +242,7 @@ class RecentReport:
         Anomalous points kept, at least 1.
     comparison : DetectorComparison, optional
         As in :class:`ReportSink`.
-    names : StreamNames, optional
+    names, ids
         As in :class:`ReportSink`.
     """
 
@@ -218,10 +253,11 @@ class RecentReport:
         most: int = MOST_KEPT,
         comparison: DetectorComparison | None = None,
         names: StreamNames | None = None,
+        ids: EpisodeIds | None = None,
     ) -> None:
-        self._rows = _rows(comparison, names)
+        self._rows = _rows(comparison, names, ids)
         self._kept = np.ones(most, VERDICT_DTYPE)  # a ring; its memory is taken now, not as the run goes on
-        self._further: deque[str] = deque(maxlen=most)
+        self._further: deque[list[str]] = deque(maxlen=most)
         self._count = 0
         self._lock = threading.Lock()
 

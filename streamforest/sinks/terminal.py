@@ -1,4 +1,4 @@
-"""Standard output: a line a point for people, JSON Lines for programs, or anomalies only."""
+"""Standard output: a line a point for people, JSON Lines of points or episodes for programs, or anomalies only."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from streamforest.protocols import (
     verdict_from_row,
     without_streams,
 )
-from streamforest.state import attributes_of, packed, set_attributes, unpacked
+from streamforest.state import attributes_of, joined, packed, part_of, set_attributes, unpacked
 from streamforest.storage.file_mark import FileMark, mark_at
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.life import EpisodeLife, event_lines
 
-Form = Literal["text", "json", "quiet"]
+Form = Literal["text", "json", "events", "quiet"]
 
 WIDE = 95  # columns that a line needs at most with the date in full
 KEY_WIDTH = 16  # columns of a key; a longer one is cut in its middle
@@ -73,13 +74,16 @@ class TerminalSink:
         Standard output.
     form : str
         ``text``: a line a point; ``json``: an object a point with the Verdict's fields, null where unknown;
-        ``quiet``: lines as in ``text``, of anomalous points only.
+        ``events``: an object for each thing that happens to an episode; ``quiet``: lines as in ``text``, of anomalous
+        points only.
     colour : bool
         Whether anomalous lines are coloured; json never is.
     width : int, optional
         Columns of the terminal; asked for when not given, and taken as enough where the stream is none.
     names : StreamNames, optional
         Of the streams, where there are many: each line begins with the key of its own, each object with ``key``.
+    life : EpisodeLife, optional
+        Finds what happens to episodes, for the form ``events``.
 
     Raises
     ------
@@ -92,9 +96,16 @@ class TerminalSink:
     name = "standard output"
 
     def __init__(
-        self, stream: TextIO, form: Form, colour: bool, width: int | None = None, names: StreamNames | None = None
+        self,
+        stream: TextIO,
+        form: Form,
+        colour: bool,
+        width: int | None = None,
+        names: StreamNames | None = None,
+        life: EpisodeLife | None = None,
     ) -> None:
         self._stream = stream
+        self._life = life if form == "events" else None
         self._is_json = form == "json"
         self._is_quiet = form == "quiet"
         is_terminal = stream.isatty()
@@ -106,11 +117,18 @@ class TerminalSink:
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
+        if self._life is not None:
+            self._put(event_lines(self._life.add(verdicts)))
+            return
         if self._is_quiet:
             verdicts = verdicts[verdicts["is_anomaly"]]
         if not len(verdicts):
             return
-        text = json_lines(verdicts, self._names) if self._is_json else self._lines.format(verdicts)
+        self._put(json_lines(verdicts, self._names) if self._is_json else self._lines.format(verdicts))
+
+    def _put(self, text: str) -> None:
+        if not text:
+            return
         if not text.isascii():  # a key may have signs that the stream cannot show
             encoding = self._stream.encoding or "utf-8"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
@@ -123,7 +141,9 @@ class TerminalSink:
             raise
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Write the ends of the open episodes, where these are what is written; nothing else is held back."""
+        if self._life is not None:
+            self._put(event_lines(self._life.finish()))
 
     def state(self) -> State:
         """What the columns look like, and where the stream ends if it is a file."""
@@ -131,12 +151,15 @@ class TerminalSink:
         mark = mark_at(self._stream.fileno())
         if mark is not None:
             os.fsync(self._stream.fileno())
-        return {"lines": attributes_of(self._lines, _Lines.FACTS), "file": packed(mark)}
+        own = {"lines": attributes_of(self._lines, _Lines.FACTS), "file": packed(mark)}
+        return own | ({} if self._life is None else joined({"life": self._life.state()}))
 
     def restore(self, state: State, *, cut: bool) -> str:
         """Go on behind the last line; see ResumableSink."""
         saved = unpacked(state, "file", FileMark | None)
         self._lines.restore(state)
+        if self._life is not None and (life := part_of(state, "life")):
+            self._life.restore(life)
         descriptor = self._stream.fileno()
         if saved is None or mark_at(descriptor) is None or not cut:
             return ""

@@ -19,7 +19,11 @@ UNUSUAL = 0.02
 
 _INDEX, _IS_ANOMALY = ((VERDICT_DTYPE.names or ()).index(name) for name in ("index", "is_anomaly"))
 
-Happening = Literal["start", "end"]
+#: An episode has become worse where a point deviates so many times as far as the farthest that was reported.
+WORSE = 2.0
+
+#: An episode starts, becomes worse any number of times, and ends.
+Happening = Literal["start", "worse", "end"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,16 @@ class Episode:
     number : int
         The detector's number for it, from 1.
     start, peak, last : Verdict
-        Its first point, the (first) point with the highest score, and its newest anomalous point.
+        Its first point, the (first) point with the highest score or the one that made it worse, whichever came last,
+        and its newest anomalous point.
     points : int
         Anomalous points in it.
     stream : int
         Number of its stream; 0 where there is one.
     key : str or None
         Of its stream as it came from outside, where there are many.
+    reported : float
+        Distance from the expected value, in the stream's unit, of the point that it started or became worse with last.
     """
 
     number: int
@@ -47,23 +54,40 @@ class Episode:
     points: int
     stream: int = 0
     key: str | None = None
+    reported: float = 0.0
 
     def joined_by(self, verdict: Verdict) -> Episode:
         """The episode with one more anomalous point."""
-        peak = verdict if _height(verdict) > _height(self.peak) else self.peak
-        return replace(self, peak=peak, last=verdict, points=self.points + 1)
+        is_worse = self.is_made_worse_by(verdict)
+        peak = verdict if is_worse or _height(verdict) > _height(self.peak) else self.peak
+        reported = deviation_of(verdict) if is_worse else self.reported
+        return replace(self, peak=peak, last=verdict, points=self.points + 1, reported=reported)
+
+    def is_made_worse_by(self, verdict: Verdict) -> bool:
+        """Whether a point deviates WORSE times as far as what was reported, and from the middle of its band."""
+        deviation, lower, upper = deviation_of(verdict), verdict.lower, verdict.upper
+        half_band = 0.0 if lower is None or upper is None else upper / 2 - lower / 2
+        return deviation > 0.0 and deviation >= WORSE * max(self.reported, half_band)
 
 
 def _saved_episode(number: int, start: list[Any], peak: list[Any], last: list[Any], *others: Any) -> Episode:
     return Episode(number, Verdict(*start), Verdict(*peak), Verdict(*last), *others)
 
 
-def _height(verdict: Verdict) -> float:
-    return -1.0 if verdict.score is None else verdict.score
+def _height(verdict: Verdict) -> tuple[float, float]:
+    """Higher, or of one score farther from what was expected."""
+    return -1.0 if verdict.score is None else verdict.score, deviation_of(verdict)
+
+
+def deviation_of(verdict: Verdict) -> float:
+    """Distance of a value from what was expected, in the stream's unit; 0 where one of them is unknown."""
+    if verdict.value is None or verdict.expected is None:
+        return 0.0
+    return abs(verdict.value - verdict.expected)
 
 
 class EpisodeFold:
-    """Verdicts of one stream -> the starts and ends of episodes; the same ones however the stream is cut into blocks.
+    """Verdicts of one stream -> what happens to its episodes; the same however the stream is cut into blocks.
 
     Parameters
     ----------
@@ -90,7 +114,7 @@ class EpisodeFold:
         return self._open
 
     def add(self, verdicts: Verdicts) -> list[tuple[Happening, Episode]]:
-        """Take one block of verdicts, shape (n,), n >= 1; returns what started and ended in it, in order."""
+        """Take one block of verdicts, shape (n,), n >= 1; returns what happened in it, in order."""
         return [(happening, episode) for _, happening, episode in self.add_with_indices(verdicts)]
 
     def add_with_indices(self, verdicts: Verdicts) -> list[tuple[int, Happening, Episode]]:
@@ -137,10 +161,14 @@ class EpisodeFold:
         verdict = verdict_from_row(row)
         number = verdict.episode or 0
         if self._open is not None and self._open.number == number:
+            is_worse = self._open.is_made_worse_by(verdict)
             self._open = self._open.joined_by(verdict)
+            if is_worse:
+                happenings.append((index, "worse", self._open))
             return
         happenings += [(index, *happening) for happening in self.finish()]
-        self._open = Episode(number, verdict, verdict, verdict, 1, self._stream, self._key)
+        reported = deviation_of(verdict)
+        self._open = Episode(number, verdict, verdict, verdict, 1, self._stream, self._key, reported)
         happenings.append((index, "start", self._open))
 
     def _end_if_before(self, index: int, happenings: list[tuple[int, Happening, Episode]]) -> None:
@@ -150,7 +178,7 @@ class EpisodeFold:
 
 
 class EpisodeFolds:
-    """Verdicts of one stream or of many -> the starts and ends of each stream's episodes.
+    """Verdicts of one stream or of many -> what happens to each stream's episodes.
 
     Parameters
     ----------
@@ -175,7 +203,7 @@ class EpisodeFolds:
         return [fold.open for fold in self._folds.values() if fold.open is not None]
 
     def add(self, verdicts: Verdicts) -> list[tuple[Happening, Episode]]:
-        """Take one block of verdicts, shape (n,), n >= 1; returns what started and ended in it, in order."""
+        """Take one block of verdicts, shape (n,), n >= 1; returns what happened in it, in order."""
         if self._names is None:
             return self._folds[0].add(verdicts)
         streams = verdicts["stream"]
@@ -194,7 +222,7 @@ class EpisodeFolds:
         return [(happening, episode) for _, happening, episode in found]
 
     def _add_of_one(self, stream: int, places: list[int], verdicts: Verdicts) -> list[tuple[int, Happening, Episode]]:
-        """What started and ended in a stream's part of a block, each with its place in the block."""
+        """What happened in a stream's part of a block, each with its place in the block."""
         first = int(verdicts["index"][0])
         fold = self._folds.pop(stream, None)
         found: list[tuple[int, Happening, Episode]] = []

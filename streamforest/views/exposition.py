@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import isnan
 from typing import Literal, NamedTuple
 
@@ -39,7 +39,7 @@ def exposition(status: Status, newest: Verdicts, version: str) -> bytes:
     bytes
         Three lines a number. What is unknown yet has none: neither 0 nor NaN differs from a number.
     """
-    return "".join(map(_lines, _samples(status, newest, version))).encode("utf-8", "backslashreplace")
+    return "".join(_lines(_samples(status, newest, version))).encode("utf-8", "backslashreplace")
 
 
 def _samples(status: Status, newest: Verdicts, version: str) -> Iterator[Sample]:
@@ -48,6 +48,18 @@ def _samples(status: Status, newest: Verdicts, version: str) -> Iterator[Sample]
     yield Sample("missing_readings_total", "counter", "Points with no value.", status.missing)
     yield Sample("anomalous_points_total", "counter", "Points flagged as anomalous.", status.anomalies)
     yield Sample("episodes_total", "counter", "Events that the anomalous points belong to.", status.episodes)
+    if status.happened is not None:
+        started, ended = status.happened["start"], status.happened["end"]
+        yield Sample("episodes_open", "gauge", "Episodes that are not over yet.", started - ended)
+        meaning = "What happened to episodes: start, worse (its peak doubled), end."
+        for happening, count in status.happened.items():
+            yield Sample("episode_events_total", "counter", meaning, count, {"event": happening})
+    for address, delivered, waiting, left_out in status.messages:
+        labels = {"address": address}
+        yield Sample("messages_delivered_total", "counter", "Messages that an address took.", delivered, labels)
+        yield Sample("messages_waiting", "gauge", "Messages that are not delivered yet.", waiting, labels)
+        meaning = "Messages that could not be delivered."
+        yield Sample("messages_undelivered_total", "counter", meaning, left_out, labels)
     yield Sample("streams", "gauge", "Streams that there are now, where the source holds many.", status.streams)
     yield Sample("alarm_rate_asked", "gauge", "Wanted share of normal points that are flagged.", status.alarm_rate)
     rate = "Share of scored points that were flagged; with labels, of the normal ones."
@@ -75,13 +87,18 @@ def _samples(status: Status, newest: Verdicts, version: str) -> Iterator[Sample]
     yield Sample("build_info", "gauge", "Versions.", 1, build)
 
 
-def _lines(sample: Sample) -> str:
-    if sample.number is None or isnan(sample.number):
-        return ""
-    name = f"streamforest_{sample.name}"
-    labels = ",".join(f'{label}="{_escaped(text)}"' for label, text in sample.labels.items())
-    shown = f"{name}{{{labels}}}" if labels else name
-    return f"# HELP {name} {sample.meaning}\n# TYPE {name} {sample.kind}\n{shown} {_number(sample.number)}\n"
+def _lines(samples: Iterable[Sample]) -> Iterator[str]:
+    """The lines of the samples that are known; those of one name stand together, behind what it means."""
+    by_name: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if sample.number is not None and not isnan(sample.number):
+            by_name.setdefault(f"streamforest_{sample.name}", []).append(sample)
+    for name, group in by_name.items():
+        yield f"# HELP {name} {group[0].meaning}\n# TYPE {name} {group[0].kind}\n"
+        for sample in group:
+            labels = ",".join(f'{label}="{_escaped(text)}"' for label, text in sample.labels.items())
+            shown = f"{name}{{{labels}}}" if labels else name
+            yield f"{shown} {_number(sample.number or 0)}\n"
 
 
 def _number(number: float) -> str:

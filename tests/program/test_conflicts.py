@@ -173,3 +173,12 @@ def test_a_trained_model_is_not_written_over_its_readings_nor_to_a_pipe(tmp_path
         assert model_prod.main(["--output", str(output)]) == 2
         assert f"that is {what}, name a file" in capsys.readouterr().err
     assert readings.read_text(encoding="utf-8") == "1\n2\n"
+
+
+def test_a_maintenance_window_that_is_none_and_what_does_not_go_with_one_is_refused(tmp_path):
+    check_conflicts(options_of("-", "--ignore", "daily 02:00-03:00", "--ignore", "2026-03-01/2026-03-02"))
+    with pytest.raises(OptionError, match="IGNORE: 'sometimes' is no maintenance window: write 2026"):
+        check_conflicts(options_of("-", "--ignore", "sometimes"))
+    for words in (("--compare", "z-score,matrix-profile"), ("--refits", str(tmp_path / "refits"))):
+        with pytest.raises(OptionError, match="does not go together with"):
+            check_conflicts(options_of("-", "--ignore", "daily 02:00-03:00", *words))

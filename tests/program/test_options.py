@@ -235,3 +235,20 @@ def message_of(option, word):
 @given(st.sampled_from(OPTIONS), st.text())
 def test_any_word_is_taken_or_refused_in_one_line(option, word):
     assert len(message_of(option, word).splitlines()) <= 1
+
+
+def test_a_repeated_option_is_a_tuple_wherever_it_stands(tmp_path):
+    def tell(*words, settings=None):
+        return read_options(words, settings or {}, tmp_path, program="x", description="").tell
+
+    assert tell() is None
+    assert tell("--tell", "a://b", "--tell", "c://d") == ("a://b", "c://d")
+    assert tell("--tell", "a://b", "--tell", "none", "--tell", "c://d") == ("c://d",)
+    assert tell("--tell", "none") is None
+    assert tell(settings={"TELL": ["a://b"]}) == ("a://b",)
+    assert tell(settings={"TELL": "a://b"}) == ("a://b",)
+    (tmp_path / "x.toml").write_text('tell = ["a://b", "c://d"]', encoding="utf-8")
+    assert tell("--config", str(tmp_path / "x.toml")) == ("a://b", "c://d")
+    for wrong in ([1], [""], 7):
+        with pytest.raises(OptionError, match=r"TELL in settings\.py is"):
+            tell(settings={"TELL": wrong})

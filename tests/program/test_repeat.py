@@ -23,3 +23,10 @@ def test_of_a_command_the_settings_show_the_program_only():
     assert shown == {"DELAY": "0.1", "ON_ANOMALY": "curl ***", "SOURCE": "x://***@c"}
     assert shown_settings({"on_anomaly": None}) == {"ON_ANOMALY": "None"}
     assert shown_settings({"on_anomaly": "true"}) == {"ON_ANOMALY": "true"}
+
+
+def test_addresses_that_are_told_are_not_told_again_and_shown_without_what_may_be_a_secret():
+    words = ["a.csv", "--tell", "slack+https://h/T0/secret", "--tell=ntfy://u:secret@n/secret", "--delay", "0"]
+    assert repeating("python main.py", words) == "python main.py a.csv --delay 0"
+    shown = shown_settings({"tell": ("slack+https://h/T0/secret", "ntfy://u:secret@n/secret#token=secret")})
+    assert shown == {"TELL": "slack+https://h, ntfy://n"}

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
+from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE, verdict_from_row
 from streamforest.sinks.event_log import EventLogSink
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.life import episode_id
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
 
@@ -38,16 +39,17 @@ def test_an_episode_is_a_line_at_its_start_and_one_at_its_end(tmp_path):
     path = tmp_path / "anomaly.log"
     sink = EventLogSink(path, 10**6, 3)
     sink.write(verdicts_of("..!"))
+    name = episode_id("", None, verdict_from_row(verdicts_of("..!").tolist()[2]))
     assert lines_of(path) == [
         "2024-05-01T12:00:02.000Z start episode=1 index=2 value=20 expected=1 score=0.52 threshold=0.45 "
-        'p_value=0.0005 reason="spike: 20, expected 1 +- 1"'
+        f'p_value=0.0005 reason="spike: 20, expected 1 +- 1" id={name}'
     ]
     sink.write(verdicts_of("!.......", first=3))
     assert lines_of(path)[1:] == [
         "2024-05-01T12:00:03.000Z end episode=1 index=3 value=30 expected=1 score=0.53 threshold=0.45 p_value=0.0005 "
         'reason="spike: 30, expected 1 +- 1" points=2 peak_time=2024-05-01T12:00:03.000Z peak_index=3 peak_value=30 '
         "peak_expected=1 peak_score=0.53 peak_threshold=0.45 peak_p_value=0.0005 "
-        'peak_reason="spike: 30, expected 1 +- 1"'
+        f'peak_reason="spike: 30, expected 1 +- 1" id={name}'
     ]
     sink.close()
     assert len(lines_of(path)) == 2
@@ -60,6 +62,19 @@ def test_the_end_is_told_after_as_many_normal_points_as_the_cool_down_and_one_mo
     assert len(lines_of(path)) == 1
     sink.write(verdicts_of(".", first=3))
     assert len(lines_of(path)) == 2
+    sink.close()
+
+
+def test_an_episode_that_becomes_worse_has_a_line_with_its_peak(tmp_path):
+    path = tmp_path / "anomaly.log"
+    sink = EventLogSink(path, 10**6, 3, source="pump.csv")
+    rows = verdicts_of("!!!")
+    rows["value"] = [20, 30, 50]
+    sink.write(rows)
+    start, worse = lines_of(path)
+    assert worse.startswith("2024-05-01T12:00:02.000Z worse episode=1 index=2 value=50 ")
+    assert " points=3 peak_time=2024-05-01T12:00:02.000Z peak_index=2 peak_value=50 " in worse
+    assert worse.rpartition(" id=")[2] == start.rpartition(" id=")[2]
     sink.close()
 
 

@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
+from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE, verdict_from_row
 from streamforest.sinks import hook
 from streamforest.sinks.hook import FAILURES_REPORTED, MOST_WAITING, Call, HookSink, run_once, words_of
 from streamforest.sinks.terminal import json_lines
 from streamforest.state import unpacked
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.life import episode_id
 from tests.servers import wait_until
 
 ALARMS = (Path(__file__).parents[2] / "docs" / "alarms.md").read_text(encoding="utf-8")
@@ -87,6 +88,16 @@ def test_the_command_reads_the_first_verdict_of_each_episode_as_standard_output_
     assert out.read_text() == json_lines(rows[3::20])
     assert [json.loads(line)["episode"] for line in out.read_text().splitlines()] == [1, 2, 3]
     assert said == []
+
+
+def test_the_command_finds_the_id_of_its_episode_in_its_environment(said, tmp_path):
+    out = tmp_path / "out"
+    words = program(f"import os; open({str(out)!r}, 'a').write(os.environ['STREAMFOREST_EPISODE_ID'])")
+    sink = HookSink(words, 30.0, json_lines, said.append, source="pump.csv")
+    rows = episodes(1)
+    sink.write(rows)
+    sink.close()
+    assert out.read_text() == episode_id("pump.csv", None, verdict_from_row(rows[3].tolist()))
 
 
 @given(cuts=st.sets(st.integers(1, 99)), cool_down=st.sampled_from([0, 5, 30]))

@@ -12,6 +12,7 @@ from hypothesis.strategies import floats
 from streamforest.protocols import LABELS, REASONS, STREAM_VERDICT_DTYPE, VERDICT_DTYPE, Verdict, verdict_from_row
 from streamforest.sinks.report import RecentReport, ReportSink
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.life import EpisodeIds, episode_id
 
 
 def verdicts_of(n, **fields):
@@ -31,6 +32,29 @@ def rows_of(path):
 def test_the_header_is_the_fields_of_a_verdict_and_there_at_once(tmp_path):
     ReportSink(tmp_path / "report.csv").close()
     assert (tmp_path / "report.csv").read_bytes() == (",".join(Verdict._fields) + "\n").encode()
+
+
+def test_each_row_ends_with_the_id_of_its_episode_and_goes_on_with_it_after_a_restart(tmp_path):
+    rows = verdicts_of(4, is_anomaly=[False, True, True, True], episode=[0, 1, 1, 2], index=[0, 1, 2, 3])
+    path = tmp_path / "report.csv"
+    sink = ReportSink(path, ids=EpisodeIds("pump.csv"))
+    sink.write(rows[:2])
+    state = sink.state()
+    sink.write(rows[2:])
+    sink.close()
+    written = path.read_bytes()
+    assert written.decode().splitlines()[0] == ",".join([*Verdict._fields, "id"])
+    ids = [row["id"] for row in rows_of(path)]
+    starts = [verdict_from_row(rows[at].tolist()) for at in (1, 1, 3)]
+    assert ids == [episode_id("pump.csv", None, start) for start in starts]
+    again = ReportSink(path, ids=EpisodeIds("pump.csv"), goes_on=True)
+    assert again.restore(state, cut=True) == ""
+    again.write(rows[2:])
+    again.close()
+    assert path.read_bytes() == written
+    recent = RecentReport(ids=EpisodeIds("pump.csv"))
+    recent.write(rows)
+    assert recent.csv() == written
 
 
 def test_an_anomalous_point_is_a_row_on_disk_when_write_returns(tmp_path):

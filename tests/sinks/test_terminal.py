@@ -20,6 +20,7 @@ from streamforest.protocols import (
 from streamforest.sinks.terminal import HEADER_EVERY, TerminalSink, has_reader, json_lines, wants_colour
 from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.life import EpisodeLife
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
 
@@ -299,6 +300,23 @@ def test_of_many_streams_each_line_begins_with_its_key_in_a_column_of_its_own():
     assert [line.split("Z")[1].split()[0] for line in lines] == ["1", "1000", "0.001", "50"]
 
 
+def test_events_are_an_object_for_each_thing_that_happens_to_an_episode_and_nothing_else():
+    rows = judged(10, value=7.5)
+    rows["is_anomaly"][2:4], rows["episode"][2:4], rows["reason"][2:4] = True, 1, 1
+    stream = io.StringIO()
+    sink = TerminalSink(stream, "events", True, life=EpisodeLife("pump.csv"))
+    sink.write(rows[:2])
+    assert stream.getvalue() == ""
+    sink.write(rows[2:])
+    sink.close()
+    sink.close()
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(event["event"], event["source"], event["points"]) for event in events] == [
+        ("start", "pump.csv", 1),
+        ("end", "pump.csv", 2),
+    ]
+
+
 def test_a_key_that_the_stream_cannot_show_is_escaped():
     rows, names = keyed(judged(1), ["Gerät"])
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
@@ -307,22 +325,26 @@ def test_a_key_that_the_stream_cannot_show_is_escaped():
 
 
 @pytest.mark.parametrize("mode", ["a", "r+"])
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["text", "json", "events"])
 def test_a_file_is_cut_back_and_goes_on_with_the_same_bytes(tmp_path, form, mode):
     path = tmp_path / "out"
     path.write_text("before\n", encoding="utf-8")
     rows = judged(9, value=np.arange(9) * 1000.5, time=NOON + np.arange(9) / 3)
+    if form == "events":
+        rows["is_anomaly"][3:], rows["episode"][3:], rows["reason"][3:] = True, 1, 1
     with path.open("a", encoding="utf-8") as stream:
-        sink = TerminalSink(stream, form, False)
+        sink = TerminalSink(stream, form, False, life=EpisodeLife("pump.csv"))
         sink.write(rows[:5])
         state = sink.state()
         sink.write(rows[5:])
+        sink.close()
     whole = path.read_bytes()
     with path.open(mode, encoding="utf-8") as stream:
-        sink = TerminalSink(stream, form, False)
+        sink = TerminalSink(stream, form, False, life=EpisodeLife("pump.csv"))
         assert sink.restore(state, cut=True) == ""
         assert whole.startswith(path.read_bytes())
         sink.write(rows[5:])
+        sink.close()
     assert path.read_bytes() == whole
 
 

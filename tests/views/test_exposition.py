@@ -86,10 +86,24 @@ def test_any_name_and_number_are_written_so_that_they_read_back(source, number):
 def test_prometheus_own_tool_finds_no_fault(status):
     if shutil.which("promtool") is None:
         pytest.skip("needs promtool: apt install prometheus")
+    status = status._replace(happened={"start": 5, "worse": 1, "end": 3}, messages=(("a", 7, 2, 1), ("b", 0, 0, 0)))
     for rows in (NOTHING, newest(value=np.inf, score=0.5)):
         text = exposition(status._replace(source='a "b"\\\n{c}'), rows, "1.2")
         done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_what_happened_to_episodes_and_to_messages_about_them_is_told_with_labels():
+    happened = {"start": 5, "worse": 1, "end": 3}
+    text = exposition(STATUS._replace(happened=happened, messages=(("a", 7, 2, 1), ("b", 0, 0, 0))), NOTHING, "1")
+    lines = [line for line in text.decode().splitlines() if "episode" in line or "messages" in line]
+    assert "streamforest_episodes_open 2" in lines
+    assert 'streamforest_episode_events_total{event="worse"} 1' in lines
+    assert lines.index('streamforest_messages_waiting{address="a"} 2') + 1 == lines.index(
+        'streamforest_messages_waiting{address="b"} 0'
+    )
+    assert 'streamforest_messages_undelivered_total{address="a"} 1' in lines
+    assert sum(line.startswith("# TYPE streamforest_messages_delivered_total") for line in lines) == 1
 
 
 def test_streams_are_told_where_there_are_many():

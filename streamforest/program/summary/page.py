@@ -125,7 +125,7 @@ def summary_page(
     kept = episodes.kept
     sections = [
         *PICTURES[memory.name](memory, status, counts.points, kept),
-        episode_table(kept, episodes.ended),
+        episode_table(kept, episodes.ended, facts.source),
         *further,
         *label_table(counts),
         *([Section("As the source was understood", note=facts.understood)] if facts.understood else []),

@@ -12,6 +12,7 @@ from streamforest.protocols import LABELS
 from streamforest.stream_names import shown_key
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.episodes import Episode
+from streamforest.verdicts.life import episode_id
 from streamforest.verdicts.ranking import HALF_LIFE, StreamRanking
 from streamforest.wording import DASH, expected_text, half_width, kind_text, number_text
 
@@ -80,20 +81,21 @@ def ranking_table(ranking: StreamRanking) -> list[Section]:
     return [Section("The worst streams", note, table=Table(heads, rows))] if rows else []
 
 
-def episode_table(episodes: Sequence[Episode], ended: int) -> Section:
-    """The newest of the episodes that ended, in a table."""
+def episode_table(episodes: Sequence[Episode], ended: int, source: str) -> Section:
+    """The newest of the episodes that ended, in a table; ``source`` is the name that their ids are made of."""
     if not episodes:
         return Section("Episodes", "None: nothing was unusual enough for an alarm.")
     heads = [
         *([] if episodes[0].key is None else [Column("stream")]),
         *(Column("no.", True), Column("start"), Column("end"), Column("points", True), Column("value at peak", True)),
         *(Column("expected", True), Column("score", True), Column("p-value", True), Column("reason")),
+        Column("id"),
     ]
     note = f"The newest {len(episodes):,} of {ended:,}." if ended > len(episodes) else ""
-    return Section("Episodes", note, table=Table(heads, [_row(episode) for episode in episodes]))
+    return Section("Episodes", note, table=Table(heads, [_row(episode, source) for episode in episodes]))
 
 
-def _row(episode: Episode) -> list[str]:
+def _row(episode: Episode, source: str) -> list[str]:
     peak = episode.peak
     half = half_width(peak)
     return [
@@ -106,6 +108,7 @@ def _row(episode: Episode) -> list[str]:
             number_of(peak.p_value, ".2g"),
         ),
         kind_text(peak),
+        episode_id(source, episode.key, episode.start),
     ]
 
 
