@@ -20,13 +20,14 @@ from streamforest.optional import MissingPackageError
 from streamforest.program.judges import ManyStreamsJudge, OneStreamJudge, PointJudge
 from streamforest.protocols import DetectorError, Verdicts
 from streamforest.reading.column_layout import Dialect
+from streamforest.sinks.episode_lines import EpisodeLinesSink
 from streamforest.sinks.event_log import EventLogSink
 from streamforest.sinks.hook import HookSink
 from streamforest.sinks.report import ReportSink
-from streamforest.sinks.terminal import TerminalSink, has_reader, json_lines, wants_colour
+from streamforest.sinks.terminal import Form, TerminalSink, has_reader, json_lines, wants_colour
 from streamforest.sources import SourceOptions, open_source
 from streamforest.stream_names import StreamNames
-from streamforest.terminal.console import say
+from streamforest.terminal.console import is_terminal, say
 from streamforest.text import escaped
 from streamforest.verdicts.comparison import DetectorComparison
 
@@ -150,8 +151,11 @@ def line_without_times(options: SimpleNamespace) -> str:
     )
 
 
-def make_sinks(run: Run) -> list[Sink]:
-    """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
+def make_sinks(run: Run, *, is_shown: bool) -> list[Sink]:
+    """The sinks that were chosen and can be opened; standard output last, as its reader may end the run.
+
+    ``is_shown`` says whether the user sees the points in a view.
+    """
     options, words, keys = run.options, run.command.on_anomaly, run.judge.keys
 
     def open_log(path: Path) -> EventLogSink:
@@ -167,7 +171,10 @@ def make_sinks(run: Run) -> list[Sink]:
     if sys.stdout is None or not has_reader(sys.stdout):
         return [*hook, *log, *report]
     colour = wants_colour(sys.stdout, os.environ)
-    return [*hook, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=keys)]
+    if options.format == "auto" and is_shown and is_terminal(sys.stdout):
+        return [*hook, *log, *report, EpisodeLinesSink(sys.stdout, colour, options.cool_down, keys)]
+    form: Form = "text" if options.format == "auto" else options.format
+    return [*hook, *log, *report, TerminalSink(sys.stdout, form, colour, names=keys)]
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

@@ -368,9 +368,9 @@ OPTIONS: tuple[Option, ...] = (
         "FORMAT",
         "choice",
         OUTPUT,
-        "standard output: a line a point, a JSON object a point, or anomalies only",
-        choices=("text", "json", "quiet"),
-        default="text",
+        "standard output: a line a point (auto: or an episode), a JSON object a point, or anomalies only",
+        choices=("auto", "text", "json", "quiet"),
+        default="auto",
     ),
     Option("LOG", "path", OUTPUT, "log of episodes", is_optional=True, placeholder="PATH", default="anomaly.log"),
     Option(
@@ -421,7 +421,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("VISUALIZATION", "switch", LIVE_VIEW, "draw the stream while it arrives", default=True),
     Option(
-        "VIEW", "choice", LIVE_VIEW, "where it is drawn", choices=("auto", "window", "browser", "none"), default="auto"
+        "VIEW",
+        "choice",
+        LIVE_VIEW,
+        "where it is drawn",
+        choices=("auto", "window", "terminal", "browser", "none"),
+        default="auto",
     ),
     Option("THEME", "choice", LIVE_VIEW, "colours of the picture", choices=("light", "dark"), default="light"),
     Option(
