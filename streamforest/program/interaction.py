@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def offer_models(command: Command) -> None:
     options = command.options
     if options.source == "-" or not is_attended():
         return
-    from streamforest.program.train_command import MODELS, train_and_save  # noqa: PLC0415 - seldom needed
+    from streamforest.program.train import MODELS, train_and_save  # noqa: PLC0415 - seldom needed
 
     for name in options.compare or (options.detector,):
         path = getattr(options, MODELS[name].lower()) if name in MODELS else None
@@ -47,11 +48,12 @@ def offer_models(command: Command) -> None:
             continue
         if is_answered_yes(f"There is no model at {path}, which {name} needs. Train one now?"):
             wanted = {"detector": name, "train_on": None, "model": path}
-            train_and_save(SimpleNamespace(**vars(options) | wanted), command.program)
+            with redirect_stdout(sys.stderr):  # standard output is for verdicts
+                train_and_save(SimpleNamespace(**vars(options) | wanted), command.program)
 
 
 def is_answered_yes(question: str) -> bool:
-    """Ask whoever is at the terminal; an empty answer is no, as what is asked for takes time."""
+    """Ask at the terminal; an empty answer is no: training takes a while."""
     sys.stderr.write(f"{escaped(question)} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamforest.judging.rules import Rules
-from streamforest.program import assembly, interaction, train_command
+from streamforest.program import assembly, interaction, train
 from streamforest.program.description import Command
 from streamforest.protocols import POINT_DTYPE, VERDICT_DTYPE
 from streamforest.terminal import keys
@@ -81,7 +81,7 @@ def somebody(monkeypatch):
         monkeypatch.setattr(interaction, "is_attended", lambda: True)
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
         monkeypatch.setattr(
-            train_command, "train_and_save", lambda options, _program: trained.append((options.detector, options.model))
+            train, "train_and_save", lambda options, _program: trained.append((options.detector, options.model))
         )
         return trained
 
