@@ -16,7 +16,7 @@ from streamforest.protocols import Status, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import Floats, History
 from streamforest.verdicts.recent_episodes import RecentEpisodes
-from streamforest.wording import expected_text, half_width, number_text, reason_text
+from streamforest.wording import expected_text, half_width, kind_text, number_text, reason_text
 
 #: Columns from which on the episodes stand beside the picture, their share of it and their most.
 BESIDE, SHARE_BESIDE, MOST_BESIDE = 120, 0.36, 64
@@ -194,7 +194,7 @@ class StreamText(TextFigure[History]):
         return "live"
 
     def _below(self) -> str:
-        """The numbers and the reason of the point that is selected."""
+        """The numbers of the point that is selected, and what kind of anomaly it is."""
         index = self.navigation.selected
         if index is None:
             return ""
@@ -208,7 +208,7 @@ class StreamText(TextFigure[History]):
             parts.append(f"score {verdict.score:.3f}, limit {verdict.threshold:.3f}")
         if verdict.p_value is not None:
             parts.append(f"p {verdict.p_value:.2g}")
-        return "   ".join([*parts, self._why(verdict)]).rstrip()
+        return "   ".join([*parts, kind_text(verdict)]).rstrip()
 
     def _moment(self, verdict: Verdict) -> str:
         if verdict.time is None:

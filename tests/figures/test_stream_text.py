@@ -137,7 +137,7 @@ def test_the_last_anomaly_is_gone_to_and_its_numbers_are_read_out():
     stream.figure.command("last-anomaly")
     lines = stream.draw(110, 24).lines()
     assert "12:05:00   60   expected" in lines[-1]
-    assert "spike: 60" in lines[-1]
+    assert lines[-1].rstrip().endswith("spike")
     assert any("│" in line for line in lines)
 
 
