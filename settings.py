@@ -44,7 +44,7 @@ COOL_DOWN = 5  # calm points in a row that an episode survives, 0 to 100000
 IGNORE = None  # texts: maintenance windows, such as ["daily 02:00-03:00"], judged but not learned; None: there is none
 
 # Where it goes
-FORMAT = "text"  # of standard output: text (a line a point), json (an object a point), events (of episodes), quiet
+FORMAT = "auto"  # of standard output: text (a line a point), json, events (of episodes), quiet; auto: docs/outputs.md
 LOG = "anomaly.log"  # path of the log of episodes; None: no log
 LOG_BYTES = 1_000_000  # size of one log file, bytes, 1000 to 1000000000; a full one is rotated
 LOG_FILES = 5  # rotated log files that are kept, 1 to 1000
@@ -58,7 +58,7 @@ TELL = None  # texts: addresses that get a message of each episode, such as ["nt
 
 # The live view
 VISUALIZATION = True  # whether the stream is drawn while it arrives, True or False
-VIEW = "auto"  # where it is drawn: auto, window, browser or none
+VIEW = "auto"  # where it is drawn: auto, window, terminal, browser or none
 THEME = "light"  # colours of the picture: light or dark
 HISTORY = 50_000  # points kept for going back in the picture, 500 to 10000000
 IMAGES = "detected-image"  # folder of the saved pictures

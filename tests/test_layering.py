@@ -31,8 +31,8 @@ ROOMS = {
 }
 #: Rooms of interchangeable parts, each in the table of its room's ``__init__`` and known to no other part.
 INTERCHANGEABLE = ("detectors", "sources", "sinks")
-#: Three ways to show a figure, which know nothing of one another either.
-VIEWS = {f"streamforest.views.{name}" for name in ("browser", "window", "headless")}
+#: Four ways to show a figure, which know nothing of one another either.
+VIEWS = {f"streamforest.views.{name}" for name in ("browser", "window", "terminal", "headless")}
 #: Brought by requirements.txt and slow to import, or not needed by every run.
 HEAVY = {
     "sklearn",

@@ -315,12 +315,12 @@ def test_a_full_disk_behind_standard_error_changes_nothing(start, csv):
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
         process = start(csv.name, "--delay", 0, stderr=full)
         out, _ = process.communicate(timeout=60)
-    assert (process.returncode, len(out.splitlines())) == (0, 600)
+    assert (process.returncode, len(out.splitlines())) == (0, 601), "a header, and a line a point"
 
 
 def test_a_log_and_a_report_that_cannot_be_opened_are_told_and_the_run_goes_on(run, csv):
     code, out, err = run(csv.name, "--delay", 0, "--log", "gone/a.log", "--report", "gone/a.csv")
-    assert (code, len(out.splitlines())) == (0, 600)
+    assert (code, len(out.splitlines())) == (0, 601)
     assert "no log, the run goes on without it: gone" in err
     assert "no report, the run goes on without it: gone" in err
 
@@ -443,7 +443,7 @@ def test_without_a_display_and_anybody_to_open_a_page_it_is_told_in_one_line_and
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     code, out, err = run("--visualization", "--view", "auto", "--max-points", 20, "--delay", 0)
-    assert (code, len(out.splitlines())) == (0, 20)
+    assert (code, len(out.splitlines())) == (0, 21)
     if sys.platform == "linux":
         assert err.startswith("view: none; no display (DISPLAY is not set), and nobody is at the terminal")
 
@@ -470,7 +470,7 @@ def test_nobody_to_ask_for_a_picture_means_no_thread_and_no_matplotlib(run, tmp_
         encoding="utf-8",
     )
     code, out, _ = run("--max-points", 20, "--delay", 0, script=script)
-    assert (code, len(out.splitlines())) == (0, 20)
+    assert (code, len(out.splitlines())) == (0, 21)
 
 
 def test_the_detectors_that_there_are_can_be_listed(capsys):
@@ -547,7 +547,7 @@ def test_a_token_file_that_holds_none_is_told_and_the_run_goes_on_without_a_page
     (tmp_path / "notes").write_text("mine\n", encoding="utf-8")
     options = ("--visualization", "--view", "browser", "--token-file", "notes", "--max-points", 20, "--delay", 0)
     code, out, err = run(*options)
-    assert (code, len(out.splitlines())) == (0, 20)
+    assert (code, len(out.splitlines())) == (0, 21)
     assert "view: none; no page for the browser: notes holds no token" in err
     assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine\n"
 

@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, MaxNLocator
-from numpy.typing import NDArray
 
 from streamforest.figures.layers import X_AXIS, Layers
 from streamforest.figures.navigation import View
@@ -24,9 +23,6 @@ from streamforest.verdicts.history import Floats
 CALENDAR: Any = matplotlib.dates  # it ships no types
 EARLIEST, LATEST = -62_000_000_000, 253_000_000_000  # seconds: the years 5 to 9987, which a calendar can write
 MOST_TICKS = 12  # of the x axis that have a label
-#: Heights of the bulk that a value may lie outside of it and still be shown at its place. Chosen by eye: usual values
-#: keep a fifth of the height in the worst case, and most anomalies of the simulated streams stand at their place.
-REACH = 2.0
 
 
 class NumberFormatter(Formatter):
@@ -190,57 +186,3 @@ def next_limits(current: tuple[float, float], low: float, high: float) -> tuple[
     # A constant stream always fills less than half: its limits are kept while they are of the size they would get.
     kept = bottom <= low and high <= top and top - bottom <= 2 * (new[1] - new[0])
     return current if kept else new
-
-
-def extremes(*series: Floats) -> tuple[float, float]:
-    """Least and greatest finite number of all; NaN where there is none."""
-    filled = [s for s in series if len(s)]
-    if not filled:
-        return float("nan"), float("nan")
-    return float(np.fmin.reduce([np.fmin.reduce(s) for s in filled])), float(
-        np.fmax.reduce([np.fmax.reduce(s) for s in filled])
-    )
-
-
-def usual_range(values: Floats, lower: Floats, upper: Floats, is_anomaly: NDArray[np.bool_]) -> tuple[float, float]:
-    """What the axis of the values must show: all of them but wild ones, and as much of the band as leaves them legible.
-
-    Wild are values that lie more than REACH times the height of the bulk outside of it: one of them would flatten all
-    the rest. The bulk are the values that are no anomaly, without the highest and the lowest 1 % of them, but at least
-    2 at either end. If the bulk is all one number, nothing is wild: what departs from it is all there is to see.
-
-    Parameters
-    ----------
-    values, lower, upper : float64 arrays of shape (n,)
-        NaN where unknown.
-    is_anomaly : bool array of shape (n,)
-        Which of the points are flagged.
-
-    Returns
-    -------
-    tuple of float
-        The lowest and the highest number to show; NaN where there is none.
-    """
-    band_low, band_high = extremes(lower, upper)
-    low, high = extremes(values)
-    if not isfinite(low):
-        return band_low, band_high
-    bottom, top = _bulk(values, is_anomaly)
-    height = top - bottom
-    if height > 0:
-        low, high = extremes(values[(values >= bottom - REACH * height) & (values <= top + REACH * height)])
-    if not isfinite(band_low):
-        return low, high
-    margin = max(high - low, 0.5 * float(np.nanmedian(upper - lower)))
-    return max(min(low, band_low), low - margin), min(max(high, band_high), high + margin)
-
-
-def _bulk(values: Floats, is_anomaly: NDArray[np.bool_]) -> tuple[float, float]:
-    """Lowest and highest of the values that are no anomaly, without the outermost ones; of all if all are anomalies."""
-    calm = values[~is_anomaly]
-    calm = calm[np.isfinite(calm)]
-    if not len(calm):
-        calm = values[np.isfinite(values)]
-    left_out = min(max(2, len(calm) // 100), (len(calm) - 1) // 4)
-    ordered = np.partition(calm, (left_out, len(calm) - 1 - left_out))
-    return float(ordered[left_out]), float(ordered[-1 - left_out])

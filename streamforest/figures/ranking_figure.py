@@ -13,11 +13,12 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from streamforest.figures.axes import NumberFormatter, usual_range
+from streamforest.figures.axes import NumberFormatter
 from streamforest.figures.header import HEADER_LINES, News, state_text, warm_up_text
 from streamforest.figures.layers import forget_measures
 from streamforest.figures.live_figure import LiveFigure
 from streamforest.figures.panels import LARGEST
+from streamforest.figures.ranges import usual_range
 from streamforest.figures.shapes import NOTHING, ribbon
 from streamforest.figures.themes import is_wide, text_size
 from streamforest.moments import iso_time

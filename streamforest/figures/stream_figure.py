@@ -7,7 +7,7 @@ from typing import Any, Self
 from matplotlib.backend_bases import MouseEvent
 from matplotlib.ticker import MaxNLocator
 
-from streamforest.figures.axes import StreamAxis, extremes, usual_range
+from streamforest.figures.axes import StreamAxis
 from streamforest.figures.episode_list import WIDTH, EpisodeList
 from streamforest.figures.header import HEADER_LINES, TOP_LINES, state_text
 from streamforest.figures.layers import FRAME, HEADER, NOTHING_NEW, POINTER, STREAM
@@ -17,6 +17,7 @@ from streamforest.figures.navigation import Navigation
 from streamforest.figures.news import StreamNews
 from streamforest.figures.panels import InView, OthersPanel, Panel, ScorePanel, StreamPanel
 from streamforest.figures.point_note import PointNote
+from streamforest.figures.ranges import extremes, usual_range
 from streamforest.figures.themes import text_size
 from streamforest.protocols import NORMAL
 from streamforest.verdicts.history import History

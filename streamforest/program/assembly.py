@@ -26,15 +26,16 @@ from streamforest.program.maintenance_windows import MaintenanceWindows
 from streamforest.protocols import DetectorError, Verdicts
 from streamforest.reading.column_layout import Dialect
 from streamforest.reading.time_form import zone_of
+from streamforest.sinks.episode_lines import EpisodeLinesSink
 from streamforest.sinks.event_log import EventLogSink
 from streamforest.sinks.hook import HookSink
 from streamforest.sinks.report import ReportSink
 from streamforest.sinks.tell import TellSink
-from streamforest.sinks.terminal import TerminalSink, has_reader, json_lines, wants_colour
+from streamforest.sinks.terminal import Form, TerminalSink, has_reader, json_lines, wants_colour
 from streamforest.sources import SourceOptions, open_source
 from streamforest.storage.journal import Journal
 from streamforest.stream_names import StreamNames
-from streamforest.terminal.console import say
+from streamforest.terminal.console import is_terminal, say
 from streamforest.text import escaped
 from streamforest.verdicts.comparison import DetectorComparison
 from streamforest.verdicts.life import EpisodeIds, EpisodeLife
@@ -170,8 +171,11 @@ def line_without_times(options: SimpleNamespace) -> str:
     )
 
 
-def make_sinks(run: Run) -> list[Sink]:
-    """The sinks that were chosen and can be opened; standard output last, as its reader may end the run."""
+def make_sinks(run: Run, *, is_shown: bool) -> list[Sink]:
+    """The sinks that were chosen and can be opened; standard output last, as its reader may end the run.
+
+    ``is_shown`` says whether the user sees the points in a view.
+    """
     options, words, keys = run.options, run.command.on_anomaly, run.judge.keys
 
     source = run.source_id
@@ -191,8 +195,11 @@ def make_sinks(run: Run) -> list[Sink]:
     if sys.stdout is None or not has_reader(sys.stdout):
         return [*hook, *tell, *log, *report]
     colour = wants_colour(sys.stdout, os.environ)
+    if options.format == "auto" and is_shown and is_terminal(sys.stdout):
+        return [*hook, *tell, *log, *report, EpisodeLinesSink(sys.stdout, colour, options.cool_down, keys)]
+    form: Form = "text" if options.format == "auto" else options.format
     life = EpisodeLife(source, options.cool_down, keys)
-    return [*hook, *tell, *log, *report, TerminalSink(sys.stdout, options.format, colour, names=keys, life=life)]
+    return [*hook, *tell, *log, *report, TerminalSink(sys.stdout, form, colour, names=keys, life=life)]
 
 
 def make_tell(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -11,23 +12,59 @@ from typing import TYPE_CHECKING
 from streamforest.connections.addresses import without_passwords
 from streamforest.sinks.report import RecentReport
 from streamforest.terminal.console import is_attended, is_file, is_terminal, say
+from streamforest.terminal.screen import why_not
 from streamforest.text import escaped
 from streamforest.verdicts.life import EpisodeIds
 from streamforest.views import Choice, ViewError, choose, make_view
 from streamforest.views.access import PageAccess
 
 if TYPE_CHECKING:
-    from streamforest.program.description import Run
+    from streamforest.program.description import Command, Run
     from streamforest.program.watch import Watch
     from streamforest.protocols import Sink, VerdictMemory
 
 
 def choose_view(options: SimpleNamespace) -> Choice:
     """Where the picture will be; says so, and why."""
-    choice = choose(options.view if options.visualization else "none", is_attended(), os.environ)
+    wanted = options.view if options.visualization else "none"
+    choice = choose(wanted, is_attended(), os.environ, drawable=is_drawable(options))
     if choice.why:
         say(choice.why)
     return choice
+
+
+def offer_models(command: Command) -> None:
+    """Offer to train the models that are not there, if somebody is there to answer.
+
+    Without an answer, or with another one than yes, nothing is done: who needs the model says how it is made.
+    """
+    options = command.options
+    if options.source == "-" or not is_attended():
+        return
+    from streamforest.program.train import MODELS, train_and_save  # noqa: PLC0415 - seldom needed
+
+    for name in options.compare or (options.detector,):
+        path = getattr(options, MODELS[name].lower()) if name in MODELS else None
+        if path is None or path.exists():
+            continue
+        if is_answered_yes(f"There is no model at {path}, which {name} needs. Train one now?"):
+            wanted = {"detector": name, "train_on": None, "model": path}
+            with redirect_stdout(sys.stderr):  # standard output is for verdicts
+                train_and_save(SimpleNamespace(**vars(options) | wanted), command.program)
+
+
+def is_answered_yes(question: str) -> bool:
+    """Ask at the terminal; an empty answer is no: training takes a while."""
+    sys.stderr.write(f"{escaped(question)} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def is_drawable(options: SimpleNamespace) -> bool:
+    """Whether the terminal is free for a picture: it can show one, and its lines are not what was asked for."""
+    if options.source == "-" or why_not(os.environ):
+        return False
+    return is_file(sys.stdout) or (is_terminal(sys.stdout) and options.format == "auto")
 
 
 def has_keys(options: SimpleNamespace) -> bool:
@@ -95,6 +132,7 @@ def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
             theme=options.theme,
             notify=say,
             access=page_access(options),
+            cool_down=options.cool_down,
         )
     except ViewError as error:
         say(f"view: none; {error}")

@@ -382,9 +382,10 @@ OPTIONS: tuple[Option, ...] = (
         "FORMAT",
         "choice",
         OUTPUT,
-        "standard output: a line a point, a JSON object a point or for what happens to an episode, or anomalies only",
-        choices=("text", "json", "events", "quiet"),
-        default="text",
+        "standard output: a line a point (auto: or an episode), a JSON object a point or for each event of an episode, "
+        "or anomalies only",
+        choices=("auto", "text", "json", "events", "quiet"),
+        default="auto",
     ),
     Option("LOG", "path", OUTPUT, "log of episodes", is_optional=True, placeholder="PATH", default="anomaly.log"),
     Option(
@@ -444,7 +445,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("VISUALIZATION", "switch", LIVE_VIEW, "draw the stream while it arrives", default=True),
     Option(
-        "VIEW", "choice", LIVE_VIEW, "where it is drawn", choices=("auto", "window", "browser", "none"), default="auto"
+        "VIEW",
+        "choice",
+        LIVE_VIEW,
+        "where it is drawn",
+        choices=("auto", "window", "terminal", "browser", "none"),
+        default="auto",
     ),
     Option("THEME", "choice", LIVE_VIEW, "colours of the picture", choices=("light", "dark"), default="light"),
     Option(

@@ -44,9 +44,10 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
     try:
         if options.explain:
             return explained(options, stop)
+        interaction.offer_models(command)
         made = make_run(command, stop)
         choice = interaction.choose_view(options)
-        sinks = assembly.make_sinks(made)
+        sinks = assembly.make_sinks(made, is_shown=choice.view != "none")
         watch = None
         if choice.view != "none" or interaction.is_interactive(options):
             watch, needed = interaction.make_watch(made)
@@ -126,9 +127,13 @@ def run_watched(
         from streamforest.views.window import before_exit  # noqa: PLC0415 - matplotlib
 
         before_exit(go_on)
-    code = sum_up(made, partial(watch.during, judge), summary)
-    if is_attended():
-        watch.after()
+    try:
+        code = sum_up(made, partial(watch.during, judge), summary)
+        if is_attended():
+            watch.after()
+    except BaseException:
+        watch.close()  # or what is said of it would be written to a screen that nobody can read
+        raise
     return end_with(watch, code)
 
 

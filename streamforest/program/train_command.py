@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NoReturn
 from streamforest.program.cli import missing, no_settings, settings_of
 from streamforest.program.conflicts import check_training
 from streamforest.program.options import JUDGED, OPTIONS, Option, OptionError, read_options
+from streamforest.program.train import FAILED, MODELS, train_and_save
 from streamforest.terminal.console import say
 
 TRAIN_ON = Option(
@@ -23,8 +23,6 @@ TRAIN_ON = Option(
     is_optional=True,
     placeholder="FILE",
 )
-#: Detectors that are trained, and the setting that holds the path of each one's model.
-MODELS = {"isolation-forest": "MODEL", "lstm-autoencoder": "LSTM_MODEL"}
 DEFAULTS = {option.name: option.default for option in OPTIONS}
 #: Settings that the command line has, and their names there.
 FLAGS = {
@@ -36,7 +34,7 @@ FLAGS = {
     "MODEL": "--output",
     TRAIN_ON.name: TRAIN_ON.flag,
 }
-DONE, FAILED, WRONG_USE = 0, 1, 2
+WRONG_USE = 2
 
 
 def main(
@@ -66,35 +64,6 @@ def end(main: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = 
     except KeyboardInterrupt:
         say("\nstopped: nothing was saved")
         sys.exit(FAILED)
-
-
-def train_and_save(options: SimpleNamespace, program: str) -> int:
-    """Train what the options ask for; returns the exit code."""
-    # numpy and scikit-learn: after the command line was found to be right
-    from streamforest.compiled import telling_of_compiling  # noqa: PLC0415
-    from streamforest.optional import MissingPackageError  # noqa: PLC0415
-    from streamforest.program import training, warm_up  # noqa: PLC0415
-    from streamforest.protocols import SourceError  # noqa: PLC0415
-
-    trained, file = training.TRAINED[options.detector], options.train_on
-    started = time.monotonic()
-    try:
-        own = None if file is None else training.read_own(file, options)
-        with telling_of_compiling(say):
-            warm_up.compile_all()  # training needs most of it, and the run that comes next all
-            save, report = trained.train(options.seed, options.alarm_rate, own)
-    except (SourceError, MissingPackageError) as error:
-        say(f"{program}: {error}")
-        return FAILED
-    seconds = time.monotonic() - started
-    print(training.describe(report, seconds, options.alarm_rate, file.name if file else "", trained.what))
-    try:
-        save(options.model)
-    except OSError as error:
-        say(f"the model cannot be saved at {options.model}: {error.strerror}")
-        return FAILED
-    print(f"saved {options.model}")
-    return DONE
 
 
 def read_command(arguments: Sequence[str], program: str, values: Mapping[str, object], folder: Path) -> SimpleNamespace:

@@ -246,10 +246,14 @@ class Watch:
     def _save(self, peak: int | None = None) -> Path:
         from streamforest.figures.choice import figure_of  # noqa: PLC0415 - a second, for the first picture only
         from streamforest.figures.snapshot import save_snapshot  # noqa: PLC0415
+        from streamforest.figures.stream_figure import StreamFigure  # noqa: PLC0415
 
         shown = getattr(self._view, "figure", None)
         if peak is not None or shown is None:
             shown = figure_of(self.memory, self.status, theme=self.output.theme)
+            seen = getattr(self._view, "navigation", None)
+            if peak is None and seen is not None and isinstance(shown, StreamFigure):
+                shown.navigation = seen.twin()
             shown.refresh()
         if peak is not None and not shown.show(peak):
             raise OSError(f"no picture of the episode at point {peak:,}: it is not kept any more")

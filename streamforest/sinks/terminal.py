@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 import orjson
 
@@ -23,6 +23,7 @@ from streamforest.protocols import (
     UNLABELLED,
     ReaderGoneError,
     State,
+    Verdict,
     Verdicts,
     verdict_from_row,
     without_streams,
@@ -31,14 +32,18 @@ from streamforest.state import attributes_of, joined, packed, part_of, set_attri
 from streamforest.storage.file_mark import FileMark, mark_at
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.life import EpisodeLife, event_lines
+from streamforest.wording import reason_text
 
 Form = Literal["text", "json", "events", "quiet"]
 
-WIDE = 95  # columns that a line needs at most with the date in full
+WIDE = 95  # columns from which on a line has the date in full
+#: Columns that a line needs with all its numbers, and without the band; with fewer it has time and value alone.
+WITH_BAND, WITH_SCORE = 59, 39
 KEY_WIDTH = 16  # columns of a key; a longer one is cut in its middle
-HEADER_EVERY = 40  # lines, on a terminal
+HEADER_EVERY = 40  # lines, on a terminal; elsewhere it comes once
 RED, DIM, RESET = "\x1b[1;31m", "\x1b[2m", "\x1b[0m"
 UNKNOWN = "-"
+ASCII_SIGN = "!"  # of an anomalous line, where the stream can show no triangle
 
 LABEL_NAMES = {UNLABELLED: None, **dict(enumerate(LABELS))}
 
@@ -112,8 +117,9 @@ class TerminalSink:
         self._names = names
         if width is None:
             width = shutil.get_terminal_size().columns if is_terminal else sys.maxsize
-        look = (colour, _sign(stream), is_terminal, width)
-        self._lines = _Lines(*look) if names is None else _KeyedLines(*look, names)
+        has_header = is_terminal or form == "text"  # few lines in a pipe are for programs, such as one that sends mail
+        look = _Look(colour, _sign(stream), has_header, is_terminal, width)
+        self._lines = _Lines(look) if names is None else _KeyedLines(look, names)
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
@@ -181,8 +187,18 @@ def _sign(stream: TextIO) -> str:
     try:
         "\u25b2\u2026".encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
-        return "!"
+        return ASCII_SIGN
     return "\u25b2"
+
+
+class _Look(NamedTuple):
+    """How lines look: in colour or not, the sign of an anomaly, whether and how often a header comes, columns."""
+
+    colour: bool
+    sign: str
+    has_header: bool
+    repeats_header: bool
+    columns: int
 
 
 class _Lines:
@@ -191,15 +207,13 @@ class _Lines:
     #: What is learned from line to line.
     FACTS = ("_has_fractions", "_scale", "_decimals", "_since_header")
 
-    #: Columns that the wide form takes, and the name of the column of keys.
-    WIDE = WIDE
+    #: Name of the column of keys, and the columns that it takes.
     KEY: str | None = None
+    KEY_COLUMNS = 0
 
-    def __init__(self, colour: bool, sign: str, has_headers: bool, columns: int) -> None:
-        self._colour = colour
-        self._sign = sign
-        self._has_headers = has_headers
-        self._is_wide = columns >= self.WIDE
+    def __init__(self, look: _Look) -> None:
+        self._look = look
+        self._is_wide = look.columns >= WIDE + self.KEY_COLUMNS
         self._has_fractions = False  # whether a time with a part of a second was seen
         self._scale = 0.0  # the largest normal number so far
         self._decimals: int | None = None  # of the numbers, so that they stand below one another
@@ -216,7 +230,7 @@ class _Lines:
         lines: list[str] = []
         for row, key in zip(without_streams(verdicts).tolist(), self._keys(verdicts), strict=False):
             self._learn(row)
-            if self._has_headers:
+            if self._look.has_header:
                 self._add_header(lines)
             lines.append(self._line(row, key))
         return "".join(lines)
@@ -239,41 +253,51 @@ class _Lines:
             self._since_header = 0
             header = self._joined(" ", self.KEY, "time", "value", "at least", "at most", "score", "limit", "")
             lines.append(self._painted(DIM, header))
-        self._since_header += 1
+        self._since_header += self._look.repeats_header
 
     def _line(self, row: tuple[Any, ...], key: str | None) -> str:
         index, time, value, _, score, threshold, _, is_anomaly, _, lower, upper, _, reason = row
         bound = 10 if self._is_wide else 9
         longest = bound if self._has_fractions and not self._is_wide else bound + 1
-        line = self._joined(
-            self._sign if is_anomaly else " ",
-            key,
-            str(index) if math.isnan(time) else self._moment(time),
+        moment = str(index) if math.isnan(time) else self._moment(time)
+        why = self._why(verdict_from_row(row)) if is_anomaly else REASONS[reason]
+        cells = (
+            moment,
             "missing" if math.isnan(value) else self._number(value, longest),
             self._number(lower, bound),
             self._number(upper, bound),
             _fraction(score),
             _fraction(threshold),
-            REASONS[reason],
         )
+        sign = self._look.sign if is_anomaly else " "
+        line = self._joined(sign, key, *cells, why)
+        if is_anomaly and len(line) > self._look.columns:
+            line = f"{self._start(sign, key)} {moment}  {why}"  # the reason has the value and the band
         return self._painted(RED, line) if is_anomaly else line + "\n"
 
+    def _why(self, verdict: Verdict) -> str:
+        """The whole reason, in signs that the stream can show."""
+        return verdict.reason if self._look.sign == ASCII_SIGN else reason_text(verdict)
+
+    def _start(self, sign: str, key: str | None) -> str:
+        """What a line begins with: the sign, and the key where there are many streams."""
+        return sign if key is None else f"{sign} {_cut_key(key):<{KEY_WIDTH}} "
+
     def _joined(self, sign: str, key: str | None, *cells: str) -> str:
-        """One line of cells: key where there are many streams, time, value, lower, upper, score, threshold, reason."""
-        if key is not None:
-            sign = f"{sign} {_cut_key(key):<{KEY_WIDTH}} "
+        """One line of cells: time, value, lower, upper, score, threshold, reason; as many as there are columns for."""
         time, value, lower, upper, score, limit, why = cells
-        fraction = 4 if self._has_fractions else 0
+        start, fraction = self._start(sign, key), 4 if self._has_fractions else 0
         if self._is_wide:
-            line = (
-                f"{sign} {time:>{20 + fraction}}  {value:>11}  {lower:>10}  {upper:>10}  {score:>5}  {limit:>5}  {why}"
-            )
-        else:
-            longest = 9 if fraction else 10
-            line = (
-                f"{sign} {time:>{14 + fraction}} {value:>{longest}} {lower:>9} {upper:>9} {score:>5} {limit:>5} {why}"
-            )
-        return line.rstrip()
+            band = f"  {lower:>10}  {upper:>10}"
+            line = f"{start} {time:>{20 + fraction}}  {value:>11}{band}  {score:>5}  {limit:>5}  {why}"
+            return line.rstrip()
+        columns = self._look.columns - self.KEY_COLUMNS
+        line = f"{start} {time:>{14 + fraction}} {value:>{9 if fraction else 10}}"
+        if columns >= WITH_BAND + fraction:
+            line += f" {lower:>9} {upper:>9}"
+        if columns >= WITH_SCORE + fraction:
+            line += f" {score:>5} {limit:>5}"
+        return f"{line} {why}".rstrip()
 
     def _moment(self, seconds: float) -> str:
         """A time as ISO 8601 in UTC; in a narrow terminal without year and zone."""
@@ -289,17 +313,17 @@ class _Lines:
         return next((text for text in texts if len(text) <= width), "") or _short(number, width)
 
     def _painted(self, colour: str, line: str) -> str:
-        return f"{colour}{line}{RESET}\n" if self._colour else line + "\n"
+        return f"{colour}{line}{RESET}\n" if self._look.colour else line + "\n"
 
 
 class _KeyedLines(_Lines):
     """The same of many streams: each line begins with the key of its own."""
 
-    WIDE = WIDE + KEY_WIDTH + 2
     KEY = "key"
+    KEY_COLUMNS = KEY_WIDTH + 2
 
-    def __init__(self, colour: bool, sign: str, has_headers: bool, columns: int, names: StreamNames) -> None:
-        super().__init__(colour, sign, has_headers, columns)
+    def __init__(self, look: _Look, names: StreamNames) -> None:
+        super().__init__(look)
         self._names = names
 
     def _keys(self, verdicts: Verdicts) -> Iterable[str]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 from streamforest.terminal.patient_stream import PatientStream
@@ -16,7 +17,7 @@ from streamforest.text import escaped
 if TYPE_CHECKING:
     from streamforest.terminal.stop import StopFlag
 
-
+MOST_HELD = 100  # lines that wait while something is drawn on the terminal; the oldest are dropped
 NOTICE_SECONDS = 8.0  # for which a line for people is news to who looks at a picture
 _SAID: deque[tuple[float, str]] = deque(maxlen=1)  # when, and the newest line for people
 
@@ -66,6 +67,29 @@ def wait_for_readers(stop: StopFlag, patience: float | None) -> None:
             stream.stop, stream.notify = stop, say
     if isinstance(sys.stdout, PatientStream):
         sys.stdout.patience = patience
+
+
+class HeldLines:
+    """What is written to the terminal by standard output and standard error waits: something is drawn there."""
+
+    def __init__(self) -> None:
+        self._held: deque[tuple[PatientStream, str]] = deque(maxlen=MOST_HELD)
+        self._streams = [one for one in (sys.stdout, sys.stderr) if isinstance(one, PatientStream) and one.isatty()]
+        for stream in self._streams:
+            stream.hold(partial(self._keep, stream))
+
+    def let_go(self) -> None:
+        """Write what waits, the newest MOST_HELD pieces of it, and hold nothing any more; may be called twice."""
+        for stream in self._streams:
+            stream.hold(None)
+        while self._held:
+            stream, text = self._held.popleft()
+            with suppress(OSError):
+                stream.write(text)
+                stream.flush()
+
+    def _keep(self, stream: PatientStream, text: str) -> None:
+        self._held.append((stream, text))
 
 
 def flush_or_drop() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import select
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import FrameType
 from typing import Protocol
 
 from streamforest.terminal.signals import before_abrupt_end, no_more_before_abrupt_end
@@ -35,6 +34,7 @@ KEYS = {
 #: What a terminal sends for keys that are no letters.
 SEQUENCES = {b"\x1b[C": "right", b"\x1bOC": "right", b"\x1b[D": "left", b"\x1bOD": "left", b"\x1b": "escape"}
 AFTER_PREFIX = {"K": "left", "M": "right"}  # what a Windows console sends for keys that are no letters
+_END_OF_ANSWER = re.compile(rb"\x07|\x1b\\")
 FOREGROUND_CHECK = 0.5  # seconds: how soon a job that is brought to the foreground hears its keys
 
 Ask = Callable[[str], None]
@@ -64,6 +64,9 @@ def _sequence_length(text: bytes) -> int:
     """Bytes of the escape sequence that a text begins with: to its first letter or ~ after the introducer."""
     if text[1:2] == b"O":
         return 3
+    if text[1:2] in (b"]", b"P"):  # the terminal's answer to a question, which ends with BEL or ESC and a backslash
+        end = _END_OF_ANSWER.search(text)
+        return len(text) if end is None else end.end()
     if text[1:2] != b"[":
         return 1
     return next((place + 1 for place in range(2, len(text)) if 0x40 <= text[place] <= 0x7E), len(text))
@@ -103,6 +106,8 @@ if sys.platform != "win32":
     import termios
     import tty
 
+    from streamforest.terminal.suspension import around_suspension, no_more_around_suspension
+
     class PosixKeys:
         """Keys of a terminal in cbreak mode: each at once, not shown; Ctrl+C and Ctrl+Z work as ever.
 
@@ -122,10 +127,7 @@ if sys.platform != "win32":
             self._ask = ask
             self._before: list[object] | None = None  # the terminal's attributes, while they are changed
             self._is_on = True
-            self._handlers = {
-                number: signal.signal(number, handler)
-                for number, handler in ((signal.SIGTSTP, self._stop), (signal.SIGCONT, self._go_on))
-            }
+            around_suspension(self._release, self._claim_again)
             self._claim()
             before_abrupt_end(self._release)
 
@@ -154,10 +156,8 @@ if sys.platform != "win32":
             """Give the terminal back as it was."""
             self._release()
             no_more_before_abrupt_end(self._release)
+            no_more_around_suspension(self._release, self._claim_again)
             self._is_on = False
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
-            self._handlers = {}
 
         def _is_mine(self) -> bool:
             """Whether this job is in the foreground: any other is stopped when it touches the terminal."""
@@ -184,17 +184,9 @@ if sys.platform != "win32":
                     termios.tcsetattr(self._terminal, termios.TCSANOW, self._before)  # type: ignore[arg-type]
             self._before = None
 
-        def _stop(self, number: int, _frame: FrameType | None) -> None:
-            """Stop as Ctrl+Z asks, with the terminal as it was; returns when the job goes on."""
-            self._release()
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-            signal.signal(number, self._stop)
-            self._claim()
-
-        def _go_on(self, _number: int, _frame: FrameType | None) -> None:
-            """Take the terminal again after a stop that could not be caught."""
-            if self._is_mine() and self._before is not None:
+        def _claim_again(self) -> None:
+            """Take the terminal again after a stop, in which the shell has set a mode of its own."""
+            if self._claim():
                 with suppress(termios.error):
                     tty.setcbreak(self._terminal, termios.TCSANOW)
 

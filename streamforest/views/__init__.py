@@ -1,4 +1,4 @@
-"""Where the picture is shown: a window, a browser's page, or nowhere; chosen here."""
+"""Where the picture is shown: a window, the terminal, a browser's page, or nowhere; chosen here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from streamforest.protocols import View
+from streamforest.terminal.screen import why_not
 from streamforest.views.access import PageAccess
 from streamforest.views.watched import Watched
 
@@ -45,14 +46,16 @@ def choose(
     environment: Mapping[str, str],
     platform: str = sys.platform,
     works: Callable[[str], bool] | None = None,
+    *,
+    drawable: bool = False,
 ) -> Choice:
     """Choose where the picture is shown.
 
     Parameters
     ----------
-    wanted : {"auto", "window", "browser", "none"}
-        What the user wants. "auto": a window where there can be one, else a page where somebody is at the
-        terminal to read its address, else none.
+    wanted : {"auto", "window", "terminal", "browser", "none"}
+        What the user wants. "auto": a window where there can be one, else the terminal where somebody is there and it
+        can be drawn on, else a page where somebody is there to read its address, else none.
     is_attended : bool
         Whether somebody is at the terminal.
     environment : mapping
@@ -61,6 +64,8 @@ def choose(
         As ``sys.platform``.
     works : callable, optional
         Whether a toolkit works, by its name; tried in a program of its own where not given.
+    drawable : bool
+        Whether the terminal is free to be drawn on.
 
     Returns
     -------
@@ -71,6 +76,9 @@ def choose(
         return Choice("none", "")
     if wanted == "browser":
         return _page("browser", "as asked for")
+    if wanted == "terminal":
+        why = why_not(environment, platform)
+        return Choice("none", f"view: none; {why}") if why else Choice("terminal", "view: the terminal; as asked for")
     if not has_display(environment, platform):
         problem = "no display (DISPLAY is not set)"
     else:
@@ -80,6 +88,8 @@ def choose(
         problem = f"no window, as neither Tk nor Qt works here; {TK.get(platform, TK['linux'])}, or run {QT}"
     if wanted == "window":
         return Choice("none", f"view: none; {problem}")
+    if is_attended and drawable:
+        return Choice("terminal", f"view: the terminal; {problem}; --view browser opens a page instead")
     if is_attended:
         return _page("auto", problem)
     return Choice("none", f"view: none; {problem}, and nobody is at the terminal to open a page")
@@ -123,6 +133,7 @@ def make_view(
     theme: str,
     notify: Callable[[str], None],
     access: PageAccess,
+    cool_down: int,
 ) -> View | None:
     """Open the view that was chosen; None for none.
 
@@ -135,6 +146,8 @@ def make_view(
         return _window(choice.toolkit, watched, theme)
     if choice.view == "browser":
         return _browser(watched, theme, notify, access)
+    if choice.view == "terminal":
+        return _terminal(watched, cool_down)
     return None
 
 
@@ -155,3 +168,12 @@ def _browser(watched: Watched, theme: str, notify: Callable[[str], None], access
         return BrowserView(watched, theme=theme, notify=notify, access=access)
     except (ImportError, OSError) as error:
         raise ViewError(f"no page for the browser: {error}") from error
+
+
+def _terminal(watched: Watched, cool_down: int) -> View:
+    try:
+        from streamforest.views.terminal import TerminalView  # noqa: PLC0415 - only where it is needed
+
+        return TerminalView(watched, cool_down=cool_down)
+    except OSError as error:
+        raise ViewError(f"nothing can be drawn on the terminal: {error}") from error

@@ -1,4 +1,7 @@
+import io
 import sys
+
+import pytest
 
 from streamforest.program import assembly
 from tests.chosen import options_of, run_of
@@ -7,13 +10,38 @@ from tests.chosen import options_of, run_of
 def test_without_a_standard_output_there_is_no_terminal_sink(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     with run_of("--log", "none") as run:
-        assert assembly.make_sinks(run) == []
+        assert assembly.make_sinks(run, is_shown=False) == []
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("words", "stream", "is_shown", "kind"),
+    [
+        ([], Screen(), True, "EpisodeLinesSink"),
+        ([], Screen(), False, "TerminalSink"),
+        ([], io.StringIO(), True, "TerminalSink"),
+        (["--format", "text"], Screen(), True, "TerminalSink"),
+        (["--format", "json"], Screen(), True, "TerminalSink"),
+    ],
+)
+def test_a_terminal_beside_a_view_gets_a_line_an_episode_unless_lines_are_asked_for(
+    monkeypatch, words, stream, is_shown, kind
+):
+    monkeypatch.setattr(sys, "stdout", stream)
+    with run_of("--log", "none", *words) as run:
+        assert [type(sink).__name__ for sink in assembly.make_sinks(run, is_shown=is_shown)] == [kind]
 
 
 def test_what_cannot_be_opened_is_told_and_left_out_and_standard_output_comes_last(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with run_of("--log", "gone/a.log", "--report", "report.csv", on_anomaly=["true"]) as run:
-        sinks = assembly.make_sinks(run)
+        sinks = assembly.make_sinks(run, is_shown=False)
     for sink in sinks:
         sink.close()
     assert [sink.name for sink in sinks] == ["command on anomaly", "report report.csv", "standard output"]

@@ -1,10 +1,13 @@
+import io
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from streamforest.judging.rules import Rules
-from streamforest.program import assembly, interaction
+from streamforest.program import assembly, interaction, train
+from streamforest.program.description import Command
 from streamforest.protocols import POINT_DTYPE, VERDICT_DTYPE
 from streamforest.terminal import keys
 from streamforest.views import Choice, ViewError
@@ -67,6 +70,74 @@ def test_pictures_tell_no_secrets():
     texts = interaction.picture_texts(options_of("x://me:secret@host", "--on-anomaly", "curl the-secret"))
     assert "secret" not in str(texts)
     assert "ON_ANOMALY=curl ***" in texts["Settings"]
+
+
+@pytest.fixture
+def somebody(monkeypatch):
+    """Puts somebody at the terminal, who answers; gives what is trained for whom."""
+    trained = []
+
+    def answer(text):
+        monkeypatch.setattr(interaction, "is_attended", lambda: True)
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        monkeypatch.setattr(
+            train, "train_and_save", lambda options, _program: trained.append((options.detector, options.model))
+        )
+        return trained
+
+    return answer
+
+
+def command_of(*words):
+    options = options_of(*words)
+    options.compare = None
+    return Command("main.py", words, options)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_trained"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_a_model_that_is_not_there_is_trained_if_somebody_says_so(somebody, tmp_path, capsys, text, is_trained):
+    trained = somebody(text)
+    path = tmp_path / "forest.joblib"
+    interaction.offer_models(command_of("--model", str(path)))
+    assert (
+        capsys.readouterr().err == f"There is no model at {path}, which isolation-forest needs. Train one now? [y/N] "
+    )
+    assert trained == ([("isolation-forest", path)] if is_trained else [])
+
+
+def test_nothing_is_offered_where_no_model_is_missing_or_nobody_can_answer(somebody, tmp_path, capsys, monkeypatch):
+    trained = somebody("y\ny\n")
+    (tmp_path / "forest.joblib").write_bytes(b"")
+    interaction.offer_models(command_of("--model", str(tmp_path / "forest.joblib")))
+    interaction.offer_models(command_of("--detector", "z-score"))
+    interaction.offer_models(command_of("-", "--model", str(tmp_path / "none")))
+    monkeypatch.setattr(interaction, "is_attended", lambda: False)
+    interaction.offer_models(command_of("--model", str(tmp_path / "none")))
+    assert (trained, capsys.readouterr().err) == ([], "")
+
+
+@pytest.mark.parametrize(
+    ("words", "is_free"),
+    [
+        ([], True),
+        (["--format", "text"], False),
+        (["--format", "json"], False),
+        (["--format", "quiet"], False),
+        (["-"], False),
+    ],
+)
+def test_a_terminal_is_free_for_a_picture_unless_lines_were_asked_for_or_numbers_are_typed(monkeypatch, words, is_free):
+    class Screen(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", Screen())
+    assert interaction.is_drawable(options_of(*words)) is is_free
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert not interaction.is_drawable(options_of(*words)), "what reads a pipe may write to the terminal too"
 
 
 class ShownWatch:

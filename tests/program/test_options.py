@@ -41,7 +41,7 @@ def read(*arguments, changed=None, folder=Path("project"), **more):
         (["--cool-down", "2.5"], "--cool-down is '2.5': it must be a whole number from 0 to 100000 (points)"),
         (["--seed", "1.5"], "--seed is '1.5': it must be a whole number from 0 to 4294967295"),
         (["--max-points", "0"], "--max-points is '0': it must be a whole number at least 1 or None"),
-        (["--view", "tv"], "--view is 'tv': it must be one of auto, window, browser, none"),
+        (["--view", "tv"], "--view is 'tv': it must be one of auto, window, terminal, browser, none"),
         (["--log", ""], "--log is '': it must be a path or None"),
         ([""], "SOURCE is '': it must be text that is not empty"),
     ],

@@ -61,12 +61,17 @@ def written(verdicts, form, *, colour=False, width=100, stream=None):
     return stream.getvalue()
 
 
+def lines_of(verdicts, **options):
+    """The lines of a text without a header."""
+    return written(verdicts, "text", **options).partition("\n")[2]
+
+
 def test_a_line_has_time_value_band_score_and_threshold():
-    assert written(judged(1), "text").split() == ["2024-05-01T12:00:00Z", "10.500", "8.250", "12.000", "0.400", "0.650"]
+    assert lines_of(judged(1)).split() == ["2024-05-01T12:00:00Z", "10.500", "8.250", "12.000", "0.400", "0.650"]
 
 
 def test_what_is_not_known_yet_is_a_dash_and_not_a_zero():
-    assert written(verdicts_of(1, value=3), "text").split()[1:] == ["3.0000", "-", "-", "-", "-"]
+    assert lines_of(verdicts_of(1, value=3)).split()[1:] == ["3.0000", "-", "-", "-", "-"]
 
 
 def test_a_missing_reading_is_said_to_be_missing():
@@ -74,22 +79,24 @@ def test_a_missing_reading_is_said_to_be_missing():
 
 
 def test_without_times_the_position_in_the_stream_stands_first():
-    assert written(judged(3, time=np.nan), "text").splitlines()[2].split()[0] == "2"
+    assert lines_of(judged(3, time=np.nan)).splitlines()[2].split()[0] == "2"
 
 
 def test_an_anomaly_is_marked_by_a_sign_and_its_reason():
-    normal, anomaly = written(np.concatenate([judged(1), alarms(1)]), "text").splitlines()
+    normal, anomaly = lines_of(np.concatenate([judged(1), alarms(1)]), width=120).splitlines()
     assert normal.startswith("  ")
     assert anomaly.startswith("!")
-    assert anomaly.endswith("spike")
+    assert anomaly.endswith("0.650  spike: 99, expected 10 +- 1.88")
     assert written(alarms(1), "text", stream=Screen(), colour=True).splitlines()[1].startswith("\x1b[1;31m\u25b2")
 
 
 def test_only_a_stream_that_can_show_the_triangle_gets_it(tmp_path):
     for encoding, sign in (("utf-8", "\u25b2"), ("ascii", "!"), ("cp1252", "!")):
         with (tmp_path / encoding).open("w", encoding=encoding) as stream:
-            TerminalSink(stream, "text", False).write(alarms(1))
-        assert (tmp_path / encoding).read_text(encoding=encoding).startswith(sign)
+            TerminalSink(stream, "quiet", False).write(alarms(1))
+        line = (tmp_path / encoding).read_text(encoding=encoding)
+        assert line.startswith(sign)
+        assert line.endswith("expected 10 \u00b1 1.88\n" if sign != "!" else "expected 10 +- 1.88\n")
 
 
 def test_no_escape_sequence_is_written_without_colour():
@@ -97,20 +104,19 @@ def test_no_escape_sequence_is_written_without_colour():
     assert "\x1b" not in written(alarms(3), "json", stream=Screen(), colour=True)
 
 
-@pytest.mark.parametrize(("width", "longest"), [(100, 100), (80, 80)])
+@pytest.mark.parametrize("width", [100, 80])
 @pytest.mark.parametrize("fraction", [0.0, 0.25])
-def test_lines_are_aligned_and_fit_the_terminal(width, longest, fraction):
-    widest = REASONS.index(max(REASONS, key=len))
+def test_lines_are_aligned_and_fit_the_terminal(width, fraction):
     numbers = (0.0, -1.234567e-300, 123456.0, -98765.4321, 1.5e300)
-    blocks = [alarms(1, value=n, lower=n, upper=n, reason=widest, time=NOON + fraction) for n in numbers]
+    blocks = [judged(1, value=n, lower=n, upper=n, time=NOON + fraction) for n in numbers]
     lines = written(np.concatenate(blocks), "text", stream=Screen(), width=width).splitlines()
-    assert max(map(len, lines)) <= longest
-    assert len(set(map(len, lines[1:]))) == 1
+    assert max(map(len, lines)) <= width
+    assert len(set(map(len, lines))) == 1
     assert lines[0].index("limit") + 5 == lines[1].index("0.650") + 5
 
 
 def test_a_narrow_terminal_gets_the_time_without_year_and_zone():
-    assert written(judged(1), "text", width=80).startswith("  05-01 12:00:00 ")
+    assert lines_of(judged(1), width=80).startswith("  05-01 12:00:00 ")
 
 
 def test_numbers_stand_in_decimals_that_suit_the_stream_and_that_no_anomaly_changes():
@@ -118,13 +124,13 @@ def test_numbers_stand_in_decimals_that_suit_the_stream_and_that_no_anomaly_chan
     sink = TerminalSink(stream, "text", False)
     for value in (8.25, 1e6, 9, 1234.5678):
         sink.write((alarms if value == 1e6 else judged)(1, value=value))
-    values = [line[22:35].strip() for line in stream.getvalue().splitlines()]
+    values = [line[22:35].strip() for line in stream.getvalue().splitlines()[1:]]
     assert values == ["8.250", "1000000.000", "9.000", "1234.6"]
 
 
 @pytest.mark.parametrize("value", [5e-324, 1e-5, 3e9, 1e308, 0.0, -0.0])
 def test_very_large_and_very_small_numbers_keep_their_digits(value):
-    assert float(written(verdicts_of(1, value=value), "text").split()[1]) == value
+    assert float(lines_of(verdicts_of(1, value=value)).split()[1]) == value
 
 
 def test_the_lines_are_the_same_however_the_stream_is_cut():
@@ -133,7 +139,7 @@ def test_the_lines_are_the_same_however_the_stream_is_cut():
     sink = TerminalSink(stream, "text", False)
     for row in range(len(verdicts)):
         sink.write(verdicts[row : row + 1])
-    assert stream.getvalue() == written(verdicts, "text")
+    assert stream.getvalue() == written(verdicts, "text", width=1000)
 
 
 def test_once_a_time_has_a_fraction_all_times_show_milliseconds():
@@ -141,7 +147,7 @@ def test_once_a_time_has_a_fraction_all_times_show_milliseconds():
     sink = TerminalSink(stream, "text", False)
     sink.write(judged(1, time=NOON + 0.25))
     sink.write(judged(1, time=NOON + 1))
-    assert [line.split()[0] for line in stream.getvalue().splitlines()] == [
+    assert [line.split()[0] for line in stream.getvalue().splitlines()[1:]] == [
         "2024-05-01T12:00:00.250Z",
         "2024-05-01T12:00:01.000Z",
     ]
@@ -151,9 +157,27 @@ def test_a_time_beyond_every_calendar_is_shown_as_a_number():
     assert "1e+200" in written(judged(1, time=1e200), "text", width=80)
 
 
-def test_headers_come_again_on_a_terminal_and_never_in_a_pipe():
+def test_headers_come_again_on_a_terminal_and_once_in_a_pipe_but_for_programs_that_read_few_lines():
     assert written(judged(HEADER_EVERY * 2), "text", stream=Screen()).count("score") == 2
-    assert len(written(judged(HEADER_EVERY * 2), "text").splitlines()) == HEADER_EVERY * 2
+    assert written(judged(HEADER_EVERY * 2), "text").startswith("                  time        value    at least")
+    assert written(judged(HEADER_EVERY * 2), "text").count("score") == 1
+    assert "score" not in written(alarms(2), "quiet")
+
+
+@pytest.mark.parametrize(("width", "columns"), [(100, 6), (80, 6), (59, 6), (58, 4), (39, 4), (38, 2), (30, 2)])
+def test_lines_get_shorter_on_a_narrow_terminal(width, columns):
+    header, line = written(judged(1), "text", stream=Screen(), width=width).splitlines()
+    assert len(line) <= width
+    assert len(line[2:].split()) - (width < 95) == columns  # a time without its year is two words
+    assert header.endswith("limit") is (columns >= 4)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+def test_an_alarm_has_its_whole_reason_and_as_many_numbers_as_fit_beside_it(width):
+    line = written(alarms(1), "text", stream=Screen(), width=width).splitlines()[1]
+    assert line.endswith("spike: 99, expected 10 \u00b1 1.88")
+    assert len(line) <= max(width, 54)
+    assert ("0.650" in line) is (width >= 120)
 
 
 def test_quiet_writes_anomalous_points_only():
@@ -297,7 +321,8 @@ def test_of_many_streams_each_line_begins_with_its_key_in_a_column_of_its_own():
     assert header.split()[:2] == ["key", "time"]
     assert [line[2:18].rstrip() for line in lines] == ["pump 1", r"\x1b[31mred\n", 'a"b', "ppppppp..ppppppp"]
     assert len({line.index("2024-05-01T12") for line in lines}) == 1
-    assert [line.split("Z")[1].split()[0] for line in lines] == ["1", "1000", "0.001", "50"]
+    reasons = [line.split("Z  ")[1].partition(", expected")[0] for line in lines]
+    assert reasons == ["spike: 1", "spike: 1,000", "spike: 0", "spike: 50"]
 
 
 def test_events_are_an_object_for_each_thing_that_happens_to_an_episode_and_nothing_else():

@@ -5,7 +5,9 @@ import pytest
 
 from streamforest.terminal import console
 from streamforest.terminal.console import (
+    MOST_HELD,
     NOTICE_SECONDS,
+    HeldLines,
     flush_or_drop,
     is_attended,
     is_terminal,
@@ -48,6 +50,31 @@ def test_somebody_is_there_where_both_streams_are_terminals(monkeypatch):
         assert is_attended()
         monkeypatch.undo()
     os.close(ours)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_lines_wait_while_something_is_drawn_on_the_terminal_and_the_newest_come_in_order_afterwards(monkeypatch):
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        for name in ("stdout", "stderr"):
+            monkeypatch.setattr(sys, name, with_patience(terminal, name, 5.0))
+        held = HeldLines()
+        for number in range(MOST_HELD + 2):
+            say(f"line {number}")
+        sys.stdout.write("a point\n")
+        sys.stdout.flush()
+        os.write(theirs, b"drawn;")
+        held.let_go()
+        held.let_go()
+        say("written at once")
+        monkeypatch.undo()
+        shown = b""
+        while b"at once" not in shown:
+            shown += os.read(ours, 65536)
+    os.close(ours)
+    words = shown.decode().replace("\r", "").splitlines()
+    assert words[0] == "drawn;line 3"
+    assert words[-2:] == ["a point", "written at once"]
 
 
 def test_what_nobody_reads_any_more_is_dropped_and_a_stop_reaches_the_streams(monkeypatch):

@@ -46,6 +46,10 @@ def test_capitals_are_the_same_keys_and_names_of_keys_are_not_letters():
         (b"\x1bOPq", ["q"]),
         (b" +", [" ", "+"]),
         (b"\x1b\x1b", ["escape", "escape"]),
+        (b"\x1b]11;rgb:0000/0000/0000\x1b\\q", ["q"]),
+        (b"\x1b]11;rgb:0000/0000/0000\x07q", ["q"]),
+        (b"\x1bP>|a terminal\x1b\\q\x1b[?6cr", ["q", "r"]),
+        (b"\x1b]11;rgb:", []),
     ],
 )
 def test_what_a_terminal_sends_is_told_apart(sent, names):

@@ -42,10 +42,22 @@ def test_without_a_display_no_toolkit_is_tried_and_somebody_at_the_terminal_gets
     assert "nobody is at the terminal" in choice.why
 
 
+def test_somebody_at_a_terminal_that_can_be_drawn_on_sees_the_stream_there_and_how_to_get_the_page():
+    choice = choose("auto", True, NOWHERE, "linux", lambda _: pytest.fail("tried"), drawable=True)
+    assert choice.view == "terminal"
+    assert "no display" in choice.why
+    assert choice.why.endswith("--view browser opens a page instead")
+    assert choose("auto", False, NOWHERE, "linux", drawable=True).view == "none"
+    assert choose("auto", True, X11, "linux", lambda _: True, drawable=True).view == "window"
+
+
 def test_what_is_asked_for_is_taken():
     assert choose("none", True, X11) == Choice("none", "")
     assert choose("browser", False, NOWHERE).view == "browser"
     assert choose("window", True, NOWHERE, "linux").view == "none"
+    choice = choose("terminal", True, {"TERM": "dumb"}, "linux")
+    assert choice.view == "none"
+    assert choice.why.startswith("view: none; ")
 
 
 def test_without_tornado_there_is_no_page(monkeypatch):
@@ -89,7 +101,7 @@ def test_a_window_that_cannot_be_opened_is_an_error_for_the_user(monkeypatch):
 
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setitem(sys.modules, "streamforest.views.window", None)
-    options = {"theme": "light", "notify": print, "access": PageAccess()}
+    options = {"theme": "light", "notify": print, "access": PageAccess(), "cool_down": 5}
     with pytest.raises(ViewError, match="no window by Tk"):
         make_view(Choice("window", "", "Tk"), Watched(), **options)
     assert make_view(Choice("none", ""), Watched(), **options) is None

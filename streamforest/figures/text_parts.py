@@ -1,0 +1,264 @@
+"""What the pictures made of text have in common: moments, limits, the lines above and below, the keys."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from math import ceil, floor, isfinite, log10
+from textwrap import wrap
+from typing import ClassVar, Generic, TypeVar
+
+from streamforest.figures.braille import BRAILLE, Glyphs
+from streamforest.figures.canvas import Canvas, Style, columns_of, cut
+from streamforest.moments import iso_time
+from streamforest.protocols import Status, VerdictMemory
+from streamforest.wording import MINUS, PLUS_MINUS, rate_text
+
+#: Rows from which on there is space for all that stands above the picture.
+TALL = 10
+#: Seconds in which a moment is shown by its hour alone.
+RECENT = 20 * 3600.0
+#: Seconds without a point, and periods, after which a stream is said to be silent.
+SILENT_SECONDS, SILENT_PERIODS = 5.0, 3.0
+#: Share of the height below which limits are drawn in.
+FILLED = 0.6
+
+Part = tuple[str, Style]
+Memory = TypeVar("Memory", bound=VerdictMemory)
+
+
+def moment(seconds: float, newest: float) -> str:
+    """A time (UTC) as short as it can be where ``newest`` is the newest one, both in seconds since 1970.
+
+    Examples
+    --------
+    >>> moment(1714521600.0, 1714521700.0), moment(1714521600.0, 1714821600.0)
+    ('00:00:00', '05-01 00:00')
+    """
+    text = iso_time(seconds, has_fractions=False).removesuffix("Z")
+    date, letter, clock = text.partition("T")
+    if not letter:
+        return text
+    return clock if abs(newest - seconds) < RECENT else f"{date[-5:]} {clock[:5]}"
+
+
+def duration(seconds: float) -> str:
+    """How long something lasted, in its largest unit.
+
+    Examples
+    --------
+    >>> duration(3.4), duration(300), duration(7200), duration(200_000)
+    ('3.4 s', '5 min', '2 h', '2.3 d')
+    """
+    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size or (unit == "min" and seconds >= size):
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+class Limits:
+    """Limits of an axis, at round numbers; they seldom change, so that what is drawn stays where it is."""
+
+    def __init__(self) -> None:
+        self.bottom, self.top, self.step = 0.0, 1.0, 0.5
+
+    def follow(self, low: float, high: float, ticks: int) -> None:
+        """Take in what is to be shown, with about so many round numbers; nothing changes where it is unknown."""
+        if not (isfinite(low) and isfinite(high) and isfinite(high - low)):
+            return
+        if high - low <= 1e-9 * max(abs(low), abs(high)):
+            margin = 0.05 * abs(high) or 1.0
+            low, high = low - margin, high + margin
+        step = round_step((high - low) / max(1, ticks))
+        fits = self.bottom <= low and high <= self.top
+        if fits and high - low >= FILLED * (self.top - self.bottom) and step >= 0.4 * self.step:
+            return
+        self.step, part = step, step / 4
+        self.bottom, self.top = part * floor(low / part), part * ceil(high / part)
+        if self.top <= self.bottom:
+            self.top = self.bottom + step
+
+    def ticks(self) -> list[float]:
+        """The round numbers within."""
+        first = ceil(self.bottom / self.step - 1e-6)
+        last = min(first + 100, floor(self.top / self.step + 1e-6))
+        return [k * self.step for k in range(first, last + 1)]
+
+    def label(self, tick: float) -> str:
+        """A round number with the decimals that tell it from its neighbours."""
+        if max(abs(self.top), abs(self.bottom)) >= 1e7 or self.step < 1e-5:
+            return f"{tick:.4g}"
+        return f"{tick + 0.0:,.{max(0, -floor(log10(self.step) + 1e-9))}f}"
+
+
+def round_step(least: float) -> float:
+    """The least of 1, 2 and 5 times a power of ten that is not below a number, which is above 0."""
+    power = 10.0 ** floor(log10(least)) if least > 1e-300 else 1e-300
+    return next((factor * power for factor in (1.0, 2.0, 5.0) if factor * power >= least * (1 - 1e-9)), 10.0 * power)
+
+
+class TextFigure(ABC, Generic[Memory]):
+    """A picture of a run made of characters; every method belongs to the thread that draws.
+
+    Parameters
+    ----------
+    memory : VerdictMemory
+        What is kept of the run.
+    status : callable
+        Gives the run's Status.
+    glyphs : Glyphs
+        What there is to draw with.
+    shades : bool
+        Whether the band has a background; else it is a pattern.
+    cool_down : int
+        Calm points in a row that an episode survives.
+    clock : callable
+        Seconds that only grow.
+    """
+
+    #: The list of keys, and what of it fits below the picture, the most useful first.
+    HELP: ClassVar[str]
+    HINTS: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        memory: Memory,
+        status: Callable[[], Status],
+        *,
+        glyphs: Glyphs = BRAILLE,
+        shades: bool = True,
+        cool_down: int = 5,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._memory, self._status, self._clock = memory, status, clock
+        self._glyphs, self._shades, self._cool_down = glyphs, shades, cool_down
+        self._help = False
+
+    @abstractmethod
+    def command(self, name: str) -> None:
+        """Change what is shown: one of the commands of a LiveFigure, or ``episodes``; others do nothing."""
+
+    @abstractmethod
+    def _learn(self, rows: int) -> None:
+        """Take in what is new, for a picture of so many rows."""
+
+    @abstractmethod
+    def _fill(self, canvas: Canvas, status: Status, top: int, bottom: int) -> None:
+        """Draw the picture in the rows from ``top`` up to ``bottom``, which is outside."""
+
+    @abstractmethod
+    def _state(self, status: Status, columns: int) -> list[Part]:
+        """How the stream stands now, for the line of so many columns below the title."""
+
+    @abstractmethod
+    def _view_state(self, status: Status) -> str:
+        """Whether the view follows the stream."""
+
+    def _below(self) -> str:
+        """What stands in the last row where there is nothing else to say."""
+        return ""
+
+    def draw(self, columns: int, rows: int, notice: str = "", *, hints: bool = False) -> Canvas:
+        """The picture in a size, up to date.
+
+        Parameters
+        ----------
+        columns, rows : int
+            The size, at least 1 each.
+        notice : str
+            The newest line for people, which stands below the picture.
+        hints : bool
+            Whether the keys stand there too.
+        """
+        canvas = Canvas(columns, rows)
+        status = self._status()
+        self._learn(rows)
+        top = self._write_header(canvas, status)
+        lines: list[Part] = [(self.hint(columns), Style.STRONG)] if hints else []
+        if notice:
+            lines.append((notice, Style.STRONG))
+        elif text := self._below() or ("" if hints else self.hint(columns)):
+            lines.append((text, Style.QUIET))
+        lines = lines[: max(0, rows - top - 1)]
+        bottom = rows - len(lines)
+        self._fill(canvas, status, top, bottom)
+        for place, (text, style) in enumerate(lines):
+            canvas.write(bottom + place, 0, cut(text, columns), style)
+        if self._help:
+            self._write_help(canvas, status)
+        return canvas
+
+    def hint(self, columns: int) -> str:
+        """The keys as far as they fit in one row."""
+        text = ""
+        for hint in self.HINTS:
+            longer = f"{text}   {hint}" if text else hint
+            if columns_of(longer) > columns:
+                break
+            text = longer
+        left, right = self._glyphs.arrows
+        return text.replace("←", left).replace("→", right)
+
+    def _write_header(self, canvas: Canvas, status: Status) -> int:
+        """Write what stands above the picture; returns the row behind it."""
+        if canvas.rows < TALL:
+            canvas.write_parts(0, 0, self._state(status, canvas.columns))
+            return 1
+        view = self._view_state(status)
+        name = f"{status.source} {self._glyphs.dot} {status.detector}"
+        space = canvas.columns - columns_of(view) - 2
+        canvas.write(0, 0, cut(name, max(space, canvas.columns // 2)), Style.STRONG)
+        canvas.write(0, canvas.columns - columns_of(view), view, Style.QUIET)
+        canvas.write_parts(1, 0, self._state(status, canvas.columns))
+        self._write_counts(canvas, status)
+        return 3
+
+    def _write_counts(self, canvas: Canvas, status: Status) -> None:
+        column = 0
+        for name, text in counts(status):
+            if column and column + columns_of(name) + columns_of(text) + 1 > canvas.columns:
+                break
+            column = canvas.write_parts(2, column, [(f"{name} ", Style.QUIET), (text, Style.TEXT)]) + 3
+
+    def _write_help(self, canvas: Canvas, status: Status) -> None:
+        """Write the list of keys, and how the source is understood, in a box in the middle."""
+        left, right = self._glyphs.arrows
+        text = self.HELP.replace("←", left).replace("→", right)
+        lines = [*text.splitlines(), *([""] if status.understood else []), *wrap(status.understood, 48)]
+        lines = lines[: max(1, canvas.rows - 2)]
+        width = max(map(columns_of, lines)) + 4
+        row, column = max(0, (canvas.rows - len(lines) - 2) // 2), max(0, (canvas.columns - width) // 2)
+        canvas.clear(row, column, len(lines) + 2, width)
+        rule = self._glyphs.rule * width
+        for place, line in enumerate([rule, *(f"  {line}" for line in lines), rule]):
+            canvas.write(row + place, column, line, Style.QUIET if line is rule else Style.TEXT)
+
+    def _worded(self, text: str) -> str:
+        """A text with the signs that the terminal can show."""
+        return text.replace(MINUS, "-").replace(PLUS_MINUS, self._glyphs.plus_minus)
+
+    def _silence(self, status: Status) -> str:
+        """Since when no point came, where that is long for this stream; else empty."""
+        since = status.seconds_since_last_point
+        if since is None or since < SILENT_SECONDS or since * status.points_per_second < SILENT_PERIODS:
+            return ""
+        return f"no point for {duration(floor(since))}"
+
+
+def counts(status: Status) -> list[tuple[str, str]]:
+    """Names and numbers of the line above the picture, the most important first."""
+    asked = f"{100 * status.alarm_rate:.3g} %" if status.alarms_a_day is None else f"{status.alarms_a_day:g} a day"
+    rate = status.realised_rate
+    realised = "none yet" if rate is None or not status.anomalies else f"{100 * rate:.3g} %"
+    found = [] if status.streams is None else [("streams", f"{status.streams:,}")]
+    found += [
+        ("points", f"{status.points:,}"),
+        ("alarm rate", f"{realised}, asked for {asked}"),
+        ("rate", "/".join(rate_text(status.points_per_second))),
+        ("episodes", f"{status.episodes:,}"),
+    ]
+    found += [] if not status.refused else [("refused", f"{status.refused:,}")]
+    found += [] if status.precision is None else [("precision", f"{status.precision:.2f}")]
+    found += [] if status.recall is None else [("recall", f"{status.recall:.2f}")]
+    return found

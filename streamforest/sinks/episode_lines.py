@@ -1,0 +1,91 @@
+"""Standard output on a terminal whose user sees the points elsewhere: a line at each episode's start and end."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from streamforest.moments import iso_time
+from streamforest.protocols import State, Verdict, Verdicts
+from streamforest.stream_names import StreamNames, shown_key
+from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
+from streamforest.wording import MINUS, PLUS_MINUS, reason_text
+
+SIGN = "\u25b2"
+RED, RESET = "\x1b[1;31m", "\x1b[0m"
+
+
+class EpisodeLinesSink:
+    """Episodes as lines for people.
+
+    Parameters
+    ----------
+    stream : text stream
+        Standard output.
+    colour : bool
+        Whether the start of an episode is coloured.
+    cool_down : int
+        Calm points in a row that an episode survives.
+    names : StreamNames, optional
+        Of the streams, where there are many: each line has the key of its own.
+
+    Raises
+    ------
+    OSError
+        From ``write``: the stream cannot be written.
+    """
+
+    name = "standard output"
+
+    def __init__(
+        self, stream: TextIO, colour: bool, cool_down: int = EPISODE_GAP, names: StreamNames | None = None
+    ) -> None:
+        self._stream, self._colour = stream, colour
+        self._encoding = stream.encoding or "ascii"
+        self._is_ascii = not _can_show_signs(self._encoding)
+        self._fold = EpisodeFolds(cool_down, names)
+
+    def write(self, verdicts: Verdicts) -> None:
+        """Take one block of verdicts, shape (n,), n >= 1."""
+        text = "".join(self._line(happening, episode) for happening, episode in self._fold.add(verdicts))
+        if text:
+            self._stream.write(text.encode(self._encoding, "backslashreplace").decode(self._encoding))
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is held back: an episode that is open when the run ends has no end."""
+
+    def state(self) -> State:
+        """The open episodes."""
+        return self._fold.state()
+
+    def restore(self, state: State, *, cut: bool) -> str:  # noqa: ARG002 - a terminal takes nothing back
+        """Go on from a state; see ResumableSink."""
+        self._fold.restore(state)
+        return ""
+
+    def _line(self, happening: Happening, episode: Episode) -> str:
+        """A line of what happened; of an episode of one point the start says all."""
+        key = "" if episode.key is None else f"{shown_key(episode.key)}  "
+        if happening == "start":
+            line = f"{'!' if self._is_ascii else SIGN} {_moment(episode.start)}  {key}{self._why(episode.start)}"
+            return f"{RED}{line}{RESET}\n" if self._colour else f"{line}\n"
+        if episode.points == 1:
+            return ""
+        worst = f"; worst: {self._why(episode.peak)}" if episode.peak.index != episode.start.index else ""
+        return f"  {_moment(episode.last)}  {key}over, {episode.points:,} anomalous points{worst}\n"
+
+    def _why(self, verdict: Verdict) -> str:
+        return verdict.reason if self._is_ascii else reason_text(verdict)
+
+
+def _can_show_signs(encoding: str) -> bool:
+    try:
+        f"{SIGN}{MINUS}{PLUS_MINUS}".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _moment(verdict: Verdict) -> str:
+    """When a point was, without a fraction; its place in the stream where it has no time."""
+    return f"point {verdict.index:,}" if verdict.time is None else iso_time(verdict.time, has_fractions=False)

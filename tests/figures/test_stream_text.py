@@ -1,0 +1,219 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamforest.detectors.z_score import ZScoreDetector
+from streamforest.figures.braille import ASCII, BLOCKS, BRAILLE
+from streamforest.figures.canvas import SHADED, Style, columns_of
+from streamforest.figures.stream_text import StreamText
+from streamforest.protocols import REASONS, VERDICT_DTYPE
+from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.history import History
+
+NOON = 1714564800.0  # 2024-05-01T12:00:00Z
+SIZES = [(40, 10), (80, 24), (120, 30), (200, 50), (400, 100)]
+
+
+class Stream:
+    """A picture with a real run's parts behind it."""
+
+    def __init__(self, n=0, timed=True, capacity=2000, **options):
+        self.history, self.counts = History(capacity), RunCounts(0.001, clock=lambda: 0.0)
+        self.detector = ZScoreDetector(0.001)
+        self.n, self.timed = 0, timed
+        self.figure = StreamText(self.history, self.status, clock=lambda: 0.0, **options)
+        if n:
+            self.add(np.random.default_rng(1).normal(20.0, 1.0, n))
+
+    def status(self):
+        return self.counts.status("readings.csv", "z-score", ("z-score",), 1)
+
+    def add(self, values):
+        values = np.asarray(values, dtype=np.float64)
+        times = NOON + np.arange(self.n, self.n + len(values)) if self.timed else np.full(len(values), np.nan)
+        verdicts = self.detector.update_many(values, times)
+        verdicts["time"] = times
+        self.write(verdicts)
+
+    def write(self, verdicts):
+        self.history.write(verdicts)
+        self.counts.add(verdicts)
+        self.n += len(verdicts)
+
+    def draw(self, columns=80, rows=24, *notice, **options):
+        return self.figure.draw(columns, rows, *notice, **options)
+
+    def text(self, columns=80, rows=24):
+        return "\n".join(self.draw(columns, rows).lines())
+
+
+def styled(canvas, style):
+    """Rows and columns of the cells of a style."""
+    return np.argwhere(canvas.styles % SHADED == style)
+
+
+@pytest.mark.parametrize(("columns", "rows"), SIZES)
+@pytest.mark.parametrize("glyphs", [BRAILLE, BLOCKS, ASCII])
+def test_all_that_a_person_wants_is_there_at_every_size(columns, rows, glyphs):
+    stream = Stream(300, glyphs=glyphs)
+    stream.add([60.0])
+    stream.add(np.full(2, 20.0))
+    canvas = stream.draw(columns, rows)
+    text = "\n".join(canvas.lines())
+    assert "anomalous since 12:05:00" in text
+    assert glyphs.marks[0] in text
+    assert len(styled(canvas, Style.VALUE)) > columns / 6
+    if rows >= 24:
+        assert "readings.csv" in text
+        assert "spike: 60, expected" in text
+        assert "points 303" in text
+        assert "asked for 0.1 %" in text
+        assert "newest first)" in text
+        assert "score" in text
+        assert len(styled(canvas, Style.SCORE)) > 0
+    if glyphs is ASCII:
+        assert text.isascii()
+
+
+def test_before_the_first_point_the_picture_says_that_it_waits():
+    assert "waiting for the first point" in Stream().text()
+
+
+def test_an_anomaly_has_a_sign_where_its_value_stands_and_another_one_below_what_was_expected():
+    stream = Stream(300)
+    stream.add([60.0, *np.full(20, 20.0), -20.0, *np.full(20, 20.0)])
+    canvas = stream.draw(120, 40)
+    signs = {
+        chr(canvas.codes[row, column]): row
+        for row, column in styled(canvas, Style.ANOMALY)
+        if column < 70 and chr(canvas.codes[row, column]) in "▲▼" and row > 2
+    }
+    assert signs["▲"] < signs["▼"]
+
+
+def test_a_wild_value_is_at_the_edge_with_its_number_and_the_rest_keeps_its_height():
+    stream = Stream(300)
+    stream.add([1e6, *np.full(30, 20.0)])
+    assert "▲1,000,000" in stream.text()
+    rows = styled(stream.draw(), Style.VALUE)[:, 0]
+    assert len(set(rows.tolist())) > 5, "the rest is not flat"
+
+
+def test_the_band_is_shaded_by_a_background_or_by_a_pattern():
+    shaded = Stream(300).draw()
+    assert (shaded.styles >= SHADED).sum() > 100
+    patterned = Stream(300, shades=False).draw()
+    assert not (patterned.styles >= SHADED).any()
+    assert "\n".join(patterned.lines()).count("░") > 50
+
+
+def test_the_band_lies_where_its_numbers_are():
+    stream = Stream(300)
+    canvas = stream.draw(80, 40)
+    rows = np.argwhere(canvas.styles >= SHADED)[:, 0]
+    values = styled(canvas, Style.VALUE)[:, 0]
+    assert rows.min() <= values.min() + 1
+    assert rows.max() >= values.max() - 1
+
+
+def test_a_view_that_is_paused_stands_still_and_counts_what_came():
+    stream = Stream(300)
+    stream.draw()
+    stream.figure.command("pause")
+    before = stream.draw().lines()
+    stream.add(np.full(7, 30.0))
+    after = stream.draw().lines()
+    assert "paused, 7 new" in after[0]
+    assert before[3:18] == after[3:18]
+    stream.figure.command("pause")
+    assert "live" in stream.draw().lines()[0]
+
+
+def test_the_last_anomaly_is_gone_to_and_its_numbers_are_read_out():
+    stream = Stream(300)
+    stream.add([60.0, *np.full(900, 20.0)])
+    stream.draw()
+    stream.figure.command("last-anomaly")
+    lines = stream.draw(110, 24).lines()
+    assert "12:05:00   60   expected" in lines[-1]
+    assert lines[-1].rstrip().endswith("spike")
+    assert any("│" in line for line in lines)
+
+
+def test_the_list_of_episodes_can_be_hidden_and_stands_beside_on_a_wide_terminal():
+    stream = Stream(300)
+    stream.add([60.0])
+    wide = stream.draw(160, 30).lines()
+    assert wide[3].rstrip().endswith("newest first)")
+    stream.figure.command("episodes")
+    assert "newest first" not in stream.text(160, 30)
+    assert "newest first" not in stream.text(80, 24)
+
+
+def test_the_keys_are_shown_over_the_picture_and_hidden_again():
+    stream = Stream(300)
+    stream.figure.command("help")
+    assert "Ctrl+C   stop the run" in stream.text()
+    stream.figure.command("help")
+    assert "stop the run" not in stream.text()
+
+
+def test_hints_and_lines_for_people_stand_below_the_picture():
+    stream = Stream(300)
+    canvas = stream.draw(80, 24, "picture saved: a.png", hints=True)
+    assert canvas.lines()[-1].startswith("picture saved: a.png")
+    assert canvas.lines()[-2].startswith("h keys   q picture   space pause")
+    for columns in (10, 40, 80, 200):
+        assert columns_of(stream.figure.hint(columns)) <= columns
+
+
+def test_without_times_the_axis_has_the_places_in_the_stream():
+    stream = Stream(300, timed=False)
+    stream.add([60.0])
+    text = stream.text()
+    assert "└0" in text
+    assert "point 300" in text
+    assert "UTC" not in text
+
+
+def test_a_stream_that_falls_silent_is_said_to_be():
+    now = [0.0]
+    stream = Stream()
+    stream.counts = RunCounts(0.001, clock=lambda: now[0])
+    for second in range(20):
+        now[0] = float(second)
+        stream.add([1.0])
+    now[0] = 80.0
+    assert "no point for 1 min" in stream.text()
+
+
+values = st.lists(st.floats(width=64) | st.sampled_from([0.0, np.nan, 1e308, -1e308]), max_size=80)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    values,
+    st.integers(1, 130),
+    st.integers(1, 40),
+    st.lists(st.sampled_from(["pause", "back", "narrower", "last-anomaly", "help", "episodes"]), max_size=3),
+    st.sampled_from([BRAILLE, BLOCKS, ASCII]),
+)
+def test_any_stream_is_drawn_at_any_size(numbers, columns, rows, commands, glyphs):
+    stream = Stream(glyphs=glyphs, capacity=500)
+    verdicts = np.zeros(len(numbers), VERDICT_DTYPE)
+    verdicts["index"] = np.arange(len(numbers))
+    for place, name in enumerate(("value", "score", "threshold", "p_value", "expected", "lower", "upper", "time")):
+        verdicts[name] = np.roll(numbers, place)
+    verdicts["time"][~np.isfinite(verdicts["time"])] = np.nan
+    verdicts["is_anomaly"] = np.arange(len(numbers)) % 5 == 3
+    verdicts["episode"] = np.arange(len(numbers)) // 10 + 1
+    verdicts["reason"] = verdicts["is_anomaly"] * (np.arange(len(numbers)) % len(REASONS))
+    with np.errstate(all="ignore"):
+        if len(verdicts):
+            stream.write(verdicts)
+        for command in [*commands, "live"]:
+            canvas = stream.draw(columns, rows, hints=True)
+            stream.figure.command(command)
+    assert canvas.codes.shape == (rows, columns)
+    assert all(columns_of(line) == columns for line in canvas.lines())
