@@ -1,4 +1,4 @@
-"""Standard output on a terminal whose user sees the points elsewhere: a line at each episode's start and end."""
+"""Standard output on a terminal whose user sees the points elsewhere: a line for each event of an episode."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TextIO
 from streamforest.moments import iso_time
 from streamforest.protocols import State, Verdict, Verdicts
 from streamforest.stream_names import StreamNames, shown_key
-from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
+from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening, deviation_of
 from streamforest.wording import MINUS, PLUS_MINUS, reason_text
 
 SIGN = "\u25b2"
@@ -69,9 +69,11 @@ class EpisodeLinesSink:
         if happening == "start":
             line = f"{'!' if self._is_ascii else SIGN} {_moment(episode.start)}  {key}{self._why(episode.start)}"
             return f"{RED}{line}{RESET}\n" if self._colour else f"{line}\n"
+        if happening == "worse":
+            return f"  {_moment(episode.peak)}  {key}worse: {self._why(episode.peak)}\n"
         if episode.points == 1:
             return ""
-        worst = f"; worst: {self._why(episode.peak)}" if episode.peak.index != episode.start.index else ""
+        worst = f"; worst: {self._why(episode.peak)}" if deviation_of(episode.peak) > episode.reported else ""
         return f"  {_moment(episode.last)}  {key}over, {episode.points:,} anomalous points{worst}\n"
 
     def _why(self, verdict: Verdict) -> str:

@@ -32,11 +32,12 @@ def written(verdicts, colour=False, stream=None, names=None, every=1):
 
 
 @pytest.mark.parametrize("every", [1, 7, 100])
-def test_an_episode_has_a_line_at_its_start_and_one_at_its_end_that_names_the_worst(every):
-    verdicts = verdicts_with((10, 50.0), (11, 90.0), (30, 60.0))
+def test_an_episode_has_a_line_at_its_start_when_it_becomes_worse_and_at_its_end_which_names_the_worst(every):
+    verdicts = verdicts_with((10, 50.0), (11, 90.0), (12, 95.0), (30, 60.0))
     assert written(verdicts, every=every).splitlines() == [
         "! 2024-05-01T12:00:10Z  spike: 50, expected 10 +- 2",
-        "  2024-05-01T12:00:11Z  over, 2 anomalous points; worst: spike: 90, expected 10 +- 2",
+        "  2024-05-01T12:00:11Z  worse: spike: 90, expected 10 +- 2",
+        "  2024-05-01T12:00:12Z  over, 3 anomalous points; worst: spike: 95, expected 10 +- 2",
         "! 2024-05-01T12:00:30Z  spike: 60, expected 10 +- 2",
     ]
 
