@@ -25,7 +25,7 @@ PROJECT = Path(main.__file__).parent
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, tmpfs and pseudo-terminals: Linux")
 
 QUICK = ("--no-visualization", "--detector", "z-score", "--alarm-rate", "0.01")
-END = re.compile(r"^\S+ (start|end) episode=\d+ .*reason=\"[^\"]*\"$")
+END = re.compile(r"^\S+ (start|worse|end) episode=\d+ .*reason=\"[^\"]*\" id=[0-9a-f]{16}$")
 
 
 @pytest.fixture
@@ -96,10 +96,11 @@ def test_a_full_disk_is_told_once_and_nothing_of_log_and_report_is_lost_when_the
     assert err.count("failed") == 0
     log, report = lines_of(disk / "a.log"), lines_of(disk / "r.csv")
     assert all(map(END.match, log))
-    numbers = [re.findall(r"(start|end) episode=(\d+)", line)[0] for line in log]
-    assert numbers == [(word, str(n)) for n in range(1, len(log) // 2 + 1) for word in ("start", "end")]
+    numbers = [re.findall(r"(start|worse|end) episode=(\d+)", line)[0] for line in log]
+    numbers = [(word, number) for word, number in numbers if word != "worse"]
+    assert numbers == [(word, str(n)) for n in range(1, len(numbers) // 2 + 1) for word in ("start", "end")]
     assert len(report) - 1 == int(re.search(r"anomalous  (\d+) points", err)[1])
-    assert {row.count(",") for row in report if '"' not in row} == {12}
+    assert {row.count(",") for row in report if '"' not in row} == {13}
 
 
 def test_a_disk_that_turns_read_only_is_told_and_the_run_goes_on(start, disk):
@@ -143,7 +144,12 @@ def test_a_log_and_a_report_that_others_move_are_begun_anew_and_no_line_is_lost(
 
     def next_episode(k):
         feed(process, [*CALM, *episode(k), *CALM])
-        wait_until(lambda: log.exists() and [line.split()[1] for line in lines_of(log)] == ["start", "end"])
+        wait_until(
+            lambda: (
+                log.exists()
+                and [line.split()[1] for line in lines_of(log) if " worse " not in line] == ["start", "end"]
+            )
+        )
 
     next_episode(1)
     before = [path.read_text(encoding="utf-8") for path in (log, report)]

@@ -68,7 +68,7 @@ def test_what_a_source_holds_forges_nothing_in_messages(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="a shell's words")
 def test_the_command_gets_data_as_data_and_no_password(tmp_path):
     (tmp_path / "in.txt").write_text("\n".join(map(str, VALUES)), encoding="utf-8")
-    code = "import os, sys; print(sys.argv[1:], [n for n in os.environ if 'STREAMFOREST' in n])"
+    code = "import os, sys; print(sys.argv[1:], [n for n in os.environ if n in ('STREAMFOREST_USER', 'STREAMFOREST_PASSWORD')])"
     code += "; open('got', 'a').write(sys.stdin.read())"
     command = shlex.join([sys.executable, "-c", code, "$(touch owned)", "; touch owned", "`touch owned`", "%s"])
     secrets = {"STREAMFOREST_USER": "ann", "STREAMFOREST_PASSWORD": "the-secret"}

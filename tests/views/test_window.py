@@ -464,8 +464,8 @@ def test_a_real_mouse_points_zooms_moves_and_goes_live_and_real_keys_step_from_a
         driven.press(key)
         driven.until(lambda s, selected=selected: s["selected"] == selected)
     driven.press("period")
-    driven.until(lambda s: "no later anomaly" in s["notice"])
-    width = moved["view"][1] - moved["view"][0]
+    state = driven.until(lambda s: "no later anomaly" in s["notice"])
+    width = state["view"][1] - state["view"][0]
     driven.press("plus")
     driven.until(lambda s: s["view"][1] - s["view"][0] == width // 2)
     driven.press("e")
