@@ -68,13 +68,13 @@ def test_what_a_source_holds_forges_nothing_in_messages(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="a shell's words")
 def test_the_command_gets_data_as_data_and_no_password(tmp_path):
     (tmp_path / "in.txt").write_text("\n".join(map(str, VALUES)), encoding="utf-8")
-    code = "import os, sys; print(sys.argv[1:], [n for n in os.environ if n in ('STREAMFOREST_USER', 'STREAMFOREST_PASSWORD')])"
+    code = "import os, sys; print(sys.argv[1:], [n for n in os.environ if 'STREAMFOREST' in n])"
     code += "; open('got', 'a').write(sys.stdin.read())"
     command = shlex.join([sys.executable, "-c", code, "$(touch owned)", "; touch owned", "`touch owned`", "%s"])
     secrets = {"STREAMFOREST_USER": "ann", "STREAMFOREST_PASSWORD": "the-secret"}
     done = run("in.txt", tmp_path, "--no-visualization", "--format", "json", "--on-anomaly", command, **secrets)
     assert done.returncode == 0
-    assert b"['$(touch owned)', '; touch owned', '`touch owned`', '%s'] []" in done.stderr
+    assert b"['$(touch owned)', '; touch owned', '`touch owned`', '%s'] ['STREAMFOREST_EPISODE_ID']" in done.stderr
     assert not (tmp_path / "owned").exists()
     assert {json.loads(line)["is_anomaly"] for line in (tmp_path / "got").read_text().splitlines()} == {True}
     assert b"the-secret" not in done.stderr + done.stdout
