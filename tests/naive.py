@@ -322,7 +322,7 @@ class NaiveFeatures:
         self.found_lag = self.found_times = 0
         self.difference = 0.0
         self.clock, self.covers = NaiveClock(), [NaiveCover(most) for most in [16, 32, 32, 32, 8, 16]]
-        self.usual_distances, self.distances = {3: 0.0, 16: 0.0}, {3: 0, 16: 0}
+        self.shapes, self.usual_distances, self.distances = {}, {3: 0.0, 16: 0.0}, {3: 0, 16: 0}
         self.sides, self.offs, self.unrest = [], [], 0.0
         self.new_round()
 
@@ -361,8 +361,7 @@ class NaiveFeatures:
         surprises = [0.0 if math.isnan(d) else t.surprise(d) for t, d in zip(self.tails, deviations, strict=True)]
         novelties = [0.0 if math.isnan(s) else c.grown(s) for c, s in zip(self.covers, signals, strict=True)]
         off_level = whole - self.seasonal() - self.levels[2]
-        shapes = {n: likeness_distance([*self.history, f4(y)], n) for n in (3, 16)}
-        strangeness = self.strangeness(3, shapes[3]) + 0.6 * self.strangeness(16, shapes[16])
+        strangeness = self.strangeness(3) + 0.6 * self.strangeness(16)
         self.follow(off_level, deviations[fast.RESIDUAL])
         outlook = [*expected, whole - forecast, off_level, strangeness, *self.run(), self.unrest]
         self.learn(y, time, rate, deviations, signals)
@@ -415,6 +414,7 @@ class NaiveFeatures:
         return self.long_level + self.seasonal() if math.isnan(usual) and self.season else usual
 
     def deviations(self, y, gap, usual):
+        self.shapes = {n: likeness_distance([*self.history, f4(y)], n) for n in (3, 16)}
         r, residual = y - self.seasonal(), abs(y - self.forecast())
         few = self.fast[1] + 0.3 * (r - self.fast[1])
         motion = self.motion + 0.15 * (abs(y - self.last) - self.motion)
@@ -428,7 +428,7 @@ class NaiveFeatures:
             1.0 / (motion + 0.01),
             self.repeat + 1.0 if y == self.last else 0.0,
             abs(y - usual),
-            likeness_distance([*self.history, f4(y)], 16),
+            self.shapes[16],
             gap,
         ]
 
@@ -442,7 +442,8 @@ class NaiveFeatures:
 
     # What tells kinds of events apart
 
-    def strangeness(self, n, distance):
+    def strangeness(self, n):
+        distance = self.shapes[n]
         if math.isnan(distance) or self.distances[n] < 10 or not self.usual_distances[n]:
             return 0.0
         return math.log1p(distance / max(self.usual_distances[n], 0.01))
@@ -481,8 +482,8 @@ class NaiveFeatures:
         for cover, signal in zip(self.covers, signals, strict=True):
             if not math.isnan(signal):
                 cover.learn(signal)
-        for length in (3, 16):
-            self.learn_distance(length, likeness_distance([*self.history, f4(y)], length))
+        for points, distance in self.shapes.items():
+            self.learn_distance(points, distance)
         r, reach = y - self.seasonal(), 4.0 * scale
 
         def held(x, most=reach):
