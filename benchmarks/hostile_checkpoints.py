@@ -9,6 +9,7 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -27,7 +28,8 @@ sys.path.insert(0, str(PROJECT))
 
 import main as program  # noqa: E402 - the path comes first
 from streamforest.state import packed  # noqa: E402
-from streamforest.storage.checkpoint import CheckpointFile, Saved, read  # noqa: E402
+from streamforest.storage import paging  # noqa: E402
+from streamforest.storage.checkpoint import Saved, as_blocks, read  # noqa: E402
 
 POINTS = 900  # before the checkpoint: a season was looked for and the rings are full
 MORE = 1500  # after it
@@ -41,10 +43,12 @@ FACTS: tuple[Any, ...] = (None, *TEXTS, *NUMBERS, [], {}, [[]], {"a": 1}, True, 
 OUTPUTS = ("--no-visualization", "--log", "log.txt", "--log-bytes", "1000", "--report", "report.csv")
 FILE = ("in.csv", "--column", "value", "--time-column", "time")
 SERVERS = ("--key-column", "pump", "--drop-after", "6000")
+LOGGED = "isolation-forest, keyed, with a log"
 #: Runs that are forged, by name: each has something of its own to remember.
 RUNS: dict[str, Sequence[str]] = {
     "isolation-forest": (*FILE, "--format", "json"),
     "isolation-forest, keyed": (*FILE, *SERVERS, "--format", "json"),
+    LOGGED: (*FILE, *SERVERS, "--format", "json", "--delay", "0.00001", "--checkpoint-every", "0.01"),
     "matrix-profile": (*FILE, "--detector", "matrix-profile", "--format", "json"),
     "z-score": (*FILE, "--detector", "z-score", "--format", "json"),
     "text, keyed, counter": (*FILE, *SERVERS, "--counter", "--on-anomaly", "true"),
@@ -55,8 +59,36 @@ RUNS: dict[str, Sequence[str]] = {
 }
 
 
+def forge(folder: Path, rng: random.Random) -> str:
+    """Forge the checkpoint ``whole`` of a folder as ``state``; returns what is another one."""
+    shutil.rmtree(folder / "state.pages", ignore_errors=True)
+    for path in folder.glob("state*"):
+        path.unlink()
+    if (folder / "whole.pages").exists():
+        shutil.copytree(folder / "whole.pages", folder / "state.pages")
+        if rng.random() < 0.6:
+            return forge_pages(folder / "whole", folder / "state", rng)
+    what, content = forged(read(folder / "whole"), rng)
+    (folder / "state").write_bytes(b"".join(as_blocks(content)))
+    return what
+
+
+def forge_pages(whole: Path, path: Path, rng: random.Random) -> str:
+    """Forge one of the pages of a checkpoint, or the numbers of those that it needs; returns what."""
+    saved = read(whole)
+    shutil.copy(whole, path)
+    if rng.random() < 0.1:
+        numbers = [*saved.pages, rng.choice(INTEGERS)] if rng.random() < 0.5 else saved.pages[1:]
+        path.write_bytes(b"".join(as_blocks(saved._replace(pages=numbers))))
+        return f"pages {numbers}"
+    page = path.with_name(f"{path.name}.pages") / str(rng.choice(saved.pages))
+    what, content = forged(read(page), rng)
+    page.write_bytes(b"".join(as_blocks(content)))
+    return f"page {page.name}, {what}"
+
+
 def forged(saved: Saved, rng: random.Random) -> tuple[str, Saved]:
-    """A checkpoint in which one field, element or fact is another; and its name."""
+    """A checkpoint, or a page of one, in which one field, element or fact is another; and its name."""
     state = dict(saved.state)
     name = rng.choice(sorted(state))
     array = state[name]
@@ -143,7 +175,7 @@ def write_rows(path: Path, n: int, seed: int) -> None:
 def command(run: str, points: int) -> list[str]:
     """The command line of a run of a name, in the folder that it is started in."""
     often = ["--checkpoint", "state", "--alarm-rate", "0.01", "--delay", "0", "--max-points", str(points)]
-    return [*RUNS[run], *OUTPUTS, *often]
+    return [*often, *OUTPUTS, *RUNS[run]]
 
 
 def begun(run: str, folder: Path, seed: int) -> None:
@@ -151,10 +183,15 @@ def begun(run: str, folder: Path, seed: int) -> None:
     folder.mkdir()
     write_rows(folder / "in.csv", POINTS + MORE, seed)
     (folder / "in.csv.gz").write_bytes(gzip.compress((folder / "in.csv").read_bytes()))
+    rate = paging.RATE
+    paging.RATE = 1 if run == LOGGED else rate  # one page, and then the log alone
     first = outcome(command(run, POINTS), folder, COMPILING)
+    paging.RATE = rate
     if first != "went on":
         raise RuntimeError(f"{run}, without forgery: {first}")
     (folder / "state").rename(folder / "whole")
+    if (folder / "state.pages").exists():
+        (folder / "state.pages").rename(folder / "whole.pages")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -174,12 +211,7 @@ def main(arguments: Sequence[str]) -> int:
             folder = Path(place) / run
             if not folder.exists():
                 begun(run, folder, seed)
-            what, content = forged(read(folder / "whole"), random.Random(f"{seed} {number}"))
-            for path in folder.glob("state*"):
-                path.unlink()
-            file = CheckpointFile(folder / "state")
-            file.write(content)
-            file.close()
+            what = forge(folder, random.Random(f"{seed} {number}"))
             found = outcome(command(run, POINTS + MORE), folder)
             if found not in ("refused", "went on"):
                 print(f"checkpoint {number}, {run}, {what}: {found}", flush=True)

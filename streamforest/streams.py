@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numba import carray  # type: ignore[attr-defined]
@@ -251,9 +251,7 @@ class StreamDetectors:
         self._addresses = np.array([address_of(chunk) for chunk in self._chunks], dtype=np.int64)
 
     @classmethod
-    def load(
-        cls, path: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES, **limits: Any
-    ) -> StreamDetectors:
+    def load(cls, path: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES, **limits: Any) -> Self:
         """Make detectors from a model's file; raises ModelError."""
         return cls(load_model(Path(path)), alarm_rate, rules, **limits)
 
@@ -380,9 +378,15 @@ class StreamDetectors:
         if self.silence < math.inf:
             now = self._clock()
             is_late = np.isnan(self._newest[slots]) & (self._heard[slots] < now - self.silence)
-            for slot in set(slots[is_late].tolist()):
-                self._record(slot)[:] = self._fresh
+            if is_late.any():
+                self._reset(np.unique(slots[is_late]))
             self._heard[slots] = now
+
+    def _reset(self, slots: NDArray[np.int64]) -> None:
+        """Let streams know nothing."""
+        self._newest[slots] = np.nan
+        for slot in slots.tolist():
+            self._record(slot)[:] = self._fresh
 
     def drop_silent(self) -> list[Hashable]:
         """Drop the streams that are silent for too long, by the time that most streams tell or else by the clock.
@@ -427,9 +431,8 @@ class StreamDetectors:
         """Forget a stream; raises KeyError where there is none."""
         slot = self._slots.pop(stream_id)
         self._latest = None
-        self._names[slot], self._newest[slot], self._heard[slot] = None, np.nan, math.inf
-        self._turns[slot] = UNUSED
-        self._record(slot)[:] = self._fresh
+        self._names[slot], self._heard[slot], self._turns[slot] = None, math.inf, UNUSED
+        self._reset(np.array([slot]))
         self._free.append(slot)
 
     def state(self, stream_id: Hashable) -> State:
@@ -442,13 +445,8 @@ class StreamDetectors:
         check_records(records)
         self._record(int(self._slots_of([stream_id])[0]))[:] = records
 
-    def state_of_all(self, buffer: NDArray[np.void] | None = None) -> State:
+    def state_of_all(self) -> State:
         """A copy of all that is remembered, of all streams: for each name its record, newest time and silence.
-
-        Parameters
-        ----------
-        buffer : array of RECORD_DTYPE, shape (m,), optional
-            Where the records are copied to, if they fit: memory that was used before takes them ten times as fast.
 
         Returns
         -------
@@ -467,7 +465,7 @@ class StreamDetectors:
             raise ValueError("a stream's name is neither a text nor a number: it cannot be kept")
         n, now = len(self._slots), self._clock()
         slots = np.fromiter(self._slots.values(), np.int64, n)
-        records = np.empty(n, RECORD_DTYPE) if buffer is None or len(buffer) < n else buffer[:n]
+        records = np.empty(n, RECORD_DTYPE)
         order = np.argsort(slots, kind="stable")
         chunk_ends = np.searchsorted(slots[order], np.arange(1, len(self._chunks)) * CHUNK)
         for chunk, places in zip(self._chunks, np.split(order, chunk_ends), strict=False):  # there may be none
@@ -520,33 +518,3 @@ class StreamDetectors:
     def _record(self, slot: int) -> NDArray[np.void]:
         """A view of one stream's record, shape (1,)."""
         return self._chunks[slot // CHUNK][slot % CHUNK : slot % CHUNK + 1]
-
-
-class AllStreams:
-    """All streams of detectors as one part of a run, with the two methods that parts have.
-
-    Parameters
-    ----------
-    detectors : StreamDetectors
-        What judges them.
-    knows : callable
-        Whether the run has a stream of a name: a saved one that it has not is refused.
-    """
-
-    def __init__(self, detectors: StreamDetectors, knows: Callable[[object], bool]) -> None:
-        self._detectors, self._knows = detectors, knows
-        self._buffer = np.empty(0, RECORD_DTYPE)
-
-    def state(self) -> State:
-        """A copy of all that is remembered; its records are overwritten when it is asked for again."""
-        n = -(-len(self._detectors) // CHUNK) * CHUNK
-        if len(self._buffer) < n:
-            self._buffer = np.empty(0, RECORD_DTYPE)  # not both at once
-            self._buffer = np.empty(n, RECORD_DTYPE)
-        return self._detectors.state_of_all(self._buffer)
-
-    def restore(self, state: State) -> None:
-        """Go on from a state of all streams; raises ValueError where it is none, or one of streams that are unknown."""
-        if not all(map(self._knows, unpacked(state, "names", list[str | float | bool]))):
-            raise ValueError("the saved detectors are of streams that have no saved names")
-        self._detectors.restore_all(state)

@@ -13,8 +13,7 @@ from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.judging.rules import Rules
 from streamforest.models.model_file import save_model
 from streamforest.state import packed
-from streamforest.stream_names import StreamNames
-from streamforest.streams import CHUNK, FEW, AllStreams, StreamDetectors
+from streamforest.streams import CHUNK, FEW, StreamDetectors
 
 RULES = Rules(direction="up", cool_down=2)
 
@@ -351,43 +350,6 @@ def test_a_batch_may_hold_what_programs_have(model):
     assert np.isnan(found["value"][1])
     with pytest.raises(ValueError, match="beyond the year 5000"):
         StreamDetectors(model).update(["a"], [1.0], [1.7e12])
-
-
-@pytest.mark.parametrize("forged", ["x" * 300, -1, 2, 2.0, True, 2**40])
-def test_saved_detectors_of_streams_that_the_run_has_no_names_of_are_refused(model, forged):
-    many, other = StreamDetectors(model), StreamDetectors(model)
-    many.update([0, 1], [1.0, 2.0])
-    names = StreamNames()
-    names.numbers_of(["a", "b"])
-    state = AllStreams(many, names.has).state()
-    part = AllStreams(other, names.has)
-    part.restore(state)
-    assert list(other) == [0, 1]
-    with pytest.raises(ValueError, match="no saved names"):
-        part.restore(state | {"names": packed([0, forged])})
-    assert list(other) == [0, 1]
-
-
-def test_a_copy_of_all_streams_into_memory_that_was_used_before_is_the_same(model):
-    many = StreamDetectors(model, threads=1)
-    for ids, drops in ((range(700), range(5, 300)), (range(600, 900), (699,)), (range(2), ())):
-        many.update([*ids], np.random.default_rng(1).normal(size=len(ids)))
-        for stream_id in drops:
-            many.drop(stream_id)
-        expected = many.state_of_all()
-        part = AllStreams(many, many.__contains__)
-        part.state()
-        buffer = part.state()["records"].base
-        state = part.state()
-        assert state["records"].base is buffer
-        assert {name: array.tobytes() for name, array in state.items() if name != "silent"} == {
-            name: array.tobytes() for name, array in expected.items() if name != "silent"
-        }
-        other = StreamDetectors(model, threads=1)
-        AllStreams(other, many.__contains__).restore(state)
-        assert {name: other.state(name)["records"].tobytes() for name in other} == {
-            name: many.state(name)["records"].tobytes() for name in many
-        }
 
 
 @pytest.mark.parametrize("ids", [["a", 1], ["a", None], [1.0, np.nan], np.array(["a", None], dtype=object)])

@@ -101,11 +101,11 @@ def _one_stream(
 
 
 def _many_streams(options: SimpleNamespace, source: Source, keys: StreamNames | None) -> tuple[PointJudge, None]:
-    from streamforest.streams import StreamDetectors  # noqa: PLC0415 - many streams only
+    from streamforest.program.paged_streams import PagedStreams  # noqa: PLC0415 - many streams only
 
     _compile_ahead(options, source)
     most = _most_streams(options) if keys is None else keys.most
-    detectors = StreamDetectors.load(
+    detectors = PagedStreams.load(
         options.model, options.alarm_rate, rules_of(options), most=most, silence=options.drop_after
     )
     detectors.update([], [])

@@ -14,7 +14,7 @@ from streamforest.program.options import OptionError, names_file
 #: Options that name files.
 LOADED, WRITTEN = ("MODEL", "LSTM_MODEL"), ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE", "CHECKPOINT")
 #: What else is written beside the file of an option: ends of names.
-DERIVED = {"LOG": ("1",), "CHECKPOINT": ("1", "new", "lock", "told"), "TOKEN_FILE": ("act",)}
+DERIVED = {"LOG": ("1",), "CHECKPOINT": ("1", "new", "lock", "pages", "told"), "TOKEN_FILE": ("act",)}
 
 
 def check_conflicts(options: SimpleNamespace) -> None:

@@ -14,7 +14,7 @@ from streamforest.stream_names import StreamNames
 
 if TYPE_CHECKING:
     from streamforest.judging.switch import DetectorSwitch
-    from streamforest.streams import StreamDetectors
+    from streamforest.program.paged_streams import PagedStreams
 
 Recent = Callable[[int], Verdicts]
 
@@ -149,13 +149,13 @@ class ManyStreamsJudge:
 
     Parameters
     ----------
-    streams : StreamDetectors
+    streams : PagedStreams
         Judges them; it names them by the numbers of ``keys``.
     keys : StreamNames
         Gives the streams their numbers.
     """
 
-    def __init__(self, streams: StreamDetectors, keys: StreamNames) -> None:
+    def __init__(self, streams: PagedStreams, keys: StreamNames) -> None:
         self._streams, self.keys = streams, keys
         self.name, self.warm_up_points = streams.name, streams.warm_up_points
         self.detectors = (streams.name,)
@@ -183,7 +183,7 @@ class ManyStreamsJudge:
 
     def parts(self) -> Mapping[str, Part]:
         """What a checkpoint keeps."""
-        from streamforest.streams import AllStreams  # noqa: PLC0415 - many streams only
+        from streamforest.program.paged_streams import AllStreams  # noqa: PLC0415 - many streams only
 
         return {"names": self.keys, "streams": AllStreams(self._streams, self.keys.has)}
 

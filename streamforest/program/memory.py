@@ -9,8 +9,10 @@ from pathlib import Path
 
 from streamforest.stream_names import MOST_STREAMS
 
-#: Share of the free memory that the records of many streams may take; a checkpoint copies them once.
+#: Share of the free memory that the records of many streams may take.
 SHARE = 0.4
+#: What a checkpoint takes beside them, as a share of them: the readings since the newest one.
+KEPT = 0.25
 #: Bytes of a stream beside its record: its key, its times, what sinks and counts know of it.
 BESIDE = 2_000
 MEGABYTE = 10**6
@@ -31,12 +33,12 @@ def most_streams(record_bytes: int, is_kept: bool, free: int | None) -> int:
     Examples
     --------
     >>> most_streams(24_000, True, 10**9), most_streams(24_000, True, None)
-    (8000, 1000000)
+    (12500, 1000000)
     """
     if free is None:
         return MOST_STREAMS
-    each = record_bytes * (2 if is_kept else 1) + BESIDE
-    return max(1, min(MOST_STREAMS, int(SHARE * free) // each))
+    each = record_bytes * (1 + KEPT * is_kept) + BESIDE
+    return max(1, min(MOST_STREAMS, int(SHARE * free / each)))
 
 
 def free_memory(limit: int | None = None) -> int | None:

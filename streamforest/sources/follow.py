@@ -98,8 +98,9 @@ class FollowSource:
         return self._bookmark.follow(self.reader.blocks(self._chunks(stop), stop, most))
 
     def state(self) -> State:
-        """The place behind the last row, and what stands before it in its file."""
-        return self._bookmark.state() | {"file": packed(self._held or self._mark_of_bookmark())}
+        """The place behind the last row, what stands before it in its file, and the files that were read before."""
+        left = [mark for mark in self._left if mark]
+        return self._bookmark.state() | {"file": packed(self._held or self._mark_of_bookmark()), "left": packed(left)}
 
     def _mark_of_bookmark(self) -> FileMark | None:
         return None if self._file is None else mark_at(self._file.fileno(), self._bookmark.place.offset)
@@ -107,6 +108,7 @@ class FollowSource:
     def restore(self, state: State) -> str:
         """Go on behind the last row, in the file that has the name or was renamed; else at the start of the new one."""
         mark = unpacked(state, "file", FileMark | None)
+        self._left.extend(FileMark(*left) for left in unpacked(state, "left", list[FileMark]))
         self._bookmark.restore(state)
         if mark is None:
             return ""  # there was no file yet

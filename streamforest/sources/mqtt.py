@@ -21,11 +21,13 @@ from streamforest.reading.payloads import PayloadReader
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 #: Seconds between signs of life on an idle connection; one that is dead is noticed after up to 1.5 times this.
 KEEP_ALIVE = 20
-#: Bytes of a message that are kept, with its topic and what stands around both: of a longer one its beginning.
+#: Bytes of a message that are kept, with its topic and what stands around both. A server that speaks MQTT 5 is asked to
+#: send no longer one; of what another one sends the beginning is kept.
 MOST_BYTES = LIMIT + 2**17
 
 # Reason codes of MQTT 5, which the client gives for 3.1.1 too, that another attempt will not change.
 _REFUSED_FOR_GOOD = {133, 134, 135, 138, 140}
+_UNSUPPORTED_VERSION = 132
 
 
 class MqttSource:
@@ -73,6 +75,7 @@ class MqttSource:
         self._inbox = Inbox(self.name, notify)
         self._connection = Connection(self.name, notify)
         self._closed = threading.Event()
+        self._speaks_5 = True  # the server, until it says that it does not
 
     def describe(self) -> str:
         """The topic, the value column and the columns there are, in words."""
@@ -119,12 +122,29 @@ class MqttSource:
             self._inbox.fail(error)
 
     def _serve(self) -> str:
-        """Connect, subscribe and take messages until that ends; returns why it ended."""
+        """Connect, subscribe and take messages until that ends, by MQTT 5 or else 3.1.1; returns why it ended."""
         call = _Call(self._topic, self._inbox, self._connection)
-        client = self._client(call)
+        if self._speaks_5:
+            why = self._serve_by(self._client(call, self._paho.MQTTv5), call, properties=self._limits())
+            if not call.is_declined:
+                return why
+            call = _Call(self._topic, self._inbox, self._connection)
+        why = self._serve_by(self._client(call, self._paho.MQTTv311), call)
+        self._speaks_5 = self._speaks_5 and call.is_declined
+        return why
+
+    def _limits(self) -> Any:
+        """What a server is asked to keep to, by MQTT 5."""
+        properties = optional("paho.mqtt.properties", "mqtt")
+        limits = properties.Properties(properties.PacketTypes.CONNECT)
+        limits.MaximumPacketSize = MOST_BYTES
+        return limits
+
+    def _serve_by(self, client: Any, call: _Call, **limits: Any) -> str:
+        """The same by one version of the protocol."""
         began = time.monotonic()
         try:
-            client.connect(self._address.host, self._address.port, KEEP_ALIVE)
+            client.connect(self._address.host, self._address.port, KEEP_ALIVE, **limits)
             code = 0
             while not (code or call.ended or self._closed.is_set()):
                 code = client.loop(PATIENCE)
@@ -136,12 +156,13 @@ class MqttSource:
             call.fault = why + "; to trust it, name a file of certificates in the environment variable SSL_CERT_FILE"
         except (OSError, ValueError) as error:
             return str(getattr(error, "strerror", None) or error)
+        call.is_declined = not call.is_answered
         if call.fault and not self._connection.was_made:
             raise SourceError(f"{self.name}: {call.fault}")
         return call.fault or call.ended or "the server closed the connection or does not answer"
 
-    def _client(self, call: _Call) -> Any:
-        client = _bounded(self._paho.Client)(self._paho.CallbackAPIVersion.VERSION2)
+    def _client(self, call: _Call, version: int) -> Any:
+        client = _bounded(self._paho.Client)(self._paho.CallbackAPIVersion.VERSION2, protocol=version)
         client.connect_timeout = FIRST_LIMIT
         if self._address.user is not None:
             client.username_pw_set(self._address.user, self._address.password)
@@ -184,6 +205,8 @@ class _Call:
     """One connection: what the client tells of it."""
 
     def __init__(self, topic: str, inbox: Inbox, connection: Connection) -> None:
+        self.is_answered = False  # by a server that speaks this version of the protocol
+        self.is_declined = False  # by one that closed the connection before that
         self.is_up = False
         self.ended = ""  # why, once it has
         self.fault = ""  # why, where another attempt will not help
@@ -192,6 +215,7 @@ class _Call:
         self._connection = connection
 
     def on_connect(self, client: Any, _userdata: object, _flags: object, code: Any, _properties: object) -> None:
+        self.is_answered = code.value != _UNSUPPORTED_VERSION
         if code.is_failure:
             self.ended = f"the server refuses the connection: {code}"
             if code.value in _REFUSED_FOR_GOOD:

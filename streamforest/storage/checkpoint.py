@@ -4,13 +4,15 @@ The file, all numbers little-endian:
 
 - 8 bytes ``SFCHECK`` and a line end; version of the format, uint32; bytes of the header, uint32;
 - the header, JSON: ``fingerprint``, what the run was made of, by name; ``arrays``, of each its name, shape and type (as
-  numpy writes it: ``<f8``, or a list of names, types and shapes);
+  numpy writes it: ``<f8``, or a list of names, types and shapes); ``pages``, numbers of files that belong to it;
 - the arrays' bytes in this order, with nothing between them;
 - 32 bytes: SHA-256 of all before.
 
 ``PATH`` is the newest, ``PATH.1`` the one before, ``PATH.new`` one that is being written, ``PATH.lock`` is locked while
-a run uses them. A file of an earlier version is brought up step by step by MIGRATIONS, one of a later version is
-refused. There is no code in the file, and its reader runs none.
+a run uses them. The folder ``PATH.pages`` has what is too large to be written each time: files of the same form, each
+written once under a number of its own, and removed when neither of the two needs it. A file of an earlier version is
+brought up step by step by MIGRATIONS, one of a later version is refused. There is no code in the files, and their
+reader runs none.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import re
 import stat
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from math import prod
 from pathlib import Path
@@ -35,13 +37,14 @@ from streamforest.storage.file_mark import sync_folder
 from streamforest.storage.safe_files import is_moved
 
 MAGIC = b"SFCHECK\n"
-VERSION = 1
-MOST_BYTES = 2**35  # of a file: a million streams take half of it
+VERSION = 2
+MOST_BYTES = 2**35  # of a checkpoint with its pages: a million streams take two thirds of it
 MOST_HEADER_BYTES = 2**26
 DEEPEST = 10  # records within records
 
 _START = struct.Struct("<8sII")
 _DIGEST_BYTES = 32
+_PAGE = re.compile(r"[1-9]\d{0,17}", re.ASCII)
 _NUMERIC = re.compile(r"[<>|][biufc]\d{1,2}")
 
 
@@ -58,14 +61,17 @@ class Saved(NamedTuple):
         What the run was made of, by name: source, detector, model, rules.
     state : State
         Of all its parts.
+    pages : sequence of int
+        Numbers of the files with the rest of it, see :meth:`CheckpointFile.add`.
     """
 
     fingerprint: Mapping[str, str]
     state: State
+    pages: Sequence[int] = ()
 
 
-#: Version -> what makes the content of the next version out of one of it.
-MIGRATIONS: dict[int, Callable[[Saved], Saved]] = {}
+#: Version -> what makes the content of the next version out of one of it. The first one had no pages.
+MIGRATIONS: dict[int, Callable[[Saved], Saved]] = {1: lambda saved: saved}
 
 
 class Disk:
@@ -119,10 +125,16 @@ class CheckpointFile:
     CheckpointError
         Another run holds it, or its folder cannot be written.
 
+    Attributes
+    ----------
+    pages : dict of int to State
+        What stands in the files that the loaded checkpoint needs, by their numbers; to be taken out.
+
     Notes
     -----
     At any moment, whatever fails or is torn, the newest one that was written or the one before it can be read: a new
-    one is complete and synced before it gets the name, and the name's old one has got another name by then.
+    one is complete and synced, as are its pages, before it gets the name, and the name's old one has got another name
+    by then. No page is ever written again; those that neither needs are removed after that.
     """
 
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
@@ -131,6 +143,10 @@ class CheckpointFile:
         self._new = path.with_name(f"{path.name}.new")
         self._disk = Disk() if disk is None else disk
         self._is_damaged = False  # the newest
+        self._folder = path.with_name(f"{path.name}.pages")
+        self._needed: tuple[frozenset[int], frozenset[int]] = frozenset(), frozenset()  # by the newest, the one before
+        self._number = 0  # of the newest page
+        self.pages: dict[int, State] = {}
         self._lock_path = path.with_name(f"{path.name}.lock")
         self._lock: int | None = _lock(self._lock_path, path)
 
@@ -148,6 +164,7 @@ class CheckpointFile:
             self._is_damaged = self._is_damaged or bool(faults)
             try:
                 saved = read(path)
+                self.pages = self._read_pages(saved.pages)
             except FileNotFoundError:
                 continue
             except CheckpointError as error:
@@ -156,10 +173,69 @@ class CheckpointFile:
             except OSError as error:
                 faults.append(f"{path} cannot be read: {error.strerror or error}")
                 continue
+            before = saved if path == self.before else _read_or_none(self.before)
+            self._needed = frozenset(saved.pages), frozenset(before.pages if before else ())
+            self._remove_needless()
             return saved, f"{'; '.join(faults)}: going on from the one before it, {path}" if faults else ""
         if faults:
             raise CheckpointError(f"{'; '.join(faults)}; move it away to begin anew")
+        self._remove_needless()
         return None, ""
+
+    def _read_pages(self, numbers: Iterable[int]) -> dict[int, State]:
+        """What stands in the files of some numbers; raises CheckpointError where one is damaged or not there."""
+        found: dict[int, State] = {}
+        left = MOST_BYTES
+        for number in numbers:
+            path = self._folder / str(number)
+            try:
+                left -= path.stat().st_size
+                if left < 0:
+                    raise CheckpointError(f"has pages of more than {MOST_BYTES:,} bytes")
+                found[number] = read(path).state
+            except OSError as error:
+                raise CheckpointError(f"is not whole: {path} cannot be read: {error.strerror or error}") from None
+            except CheckpointError as error:
+                raise CheckpointError(f"is not whole: {path} {error}") from None
+        return found
+
+    def _remove_needless(self) -> None:
+        """Remove the pages that neither of the two checkpoints needs; a file that stays there harms nobody."""
+        numbers = self._numbers()
+        self._number = max([self._number, *numbers])
+        for number in numbers - self._needed[0] - self._needed[1]:
+            with suppress(OSError):
+                (self._folder / str(number)).unlink()
+
+    def _numbers(self) -> set[int]:
+        """The numbers of the pages that are there."""
+        with suppress(OSError):
+            return {int(path.name) for path in self._folder.iterdir() if _PAGE.fullmatch(path.name)}
+        return set()
+
+    def add(self, state: State) -> int:
+        """Write a page, for checkpoints from now on; returns its number once it is on the disk.
+
+        Raises
+        ------
+        OSError
+            It cannot be written; nothing is left of it.
+        """
+        self._hold()
+        if not self._folder.is_dir():
+            self._folder.mkdir(0o700)
+            self._disk.sync_folder(self.path.parent)
+        if not self._number:
+            self._number = max(self._numbers(), default=0)
+        self._number += 1
+        path = self._folder / str(self._number)
+        try:
+            self._write_file(path, Saved({}, state))
+        except OSError:
+            with suppress(OSError):
+                path.unlink()  # lest it take the room that the next one needs
+            raise
+        return self._number
 
     def write(self, saved: Saved) -> None:
         """Keep this as the newest; the newest so far is the one before it then.
@@ -171,20 +247,20 @@ class CheckpointFile:
             read.
         """
         self._hold()
-        blocks = as_blocks(saved)
-        descriptor = self._disk.create(self._new)
-        try:
-            for block in blocks:
-                self._write_all(descriptor, memoryview(block))
-            self._disk.sync(descriptor)
-        finally:
-            self._disk.close(descriptor)
+        if saved.pages:
+            self._disk.sync_folder(self._folder)
+        self._write_file(self._new, saved)
+        newest, before = self._needed
         if not self._is_damaged:  # or the one before it is all there is
             with suppress(FileNotFoundError):  # there was none
                 self._disk.replace(self.path, self.before)
+                self._needed = newest, newest
         self._disk.replace(self._new, self.path)
         self._is_damaged = False
+        self._needed = frozenset(saved.pages), self._needed[1]
         self._disk.sync_folder(self.path.parent)
+        if newest or before or saved.pages:
+            self._remove_needless()
 
     def _hold(self) -> None:
         """Lock it again where somebody has removed the file that is locked: another run may have made a new one."""
@@ -196,11 +272,22 @@ class CheckpointFile:
         except CheckpointError as error:
             raise OSError(str(error)) from None
 
+    def _write_file(self, path: Path, saved: Saved) -> None:
+        """Write a new file and have it on the disk."""
+        blocks = as_blocks(saved)
+        descriptor = self._disk.create(path)
+        try:
+            for block in blocks:
+                self._write_all(descriptor, memoryview(block))
+            self._disk.sync(descriptor)
+        finally:
+            self._disk.close(descriptor)
+
     def _write_all(self, descriptor: int, block: memoryview) -> None:
         while block:
             written = self._disk.write(descriptor, block)
             if written < 1:
-                raise OSError(f"{self._new}: nothing more can be written")
+                raise OSError("nothing more can be written")
             block = block[written:]
 
     def close(self) -> None:
@@ -251,7 +338,8 @@ def as_blocks(saved: Saved) -> list[bytes | memoryview]:
         An array is of a type that is not kept (objects, for one), or all are too large.
     """
     described = [[name, list(array.shape), describe(array.dtype)] for name, array in saved.state.items()]
-    header = json.dumps({"fingerprint": dict(saved.fingerprint), "arrays": described}).encode()
+    pages = {"pages": [*map(int, saved.pages)]} if saved.pages else {}
+    header = json.dumps({"fingerprint": dict(saved.fingerprint), "arrays": described} | pages).encode()
     blocks: list[bytes | memoryview] = [_START.pack(MAGIC, VERSION, len(header)), header]
     blocks += [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in saved.state.values()]
     size = sum(map(len, blocks)) + _DIGEST_BYTES
@@ -303,6 +391,9 @@ def _parse(body: memoryview, header_bytes: int) -> Saved:
         raise ValueError("its header is too long")
     header = json.loads(bytes(body[:header_bytes]))
     fingerprint = {str(name): str(value) for name, value in dict(header["fingerprint"]).items()}
+    pages = header.get("pages", [])
+    if not isinstance(pages, list) or not all(type(n) is int and 0 < n < 2**63 for n in pages):
+        raise ValueError("the numbers of its pages are wrong")
     state: State = {}
     at = header_bytes
     for name, shape, described in header["arrays"]:
@@ -316,7 +407,15 @@ def _parse(body: memoryview, header_bytes: int) -> Saved:
         at = end
     if at != len(body):
         raise ValueError("there is more in it than it says")
-    return Saved(fingerprint, state)
+    return Saved(fingerprint, state, tuple(pages))
+
+
+def _read_or_none(path: Path) -> Saved | None:
+    """What a file holds, if it can be used."""
+    try:
+        return read(path)
+    except (OSError, CheckpointError):
+        return None
 
 
 def describe(dtype: np.dtype[Any]) -> Any:

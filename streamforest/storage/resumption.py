@@ -13,6 +13,7 @@ from typing import Protocol
 from streamforest.protocols import ResumableSink, ResumableSource, Sink, Source, State
 from streamforest.state import joined, part_of
 from streamforest.storage.checkpoint import CheckpointError, CheckpointFile, Saved
+from streamforest.storage.paging import Large, Pager
 
 GAP = "this source cannot go back: it goes on with what comes, the readings in between are missing"
 
@@ -80,6 +81,7 @@ class Resumption:
         self._file, self._fingerprint, self._every = file, fingerprint, every
         self._notify, self._clock = notify, clock
         self._parts: dict[str, Kept] = {}
+        self._pagers: dict[str, Pager] = {}  # of large parts, by the part's name
         self._failure = ""  # reported last
         self._due = clock() + every
         self._writer: threading.Thread | None = None  # of a large checkpoint
@@ -139,10 +141,16 @@ class Resumption:
 
     def add(self, name: str, part: Part) -> None:
         """Take a part; raises CheckpointError where the checkpoint does not fit."""
-        self._parts[name] = part
+        restore: Callable[[State], None]
+        if isinstance(part, Large):
+            pager = self._pagers[name] = Pager(part.paged, self._file)
+            restore = partial(pager.restore, found=self._file.pages)
+        else:
+            self._parts[name] = part
+            restore = part.restore
         if self.has(name):
             state = self._taken(name)
-            self._restored(lambda: part.restore(state))
+            self._restored(lambda: restore(state))
 
     def add_sink(self, sink: Sink) -> None:
         """Take a sink, if it has something to keep; raises CheckpointError where the checkpoint does not fit."""
@@ -175,21 +183,58 @@ class Resumption:
     def write_if_due(self) -> None:
         """Write a checkpoint if it is time; call it between two blocks, where all parts stand at the same point.
 
-        A large one is written while the run goes on; the next one waits until it is, and until both together have
-        taken no more than SHARE of the time.
+        A large one is written while the run goes on, and so are the pages of large parts before it; the next one waits
+        until it is, and until both together have taken no more than SHARE of the time.
         """
-        if self._clock() >= self._due and not self._is_writing:
+        now = self._clock()
+        if self._pagers and not self._is_writing and (now < self._due or self._has_gap()):
+            self._write_page(now)
+        elif now >= self._due and not self._is_writing:
             self._begin(LARGE)
+
+    def _has_gap(self) -> bool:
+        """Whether the pages of a large part have to be written anew before there is another checkpoint."""
+        return any(pager.has_gap() for pager in self._pagers.values())
+
+    def _write_page(self, now: float) -> None:
+        """Write a page of a large part in a thread of its own, if one is due."""
+        for pager in self._pagers.values():
+            try:
+                work = pager.page_work(now, self._due)
+            except MemoryError as error:
+                self._tell(error)
+                return
+            if work is not None:
+                self._write_beside(partial(self._attempt, work))
+                return
+
+    def _write_beside(self, work: Callable[[], object]) -> None:
+        """Let something be written while the run goes on."""
+        self._writer = threading.Thread(target=work, name="checkpoint", daemon=True)
+        self._writer.start()
+
+    def _attempt(self, work: Callable[[], None]) -> bool:
+        """Do what may fail as a disk is full; whether it did not."""
+        try:
+            work()
+        except (OSError, ValueError, MemoryError) as error:
+            self._tell(error)
+            return False
+        return True
 
     def write(self) -> None:
         """Write a checkpoint, and return when it is written; if that fails the run goes on, and it is reported once."""
         self._finish()
+        while self._has_gap():
+            works = [pager.page_work(self._clock(), self._due) for pager in self._pagers.values() if pager.has_gap()]
+            if not all(self._attempt(work) for work in works if work is not None):
+                return
         self._begin(math.inf)
 
     def write_last(self, deadline: float = math.inf) -> None:
         """Write a checkpoint at the end of the run, if it can be done by a time of ``time.monotonic``."""
         self._finish(deadline)
-        if time.monotonic() + self._took > deadline:
+        if time.monotonic() + self._took > deadline or (deadline < math.inf and self._has_gap()):
             self._notify(f"no last checkpoint, it takes {self._took:.1f} s: {self.unwritten}")
             return
         self.write()
@@ -215,14 +260,13 @@ class Resumption:
         self._due = self._begun + self._every
         try:
             state = joined({name: part.state() for name, part in self._parts.items()})
+            work = {name: pager.checkpoint_work(self._begun) for name, pager in self._pagers.items()}
         except (OSError, ValueError, MemoryError) as error:
             self._tell(error)
         else:
-            put = partial(self._put, Saved(self._fingerprint, state), began)
-            if sum(array.nbytes for array in state.values()) > large:
-                paced = partial(self._put_paced, put, time.thread_time() - worked)
-                self._writer = threading.Thread(target=paced, name="checkpoint", daemon=True)
-                self._writer.start()
+            put = partial(self._put, state, work, began)
+            if large < math.inf and (work or sum(array.nbytes for array in state.values()) > large):
+                self._write_beside(partial(self._put_paced, put, time.thread_time() - worked))
             else:
                 put()
 
@@ -242,16 +286,22 @@ class Resumption:
                 f"or judging would wait"
             )
 
-    def _put(self, saved: Saved, began: float) -> None:
-        try:
-            self._file.write(saved)
-        except (OSError, ValueError, MemoryError) as error:
-            self._tell(error)
-        else:
+    def _put(self, state: State, work: Mapping[str, Callable[[], tuple[State, list[int]]]], began: float) -> None:
+        if self._attempt(lambda: self._write(state, work)):
             if self._failure:
                 self._notify(f"checkpoints are written again: {self._file.path}")
             self._failure = ""
             self._took = time.monotonic() - began
+
+    def _write(self, state: State, work: Mapping[str, Callable[[], tuple[State, list[int]]]]) -> None:
+        """Write a checkpoint of the state of the small parts and what is to be done for the large ones."""
+        done = {name: write_pages() for name, write_pages in work.items()}
+        whole = state | joined({name: rest for name, (rest, _) in done.items()})
+        self._file.write(
+            Saved(self._fingerprint, whole, [number for _, numbers in done.values() for number in numbers])
+        )
+        for pager in self._pagers.values():
+            pager.is_written()
 
     def _tell(self, error: Exception) -> None:
         failure = getattr(error, "strerror", None) or str(error) or "there is not enough memory"

@@ -12,7 +12,12 @@ from streamforest.storage.checkpoint import Saved
 
 @pytest.mark.skipif(not hasattr(hostile_checkpoints.os, "fork"), reason="needs fork")
 def test_16_forged_checkpoints_do_no_harm(capsys):
-    runs = ("isolation-forest, keyed", "text, keyed, counter", "z-score", "z-score, simulated server")  # quick to begin
+    runs = (
+        hostile_checkpoints.LOGGED,
+        "text, keyed, counter",
+        "z-score",
+        "z-score, simulated server",
+    )  # quick to begin
     code = main([*runs, "--count", "16", "--seed", "1"])
     said = capsys.readouterr().out
     assert code == 0, said

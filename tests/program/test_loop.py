@@ -13,6 +13,7 @@ from streamforest.program import loop
 from streamforest.program.description import Command, Run
 from streamforest.program.judges import ManyStreamsJudge, OneStreamJudge
 from streamforest.program.loop import BLOCK, FIRST_READINGS, REFUSALS_REPORTED, Loop
+from streamforest.program.paged_streams import PagedStreams
 from streamforest.protocols import VERDICT_DTYPE, ReaderGoneError, Reading, Refusal, SourceError
 from streamforest.reading.line_rules import HEADER_AGAIN
 from streamforest.sinks.event_log import EventLogSink
@@ -22,7 +23,6 @@ from streamforest.state import packed, unpacked
 from streamforest.storage.checkpoint import CheckpointFile, Disk
 from streamforest.storage.resumption import Resumption
 from streamforest.stream_names import StreamNames
-from streamforest.streams import StreamDetectors
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
 
@@ -454,7 +454,7 @@ def keyed_run(model, readings, folder, cuts, breaks_at=None):
     """What a run leaves behind, kept in a checkpoint from block to block."""
     folder.mkdir(exist_ok=True)
     source, names, notes = CutSource(readings, cuts, breaks_at), StreamNames(), []
-    detectors = StreamDetectors(model, 0.02, silence=300.0, threads=1)
+    detectors = PagedStreams(model, 0.02, silence=300.0, threads=1)
     counts = RunCounts(0.02, names=names)
     resumption = Resumption(CheckpointFile(folder / "kept", QuickDisk()), {}, 1e-9, notes.append)
     with (folder / "out.json").open("a") as out:

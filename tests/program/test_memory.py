@@ -12,7 +12,7 @@ from streamforest.stream_names import MOST_STREAMS
         (10**15, True, MOST_STREAMS),
         (0, False, 1),
         (10**9, False, 15_384),
-        (10**9, True, 8000),
+        (10**9, True, 12_500),
     ],
 )
 def test_as_many_streams_as_free_memory_holds(free, is_kept, most):

@@ -497,3 +497,14 @@ def test_a_file_that_was_not_there_yet_is_read_from_its_start(path, said):
     source.close()
     append(path, HEADER + "1,1\n")()
     assert gone_on(path, said, state) == ("", ["1"])
+
+
+def test_a_rotated_file_that_was_written_late_is_not_read_again_after_a_restart(path, said):
+    append(path, HEADER + "1,1\n2,2\n")()
+    turn = rotate(path, 1, HEADER + "3,3\n")
+    source, items, state = begun(path, said, 3, turn)
+    source.close()
+    time.sleep(0.01)  # times of files are coarse
+    append(path.with_name("app.log.1"), "late,late\n")()
+    note, values = gone_on(path, said, state, rotate_all(path, HEADER + "4,4\n"), append(path, "5,5\n"))
+    assert (note, [item.value for item in items] + values) == ("", list("12345"))

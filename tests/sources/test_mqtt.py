@@ -318,7 +318,12 @@ class HugeMessage(threading.Thread):
             self.send(link)
 
     def send(self, link):
-        link.recv(4096)
+        if link.recv(4096)[8] == 5:  # the version of the protocol: it speaks 3.1.1 only
+            link.sendall(b"\x20\x02\x00\x01")
+            link.close()
+            with self.listener.accept()[0] as again:
+                self.send(again)
+            return
         link.sendall(b"\x20\x02\x00\x00")
         asked = link.recv(4096)
         link.sendall(b"\x90\x03" + asked[2:4] + b"\x01")
@@ -331,6 +336,16 @@ class HugeMessage(threading.Thread):
             link.sendall(bytes(2**20))
         link.sendall(b"\x30\x05\x00\x01t42")
         link.recv(4096)
+
+
+@needs_server
+def test_a_server_of_mqtt_5_sends_no_message_that_is_longer_than_the_limit(server, publish, watch):
+    reader = watch(f"mqtt://127.0.0.1:{server.port}/t")
+    publish(server.port, "t", b"1", bytes(2**20), bytes(2**16 + 1), b"2")
+    wait_until(lambda: len(reader.items) == 3)
+    first, refused, last = reader.items
+    assert (first.value, last.value) == ("1", "2")
+    assert isinstance(refused, Refusal), "it was sent: a packet may be somewhat longer than a message"
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")  # noqa: PTH110
