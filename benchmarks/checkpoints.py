@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import resource
+import shutil
 import signal
 import statistics
 import subprocess
@@ -52,6 +53,7 @@ def command(path: Path, *more: str) -> list[str]:
 
 def kept(folder: Path) -> list[str]:
     """Options of a run with checkpoints; those of one before are removed."""
+    shutil.rmtree(folder / "state.pages", ignore_errors=True)
     for path in folder.glob("state*"):
         path.unlink()
     return ["--checkpoint", str(folder / "state"), "--checkpoint-every", str(EVERY)]

@@ -86,7 +86,7 @@ CANNOT = {
     "uv pip compile": "resolves the newest versions from the network; .ci/run installs what it wrote",
     "pip-audit": "asks a database of vulnerabilities on the network",
     "cyclonedx-py": "needs a package that neither the program nor its tests need",
-    "uv venv lowest": "installs the lowest versions in an environment of its own",
+    ".ci/lowest": "installs the lowest versions in an environment of its own",
     "spark-submit --packages": "needs Maven's repository and a Kafka broker",
 }
 

@@ -269,7 +269,7 @@ def test_a_model_of_another_version_of_scikit_learn_works_where_its_scores_are_t
         np.testing.assert_array_equal(one, other_one)
 
 
-@pytest.mark.parametrize("steps", [-5, -3, 3, 5])
+@pytest.mark.parametrize("steps", [-9, -6, 6, 9])
 def test_where_a_score_is_another_one_the_message_says_so(steps, saved, tmp_path):
     content = joblib.load(io.BytesIO(saved))
     content["probe_scores"][17] += steps * np.spacing(content["probe_scores"][17])
@@ -277,10 +277,10 @@ def test_where_a_score_is_another_one_the_message_says_so(steps, saved, tmp_path
     assert f"scikit-learn {content['versions']['scikit-learn']} scored 0." in said
 
 
-def test_the_probes_reach_most_leaves_and_their_scores_are_scikit_learns_to_2_ulp(model):
+def test_the_probes_reach_most_leaves_and_their_scores_are_scikit_learns_to_4_ulp(model):
     probes = probes_of(model.forest, len(model.feature_names))
     theirs = -model.fitted.score_samples(probes)
-    np.testing.assert_array_max_ulp(forest_scores(model.forest, probes), theirs, maxulp=2)
+    np.testing.assert_array_max_ulp(forest_scores(model.forest, probes), theirs, maxulp=4)
     leaves = sum(np.unique(tree.apply(probes)).size for tree in model.fitted.estimators_)
     assert leaves > 0.6 * sum(tree.get_n_leaves() for tree in model.fitted.estimators_)
     assert len(np.unique(probes, axis=0)) == len(probes)
