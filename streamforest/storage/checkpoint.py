@@ -233,7 +233,7 @@ class CheckpointFile:
             self._write_file(path, Saved({}, state))
         except OSError:
             with suppress(OSError):
-                path.unlink()  # lest it take the room that the next one needs
+                path.unlink()  # lest it take the space that the next one needs
             raise
         return self._number
 

@@ -20,7 +20,7 @@ class Numbers:
     def __init__(self, page_bytes=RATE):
         self.numbers, self.changes, self.changed = [], 0, np.zeros(0, np.int64)
         self.page_bytes, self._log, self._forgotten = page_bytes, None, 0
-        self.told = 0  # what is neither in pages nor in the log
+        self.extra = 0  # what is neither in pages nor in the log
 
     def keep_log(self):
         self._log = []
@@ -37,7 +37,7 @@ class Numbers:
         self.changes += 1
         self.changed[slot // SLOTS] = self.changes
         self._log.append((slot, by))
-        self.told = by
+        self.extra = by
 
     def _take(self, slot, by):
         self.numbers[slot] = (31 * self.numbers[slot] + by) % 1_000_003
@@ -53,7 +53,7 @@ class Numbers:
         self._forgotten = max(self._forgotten, end)
 
     def rest(self):
-        return {"told": np.array([self.told])}
+        return {"extra": np.array([self.extra])}
 
     def restore_pages(self, rest, pages, logs, since):
         self.numbers, self.changed = [0] * (SLOTS * len(since)), since.copy()
@@ -65,7 +65,7 @@ class Numbers:
                     self._take(slot, by)
                 self.changed[slot // SLOTS] = at + 1
             assert at + 1 == log.end
-        self.told = int(rest["told"][0])
+        self.extra = int(rest["extra"][0])
 
 
 class Part:
@@ -133,7 +133,7 @@ class Run:
         for _ in range(rounds):
             for _ in range(rng.randrange(4)):
                 self.numbers.change(rng.randrange(rng.choice([4, 12])), rng.randrange(100))
-            kept.append((self.numbers.numbers[:], self.numbers.told))
+            kept.append((self.numbers.numbers[:], self.numbers.extra))
             self.resumption.write_if_due()
             self.now += rng.choice([0.1, 0.4, 1.5])
 
@@ -142,7 +142,7 @@ class Run:
 
     @property
     def stands(self):
-        return self.numbers.numbers, self.numbers.told
+        return self.numbers.numbers, self.numbers.extra
 
 
 def files_of(path):
@@ -165,7 +165,7 @@ def test_whenever_the_run_ends_it_goes_on_from_its_last_checkpoint_or_the_one_be
         run.close()
         after = Run(path)
         assert after.stands in [newest, ([], 0), *kept]
-        newest = after.numbers.numbers[:], after.numbers.told
+        newest = after.numbers.numbers[:], after.numbers.extra
         after.close()
     run = Run(path)
     run.go_on(rng, 30, kept)
@@ -190,10 +190,10 @@ def test_every_operation_may_be_the_last_one(tmp_path):
                 run.now += 0.6
                 run.resumption.write_if_due()
                 run.resumption.write()
-                written.append((run.numbers.numbers[:], run.numbers.told))
+                written.append((run.numbers.numbers[:], run.numbers.extra))
         except PowerLossError:
             marks.append(len(written))
-            before = (run.numbers.numbers[:], run.numbers.told)
+            before = (run.numbers.numbers[:], run.numbers.extra)
             run.close()
             again = Run(path)
             assert again.stands in [before, written[-1] if written else ([], 0)]
@@ -328,6 +328,6 @@ def test_a_pager_takes_part_in_no_small_state(tmp_path):
     pager = Pager(numbers, file)
     numbers.change(0, 7)
     state, needed = pager.checkpoint_work(0.0)()
-    assert state["told"].tolist() == [7]
+    assert state["extra"].tolist() == [7]
     assert needed == state["files"].tolist()
     file.close()
