@@ -9,8 +9,8 @@ The file, all numbers little-endian:
 - 32 bytes: SHA-256 of all before.
 
 ``PATH`` is the newest, ``PATH.1`` the one before, ``PATH.new`` one that is being written, ``PATH.lock`` is locked while
-a run uses them. A file of an earlier version is brought up step by step by MIGRATIONS, one of a later version is
-refused. There is no code in the file, and its reader runs none.
+a run uses them. A file of an earlier version is brought up step by step by MIGRATIONS; without such a step it is
+refused, as is a file of a later version. There is no code in the file, and its reader runs none.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from streamforest.storage.file_mark import sync_folder
 from streamforest.storage.safe_files import is_moved
 
 MAGIC = b"SFCHECK\n"
-VERSION = 1
+VERSION = 2  # 1 had other names for what the records hold
 MOST_BYTES = 2**35  # of a file: a million streams take half of it
 MOST_HEADER_BYTES = 2**26
 DEEPEST = 10  # records within records
@@ -269,7 +269,7 @@ def read(path: Path) -> Saved:
     Raises
     ------
     CheckpointError
-        It is no checkpoint, damaged, or of a later version; the message goes on from the file's name.
+        It is no checkpoint, damaged, or of another version; the message goes on from the file's name.
     OSError
         It cannot be read.
     """
@@ -287,13 +287,15 @@ def read(path: Path) -> Saved:
     if hashlib.sha256(body).digest() != digest:
         raise CheckpointError("is damaged: its checksum is wrong")
     _, version, header_bytes = _START.unpack(body[: _START.size])
-    if version > VERSION:
-        raise CheckpointError(f"was written by a later version of this program (format {version}, this is {VERSION})")
+    steps = range(version, VERSION)
+    if version > VERSION or not MIGRATIONS.keys() >= set(steps):
+        which = "a later" if version > VERSION else "an earlier"
+        raise CheckpointError(f"was written by {which} version of this program (format {version}, this is {VERSION})")
     try:
         saved = _parse(body[_START.size :], header_bytes)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CheckpointError(f"is damaged: {error}") from None
-    for step in range(version, VERSION):
+    for step in steps:
         saved = MIGRATIONS[step](saved)
     return saved
 
