@@ -23,7 +23,7 @@ from streamforest.features import observe as features  # noqa: E402
 from streamforest.features.novelty import N_SIGNALS, SIGNALS, hold_against_centres, learn_novelty, novelty  # noqa: E402
 from streamforest.features.season import hold_against_past  # noqa: E402
 from streamforest.features.tails import gains_of, learn_tail, surprise  # noqa: E402
-from streamforest.features.vector import VECTOR_NAMES, new_rooms, vectorise  # noqa: E402
+from streamforest.features.vector import VECTOR_NAMES, new_buffers, vectorise  # noqa: E402
 from streamforest.judging import threshold  # noqa: E402
 from streamforest.judging.evidence import carry_on, new_evidence, weigh  # noqa: E402
 from streamforest.models.forest import Forest, flatten, forest_scores, isolation  # noqa: E402
@@ -58,13 +58,13 @@ def _observe(
     times: NDArray[np.float64],
     parts: Parts,
 ) -> None:
-    rooms = new_rooms()
+    scratch = new_buffers()
     for i in range(values.size):
-        room = rooms[0]
-        parts.known[i] = features.observe(states[0], values[i], times[i], ALARM_RATE, room)
+        buffers = scratch[0]
+        parts.known[i] = features.observe(states[0], values[i], times[i], ALARM_RATE, buffers)
         if parts.known[i]:
-            parts.surprises[i], parts.novelties[i] = room.surprises, room.novelties
-            parts.strangeness[i] = room.outlook[features.STRANGENESS]
+            parts.surprises[i], parts.novelties[i] = buffers.surprises, buffers.novelties
+            parts.strangeness[i] = buffers.outlook[features.STRANGENESS]
 
 
 def look_at(values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Parts:

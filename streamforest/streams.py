@@ -18,14 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 from streamforest.compiled import Records, address_of, compiled, pointer
 from streamforest.detectors.isolation_forest import (
     RECORD_DTYPE,
-    Bench,
     Judge,
     StreamDetector,
+    Workspace,
     block_size,
     conclude,
     isolate_block,
-    new_bench,
     new_records,
+    new_workspace,
     rate_of,
 )
 from streamforest.features.ranges import check_records
@@ -91,7 +91,7 @@ def judge_batch(
     fresh : records of RECORD_DTYPE, shape (1,)
         With which it begins.
     """
-    workspace = new_bench(end - first)
+    workspace = new_workspace(end - first)
     size = block_size(judge.rules)
     begun = first  # of the block that was looked at and not concluded
     for i in range(first, end):
@@ -107,8 +107,8 @@ def judge_batch(
             record[0] = fresh[0]
         if time == time:
             newest[slot] = time  # also one that goes back: what was before it was wrong
-        rate = rate_of(record[0].course, time, judge)
-        look(record[0].features, values[place], time, rate, workspace.rooms[i - begun])
+        rate = rate_of(record[0].position, time, judge)
+        look(record[0].features, values[place], time, rate, workspace.buffers[i - begun])
     _conclude_block(chunks, slots, order, begun, end, values, times, judge, workspace, verdicts)
 
 
@@ -122,7 +122,7 @@ def _conclude_block(
     values: NDArray[np.float64],
     times: NDArray[np.float64],
     judge: Judge,
-    workspace: Bench,
+    workspace: Workspace,
     verdicts: Records,
 ) -> None:
     """Make verdicts of the places ``order[first:end]``, whose readings were looked at."""
@@ -130,7 +130,7 @@ def _conclude_block(
     for i in range(first, end):
         place = order[i]
         record = _record_at(chunks, slots[place])[0]
-        buffers, isolated = workspace.rooms[i - first], workspace.isolated[i - first]
+        buffers, isolated = workspace.buffers[i - first], workspace.isolated[i - first]
         conclude(record, values[place], times[place], judge, buffers, isolated, verdicts[place])
 
 

@@ -140,11 +140,11 @@ def make_case(seed: int) -> Case:  # noqa: PLR0912 - one choice after the other
         case.values.append(None if is_missing else value)
     bare = [number_text(value, places, ".", "") for value in case.values if value is not None]
     lengths = set(map(len, bare))
-    is_told = (min(lengths) < 4 < max(lengths) + 1) or max(lengths) > 6
+    is_clear = (min(lengths) < 4 < max(lengths) + 1) or max(lengths) > 6
     are_thirds = places == 3 and all(1 <= abs(value or 1) < 1000 for value in case.values)
     is_german = form.startswith(("d.m", "two german"))
     is_usual = is_german and thousands == "." and separator != ","
-    is_open = places == 0 and thousands in {".", ","} and not is_told and not is_usual
+    is_open = places == 0 and thousands in {".", ","} and not is_clear and not is_usual
     if is_open or (are_thirds and (is_german if decimal == "." else separator == ",")):
         return make_case(seed + 1_000_000_007)  # nothing tells 1.234 from 1,234: both readings are right
     names = [names_time, *(["clock time"] if form.startswith("two") else []), name_value]

@@ -12,7 +12,7 @@ from streamforest.features import band, tails
 from streamforest.features import observe as fast
 from streamforest.features import season as seasons
 from streamforest.features.band import OLD_LEVEL
-from streamforest.features.vector import new_rooms
+from streamforest.features.vector import new_buffers
 from streamforest.judging import threshold as limits
 
 EULER = 0.5772156649015329
@@ -83,7 +83,7 @@ class NaiveThreshold:
         is_held = self.limit(rate) <= self.least(rate)
         if is_anomaly:
             self.cluster = self.cluster + 1 if any(self.flags[-10:]) else 1
-            doubt = 2.0 - (surprise - self.limit(rate)) / (limits.PLAIN_EXCESS * self.slope)
+            doubt = 2.0 - (surprise - self.limit(rate)) / (limits.FULL_EXCESS * self.slope)
             plain = min(max(doubt, limits.LEAST_WEIGHT), 1.0)
             weight = min(max(plain, (self.alarms / limits.FULL_SHARE) ** 2), 1.0)
             alarm = plain * self.cluster**-0.5
@@ -273,14 +273,14 @@ def likeness_distance(history, points):
 
 
 @compiled
-def _hold(states, y, forecast, rooms):
-    band.hold_against_band(states[0], y, forecast, rooms[0])
+def _hold(states, y, forecast, scratch):
+    band.hold_against_band(states[0], y, forecast, scratch[0])
 
 
 @compiled
-def _learn_band(states, y, level, rate, rooms):
+def _learn_band(states, y, level, rate, scratch):
     """Whether the level has jumped, and the scale then."""
-    has_jumped = band.learn_band(states[0], y, level, rate, rooms[0])
+    has_jumped = band.learn_band(states[0], y, level, rate, scratch[0])
     return has_jumped, band.scale_now(states[0])
 
 
@@ -313,8 +313,8 @@ class NaiveFeatures:
 
     def __init__(self):
         self.first, self.history, self.clean = [], [], []
-        self.bands, self.rooms = fast.new_state(), new_rooms()
-        self.banded, self.room = self.bands[0], self.rooms[0]
+        self.bands, self.scratch = fast.new_state(), new_buffers()
+        self.banded, self.buffers = self.bands[0], self.scratch[0]
         self.last_time, self.interval, self.jitter, self.missing = math.nan, 0.0, 0.0, 0.0
         self.season, self.phase, self.cycle, self.phase_spread = 0, 0, [], []
         self.phase_outliers, self.ahead, self.slopes = {}, 0.0, 0.0
@@ -376,7 +376,7 @@ class NaiveFeatures:
         self.last = min(max(self.scaled(self.first[0]), -3.0), 3.0)
         self.fast, self.slope = [self.last] * 4, 0.0
         self.errors = [1.0] * 4
-        self.levels, self.long_level, self.plain = [0.0] * 3, 0.0, [0.0] * 5
+        self.levels, self.long_level, self.novelty_levels = [0.0] * 3, 0.0, [0.0] * 5
         self.spread = self.motion = 0.8
         self.repeat = 0.0
         guesses = [1.3, 1.8, 1.3, 1.0, 0.8, 1.2, 3.0, 1.0, 1.3, 0.8, 1.0]
@@ -396,9 +396,9 @@ class NaiveFeatures:
         self.banded["phase_spread"][: self.season] = self.phase_spread[: self.season]
 
     def held_to_band(self, y, forecast):
-        _hold(self.bands, float(y), float(forecast), self.rooms)
-        self.is_alone, self.far = bool(self.room["is_alone"]), float(self.room["reach"])
-        return float(self.room["bounded"])
+        _hold(self.bands, float(y), float(forecast), self.scratch)
+        self.is_alone, self.far = bool(self.buffers["is_alone"]), float(self.buffers["reach"])
+        return float(self.buffers["bounded"])
 
     def scaled(self, value):
         return min(max((value - self.zero) / self.unit, -1e15), 1e15)
@@ -432,13 +432,13 @@ class NaiveFeatures:
             gap,
         ]
 
-    def plain_levels(self, y):
+    def novelty_levels_with(self, y):
         gains = [max(gain, 1.0 / (len(self.history) + 1.0)) for gain in [0.3, 0.1, 0.05, 0.02, 0.005]]
-        return [level + gain * (y - level) for level, gain in zip(self.plain, gains, strict=True)]
+        return [level + gain * (y - level) for level, gain in zip(self.novelty_levels, gains, strict=True)]
 
     def signals(self, y, usual):
-        few, tens, _, fifty, hundreds = self.plain_levels(y)
-        return [y, few, few - fifty, tens - hundreds, y - self.plain[2] if self.history else 0.0, y - usual]
+        few, tens, _, fifty, hundreds = self.novelty_levels_with(y)
+        return [y, few, few - fifty, tens - hundreds, y - self.novelty_levels[2] if self.history else 0.0, y - usual]
 
     # What tells kinds of events apart
 
@@ -475,7 +475,7 @@ class NaiveFeatures:
         n, forecast = len(self.history), self.forecast()
         self.learn_lags(math.nan if self.is_alone else y, deviations[fast.RESIDUAL])
         level = forecast - self.seasonal()
-        has_jumped, scale = _learn_band(self.bands, float(y), float(level), rate, self.rooms)
+        has_jumped, scale = _learn_band(self.bands, float(y), float(level), rate, self.scratch)
         for tail, deviation in zip(self.tails, deviations, strict=True):
             if not math.isnan(deviation):
                 tail.learn(deviation)
@@ -508,7 +508,7 @@ class NaiveFeatures:
             for k, gain in enumerate([0.1, 0.02, 0.005]):
                 self.levels[k] += max(gain, newest) * held(r - self.levels[k])
             self.spread += 0.15 * (min(deviations[fast.RESIDUAL], reach) - self.spread)
-        self.plain = self.plain_levels(y)
+        self.novelty_levels = self.novelty_levels_with(y)
         far = self.tails[fast.EXTREME].at[2]
         self.long_level += max(0.002, newest) * held(y - self.long_level, far)
         self.motion += 0.15 * (min(abs(y - self.last), self.tails[fast.CHANGE].at[2]) - self.motion)

@@ -5,7 +5,7 @@ import numpy as np
 from streamforest.compiled import compiled
 from streamforest.features import observe as features
 from streamforest.features.novelty import N_SIGNALS
-from streamforest.features.vector import new_rooms
+from streamforest.features.vector import new_buffers
 from streamforest.simulation.streams import SimulatedStream
 
 RATE = 0.001
@@ -13,11 +13,11 @@ RATE = 0.001
 
 @compiled
 def _observe_all(states, values, times, rate, surprises, novelties, outlooks):
-    rooms = new_rooms()
+    scratch = new_buffers()
     for i in range(values.size):
-        room = rooms[0]
-        if features.observe(states[0], values[i], times[i], rate, room):
-            surprises[i], novelties[i], outlooks[i] = room.surprises, room.novelties, room.outlook
+        buffers = scratch[0]
+        if features.observe(states[0], values[i], times[i], rate, buffers):
+            surprises[i], novelties[i], outlooks[i] = buffers.surprises, buffers.novelties, buffers.outlook
 
 
 def observe(values, times=None, state=None):

@@ -61,7 +61,7 @@ def _episodes(verdicts: Verdicts) -> str:
 
 def html_of_detector(detector: StreamDetector) -> str:
     """What a detector is, and what it has seen."""
-    seen = detector.state()["records"]["course"][0]
+    seen = detector.state()["records"]["position"][0]
     facts = [("points", f"{seen['index']:,}"), ("episodes", f"{seen['episode']:,}")]
     return _table(("StreamDetector", ""), [*_asked(detector), *facts])
 

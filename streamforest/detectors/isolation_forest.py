@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from streamforest.compiled import Record, Records, address_of, compiled, pointer
 from streamforest.features import observe as features
 from streamforest.features.vector import (
+    BUFFERS_DTYPE,
     HIGHEST,
     N_VECTOR,
-    ROOM_DTYPE,
     VECTOR_NAMES,
-    Room,
+    Buffers,
     look,
-    new_rooms,
+    new_buffers,
     tell_expected,
 )
 from streamforest.judging import threshold
-from streamforest.judging.decide import COURSE_DTYPE, INFINITE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.judging.decide import INFINITE, POSITION_DTYPE, CompiledDetector, decide, new_positions, open_verdict
 from streamforest.judging.evidence import EVIDENCE_DTYPE, carry_on, new_evidence, weigh
 from streamforest.judging.reasons import own_reason, side_of_band, tell_why
 from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules, note_time, wanted_rate
@@ -35,7 +35,7 @@ from streamforest.reading.python_values import LATEST, time_of, value_of
 #: All that is remembered of one stream.
 RECORD_DTYPE = np.dtype(
     [
-        ("course", COURSE_DTYPE),
+        ("position", POSITION_DTYPE),
         ("features", features.FEATURES_DTYPE),
         ("evidence", EVIDENCE_DTYPE),
         ("threshold", threshold.THRESHOLD_DTYPE),
@@ -60,57 +60,57 @@ class Judge(NamedTuple):
 def new_records(n: int = 1) -> NDArray[np.void]:
     """Fresh records of RECORD_DTYPE for n streams, shape (n,)."""
     records = np.zeros(n, dtype=RECORD_DTYPE)
-    records["course"] = new_courses(n)
+    records["position"] = new_positions(n)
     records["features"] = features.new_state(n)
     records["evidence"] = new_evidence(n)
     records["threshold"] = threshold.new_thresholds(n)
     return records
 
 
-class Bench(NamedTuple):
-    """Where the readings of a block lie while they are judged: their rooms, the vectors out of them, their scores."""
+class Workspace(NamedTuple):
+    """Scratch arrays for one block of readings: buffers of each, the vectors out of them and their scores."""
 
-    rooms: Records
+    buffers: Records
     vectors: NDArray[np.float32]
     isolated: NDArray[np.float64]
 
 
 @compiled
-def new_bench(readings: int) -> Bench:
-    """A bench for blocks of so many readings, at most BLOCK."""
+def new_workspace(readings: int) -> Workspace:
+    """A workspace for blocks of so many readings, at most BLOCK."""
     n = min(readings, BLOCK)
-    return Bench(new_rooms(n), np.zeros((n, N_VECTOR), dtype=np.float32), np.zeros(n))
+    return Workspace(new_buffers(n), np.zeros((n, N_VECTOR), dtype=np.float32), np.zeros(n))
 
 
 @compiled
-def isolate_block(forest: Forest, bench: Bench, n: int) -> None:
-    """Fill in the forest's scores of the first n readings; what they are where nothing is known, says nothing."""
+def isolate_block(forest: Forest, workspace: Workspace, n: int) -> None:
+    """Fill in the forest's scores of the first n readings; those of readings without a vector are undefined."""
     for i in range(n):
         for f in range(N_VECTOR):  # one by one: numba's copy of an array compiles all the text of its error too
-            bench.vectors[i, f] = bench.rooms[i].vector[f]
-    isolate(forest, bench.vectors[:n], bench.isolated[:n])
+            workspace.vectors[i, f] = workspace.buffers[i].vector[f]
+    isolate(forest, workspace.vectors[:n], workspace.isolated[:n])
 
 
 @compiled
 def conclude(
-    record: Record, value: float, time: float, judge: Judge, room: Room, isolated: float, verdict: Record
+    record: Record, value: float, time: float, judge: Judge, buffers: Buffers, isolated: float, verdict: Record
 ) -> None:
-    """Make a verdict of a reading that was looked at, ``isolated`` being the forest's score of the room's vector."""
-    open_verdict(record.course, value, time, verdict)
-    if not room.is_known:
+    """Make a verdict of a reading that was looked at, ``isolated`` being the forest's score of its vector."""
+    open_verdict(record.position, value, time, verdict)
+    if not buffers.has_vector:
         return
-    tell_expected(room.outlook, verdict)
+    tell_expected(buffers.outlook, verdict)
     isolated = threshold.interpolate(isolated, judge.forest_scores, judge.forest_surprises)
-    stillness = max(room.vector[features.GAP], room.vector[features.REPEAT])
-    isolated = carry_on(isolated, room.vector[HIGHEST])
-    found = weigh(record.evidence, isolated, room.outlook[features.STRANGENESS], stillness, room.novelties)
-    excess = room.excess if room.is_outlier else 0.0
-    own = own_reason(room.surprises, room.outlook, side_of_band(verdict))
-    is_plain = own > 0 and not room.is_foreseen and not room.is_echo
-    if room.habit_reason:
-        excess, own, is_plain = max(excess, room.habit_excess), room.habit_reason, True
+    stillness = max(buffers.vector[features.GAP], buffers.vector[features.REPEAT])
+    isolated = carry_on(isolated, buffers.vector[HIGHEST])
+    found = weigh(record.evidence, isolated, buffers.outlook[features.STRANGENESS], stillness, buffers.novelties)
+    excess = buffers.excess if buffers.is_outlier else 0.0
+    own = own_reason(buffers.surprises, buffers.outlook, side_of_band(verdict))
+    is_evident = own > 0 and not buffers.is_foreseen and not buffers.is_echo
+    if buffers.habit_reason:
+        excess, own, is_evident = max(excess, buffers.habit_excess), buffers.habit_reason, True
     decide(
-        record.course,
+        record.position,
         record.threshold,
         judge.scores,
         judge.surprises,
@@ -118,11 +118,11 @@ def conclude(
         judge.rules,
         found,
         excess,
-        is_plain,
+        is_evident,
         verdict,
     )
     if verdict.is_anomaly:
-        tell_why(record, own, room.surprises, room.outlook, verdict)
+        tell_why(record, own, buffers.surprises, buffers.outlook, verdict)
 
 
 @compiled
@@ -132,20 +132,20 @@ def block_size(rules: RuleNumbers) -> int:
 
 
 @compiled
-def rate_of(course: Record, time: float, judge: Judge) -> float:
+def rate_of(position: Record, time: float, judge: Judge) -> float:
     """Alarm rate of the next reading; the one before it must be concluded where :func:`block_size` is 1."""
     if judge.rules.alarms_a_day == 0.0:
         return judge.rate
-    note_time(course.diary, course.index, time)
-    return wanted_rate(course.diary, judge.rules, judge.rate)
+    note_time(position.rule_state, position.index, time)
+    return wanted_rate(position.rule_state, judge.rules, judge.rate)
 
 
 @compiled
-def step(record: Record, value: float, time: float, judge: Judge, room: Room, verdict: Record) -> None:
+def step(record: Record, value: float, time: float, judge: Judge, buffers: Buffers, verdict: Record) -> None:
     """Judge one reading and learn it; fills in the verdict."""
-    look(record.features, value, time, rate_of(record.course, time, judge), room)
-    isolated = isolation(judge.forest, room.vector[:]) if room.is_known else 0.0
-    conclude(record, value, time, judge, room, isolated, verdict)
+    look(record.features, value, time, rate_of(record.position, time, judge), buffers)
+    isolated = isolation(judge.forest, buffers.vector[:]) if buffers.has_vector else 0.0
+    conclude(record, value, time, judge, buffers, isolated, verdict)
 
 
 @compiled
@@ -159,30 +159,33 @@ def judge_stream(
 ) -> None:
     """Take one stream through its readings; ``verdicts`` of shape (n,) is filled in.
 
-    Nothing that is looked at hangs on a verdict: so a block is looked at, then isolated, then concluded, and what each
+    The features do not depend on a verdict: so a block is looked at, then isolated, then concluded, and what each
     of these needs stays at hand. That takes three quarters of the time of :func:`step` by step.
     """
     record = records[which]
-    bench = new_bench(values.size)
+    workspace = new_workspace(values.size)
     size = block_size(judge.rules)
     for first in range(0, values.size, size):
         n = min(values.size - first, size)
         for i in range(n):
-            rate = rate_of(record.course, times[first + i], judge)
-            look(record.features, values[first + i], times[first + i], rate, bench.rooms[i])
-        isolate_block(judge.forest, bench, n)
+            rate = rate_of(record.position, times[first + i], judge)
+            look(record.features, values[first + i], times[first + i], rate, workspace.buffers[i])
+        isolate_block(judge.forest, workspace, n)
         for i in range(n):
             at = first + i
-            conclude(record, values[at], times[at], judge, bench.rooms[i], bench.isolated[i], verdicts[at])
+            conclude(record, values[at], times[at], judge, workspace.buffers[i], workspace.isolated[i], verdicts[at])
 
 
-#: Where a step finds all that it needs, for one point at a time: addresses, and lengths of what has no fixed one.
-DESK_DTYPE = np.dtype(
+#: The arguments of a step for one point at a time: addresses, and lengths of what has no fixed one.
+ARGUMENTS_DTYPE = np.dtype(
     [
-        *((name, "i8") for name in ("record", "verdict", "room")),
+        *((name, "i8") for name in ("record", "verdict", "buffers")),
         *((name, "i8") for name in ("nodes", "nan_left", "depths", "n_nodes", "roots", "n_roots", "levels")),
         ("normaliser", "f8"),
-        *((name, "i8") for name in ("forest_scores", "forest_surprises", "n_forest", "scores", "known", "n_scores")),
+        *(
+            (name, "i8")
+            for name in ("forest_scores", "forest_surprises", "n_forest", "scores", "surprises", "n_scores")
+        ),
         ("rate", "f8"),
         ("direction", "i8"),
         ("minimum_deviation", "f8"),
@@ -193,12 +196,14 @@ DESK_DTYPE = np.dtype(
 )
 
 
-def lay_desk(records: NDArray[np.void], verdicts: Verdicts, rooms: NDArray[np.void], judge: Judge) -> NDArray[np.void]:
-    """A desk of DESK_DTYPE, shape (1,), for the first of the records, verdicts and rooms; all must outlive it."""
+def packed_arguments(
+    records: NDArray[np.void], verdicts: Verdicts, scratch: NDArray[np.void], judge: Judge
+) -> NDArray[np.void]:
+    """Arguments of ARGUMENTS_DTYPE, shape (1,), of the first record, verdict and buffers; all must outlive it."""
     forest = judge.forest
-    desk = np.zeros(1, dtype=DESK_DTYPE)
-    desk[0] = (
-        *map(address_of, (records, verdicts, rooms)),
+    arguments = np.zeros(1, dtype=ARGUMENTS_DTYPE)
+    arguments[0] = (
+        *map(address_of, (records, verdicts, scratch)),
         *map(address_of, (forest.nodes, forest.nan_left, forest.depths)),
         *(len(forest.nodes), address_of(forest.roots), len(forest.roots), forest.levels, forest.normaliser),
         *(address_of(judge.forest_scores), address_of(judge.forest_surprises), len(judge.forest_scores)),
@@ -206,37 +211,43 @@ def lay_desk(records: NDArray[np.void], verdicts: Verdicts, rooms: NDArray[np.vo
         judge.rate,
         *judge.rules,
     )
-    return desk
+    return arguments
 
 
 @compiled
-def judge_point(desk_address: int, value: float, time: float) -> None:
-    """Take one reading of the stream whose desk lies at an address: as :func:`judge_stream` does.
+def judge_point(address: int, value: float, time: float) -> None:
+    """Take one reading of the stream whose arguments lie at an address: as :func:`judge_stream` does.
 
     Handing a compiled function a dozen arrays takes longer than judging a point; handing it one number does not.
     """
-    desk = carray(pointer(desk_address), 1, DESK_DTYPE)[0]
-    n = desk.n_nodes
+    arguments = carray(pointer(address), 1, ARGUMENTS_DTYPE)[0]
+    n = arguments.n_nodes
     forest = Forest(
-        carray(pointer(desk.nodes), n, NODE_DTYPE),
-        carray(pointer(desk.nan_left), n, np.bool_),
-        carray(pointer(desk.depths), n, np.float64),
-        carray(pointer(desk.roots), desk.n_roots, np.uint64),
-        desk.levels,
-        desk.normaliser,
+        carray(pointer(arguments.nodes), n, NODE_DTYPE),
+        carray(pointer(arguments.nan_left), n, np.bool_),
+        carray(pointer(arguments.depths), n, np.float64),
+        carray(pointer(arguments.roots), arguments.n_roots, np.uint64),
+        arguments.levels,
+        arguments.normaliser,
     )
     judge = Judge(
         forest,
-        carray(pointer(desk.forest_scores), desk.n_forest, np.float64),
-        carray(pointer(desk.forest_surprises), desk.n_forest, np.float64),
-        carray(pointer(desk.scores), desk.n_scores, np.float64),
-        carray(pointer(desk.known), desk.n_scores, np.float64),
-        desk.rate,
-        RuleNumbers(desk.direction, desk.minimum_deviation, desk.minimum_share, desk.alarms_a_day, desk.cool_down),
+        carray(pointer(arguments.forest_scores), arguments.n_forest, np.float64),
+        carray(pointer(arguments.forest_surprises), arguments.n_forest, np.float64),
+        carray(pointer(arguments.scores), arguments.n_scores, np.float64),
+        carray(pointer(arguments.surprises), arguments.n_scores, np.float64),
+        arguments.rate,
+        RuleNumbers(
+            arguments.direction,
+            arguments.minimum_deviation,
+            arguments.minimum_share,
+            arguments.alarms_a_day,
+            arguments.cool_down,
+        ),
     )
-    room = carray(pointer(desk.room), 1, ROOM_DTYPE)[0]
-    record = carray(pointer(desk.record), 1, RECORD_DTYPE)[0]
-    step(record, value, time, judge, room, carray(pointer(desk.verdict), 1, VERDICT_DTYPE)[0])
+    buffers = carray(pointer(arguments.buffers), 1, BUFFERS_DTYPE)[0]
+    record = carray(pointer(arguments.record), 1, RECORD_DTYPE)[0]
+    step(record, value, time, judge, buffers, carray(pointer(arguments.verdict), 1, VERDICT_DTYPE)[0])
 
 
 def _is_one(numbers: object) -> bool:
@@ -282,27 +293,27 @@ class StreamDetector(CompiledDetector):
         )
         self._parts = Judge(model.forest, forest_scores, forest_surprises, scores, surprises, alarm_rate, self._rules)
         self._records = new_records()
-        self._lay_desk()
+        self._pack_arguments()
 
     @property
     def judge(self) -> Judge:
-        """What a step needs besides the stream's record, for whoever keeps records of many streams."""
+        """What a step needs besides the stream's record, for those that keep the records of many streams."""
         return self._parts
 
-    def _lay_desk(self) -> None:
-        self._rooms = new_rooms()
-        self._desk = lay_desk(self._records, self._verdict, self._rooms, self._parts)
-        self._desk_address = address_of(self._desk)
+    def _pack_arguments(self) -> None:
+        self._scratch = new_buffers()
+        self._arguments = packed_arguments(self._records, self._verdict, self._scratch, self._parts)
+        self._arguments_address = address_of(self._arguments)
         self._verdict_bytes = self._verdict.view(np.uint8)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
-        self._lay_desk()  # a copy's arrays lie elsewhere
+        self._pack_arguments()  # a copy's arrays lie elsewhere
 
     def update(self, value: float, time: float | None = None) -> Verdict:
         """Judge and learn one reading; see :meth:`CompiledDetector.update`."""
-        known = math.nan if time is None else time if type(time) is float and abs(time) <= LATEST else time_of(time)
-        self._judge_one(value if type(value) is float else value_of(value), known)
+        seconds = math.nan if time is None else time if type(time) is float and abs(time) <= LATEST else time_of(time)
+        self._judge_one(value if type(value) is float else value_of(value), seconds)
         return verdict_from_row(cast("tuple[Any, ...]", self._verdict.item()))
 
     def update_many(self, values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Verdicts:
@@ -315,7 +326,7 @@ class StreamDetector(CompiledDetector):
     def _judge_one(self, value: float, time: float) -> None:
         if math.isinf(value):
             raise ValueError(INFINITE.format(value))
-        judge_point(self._desk_address, value, time)
+        judge_point(self._arguments_address, value, time)
 
     @classmethod
     def load(cls, path: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES) -> StreamDetector:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamforest.compiled import Record, Records, compiled
 from streamforest.features import observe as features
 from streamforest.features.tails import deviation_at, gains_of, learn_tail, surprise
-from streamforest.features.vector import Room, new_rooms
+from streamforest.features.vector import Buffers, new_buffers
 from streamforest.features.windows import (
     N_SCALES,
     SCALES,
@@ -27,7 +27,7 @@ from streamforest.features.windows import (
 from streamforest.judging.decide import CompiledDetector
 from streamforest.judging.harness import HALF, HARNESS_DTYPE, LEAST_SCORES, begin, calibration, conclude, new_harness
 from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules
-from streamforest.models.lstm import LstmModel, LstmRoom, Weights, load_lstm, new_lstm_room, reconstruct
+from streamforest.models.lstm import LstmBuffers, LstmModel, Weights, load_lstm, new_lstm_buffers, reconstruct
 from streamforest.protocols import Verdicts
 
 #: Points of a coarse scale before its errors count.
@@ -77,22 +77,24 @@ def _held(value: float) -> float:
 @compiled
 def _learn_error(record: Record, k: int, error: float) -> None:
     tail = record.errors[k]
-    known = surprise(error, tail)
-    learn_tail(tail, error, known, gains_of(record.learned[k], TAIL_MEMORY, TAIL_PRIOR), FINEST_ERROR, FAR_WEIGHT)
+    surprise_now = surprise(error, tail)
+    learn_tail(
+        tail, error, surprise_now, gains_of(record.learned[k], TAIL_MEMORY, TAIL_PRIOR), FINEST_ERROR, FAR_WEIGHT
+    )
     record.learned[k] += 1.0
 
 
 @compiled
-def foresee(record: Record, k: int, weights: Weights, room: LstmRoom, newest: NDArray[np.float32]) -> float:
+def foresee(record: Record, k: int, weights: Weights, buffers: LstmBuffers, newest: NDArray[np.float32]) -> float:
     """What the autoencoder makes of a scale's next point, which is hidden from it; in the stream's unit."""
-    look_back(record.windows, k, room.window)
-    reconstruct(weights, room, newest)
+    look_back(record.windows, k, buffers.window)
+    reconstruct(weights, buffers, newest)
     point: float = record.windows.level[k] + spread(record.windows, k) * newest[0]
     return point
 
 
 @compiled
-def take(record: Record, y: float, weights: Weights, room: LstmRoom, newest: NDArray[np.float32]) -> None:
+def take(record: Record, y: float, weights: Weights, buffers: LstmBuffers, newest: NDArray[np.float32]) -> None:
     """Take a reading into all windows, NaN where it is missing; hold the coarse points that it completes to account."""
     windows = record.windows
     for k in range(N_SCALES):
@@ -101,8 +103,8 @@ def take(record: Record, y: float, weights: Weights, room: LstmRoom, newest: NDA
         point = next_point(windows, k)
         if k > 0:
             record.rarity[k] = 0.0
-            if point == point and windows.known[k] >= LEAST_POINTS:
-                error = abs(point - foresee(record, k, weights, room, newest)) / spread(windows, k)
+            if point == point and windows.points[k] >= LEAST_POINTS:
+                error = abs(point - foresee(record, k, weights, buffers, newest)) / spread(windows, k)
                 record.rarity[k] = surprise(error, record.errors[k])
                 _learn_error(record, k, error)
         push(windows, k, point)
@@ -120,11 +122,11 @@ def coarse_rarity(record: Record) -> float:
 
 
 @compiled
-def _begin_windows(record: Record, weights: Weights, room: LstmRoom, newest: NDArray[np.float32]) -> None:
+def _begin_windows(record: Record, weights: Weights, buffers: LstmBuffers, newest: NDArray[np.float32]) -> None:
     """Take the readings of the features' warm-up, which gave zero and unit."""
     state = record.harness.features
     for i in range(features.WARM_UP):
-        take(record, scaled(state.buffer[i], state.zero, state.unit), weights, room, newest)
+        take(record, scaled(state.buffer[i], state.zero, state.unit), weights, buffers, newest)
 
 
 @compiled
@@ -133,27 +135,27 @@ def step(
     value: float,
     time: float,
     judge: Judge,
-    room: Room,
-    lstm_room: LstmRoom,
+    buffers: Buffers,
+    lstm_buffers: LstmBuffers,
     newest: NDArray[np.float32],
     verdict: Record,
 ) -> None:
     """Judge one reading and learn it; fills in the verdict. All callers use this one function."""
     held = record.harness
-    if not begin(held, value, time, judge.rate, room, verdict):
+    if not begin(held, value, time, judge.rate, buffers, verdict):
         return
     windows, state = record.windows, held.features
     if windows.taken == 0:
-        _begin_windows(record, judge.weights, lstm_room, newest)
+        _begin_windows(record, judge.weights, lstm_buffers, newest)
     y = scaled(value, state.zero, state.unit)
-    foreseen = foresee(record, 0, judge.weights, lstm_room, newest)
+    foreseen = foresee(record, 0, judge.weights, lstm_buffers, newest)
     sigma, coarse = spread(windows, 0), coarse_rarity(record)
     error = abs(y - foreseen) / sigma
     # a missing reading has no error: how rare such a gap is stands in for it
-    own = surprise(error, record.errors[0]) if y == y else room.surprises[features.GAP]
+    own = surprise(error, record.errors[0]) if y == y else buffers.surprises[features.GAP]
     verdict.expected = _held(state.zero + state.unit * foreseen)
     zero, a, b, c = held.zero, held.tail[0], held.tail[1], held.tail[2]
-    conclude(held, own + coarse, judge.scores, judge.surprises, judge.rate, judge.rules, room, verdict)
+    conclude(held, own + coarse, judge.scores, judge.surprises, judge.rate, judge.rules, buffers, verdict)
     limit = -np.log(judge.rate)
     if verdict.threshold == verdict.threshold:
         limit = HALF * verdict.threshold / (1.0 - verdict.threshold)
@@ -163,7 +165,7 @@ def step(
     verdict.upper = _held(verdict.expected + half)
     if y == y:
         _learn_error(record, 0, error)
-    take(record, y, judge.weights, lstm_room, newest)
+    take(record, y, judge.weights, lstm_buffers, newest)
 
 
 @compiled
@@ -171,9 +173,9 @@ def judge_stream(
     records: Records, values: NDArray[np.float64], times: NDArray[np.float64], judge: Judge, verdicts: Records
 ) -> None:
     """Take the stream through its readings; ``verdicts`` of shape (n,) is filled in."""
-    rooms, lstm_room, newest = new_rooms(), new_lstm_room(judge.weights), np.empty(1, dtype=np.float32)
+    scratch, lstm_buffers, newest = new_buffers(), new_lstm_buffers(judge.weights), np.empty(1, dtype=np.float32)
     for i in range(values.size):
-        step(records[0], values[i], times[i], judge, rooms[0], lstm_room, newest, verdicts[i])
+        step(records[0], values[i], times[i], judge, scratch[0], lstm_buffers, newest, verdicts[i])
 
 
 class LstmAutoencoderDetector(CompiledDetector):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Record, Records, compiled
 from streamforest.features import observe as features
-from streamforest.features.vector import new_rooms
+from streamforest.features.vector import new_buffers
 from streamforest.judging.decide import CompiledDetector
 from streamforest.judging.harness import HARNESS_DTYPE, LEAST_SCORES, begin, calibration, conclude, new_harness
 from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules
@@ -79,7 +79,7 @@ def left_distances(points: NDArray[np.float64], squares: NDArray[np.float64], di
     points : float64 array, shape (n,)
         Oldest first, NaN where one is missing.
     squares : float64 array, shape (n,) or longer
-        Room to work in.
+        Scratch.
     distances : float64 array, shape (N_WINDOWS,)
         Output: Euclidean, of each of WINDOWS; NaN where it has no neighbour, or a missing point.
 
@@ -108,12 +108,12 @@ def left_distances(points: NDArray[np.float64], squares: NDArray[np.float64], di
 @compiled
 def strangeness(distances: NDArray[np.float64]) -> float:
     """Mean of the windows' distances, a point each; of those that are known, NaN where none is."""
-    total, known = 0.0, 0
+    total, found = 0.0, 0
     for w in range(N_WINDOWS):
         if distances[w] == distances[w]:
             total += distances[w] / np.sqrt(WINDOWS[w])
-            known += 1
-    return total / known if known else np.nan
+            found += 1
+    return total / found if found else np.nan
 
 
 @compiled
@@ -121,17 +121,17 @@ def judge_stream(
     records: Records, values: NDArray[np.float64], times: NDArray[np.float64], judge: Judge, verdicts: Records
 ) -> None:
     """Take the stream through its readings; ``verdicts`` of shape (n,) is filled in."""
-    record, rooms = records[0], new_rooms()
+    record, scratch = records[0], new_buffers()
     squares, distances = np.empty(HISTORY), np.empty(N_WINDOWS)
     for i in range(values.size):
-        room = rooms[0]
-        if not begin(record.harness, values[i], times[i], judge.rate, room, verdicts[i]):
+        buffers = scratch[0]
+        if not begin(record.harness, values[i], times[i], judge.rate, buffers, verdicts[i]):
             continue
         _take(record, features.scaled(record.harness.features, values[i]))
         kept, newest = min(record.kept, HISTORY), (record.kept - 1) % HISTORY + HISTORY
         left_distances(record.ring[newest - kept + 1 : newest + 1], squares, distances)
         raw = strangeness(distances)
-        conclude(record.harness, raw, judge.scores, judge.surprises, judge.rate, judge.rules, room, verdicts[i])
+        conclude(record.harness, raw, judge.scores, judge.surprises, judge.rate, judge.rules, buffers, verdicts[i])
 
 
 @compiled

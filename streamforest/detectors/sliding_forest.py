@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Records, compiled
 from streamforest.features import observe as features
-from streamforest.features.vector import HIGHEST, N_VECTOR, Room, new_rooms
+from streamforest.features.vector import HIGHEST, N_VECTOR, Buffers, new_buffers
 from streamforest.judging.decide import CompiledDetector
 from streamforest.judging.evidence import FAR_OUT
 from streamforest.judging.harness import LEAST_SCORES, begin, calibration, conclude, new_harness
@@ -33,7 +33,7 @@ FIRST_FIT = 100
 TREES = 50
 #: What the highest surprise beyond FAR_OUT adds to the forest's score, which sees no farther than its window.
 FAR_GAIN = 0.15
-NEVER = 2**62  # index of a point that does not come
+NO_INDEX = 2**62  # index of a point that does not come
 NONE = -1  # vectors behind a forest that is not there
 
 #: Stands for the forest while there is none: compiled code wants one of the same type.
@@ -67,7 +67,7 @@ def _serve(pipe: Connection) -> None:
 
 
 class Fitter:
-    """A process that fits forests, so that points need not wait; it ends with whoever holds this."""
+    """A process that fits forests, so that points need not wait; it ends with the owner of this."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -173,7 +173,7 @@ def judge_until(
     surprises: NDArray[np.float64],
     rate: float,
     rules: RuleNumbers,
-    room: Room,
+    buffers: Buffers,
     verdicts: Records,
 ) -> int:
     """Judge from the reading ``first`` on, until the readings end or ``enough`` vectors were seen in all.
@@ -181,12 +181,12 @@ def judge_until(
     Returns the index of the next reading. The window of shape (n, N_VECTOR) is written round and round.
     """
     for i in range(first, values.size):
-        if begin(records[0], values[i], times[i], rate, room, verdicts[i]):
+        if begin(records[0], values[i], times[i], rate, buffers, verdicts[i]):
             raw = np.nan
             if has_forest:
-                raw = isolation(forest, room.vector) + FAR_GAIN * max(room.vector[HIGHEST] - FAR_OUT, 0.0)
-            conclude(records[0], raw, scores, surprises, rate, rules, room, verdicts[i])
-            window[seen[0] % window.shape[0]] = room.vector
+                raw = isolation(forest, buffers.vector) + FAR_GAIN * max(buffers.vector[HIGHEST] - FAR_OUT, 0.0)
+            conclude(records[0], raw, scores, surprises, rate, rules, buffers, verdicts[i])
+            window[seen[0] % window.shape[0]] = buffers.vector
             seen[0] += 1
             if seen[0] == enough:
                 return i + 1
@@ -253,7 +253,7 @@ class SlidingForestDetector(CompiledDetector):
         self._refit_every, self._seed, self._waits = refit_every, seed, waits
         settings = {"window": window, "refit_every": refit_every, "seed": seed}
         self._refits = None if refits is None else Refits(refits, settings, notify)
-        self._parts = (*calibration(), alarm_rate, self._rules, new_rooms()[0])
+        self._parts = (*calibration(), alarm_rate, self._rules, new_buffers()[0])
         self._records = new_harness()
         self._window = np.zeros((window, N_VECTOR), dtype=np.float32)
         self._seen = np.zeros(1, dtype=np.int64)
@@ -278,7 +278,7 @@ class SlidingForestDetector(CompiledDetector):
     @property
     def _index(self) -> int:
         """Of the next point."""
-        return int(self._records["course"]["index"][0])
+        return int(self._records["position"]["index"][0])
 
     @property
     def _ahead(self) -> tuple[int, int] | None:
@@ -294,7 +294,7 @@ class SlidingForestDetector(CompiledDetector):
     def _points_left(self) -> int:
         """Points that the forest that judges still has, as far as that is known."""
         if self._ahead is None or self._coming is None:
-            return NEVER
+            return NO_INDEX
         return max(self._ahead[1] - self._index, 1)
 
     @property
@@ -302,7 +302,7 @@ class SlidingForestDetector(CompiledDetector):
         """Vectors after which something has to be done."""
         if self._ahead is None:
             return self._due
-        return NEVER if self._coming is not None else self._ahead[0]
+        return NO_INDEX if self._coming is not None else self._ahead[0]
 
     def _fall_due(self) -> None:
         seen = int(self._seen[0])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Record, Records, compiled
 from streamforest.judging import threshold
-from streamforest.judging.decide import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.judging.decide import POSITION_DTYPE, CompiledDetector, decide, new_positions, open_verdict
 from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.protocols import REASONS, Verdicts
 
@@ -28,7 +28,7 @@ _DIP = REASONS.index("dip")
 
 RECORD_DTYPE = np.dtype(
     [
-        ("course", COURSE_DTYPE),
+        ("position", POSITION_DTYPE),
         ("count", "i8"),
         ("level", "f8"),
         ("deviation", "f8"),
@@ -70,7 +70,7 @@ def judge_stream(
     half = threshold.interpolate(-math.log(rate), surprises, scores)
     for i in range(values.size):
         value, verdict = values[i], verdicts[i]
-        open_verdict(record.course, value, times[i], verdict)
+        open_verdict(record.position, value, times[i], verdict)
         if value == value:
             value = min(max(value, -FARTHEST), FARTHEST)
         # a stream that never moved has no deviation: a thousandth of its level stands in for it
@@ -83,7 +83,7 @@ def judge_stream(
             if value == value:
                 z = min(abs(value - record.level) / sigma, 1e15)
                 decide(
-                    record.course, record.threshold, scores, surprises, rate, rules, z / (1.0 + z), 0.0, True, verdict
+                    record.position, record.threshold, scores, surprises, rate, rules, z / (1.0 + z), 0.0, True, verdict
                 )
                 if verdict.is_anomaly:
                     verdict.reason = _SPIKE if value > record.level else _DIP
@@ -126,7 +126,7 @@ class ZScoreDetector(CompiledDetector):
         self._rate = alarm_rate
         self._scores, self._surprises = calibration()
         self._records = np.zeros(1, dtype=RECORD_DTYPE)
-        self._records["course"] = new_courses()
+        self._records["position"] = new_positions()
         self._records["threshold"] = threshold.new_thresholds()
 
     def _judge(self, values: NDArray[np.float64], times: NDArray[np.float64], verdicts: Verdicts) -> None:

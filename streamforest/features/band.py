@@ -25,7 +25,7 @@ FINEST_SCALE = 0.01
 #: shares above the second number are not made up for, so that a scale that is too small finds its way back.
 FAR_MEMORY, MOST_FAR = 500.0, 0.4
 #: The mean residual at a point of the season counts where it exceeds so many medians. A Gaussian's is 1.2; the rest is
-#: room for its error over the last few seasons.
+#: an allowance for its error over the last few seasons.
 PHASE_SCALE = 2.1
 
 #: The histogram of the sizes of residuals: bins an octave, lower edge of the second bin in medians, number of bins.
@@ -299,7 +299,7 @@ def _goes_on(state: Record, y: float, width: float) -> bool:
 
 
 @compiled
-def hold_against_band(state: Record, y: float, forecast: float, workspace: Record) -> None:
+def hold_against_band(state: Record, y: float, forecast: float, buffers: Record) -> None:
     """Fill in how far a value is from what is usual, and whether it is an outlier.
 
     Parameters
@@ -307,29 +307,29 @@ def hold_against_band(state: Record, y: float, forecast: float, workspace: Recor
     state : record with FIELDS
     y, forecast : float
         The value and what was expected, in units.
-    workspace : record with BAND_FIELDS
+    buffers : record with BAND_FIELDS
         Output.
     """
     off = y - forecast
     outer = half_width(state, 0 if off > 0.0 else 1)
     near = off
-    workspace.is_back = False
+    buffers.is_back = False
     if state.old_age < RETURN:
         old = y - seasonal(state) - state.old_level
         if abs(old) < abs(near):
             near = old
-            workspace.is_back = abs(off) > OUTSIDE * outer
+            buffers.is_back = abs(off) > OUTSIDE * outer
     side = 0 if near > 0.0 else 1
-    workspace.residual = near
-    workspace.excess = abs(near) / half_width(state, side)
-    workspace.is_certain = state.cap[side] < np.inf
-    outside = NEAR if workspace.is_certain else OUTSIDE
-    workspace.reach = outside * scale_now(state) * min(state.bulk[side], state.edge[side])
-    is_far = abs(near) > workspace.reach
-    workspace.is_far = is_far
+    buffers.residual = near
+    buffers.excess = abs(near) / half_width(state, side)
+    buffers.is_certain = state.cap[side] < np.inf
+    outside = NEAR if buffers.is_certain else OUTSIDE
+    buffers.reach = outside * scale_now(state) * min(state.bulk[side], state.edge[side])
+    is_far = abs(near) > buffers.reach
+    buffers.is_far = is_far
     if is_far and state.run_far == 0:
         _begin_excursion(state, side, near)
-    workspace.is_alone = (
+    buffers.is_alone = (
         is_far
         and state.run_far < MOST_IN_A_ROW
         and not state.foreseen
@@ -338,11 +338,11 @@ def hold_against_band(state: Record, y: float, forecast: float, workspace: Recor
         and abs(near) >= state.least_outlier
     )
     # far from the level before the last jump too, whose side may be the other one
-    workspace.is_outlier = workspace.is_alone and workspace.excess > outside and abs(off) > outer
-    workspace.is_foreseen = state.foreseen and (is_far or state.old_age < OLD_LEVEL)
-    workspace.is_echo = state.old_age < OLD_LEVEL and workspace.excess <= 1.0
+    buffers.is_outlier = buffers.is_alone and buffers.excess > outside and abs(off) > outer
+    buffers.is_foreseen = state.foreseen and (is_far or state.old_age < OLD_LEVEL)
+    buffers.is_echo = state.old_age < OLD_LEVEL and buffers.excess <= 1.0
     most = BOUND * outer
-    workspace.bounded = y if abs(off) <= most else forecast + (most if off > 0.0 else -most)
+    buffers.bounded = y if abs(off) <= most else forecast + (most if off > 0.0 else -most)
 
 
 @compiled
@@ -375,7 +375,7 @@ def _correct(state: Record, side: int, excess: float, rate: float) -> None:
 
 
 @compiled
-def learn_band(state: Record, y: float, level: float, rate: float, workspace: Record) -> bool:
+def learn_band(state: Record, y: float, level: float, rate: float, buffers: Record) -> bool:
     """Learn a residual.
 
     Parameters
@@ -385,7 +385,7 @@ def learn_band(state: Record, y: float, level: float, rate: float, workspace: Re
         The value, and the forecast before it without the season.
     rate : float
         Share of normal values outside the band, in (0, 0.5).
-    workspace : record with BAND_FIELDS
+    buffers : record with BAND_FIELDS
         As :func:`hold_against_band` left it.
 
     Returns
@@ -393,12 +393,12 @@ def learn_band(state: Record, y: float, level: float, rate: float, workspace: Re
     bool
         Whether the level is another one now, ``state.new_level``: a new one that has settled, or the one before.
     """
-    side = 0 if workspace.residual > 0.0 else 1
+    side = 0 if buffers.residual > 0.0 else 1
     width = scale_now(state) * state.edge[side]
-    is_far = bool(workspace.is_far)
+    is_far = bool(buffers.is_far)
     if y != state.last:
-        _learn_size(state, side, abs(workspace.residual), is_far)
-    _correct(state, side, workspace.excess, rate)
+        _learn_size(state, side, abs(buffers.residual), is_far)
+    _correct(state, side, buffers.excess, rate)
     state.old_age += 1.0
     state.far_share += ((1.0 if is_far else 0.0) - state.far_share) / min(state.scale_points + 10.0, FAR_MEMORY)
     r = y - seasonal(state)
@@ -406,7 +406,7 @@ def learn_band(state: Record, y: float, level: float, rate: float, workspace: Re
         return _follow_excursion(state, r, level, width)
     if state.run_far:
         _end_excursion(state)
-    state.back = state.back + 1 if workspace.is_back else 0
+    state.back = state.back + 1 if buffers.is_back else 0
     if state.back < BACK:
         return False
     recurrence.end_excursion(state, recurrence.USUAL)

@@ -77,7 +77,7 @@ FIELDS = [
     ("mean_season", "i8"),
     ("mean_at", "i8"),  # the point that the sum has got to
     ("season_sum", "f8"),  # and the readings that it is made of
-    ("season_known", "f8"),
+    ("season_summed", "f8"),
     ("season_age", "i8"),  # readings of the season that is not over
     ("seasons", "f8"),
     ("season_level", "f8"),
@@ -192,13 +192,13 @@ def _stay_on(state: Record, y: float) -> float:
     k = 1 if state.level > 0 else 0
     # a stay of so many readings is not one reading longer
     limit = STAY_LIMIT * (state.longest[k] + 1.0)
-    is_known = state.stays[k] >= FEWEST_STAYS
+    is_settled = state.stays[k] >= FEWEST_STAYS
     if side == state.level:
         state.stay += 1.0
-        is_over = is_known and is_usual and limit < state.stay <= limit + MARKED
+        is_over = is_settled and is_usual and limit < state.stay <= limit + MARKED
         return float(state.stay / limit) if is_over else 0.0
     if state.level:
-        stay = min(state.stay, limit) if is_known else state.stay
+        stay = min(state.stay, limit) if is_settled else state.stay
         state.longest[k] = max(stay, state.longest[k] * (1.0 - 1.0 / STAY_MEMORY))
         state.stays[k] += 1.0
     state.level = side
@@ -209,7 +209,7 @@ def _stay_on(state: Record, y: float) -> float:
 @compiled
 def _sum_season(state: Record) -> None:
     """The sum of the last season, from scratch; what is NaN there is left out."""
-    state.season_sum = state.season_known = 0.0
+    state.season_sum = state.season_summed = 0.0
     for back in range(1, state.mean_season + 1):
         _add(state, float(state.clean[(state.count - back) % LONGEST_SEASON]), 1.0)
 
@@ -218,15 +218,15 @@ def _sum_season(state: Record) -> None:
 def _add(state: Record, y: float, weight: float) -> None:
     if y == y:
         state.season_sum += weight * y
-        state.season_known += weight
+        state.season_summed += weight
 
 
 @compiled
 def _mean(state: Record) -> float:
     """Mean of the last season; NaN where less than half of it is known."""
-    if state.mean_season == 0 or 2.0 * state.season_known < state.mean_season:
+    if state.mean_season == 0 or 2.0 * state.season_summed < state.mean_season:
         return np.nan
-    mean: float = state.season_sum / state.season_known
+    mean: float = state.season_sum / state.season_summed
     return mean
 
 
@@ -275,14 +275,14 @@ def _break_season(state: Record) -> float:
         state.seasons = 0.0
         state.season_level = mean
     off = mean - state.season_level
-    is_known = state.seasons >= FEWEST_SEASONS
+    is_settled = state.seasons >= FEWEST_SEASONS
     limit = SEASON_LIMIT * state.farthest
-    size = min(abs(off), limit) if is_known else abs(off)
+    size = min(abs(off), limit) if is_settled else abs(off)
     state.season_level += (size if off > 0.0 else -size) / (length * min(state.seasons + 1.0, LEVEL_MEMORY))
     state.season_off = max(state.season_off, size)
     state.season_age += 1
     excess = 0.0
-    if is_known and abs(off) > limit > 0.0 and state.season:
+    if is_settled and abs(off) > limit > 0.0 and state.season:
         state.broken += 1
         excess = abs(off) / limit if state.broken <= MARKED else 0.0
     elif abs(off) < state.farthest:
@@ -297,10 +297,10 @@ def _break_season(state: Record) -> float:
 
 
 @compiled
-def miss_readings(state: Record, gap: float, room: Record) -> None:
+def miss_readings(state: Record, gap: float, buffers: Record) -> None:
     """Fill in whether so many missing readings in a row break a habit, as :func:`hold_against_habits`; learn them."""
-    room.habit_reason = 0
-    room.habit_excess = 0.0
+    buffers.habit_reason = 0
+    buffers.habit_excess = 0.0
     state.gaps -= state.gaps / recurrence.RARE_MEMORY
     if gap < LONG_GAP:
         state.in_gap = 0
@@ -309,11 +309,11 @@ def miss_readings(state: Record, gap: float, room: Record) -> None:
         state.in_gap = 1
         state.gaps += 1.0
     if state.gaps <= 1.0 + recurrence.RARE * recurrence.RARE_MEMORY:
-        room.habit_reason, room.habit_excess = GAP, gap / (LONG_GAP - 1.0)
+        buffers.habit_reason, buffers.habit_excess = GAP, gap / (LONG_GAP - 1.0)
 
 
 @compiled
-def hold_against_habits(state: Record, y: float, room: Record) -> None:
+def hold_against_habits(state: Record, y: float, buffers: Record) -> None:
     """Fill in whether a reading breaks a habit, then learn it.
 
     Parameters
@@ -322,7 +322,7 @@ def hold_against_habits(state: Record, y: float, room: Record) -> None:
         The reading is not in its ring yet.
     y : float
         The reading, in units.
-    room : record
+    buffers : record
         As ``band.hold_against_band`` and :func:`miss_readings` left it. Output: ``habit_reason``, an index into
         REASONS, and ``habit_excess``, how many times as far as the limit it is, above 1; as they were where no habit
         is broken.
@@ -333,11 +333,11 @@ def hold_against_habits(state: Record, y: float, room: Record) -> None:
         _look_for_levels(state, y)
     broken = _break_season(state)
     if broken > 0.0:
-        room.habit_reason, room.habit_excess = SEASON_BREAK, broken
+        buffers.habit_reason, buffers.habit_excess = SEASON_BREAK, broken
     if state.level:
         stayed = _stay_on(state, y)
         if stayed > 0.0:
-            room.habit_reason, room.habit_excess = TOO_LONG, stayed
-    back = _back(state, y, room.is_alone)
+            buffers.habit_reason, buffers.habit_excess = TOO_LONG, stayed
+    back = _back(state, y, buffers.is_alone)
     if back > 0.0:
-        room.habit_reason, room.habit_excess = WENT_BACK, back
+        buffers.habit_reason, buffers.habit_excess = WENT_BACK, back

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
 
-#: What is looked at, in this order, all in units of the stream: the value, its level over the last few points,
+#: The signals, in this order, all in units of the stream: the value, its level over the last few points,
 #: short levels against longer ones, the value against the level of tens of points, and against its time of day.
 SIGNALS = ("value", "level", "shift", "trend", "residual", "phase")
 N_SIGNALS = len(SIGNALS)

@@ -70,8 +70,8 @@ N_FORECASTS = N_LEVEL_FORECASTS + 1
 LEVEL_GAINS = (0.1, 0.02, 0.005)
 N_LEVELS = len(LEVEL_GAINS)
 #: Gains of the levels that novelty is seen in, where nothing is held back.
-PLAIN_GAINS = (0.3, 0.1, 0.05, 0.02, 0.005)
-N_PLAIN = len(PLAIN_GAINS)
+NOVELTY_GAINS = (0.3, 0.1, 0.05, 0.02, 0.005)
+N_NOVELTY_LEVELS = len(NOVELTY_GAINS)
 #: Gain of the level of the long run, season and all.
 LONG_GAIN = 0.002
 #: Gain of the mean residual and the mean change of the last points.
@@ -106,8 +106,8 @@ EXPECTED, ABOVE, BELOW, OFF_FORECAST, OFF_LEVEL, STRANGENESS, RUN, GROWTH, UNRES
 #: Gain of that share.
 UNREST_GAIN = 0.05
 
-#: Room to work in, so that no step has to ask for memory; the first three are what ``observe`` gives.
-ROOM_FIELDS = [
+#: Scratch arrays of one reading, so that no step has to ask for memory; the first three are what ``observe`` gives.
+BUFFER_FIELDS = [
     ("surprises", "f8", (N_FEATURES,)),  # how surprising each deviation is, -ln of a share, at least 0
     ("novelties", "f8", (N_SIGNALS,)),  # how far each signal is from all it was before, in radii, at least 0
     ("outlook", "f8", (N_OUTLOOK,)),
@@ -139,7 +139,7 @@ FEATURES_DTYPE = np.dtype(
         ("errors", "f8", (N_FORECASTS,)),
         ("long_level", "f8"),
         ("levels", "f8", (N_LEVELS,)),
-        ("plain", "f8", (N_PLAIN,)),
+        ("novelty_levels", "f8", (N_NOVELTY_LEVELS,)),
         ("spread", "f8"),
         ("motion", "f8"),
         ("usual_distances", "f8", (2,)),
@@ -184,7 +184,7 @@ def scaled(state: Record, value: float) -> float:
 
 
 @compiled
-def _begin(state: Record, room: Record) -> None:
+def _begin(state: Record, buffers: Record) -> None:
     """Set everything that starts from the first readings, then learn them in their order."""
     _set_unit(state)
     first = min(max(scaled(state, state.buffer[0]), -FIRST_REACH), FIRST_REACH)
@@ -201,15 +201,15 @@ def _begin(state: Record, room: Record) -> None:
         state.run_tail[k] = FIRST_DEVIATIONS[EXTREME] * TAIL_START[k]
     begin_season(state)
     begin_band(state)
-    room.rate = 0.001
+    buffers.rate = 0.001
     for i in range(WARM_UP):
         y = scaled(state, state.buffer[i])
-        hold_against_band(state, y, _forecast(state), room)
-        y = room.bounded
-        _deviate(state, y, 0.0, np.nan, room)
-        _signal(state, y, np.nan, room)
+        hold_against_band(state, y, _forecast(state), buffers)
+        y = buffers.bounded
+        _deviate(state, y, 0.0, np.nan, buffers)
+        _signal(state, y, np.nan, buffers)
         # the readings' times were not kept
-        _learn(state, y, np.nan, room)
+        _learn(state, y, np.nan, buffers)
     begin_habits(state, scaled(state, state.buffer[WARM_UP - 1]))
 
 
@@ -234,12 +234,12 @@ def _usual(state: Record, time: float) -> float:
 
 
 @compiled
-def _deviate(state: Record, y: float, gap: float, usual: float, room: Record) -> None:
+def _deviate(state: Record, y: float, gap: float, usual: float, buffers: Record) -> None:
     """Fill in how far a value is off, feature by feature, NaN where unknown, and how surprising that is.
 
     Takes the value into the ring and learns no more.
     """
-    deviations = room.deviations
+    deviations = buffers.deviations
     r = y - seasonal(state)
     residual = abs(y - _forecast(state))
     deviations[RESIDUAL] = residual
@@ -252,33 +252,33 @@ def _deviate(state: Record, y: float, gap: float, usual: float, room: Record) ->
     deviations[CALM] = 1.0 / (motion + FINEST_CHANGE)
     deviations[REPEAT] = state.repeat + 1.0 if y == state.last else 0.0
     deviations[PHASE] = abs(y - usual)
-    clean = np.nan if room.is_alone else y
-    hold_against_past(state, y, clean, residual, 3.0 * state.tails[EXTREME, 1], room.distances)
-    deviations[SHAPE] = room.distances[1]
+    clean = np.nan if buffers.is_alone else y
+    hold_against_past(state, y, clean, residual, 3.0 * state.tails[EXTREME, 1], buffers.distances)
+    deviations[SHAPE] = buffers.distances[1]
     deviations[GAP] = gap
     for f in range(N_FEATURES):
-        room.surprises[f] = surprise(deviations[f], state.tails[f]) if deviations[f] == deviations[f] else 0.0
+        buffers.surprises[f] = surprise(deviations[f], state.tails[f]) if deviations[f] == deviations[f] else 0.0
 
 
 @compiled
-def _plain_level(state: Record, k: int, y: float, share: float) -> float:
+def _novelty_level(state: Record, k: int, y: float, share: float) -> float:
     """A level with the next value, which is at least such a share of it."""
-    level: float = state.plain[k] + max(PLAIN_GAINS[k], share) * (y - state.plain[k])
+    level: float = state.novelty_levels[k] + max(NOVELTY_GAINS[k], share) * (y - state.novelty_levels[k])
     return level
 
 
 @compiled
-def _signal(state: Record, y: float, usual: float, room: Record) -> None:
+def _signal(state: Record, y: float, usual: float, buffers: Record) -> None:
     """Fill in what novelty is looked for in, NaN where unknown, and how near that comes to what it was before."""
-    signals = room.signals
+    signals = buffers.signals
     share = 1.0 / (state.count + 1.0)
     signals[novelty.VALUE] = y
-    signals[novelty.LEVEL] = _plain_level(state, 0, y, share)
-    signals[novelty.SHIFT] = signals[novelty.LEVEL] - _plain_level(state, 3, y, share)
-    signals[novelty.TREND] = _plain_level(state, 1, y, share) - _plain_level(state, 4, y, share)
-    signals[novelty.RESIDUAL] = y - state.plain[2] if state.count else 0.0
+    signals[novelty.LEVEL] = _novelty_level(state, 0, y, share)
+    signals[novelty.SHIFT] = signals[novelty.LEVEL] - _novelty_level(state, 3, y, share)
+    signals[novelty.TREND] = _novelty_level(state, 1, y, share) - _novelty_level(state, 4, y, share)
+    signals[novelty.RESIDUAL] = y - state.novelty_levels[2] if state.count else 0.0
     signals[novelty.PHASE] = y - usual
-    hold_against_centres(state, signals, room.nearest)
+    hold_against_centres(state, signals, buffers.nearest)
 
 
 @compiled
@@ -300,8 +300,8 @@ def _follow_run(state: Record, off: float, residual: float) -> None:
     else:
         state.run = 1.0 if off > 0.0 else -1.0
         state.run_start = abs(off)
-    known = surprise(abs(off), state.run_tail)
-    learn_tail(state.run_tail, abs(off), known, gains_of(state.run_count, 1.0, 1.0), 0.01, FAR_WEIGHT)
+    surprise_now = surprise(abs(off), state.run_tail)
+    learn_tail(state.run_tail, abs(off), surprise_now, gains_of(state.run_count, 1.0, 1.0), 0.01, FAR_WEIGHT)
     state.run_count += 1.0
     is_outside = residual > state.tails[RESIDUAL, 0]
     state.unrest += UNREST_GAIN * ((1.0 if is_outside else 0.0) - state.unrest)
@@ -356,24 +356,24 @@ def _learn_forecasts(state: Record, r: float, reach: float, is_outlier: bool) ->
 
 
 @compiled
-def _learn_levels(state: Record, y: float, residual: float, reach: float, room: Record) -> None:
+def _learn_levels(state: Record, y: float, residual: float, reach: float, buffers: Record) -> None:
     """Bring levels, spread and motion up to a value; one that stands out alone tells nothing of most of them."""
     share = 1.0 / (float(state.count) + 2.0)
-    if not room.is_alone:
+    if not buffers.is_alone:
         r = y - seasonal(state)
         for k in range(N_LEVELS):
             state.levels[k] += max(LEVEL_GAINS[k], share) * _held_to(r - state.levels[k], reach)
         state.spread += SPREAD_GAIN * (min(residual, reach) - state.spread)
-    for k in range(N_PLAIN):
-        state.plain[k] = _plain_level(state, k, y, 1.0 / (float(state.count) + 1.0))
+    for k in range(N_NOVELTY_LEVELS):
+        state.novelty_levels[k] = _novelty_level(state, k, y, 1.0 / (float(state.count) + 1.0))
     state.long_level += max(LONG_GAIN, share) * _held_to(y - state.long_level, state.tails[EXTREME, 2])
     state.motion += SPREAD_GAIN * (min(abs(y - state.last), state.tails[CHANGE, 2]) - state.motion)
 
 
 @compiled
-def _learn_tails(state: Record, room: Record) -> None:
+def _learn_tails(state: Record, buffers: Record) -> None:
     """Let each deviation's quantiles learn it."""
-    deviations = room.deviations
+    deviations = buffers.deviations
     count = -1.0
     gains = (0.0, 0.0, 0.0)
     for f in range(N_FEATURES):
@@ -381,25 +381,25 @@ def _learn_tails(state: Record, room: Record) -> None:
             if state.tail_counts[f] != count:  # most have learned as much as the one before
                 count = state.tail_counts[f]
                 gains = gains_of(count, 1.0, 1.0)
-            learn_tail(state.tails[f], deviations[f], room.surprises[f], gains, FINEST[f], FAR_WEIGHT)
+            learn_tail(state.tails[f], deviations[f], buffers.surprises[f], gains, FINEST[f], FAR_WEIGHT)
             state.tail_counts[f] += 1.0
 
 
 @compiled
-def _learn(state: Record, y: float, time: float, room: Record) -> None:
+def _learn(state: Record, y: float, time: float, buffers: Record) -> None:
     level = _forecast(state) - seasonal(state)
     off = y - _forecast(state)
-    has_jumped = learn_band(state, y, level, room.rate, room)
-    _learn_tails(state, room)
+    has_jumped = learn_band(state, y, level, buffers.rate, buffers)
+    _learn_tails(state, buffers)
     for k in range(N_SIGNALS):
-        if room.signals[k] == room.signals[k]:
-            learn_novelty(state, k, room.signals[k], room.nearest[k])
+        if buffers.signals[k] == buffers.signals[k]:
+            learn_novelty(state, k, buffers.signals[k], buffers.nearest[k])
     for k in range(2):
-        _learn_distance(state, k, room.distances[k])
+        _learn_distance(state, k, buffers.distances[k])
     reach = CLIP * scale_now(state)
-    _learn_forecasts(state, y - seasonal(state), reach, bool(room.is_alone))
-    _learn_levels(state, y, room.deviations[RESIDUAL], reach, room)
-    state.repeat = room.deviations[REPEAT]
+    _learn_forecasts(state, y - seasonal(state), reach, bool(buffers.is_alone))
+    _learn_levels(state, y, buffers.deviations[RESIDUAL], reach, buffers)
+    state.repeat = buffers.deviations[REPEAT]
     state.last = y
     learn_clock(state, time, y)
     if has_jumped:
@@ -408,11 +408,11 @@ def _learn(state: Record, y: float, time: float, room: Record) -> None:
     if state.old_age == OLD_LEVEL:  # after so many points a new level is the usual one
         state.levels[:] = level
     season_before = state.season
-    if room.is_alone:
-        if learn_outlier(state, off, state.far_share, room.reach):
+    if buffers.is_alone:
+        if learn_outlier(state, off, state.far_share, buffers.reach):
             _relevel(state)
     else:
-        _go_on(state, y, level, reach, room.reach)
+        _go_on(state, y, level, reach, buffers.reach)
     if not is_same_season(state.season, season_before):
         forget_sizes(state)
 
@@ -479,7 +479,7 @@ def _pass_over(state: Record, readings: int, distances: NDArray[np.float64]) -> 
 
 
 @compiled
-def observe(state: Record, value: float, time: float, rate: float, room: Record) -> bool:
+def observe(state: Record, value: float, time: float, rate: float, buffers: Record) -> bool:
     """Take the next reading: fill in how surprising and how new it is and what was expected, then learn it.
 
     Parameters
@@ -490,7 +490,7 @@ def observe(state: Record, value: float, time: float, rate: float, room: Record)
         The reading, NaN where it is missing; seconds, NaN where unknown.
     rate : float
         Share of normal values that lie outside the band, in (0, 0.5).
-    room : record with ROOM_FIELDS
+    buffers : record with BUFFER_FIELDS
         Output: its surprises, novelties and outlook; for the latter see EXPECTED and what follows it.
 
     Returns
@@ -505,64 +505,64 @@ def observe(state: Record, value: float, time: float, rate: float, room: Record)
             state.buffer[state.warm] = value
             state.warm += 1
             if state.warm == WARM_UP:
-                _begin(state, room)
+                _begin(state, buffers)
         return False
-    surprises, outlook = room.surprises, room.outlook
+    surprises, outlook = buffers.surprises, buffers.outlook
     if late >= 0.5 and state.jitter < 0.2:
-        _pass_over(state, int(min(late + 0.5, 1e6)), room.distances)
+        _pass_over(state, int(min(late + 0.5, 1e6)), buffers.distances)
     forecast = _forecast(state)
     gap = state.missing + late + (1.0 if is_missing else 0.0)
     surprises[:] = 0.0
-    room.novelties[:] = 0.0
+    buffers.novelties[:] = 0.0
     outlook[EXPECTED] = state.zero + state.unit * forecast
     look_at_band(state, rate)
-    room.rate = rate
+    buffers.rate = rate
     outlook[ABOVE] = state.unit * half_width(state, 0)
     outlook[BELOW] = state.unit * half_width(state, 1)
     outlook[OFF_FORECAST:] = 0.0
-    miss_readings(state, gap, room)
-    # a missing reading is not held against the band: what the room says of another one is not its own
-    room.is_far = room.is_alone = room.is_outlier = room.is_foreseen = room.is_back = room.is_echo = 0
+    miss_readings(state, gap, buffers)
+    # a missing reading is not held against the band: what the buffers say of another one is not its own
+    buffers.is_far = buffers.is_alone = buffers.is_outlier = buffers.is_foreseen = buffers.is_back = buffers.is_echo = 0
     surprises[GAP] = surprise(gap, state.tails[GAP])
     if is_missing:
         state.missing += 1.0
         gains = gains_of(state.tail_counts[GAP], 1.0, 1.0)
         learn_tail(state.tails[GAP], gap, surprises[GAP], gains, FINEST[GAP], FAR_WEIGHT)
         state.tail_counts[GAP] += 1.0
-        _pass_over(state, 1, room.distances)
+        _pass_over(state, 1, buffers.distances)
     else:
         state.missing = 0.0
-        _take(state, scaled(state, value), time, gap, room)
+        _take(state, scaled(state, value), time, gap, buffers)
     outlook[SEASON] = state.season
     return True
 
 
 @compiled
-def _take(state: Record, y: float, time: float, gap: float, room: Record) -> None:
+def _take(state: Record, y: float, time: float, gap: float, buffers: Record) -> None:
     """The way of a reading that is there: looked at, then learned."""
-    deviations, outlook, distances = room.deviations, room.outlook, room.distances
+    deviations, outlook, distances = buffers.deviations, buffers.outlook, buffers.distances
     usual = _usual(state, time)
     outlook[OFF_FORECAST] = y - _forecast(state)
     off = y - seasonal(state) - state.levels[2]
     outlook[OFF_LEVEL] = off
-    hold_against_band(state, y, _forecast(state), room)
-    hold_against_habits(state, y, room)
+    hold_against_band(state, y, _forecast(state), buffers)
+    hold_against_habits(state, y, buffers)
     if abs(y - state.long_level) > state.tails[EXTREME, 2]:  # where the stream never is, or hardly ever
-        y = room.bounded
-    _deviate(state, y, gap, usual, room)
-    _signal(state, y, usual, room)
+        y = buffers.bounded
+    _deviate(state, y, gap, usual, buffers)
+    _signal(state, y, usual, buffers)
     for k in range(N_SIGNALS):
-        if room.signals[k] == room.signals[k]:
-            new = novelty_of(room.nearest[k], state.radii[k])
-            # what is on its way back has been told already
-            room.novelties[k] = new if new >= state.novelties[k] else 0.0
+        if buffers.signals[k] == buffers.signals[k]:
+            new = novelty_of(buffers.nearest[k], state.radii[k])
+            # what is on its way back has been reported already
+            buffers.novelties[k] = new if new >= state.novelties[k] else 0.0
             state.novelties[k] = new
     outlook[STRANGENESS] = _strangeness(state, 0, distances[0]) + LONGER * _strangeness(state, 1, distances[1])
     _follow_run(state, off, deviations[RESIDUAL])
     outlook[RUN] = state.run
     outlook[GROWTH] = abs(off) / state.run_start if state.run else 0.0
     outlook[UNREST] = state.unrest
-    _learn(state, y, time, room)
+    _learn(state, y, time, buffers)
 
 
 def new_state(n: int = 1) -> NDArray[np.void]:

@@ -32,7 +32,7 @@ RANGES: dict[str, tuple[object, object]] = {
     "slot": (-1, SLOTS - 1),
     "centres_used": (0, CENTRES),
     # of what stands around the features
-    "alive": (-(2**62), MOST_COUNTED),  # judging.decide.NEVER
+    "alive": (-(2**62), MOST_COUNTED),  # judging.decide.NO_POINT
     "reason": (0, len(REASONS) - 1),
 }
 

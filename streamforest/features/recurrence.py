@@ -23,7 +23,7 @@ EVIDENCE, REGULAR = 10.0, 0.6
 OUTLIER, USUAL, NEW_LEVEL = range(3)
 #: Excursions as large as one, and larger ones, are outliers as a rule where this share of them were: of a device's
 #: or a job's hardly any is, of those on the simulated streams nearly all are. Where points stand out at random with
-#: share q, q^2 of the excursions have three points or more; 1.5 is room for its error.
+#: share q, q^2 of the excursions have three points or more; 1.5 allows for its error.
 ISOLATED, BY_CHANCE = 0.8, 1.5
 #: So they are where others come at less than this share of the points; points that it remembers.
 RARE, RARE_MEMORY = 0.0015, 2000.0

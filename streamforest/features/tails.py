@@ -18,7 +18,7 @@ TAIL_PRIOR = (10.0, 40.0, 400.0)
 TAIL_DENSITIES = tuple(share * -math.log(share) for share in TAIL_SHARES)
 #: Where the quantiles of a deviation start, in multiples of the first.
 TAIL_START = (1.0, 2.0, 3.2)
-#: A surprise above this is an anomaly's rather than the tail's, and weighs so much in the tail.
+#: A surprise above this counts as an anomaly, and is learned with FAR_WEIGHT.
 FAR = 9.0
 FAR_WEIGHT = 0.1
 #: The way from the second quantile to the third, in ways from the first to the second: 0.7 for a Gaussian, 1
@@ -88,7 +88,7 @@ def gains_of(count: float, memory: float, prior: float) -> tuple[float, float, f
 def learn_tail(
     tail: NDArray[np.float64],
     deviation: float,
-    known: float,
+    surprise_now: float,
     gains: tuple[float, float, float],
     finest: float,
     far_weight: float,
@@ -101,7 +101,7 @@ def learn_tail(
         The quantiles, rising; changed in place.
     deviation : float
         At least 0.
-    known : float
+    surprise_now : float
         Its :func:`surprise`.
     gains : tuple of three float
         See :func:`gains_of`.
@@ -110,7 +110,7 @@ def learn_tail(
     far_weight : float
         Weight of a deviation that is farther out than FAR, in the second and third quantile.
     """
-    is_far = known > FAR
+    is_far = surprise_now > FAR
     for k in range(3):
         share = TAIL_SHARES[k]
         # an anomaly tells little of how far normal values go; if it comes to stay, the first quantile follows

@@ -18,9 +18,9 @@ N_VECTOR = len(VECTOR_NAMES)
 STRANGENESS, MEAN, HIGHEST = range(features.N_FEATURES, features.N_FEATURES + 3)
 LARGEST = float(np.finfo(np.float64).max)
 
-#: Room to work in, the vector made there, and whether there is one.
-ROOM_DTYPE = np.dtype([*features.ROOM_FIELDS, ("vector", "f4", (N_VECTOR,)), ("is_known", "i8")])
-Room: TypeAlias = Record
+#: Scratch arrays of one reading, the vector made there, and whether there is one.
+BUFFERS_DTYPE = np.dtype([*features.BUFFER_FIELDS, ("vector", "f4", (N_VECTOR,)), ("has_vector", "i8")])
+Buffers: TypeAlias = Record
 
 
 @compiled
@@ -52,26 +52,26 @@ def _held(value: float) -> float:
 
 
 @compiled
-def new_rooms(n: int = 1) -> NDArray[np.void]:
-    """Rooms of ROOM_DTYPE for n readings, shape (n,): a record alone would not keep its memory."""
-    return np.zeros(n, dtype=ROOM_DTYPE)
+def new_buffers(n: int = 1) -> NDArray[np.void]:
+    """Buffers of BUFFERS_DTYPE for n readings, shape (n,): a record alone would not keep its memory."""
+    return np.zeros(n, dtype=BUFFERS_DTYPE)
 
 
 @compiled
-def look(state: Record, value: float, time: float, rate: float, room: Room) -> None:
-    """Take the next reading: fill in the room's vector and all it is made of, and whether they are known.
+def look(state: Record, value: float, time: float, rate: float, buffers: Buffers) -> None:
+    """Take the next reading: fill in the buffers' vector and all it is made of, and whether there is one.
 
     Parameters
     ----------
     state : record of features.FEATURES_DTYPE
     value, time, rate : float
         As in ``features.observe``.
-    room : record of ROOM_DTYPE
+    buffers : record of BUFFERS_DTYPE
         Output.
     """
-    room.is_known = features.observe(state, value, time, rate, room)
-    if room.is_known:
-        vectorise(room.surprises, room.outlook[features.STRANGENESS], room.vector)
+    buffers.has_vector = features.observe(state, value, time, rate, buffers)
+    if buffers.has_vector:
+        vectorise(buffers.surprises, buffers.outlook[features.STRANGENESS], buffers.vector)
 
 
 @compiled
@@ -88,10 +88,10 @@ def describe_stream(
     states: Records, values: NDArray[np.float64], times: NDArray[np.float64], vectors: NDArray[np.float32]
 ) -> None:
     """The vectors that the forest is fitted on, shape (n, len(VECTOR_NAMES)); NaN during the warm-up."""
-    rooms = new_rooms()
+    scratch = new_buffers()
     for i in range(values.size):
-        room = rooms[0]
-        if features.observe(states[0], values[i], times[i], 0.001, room):
-            vectorise(room.surprises, room.outlook[features.STRANGENESS], vectors[i])
+        buffers = scratch[0]
+        if features.observe(states[0], values[i], times[i], 0.001, buffers):
+            vectorise(buffers.surprises, buffers.outlook[features.STRANGENESS], vectors[i])
         else:
             vectors[i] = np.nan

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Record, Records, compiled
 from streamforest.features.observe import FARTHEST, WARM_UP, new_state, observe
-from streamforest.features.vector import new_rooms
+from streamforest.features.vector import new_buffers
 
 #: Points of a window, the newest among them.
 WINDOW = 32
@@ -30,7 +30,7 @@ WINDOWS_DTYPE = np.dtype(
     [
         ("taken", "i8"),  # readings, missing ones among them
         ("past", "f8", (N_SCALES, WINDOW - 1)),  # from the oldest to the newest; NaN where unknown
-        ("known", "f8", (N_SCALES,)),  # points that level and spread are made of
+        ("points", "f8", (N_SCALES,)),  # points that level and spread are made of
         ("level", "f8", (N_SCALES,)),
         ("deviation", "f8", (N_SCALES,)),
         ("sums", "f8", (N_SCALES,)),  # of the readings since the newest point, and how many
@@ -97,14 +97,14 @@ def push(windows: Record, k: int, y: float) -> None:
     windows.past[k, WINDOW - 2] = y
     if y != y:
         return
-    gain = max(GAIN, 1.0 / (windows.known[k] + 1.0))
+    gain = max(GAIN, 1.0 / (windows.points[k] + 1.0))
     off = y - windows.level[k]
-    if windows.known[k] >= REACH_AFTER:
+    if windows.points[k] >= REACH_AFTER:
         reach = REACH * spread(windows, k)
         off = min(max(off, -reach), reach)
     windows.level[k] += gain * off
     windows.deviation[k] += gain * (abs(off) - windows.deviation[k])
-    windows.known[k] += 1.0
+    windows.points[k] += 1.0
 
 
 @compiled
@@ -116,7 +116,7 @@ def _windows_of(
         y = scaled(values[i], zero, unit)
         if add_up(record, k, y):
             newest = next_point(record, k)
-            if record.known[k] >= WARM_UP:
+            if record.points[k] >= WARM_UP:
                 look_back(record, k, out[row])
                 off = (newest - record.level[k]) / spread(record, k)
                 out[row, WINDOW - 1] = np.float32(min(max(off, -MOST), MOST)) if off == off else np.float32(np.nan)
@@ -142,9 +142,9 @@ def windows_of(values: NDArray[np.float64], k: int) -> NDArray[np.float32]:
         In spreads from the level, both as they were before the newest point; NaN where unknown.
     """
     state = new_state()
-    room = new_rooms()[0]
+    buffers = new_buffers()[0]
     for value in values[np.isfinite(values)][:WARM_UP]:
-        observe(state[0], value, np.nan, 0.001, room)
+        observe(state[0], value, np.nan, 0.001, buffers)
     out = np.empty((values.size // SCALES[k], WINDOW), dtype=np.float32)
     unit = float(state["unit"][0])
     rows = _windows_of(new_windows(), values, k, float(state["zero"][0]), unit, out) if unit > 0.0 else 0

@@ -12,15 +12,15 @@ from streamforest.compiled import Record, Records, compiled
 from streamforest.features.ranges import check_records
 from streamforest.judging import threshold
 from streamforest.judging.rules import (
-    DIARY_DTYPE,
     LEAST_ALARM_RATE,
     MOST_ALARM_RATE,
     NO_RULES,
+    RULE_STATE_DTYPE,
     RuleNumbers,
     Rules,
-    is_held_back,
+    is_suppressed,
     may_begin,
-    new_diaries,
+    new_rule_states,
     note_time,
     wanted_rate,
 )
@@ -31,24 +31,24 @@ from streamforest.verdicts.episodes import UNUSUAL
 
 #: Where a stream stands, beside what its detector remembers: the next index, the last episode, the last point that
 #: kept it alive, and what the alarm rules remember.
-COURSE_DTYPE = np.dtype([("index", "i8"), ("episode", "i8"), ("alive", "i8"), ("diary", DIARY_DTYPE)])
+POSITION_DTYPE = np.dtype([("index", "i8"), ("episode", "i8"), ("alive", "i8"), ("rule_state", RULE_STATE_DTYPE)])
 
 INFINITE = "value is {}, allowed are finite numbers and NaN for a missing reading"
-NEVER = -(2**62)  # index of that point where there was none
+NO_POINT = -(2**62)  # index of that point where there was none
 
 
-def new_courses(n: int = 1) -> NDArray[np.void]:
-    """Fresh courses of COURSE_DTYPE for n streams, shape (n,)."""
-    courses = np.zeros(n, dtype=COURSE_DTYPE)
-    courses["alive"] = NEVER
-    courses["diary"] = new_diaries(n)
-    return courses
+def new_positions(n: int = 1) -> NDArray[np.void]:
+    """Fresh positions of POSITION_DTYPE for n streams, shape (n,)."""
+    positions = np.zeros(n, dtype=POSITION_DTYPE)
+    positions["alive"] = NO_POINT
+    positions["rule_state"] = new_rule_states(n)
+    return positions
 
 
 @compiled
-def open_verdict(course: Record, value: float, time: float, verdict: Record) -> None:
+def open_verdict(position: Record, value: float, time: float, verdict: Record) -> None:
     """Begin the verdict of the next reading: all that is unknown is NaN."""
-    verdict.index = course.index
+    verdict.index = position.index
     verdict.time = time
     verdict.value = value
     verdict.label = UNLABELLED
@@ -57,13 +57,13 @@ def open_verdict(course: Record, value: float, time: float, verdict: Record) -> 
     verdict.reason = 0
     verdict.score = verdict.threshold = verdict.p_value = np.nan
     verdict.expected = verdict.lower = verdict.upper = np.nan
-    note_time(course.diary, course.index, time)
-    course.index += 1
+    note_time(position.rule_state, position.index, time)
+    position.index += 1
 
 
 @compiled
 def decide(
-    course: Record,
+    position: Record,
     tail: Record,
     scores: NDArray[np.float64],
     surprises: NDArray[np.float64],
@@ -71,7 +71,7 @@ def decide(
     rules: RuleNumbers,
     score: float,
     excess: float,
-    is_plain: bool,
+    is_evident: bool,
     verdict: Record,
 ) -> None:
     """Hold a score against the limit that was known before it, learn it, and go by the alarm rules.
@@ -80,7 +80,7 @@ def decide(
 
     Parameters
     ----------
-    course, tail : records of COURSE_DTYPE and THRESHOLD_DTYPE
+    position, tail : records of POSITION_DTYPE and THRESHOLD_DTYPE
         Of the stream.
     scores, surprises : float64 arrays, shape (n,)
         What a score says of a normal point: both rising, see ``model_file.Model.calibration``.
@@ -93,13 +93,13 @@ def decide(
     excess : float
         Of an outlier, how many times as far off as the edge of the band it is, above 1; 0 for other points. An outlier
         is an anomaly whatever its score, and the limit does not learn it.
-    is_plain : bool
+    is_evident : bool
         Whether the value lies outside its band or something else about it is plainly unusual. Where neither is so, it
         is no anomaly: what is back to normal may still have a high score, as the last points have.
     verdict : record of VERDICT_DTYPE
         Output, opened by :func:`open_verdict`, with ``expected`` filled in.
     """
-    rate = wanted_rate(course.diary, rules, rate)
+    rate = wanted_rate(position.rule_state, rules, rate)
     limit = threshold.limit(tail, rate)
     surprise = threshold.interpolate(score, scores, surprises)
     verdict.score = score
@@ -108,7 +108,7 @@ def decide(
     if excess > 0.0:
         # it needs no score: the limit is what it has
         verdict.threshold = min(verdict.threshold, 0.999 * score)
-    elif not is_plain:
+    elif not is_evident:
         verdict.threshold = max(verdict.threshold, score)
     verdict.is_anomaly = verdict.score > verdict.threshold
     p = threshold.p_value(tail, surprise, limit, rate)
@@ -118,39 +118,39 @@ def decide(
     verdict.p_value = min(p, rate * (1.0 - 1e-12)) if verdict.is_anomaly else max(p, rate)
     if excess == 0.0:
         threshold.learn(tail, surprise, limit, rate, verdict.is_anomaly)
-    if is_held_back(rules, verdict.value, verdict.expected):
+    if is_suppressed(rules, verdict.value, verdict.expected):
         verdict.is_anomaly = False
     else:
-        follow_episode(course, rules, verdict)
+        follow_episode(position, rules, verdict)
 
 
 @compiled
-def follow_episode(course: Record, rules: RuleNumbers, verdict: Record) -> None:
+def follow_episode(position: Record, rules: RuleNumbers, verdict: Record) -> None:
     """Number an anomalous point's episode; where it would begin one that may not begin, it is no anomaly.
 
     A point that is no anomaly and yet unusual begins no episode, and keeps one alive that has not ended.
     """
-    is_alive = verdict.index - course.alive <= rules.cool_down + 1
+    is_alive = verdict.index - position.alive <= rules.cool_down + 1
     if not verdict.is_anomaly:
         if is_alive and verdict.p_value < UNUSUAL:
-            course.alive = verdict.index
+            position.alive = verdict.index
         return
     if not is_alive:
-        if not may_begin(course.diary, rules):
+        if not may_begin(position.rule_state, rules):
             verdict.is_anomaly = False
             verdict.episode = verdict.reason = 0
             return
-        course.episode += 1
-    course.alive = verdict.index
-    verdict.episode = course.episode
+        position.episode += 1
+    position.alive = verdict.index
+    verdict.episode = position.episode
 
 
 @compiled
-def renumber(courses: Records, rules: RuleNumbers, verdicts: Records) -> None:
+def renumber(positions: Records, rules: RuleNumbers, verdicts: Records) -> None:
     """Number the episodes of verdicts, shape (n,), that several detectors gave, by the rule that each goes by."""
     for i in range(verdicts.size):
-        note_time(courses[0].diary, verdicts[i].index, verdicts[i].time)
-        follow_episode(courses[0], rules, verdicts[i])
+        note_time(positions[0].rule_state, verdicts[i].index, verdicts[i].time)
+        follow_episode(positions[0], rules, verdicts[i])
 
 
 class CompiledDetector(ABC):

@@ -82,9 +82,9 @@ def weigh(
     local = max(local, STILL_SHARE * stillness)
     state.recent += max(RECENT_GAIN, 1.0 / (state.points + 1.0)) * (local - state.recent)
     local = (1.0 - RECENT_SHARE) * local + RECENT_SHARE * state.recent
-    known = surprise(local, state.tail)
-    rarity = SURPRISE_BEND * np.log1p(known / SURPRISE_BEND)
-    learn_tail(state.tail, local, known, gains_of(state.points, TAIL_MEMORY, TAIL_PRIOR), TAIL_FINEST, 1.0)
+    surprise_now = surprise(local, state.tail)
+    rarity = SURPRISE_BEND * np.log1p(surprise_now / SURPRISE_BEND)
+    learn_tail(state.tail, local, surprise_now, gains_of(state.points, TAIL_MEMORY, TAIL_PRIOR), TAIL_FINEST, 1.0)
     new = 0.0
     for k in range(novelties.size):
         if novelties[k] > 0.0:  # it seldom is

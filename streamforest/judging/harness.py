@@ -12,15 +12,15 @@ from streamforest.compiled import Record, compiled
 from streamforest.features import observe as features
 from streamforest.features.season import LONGEST_SEASON
 from streamforest.features.tails import FAR_WEIGHT, TAIL_START, gains_of, learn_tail, surprise
-from streamforest.features.vector import N_VECTOR, Room, look, new_rooms, tell_expected
+from streamforest.features.vector import N_VECTOR, Buffers, look, new_buffers, tell_expected
 from streamforest.judging import threshold
-from streamforest.judging.decide import COURSE_DTYPE, CompiledDetector, decide, new_courses, open_verdict
+from streamforest.judging.decide import POSITION_DTYPE, CompiledDetector, decide, new_positions, open_verdict
 from streamforest.judging.reasons import own_reason, side_of_band, tell_why
 from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules
 from streamforest.protocols import State, Verdicts
 from streamforest.state import joined, part_of
 
-#: Scores that are looked at before one is told: they give the scale's zero and unit.
+#: Scores that are seen before the first verdict: they give the scale's zero and unit.
 LEAST_SCORES = 50
 #: Below this the unit does not fall: a scorer that says the same of everything says nothing.
 FINEST_UNIT = 1e-9
@@ -34,7 +34,7 @@ HALF, FARTHEST, KNOTS = 5.0, 60.0, 601
 #: What is remembered of a stream, beside what its scorer remembers.
 HARNESS_DTYPE = np.dtype(
     [
-        ("course", COURSE_DTYPE),
+        ("position", POSITION_DTYPE),
         ("features", features.FEATURES_DTYPE),
         ("scored", "i8"),  # scores seen so far
         ("first", "f8", (LEAST_SCORES,)),
@@ -50,7 +50,7 @@ HARNESS_DTYPE = np.dtype(
 def new_harness(n: int = 1) -> NDArray[np.void]:
     """Fresh records of HARNESS_DTYPE for n streams, shape (n,)."""
     records = np.zeros(n, dtype=HARNESS_DTYPE)
-    records["course"] = new_courses(n)
+    records["position"] = new_positions(n)
     records["features"] = features.new_state(n)
     records["threshold"] = threshold.new_thresholds(n)
     return records
@@ -63,13 +63,13 @@ def calibration() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 @compiled
-def begin(record: Record, value: float, time: float, rate: float, room: Room, verdict: Record) -> bool:
-    """Take the next reading: open its verdict, and fill the room's vector; returns whether that is known."""
-    open_verdict(record.course, value, time, verdict)
-    look(record.features, value, time, rate, room)
-    if room.is_known:
-        tell_expected(room.outlook, verdict)
-    return bool(room.is_known)
+def begin(record: Record, value: float, time: float, rate: float, buffers: Buffers, verdict: Record) -> bool:
+    """Take the next reading: open its verdict, and fill in the buffers' vector; returns whether there is one."""
+    open_verdict(record.position, value, time, verdict)
+    look(record.features, value, time, rate, buffers)
+    if buffers.has_vector:
+        tell_expected(buffers.outlook, verdict)
+    return bool(buffers.has_vector)
 
 
 @compiled
@@ -95,19 +95,19 @@ def _rarity(record: Record, raw: float) -> float:
 
 
 @compiled
-def fill_sight(record: Record, room: Room, sight: NDArray[np.float32]) -> None:
-    """What a scorer sees, as :func:`begin` left it: the room's vector, and behind it the newest values.
+def fill_sight(record: Record, buffers: Buffers, sight: NDArray[np.float32]) -> None:
+    """What a scorer sees, as :func:`begin` left it: the buffers' vector, and behind it the newest values.
 
     Parameters
     ----------
     record : record of HARNESS_DTYPE
-    room : Room
+    buffers : Buffers
     sight : float32 array, shape (N_VECTOR + n,)
         Output; n values, at most WARM_UP, in the stream's unit from its zero, the newest last. Where a reading is
         missing the forecast stands in for it.
     """
     n = sight.size - N_VECTOR
-    sight[:N_VECTOR] = room.vector
+    sight[:N_VECTOR] = buffers.vector
     newest = (record.features.count - 1) % LONGEST_SEASON + LONGEST_SEASON
     sight[N_VECTOR:] = record.features.ring[newest - n + 1 : newest + 1]
 
@@ -120,7 +120,7 @@ def conclude(
     surprises: NDArray[np.float64],
     rate: float,
     rules: RuleNumbers,
-    room: Room,
+    buffers: Buffers,
     verdict: Record,
 ) -> None:
     """Make a verdict of a scorer's score: how rare it is among this stream's own scores decides.
@@ -136,7 +136,7 @@ def conclude(
         Wanted alarm rate.
     rules : RuleNumbers
         What else a point needs to be an alarm.
-    room : Room
+    buffers : Buffers
         As :func:`begin` left it.
     verdict : record of VERDICT_DTYPE
         Output, opened by :func:`begin`.
@@ -150,12 +150,21 @@ def conclude(
             _begin_scale(record)
         return
     rarity = _rarity(record, raw)
-    own = own_reason(room.surprises, room.outlook, side_of_band(verdict))
+    own = own_reason(buffers.surprises, buffers.outlook, side_of_band(verdict))
     decide(
-        record.course, record.threshold, scores, surprises, rate, rules, rarity / (rarity + HALF), 0.0, own > 0, verdict
+        record.position,
+        record.threshold,
+        scores,
+        surprises,
+        rate,
+        rules,
+        rarity / (rarity + HALF),
+        0.0,
+        own > 0,
+        verdict,
     )
     if verdict.is_anomaly:
-        tell_why(record, own, room.surprises, room.outlook, verdict)
+        tell_why(record, own, buffers.surprises, buffers.outlook, verdict)
 
 
 class Scorer(Protocol):
@@ -217,7 +226,7 @@ class HarnessedDetector(CompiledDetector):
         self._scorer = scorer
         self._rate = alarm_rate
         self._parts = (*calibration(), alarm_rate, self._rules)
-        self._room = new_rooms()[0]
+        self._buffers = new_buffers()[0]
         self._sight = np.zeros(N_VECTOR + newest, np.float32)
         self._records = new_harness()
         self._compile()
@@ -225,17 +234,17 @@ class HarnessedDetector(CompiledDetector):
     def _compile(self) -> None:
         """Go once through all that is compiled, with a record of its own: no point shall wait for it."""
         record = new_harness()[0]
-        begin(record, math.nan, math.nan, self._rate, self._room, self._verdict[0])
-        fill_sight(record, self._room, self._sight)
-        conclude(record, math.nan, *self._parts, self._room, self._verdict[0])
+        begin(record, math.nan, math.nan, self._rate, self._buffers, self._verdict[0])
+        fill_sight(record, self._buffers, self._sight)
+        conclude(record, math.nan, *self._parts, self._buffers, self._verdict[0])
 
     def _judge(self, values: NDArray[np.float64], times: NDArray[np.float64], verdicts: Verdicts) -> None:
         sight = self._sight
         record = self._records[0]
         for value, time, verdict in zip(values, times, verdicts, strict=True):
-            if begin(record, value, time, self._rate, self._room, verdict):
-                fill_sight(record, self._room, sight)
-                conclude(record, self._scorer.score(sight), *self._parts, self._room, verdict)
+            if begin(record, value, time, self._rate, self._buffers, verdict):
+                fill_sight(record, self._buffers, sight)
+                conclude(record, self._scorer.score(sight), *self._parts, self._buffers, verdict)
                 self._scorer.learn(sight)
 
     def state(self) -> State:

@@ -40,7 +40,7 @@ _GAP = REASONS.index("gap")
 #: Surprise below which a value is usual: one in ten lies farther out.
 _USUAL = 2.3
 #: Surprise from which on one thing explains an alarm by itself.
-_PLAIN = 3.9
+_EVIDENT = 3.9
 #: Points in a row off the level that are no spike any more.
 _LONG_RUN = 4.0
 #: Where the last of a run is so much farther off than its first, it is a ramp.
@@ -78,11 +78,11 @@ def own_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], out
     most = int(np.argmax(surprises))
     if most == GAP:
         return _GAP
-    if surprises[REPEAT] > _PLAIN:
+    if surprises[REPEAT] > _EVIDENT:
         return _FLAT
     off = outlook[OFF_LEVEL]
     is_run = abs(outlook[RUN]) >= _LONG_RUN
-    if outlook[UNREST] > _UNREST and surprises[SPREAD] > _PLAIN and not is_run:
+    if outlook[UNREST] > _UNREST and surprises[SPREAD] > _EVIDENT and not is_run:
         return _VARIANCE_UP
     if is_run and outlook[SEASON] and surprises[EXTREME] < _USUAL:
         return _SEASON_BREAK

@@ -28,8 +28,8 @@ LONGEST_INTERVAL = 10.0
 #: Seconds from the epoch beyond which a time is none.
 FARTHEST_TIME = 1e15
 
-#: What the rules remember of a stream.
-DIARY_DTYPE = np.dtype(
+#: What the alarm rules remember of a stream: the rule state.
+RULE_STATE_DTYPE = np.dtype(
     [
         ("time", "f8"),  # the newest one, NaN before the first
         ("index", "i8"),  # of the first point with it
@@ -57,8 +57,9 @@ class RuleNumbers(NamedTuple):
 class Rules:
     """What an anomalous point needs besides its score to be an alarm; without arguments nothing.
 
-    Rules change no score, threshold or p-value, and nothing of what is learned: a point that one of them holds
-    back is only not told. A missing reading has no direction and no deviation: such rules let it pass.
+    Rules change no score, threshold or p-value, and nothing of what is learned: a point that one of them
+    suppresses is learned as usual but raises no alarm. A missing reading has no direction and no deviation: such
+    rules let it pass.
 
     Parameters
     ----------
@@ -127,46 +128,46 @@ class Rules:
 NO_RULES = Rules()
 
 
-def new_diaries(n: int = 1) -> NDArray[np.void]:
-    """Fresh diaries of DIARY_DTYPE for n streams, shape (n,)."""
-    diaries = np.zeros(n, dtype=DIARY_DTYPE)
-    diaries["time"] = diaries["day"] = diaries["last_start"] = np.nan
-    return diaries
+def new_rule_states(n: int = 1) -> NDArray[np.void]:
+    """Fresh rule states of RULE_STATE_DTYPE for n streams, shape (n,)."""
+    rule_states = np.zeros(n, dtype=RULE_STATE_DTYPE)
+    rule_states["time"] = rule_states["day"] = rule_states["last_start"] = np.nan
+    return rule_states
 
 
 @compiled
-def note_time(diary: Record, index: int, time: float) -> None:
+def note_time(rule_state: Record, index: int, time: float) -> None:
     """Learn the usual interval from the time of a point; one without a time is passed over."""
-    if not abs(time) < FARTHEST_TIME or time == diary.time:
+    if not abs(time) < FARTHEST_TIME or time == rule_state.time:
         return
-    if time > diary.time:
+    if time > rule_state.time:
         # points in between without a time of their own share it
-        interval = (time - diary.time) / (index - diary.index)
-        diary.intervals += 1
-        if diary.intervals > FIRST_INTERVALS:
-            if diary.interval > 0.0:
-                interval = min(interval, LONGEST_INTERVAL * diary.interval)
-            gain = max(1.0 / diary.intervals, 1.0 / INTERVAL_MEMORY)
-            diary.interval += gain * (interval - diary.interval)
+        interval = (time - rule_state.time) / (index - rule_state.index)
+        rule_state.intervals += 1
+        if rule_state.intervals > FIRST_INTERVALS:
+            if rule_state.interval > 0.0:
+                interval = min(interval, LONGEST_INTERVAL * rule_state.interval)
+            gain = max(1.0 / rule_state.intervals, 1.0 / INTERVAL_MEMORY)
+            rule_state.interval += gain * (interval - rule_state.interval)
         else:
-            diary.interval += interval
-            diary.longest = max(diary.longest, interval)
-            if diary.intervals == FIRST_INTERVALS:
-                diary.interval = (diary.interval - diary.longest) / (FIRST_INTERVALS - 1)
-    diary.time = time
-    diary.index = index
+            rule_state.interval += interval
+            rule_state.longest = max(rule_state.longest, interval)
+            if rule_state.intervals == FIRST_INTERVALS:
+                rule_state.interval = (rule_state.interval - rule_state.longest) / (FIRST_INTERVALS - 1)
+    rule_state.time = time
+    rule_state.index = index
 
 
 @compiled
-def wanted_rate(diary: Record, rules: RuleNumbers, rate: float) -> float:
+def wanted_rate(rule_state: Record, rules: RuleNumbers, rate: float) -> float:
     """The alarm rate of the next point: from the alarms a day where there is such a rule and the interval is known."""
-    if rules.alarms_a_day > 0.0 and diary.intervals >= FIRST_INTERVALS and diary.interval > 0.0:
-        rate = min(max(rules.alarms_a_day * diary.interval / DAY, LEAST_ALARM_RATE), MOST_ALARM_RATE)
+    if rules.alarms_a_day > 0.0 and rule_state.intervals >= FIRST_INTERVALS and rule_state.interval > 0.0:
+        rate = min(max(rules.alarms_a_day * rule_state.interval / DAY, LEAST_ALARM_RATE), MOST_ALARM_RATE)
     return rate
 
 
 @compiled
-def is_held_back(rules: RuleNumbers, value: float, expected: float) -> bool:
+def is_suppressed(rules: RuleNumbers, value: float, expected: float) -> bool:
     """Whether a value is off in the wrong direction or not far enough; where either number is NaN it is not."""
     if (rules.direction > 0 and value <= expected) or (rules.direction < 0 and value >= expected):
         return True
@@ -175,17 +176,17 @@ def is_held_back(rules: RuleNumbers, value: float, expected: float) -> bool:
 
 
 @compiled
-def may_begin(diary: Record, rules: RuleNumbers) -> bool:
+def may_begin(rule_state: Record, rules: RuleNumbers) -> bool:
     """Whether an episode may begin now; if so it is written down."""
-    if diary.time == diary.time:
-        day = math.floor(diary.time / DAY)
-        if day != diary.day:
-            diary.day = day
-            diary.begun = 0
-        if rules.alarms_a_day > 0.0 and diary.begun >= max(math.floor(rules.alarms_a_day), 1):
+    if rule_state.time == rule_state.time:
+        day = math.floor(rule_state.time / DAY)
+        if day != rule_state.day:
+            rule_state.day = day
+            rule_state.begun = 0
+        if rules.alarms_a_day > 0.0 and rule_state.begun >= max(math.floor(rules.alarms_a_day), 1):
             return False
-        if 0.0 < rules.alarms_a_day < 1.0 and abs(diary.time - diary.last_start) < DAY / rules.alarms_a_day:
+        if 0.0 < rules.alarms_a_day < 1.0 and abs(rule_state.time - rule_state.last_start) < DAY / rules.alarms_a_day:
             return False
-        diary.begun += 1
-        diary.last_start = diary.time
+        rule_state.begun += 1
+        rule_state.last_start = rule_state.time
     return True

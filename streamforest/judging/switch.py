@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.judging.decide import new_courses, renumber
+from streamforest.judging.decide import new_positions, renumber
 from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.protocols import VERDICT_DTYPE, Detector, State, Verdicts
 from streamforest.state import joined, packed, part_of, saved_array, unpacked
@@ -85,8 +85,8 @@ class DetectorSwitch:
         self._index = 0  # of the next point
         self._shift = 0  # from the detector's own indices to the stream's
         self._rules = rules.numbers
-        self._courses = new_courses()  # the stream's, whichever detector judges
-        renumber(self._courses, self._rules, np.empty(0, VERDICT_DTYPE))  # compiled before the first point
+        self._positions = new_positions()  # the stream's, whichever detector judges
+        renumber(self._positions, self._rules, np.empty(0, VERDICT_DTYPE))  # compiled before the first point
 
     @property
     def warm_up_points(self) -> int:
@@ -122,7 +122,7 @@ class DetectorSwitch:
             self._change(ready)
         verdicts = self._detector.update_many(values, times)
         verdicts["index"] += self._shift
-        renumber(self._courses, self._rules, verdicts)  # a new detector knows nothing of the episodes before it
+        renumber(self._positions, self._rules, verdicts)  # a new detector knows nothing of the episodes before it
         self._index += len(verdicts)
         return verdicts
 
@@ -133,20 +133,20 @@ class DetectorSwitch:
     def state(self) -> State:
         """A copy of where the stream stands, and of what the detector that judges now remembers."""
         place = np.array([self._index, self._shift])
-        own = {"courses": self._courses.copy(), "place": place, "name": packed(self.name)}
+        own = {"positions": self._positions.copy(), "place": place, "name": packed(self.name)}
         return joined({"switch": own, "detector": self._detector.state()})
 
     def restore(self, state: State) -> None:
         """Go on from a state, with the detector that judged then; raises ValueError where that cannot be."""
         own = part_of(state, "switch")
-        courses = saved_array(own, "courses", self._courses)
+        positions = saved_array(own, "positions", self._positions)
         place = saved_array(own, "place", np.zeros(2, np.int64))
         name = unpacked(own, "name", str)
         detector = self._detector if name == self.name else self._made(name)
         detector.restore(part_of(state, "detector"))
         self._detector, self.name = detector, detector.name
         self._wanted = self._asked = detector.name
-        self._courses[:] = courses
+        self._positions[:] = positions
         self._index, self._shift = place.tolist()
 
     def _made(self, name: object) -> Detector:

@@ -18,13 +18,13 @@ BODY_PRIOR = (20.0, 40.0, 80.0)
 #: given the benefit of the doubt: its first points all look newer than they are.
 ALARM_MEMORY, ALARM_PRIOR = 30.0, 6.0
 FIRST_CORRECTION = 0.4
-#: Beyond this surprise the guess is too high, by so much an e-folding: training pools streams of all kinds, and the
+#: Beyond this surprise the guess overshoots by FAR_SLOPE per e-fold: training pools streams of all kinds, and the
 #: farthest of their scores come from the few with the heaviest tails.
 GUESSED_WELL, FAR_SLOPE = 6.9, -0.7
 #: An alarm this far above the limit (in e-foldings of the tail) begins to count less, down to the least
 #: weight at twice as far: it tells of an anomaly more than of a limit set too low. Where alarms are so many
 #: that they are this share of the last points, they are the stream's new life, and count in full.
-PLAIN_EXCESS = 1.0
+FULL_EXCESS = 1.0
 LEAST_WEIGHT = 0.02
 #: Mean weight of an alarm where the excess is exponential, as it is among normal points.
 MEAN_WEIGHT = 0.9
@@ -155,10 +155,10 @@ def learn(state: Record, surprise: float, limit_now: float, rate: float, is_anom
     if is_anomaly:
         state.cluster = state.cluster + 1.0 if state.calm <= CLUSTER_GAP else 1.0
         state.calm = 0
-        excess = (surprise - limit_now) / (_slope(state) * PLAIN_EXCESS)
-        plain = min(max(2.0 - excess, LEAST_WEIGHT), 1.0)
-        weight = min(max(plain, (state.alarms / FULL_SHARE) ** 2), 1.0)
-        alarm = plain / math.sqrt(state.cluster)
+        excess = (surprise - limit_now) / (_slope(state) * FULL_EXCESS)
+        own_weight = min(max(2.0 - excess, LEAST_WEIGHT), 1.0)
+        weight = min(max(own_weight, (state.alarms / FULL_SHARE) ** 2), 1.0)
+        alarm = own_weight / math.sqrt(state.cluster)
     else:
         alarm = 0.0
     state.alarms += SHARE_GAIN * ((1.0 if is_anomaly else 0.0) - state.alarms)

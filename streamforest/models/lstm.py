@@ -75,7 +75,7 @@ class LstmModel(NamedTuple):
     report: dict[str, float]
 
 
-class LstmRoom(NamedTuple):
+class LstmBuffers(NamedTuple):
     """Buffers: a window, gates, memory, output and code."""
 
     window: NDArray[np.float32]
@@ -86,10 +86,10 @@ class LstmRoom(NamedTuple):
 
 
 @compiled
-def new_lstm_room(weights: Weights) -> LstmRoom:
+def new_lstm_buffers(weights: Weights) -> LstmBuffers:
     """Buffers for one caller."""
     units = weights.encoder_recurrent.shape[0]
-    return LstmRoom(
+    return LstmBuffers(
         np.empty(WINDOW, dtype=np.float32),
         np.empty(4 * units, dtype=np.float32),
         np.empty(units, dtype=np.float32),
@@ -111,7 +111,7 @@ def _tanh(x: np.float32) -> np.float32:
 
 
 @compiled
-def _remember(buffers: LstmRoom, recurrent: NDArray[np.float32]) -> None:
+def _remember(buffers: LstmBuffers, recurrent: NDArray[np.float32]) -> None:
     """One step of an LSTM whose gates hold bias and input already."""
     gates, memory, hidden = buffers.gates, buffers.memory, buffers.hidden
     units = hidden.size
@@ -127,7 +127,7 @@ def _remember(buffers: LstmRoom, recurrent: NDArray[np.float32]) -> None:
 
 
 @compiled
-def encode(weights: Weights, buffers: LstmRoom) -> None:
+def encode(weights: Weights, buffers: LstmBuffers) -> None:
     """Fill in the code of the window, in which NaN is unknown."""
     gates = buffers.gates
     buffers.memory[:] = np.float32(0.0)
@@ -147,13 +147,13 @@ def encode(weights: Weights, buffers: LstmRoom) -> None:
 
 
 @compiled
-def reconstruct(weights: Weights, buffers: LstmRoom, points: NDArray[np.float32]) -> None:
+def reconstruct(weights: Weights, buffers: LstmBuffers, points: NDArray[np.float32]) -> None:
     """Reconstruct the window, the newest point first, as many points as asked for.
 
     Parameters
     ----------
     weights : Weights
-    buffers : LstmRoom
+    buffers : LstmBuffers
         With its window filled in, NaN where a point is unknown.
     points : float32 array, shape (n,), n at most WINDOW
         Output.
@@ -191,7 +191,7 @@ def reconstruct_newest(weights: Weights, windows: NDArray[np.float32], points: N
     points : float32 array, shape (n, 1)
         Output.
     """
-    buffers = new_lstm_room(weights)
+    buffers = new_lstm_buffers(weights)
     for i in range(windows.shape[0]):
         buffers.window[:] = windows[i]
         buffers.window[WINDOW - 1] = np.float32(np.nan)

@@ -17,8 +17,8 @@ from streamforest.compiled import address_of, cache_folder, compile_for
 from streamforest.detectors import isolation_forest as forest_detector
 from streamforest.features import band, habits, season
 from streamforest.features.observe import new_state
-from streamforest.features.vector import look, new_rooms
-from streamforest.judging.decide import new_courses, renumber
+from streamforest.features.vector import look, new_buffers
+from streamforest.judging.decide import new_positions, renumber
 from streamforest.judging.rules import NO_RULES
 from streamforest.models.forest import NODE_DTYPE, Forest
 from streamforest.protocols import VERDICT_DTYPE
@@ -44,12 +44,12 @@ def _judge() -> forest_detector.Judge:
 
 def compile_features() -> None:
     """The features."""
-    look(new_state()[0], math.nan, math.nan, 0.001, new_rooms()[0])
+    look(new_state()[0], math.nan, math.nan, 0.001, new_buffers()[0])
 
 
 def compile_parts() -> None:
     """Parts of the features, in the order in which the rest comes to them: season, habits, band."""
-    state, buffers = new_state()[0], new_rooms()[0]
+    state, buffers = new_state()[0], new_buffers()[0]
     compile_for(season.learn_outlier, state, 0.0, 0.0, 0.0)
     compile_for(band.forget_sizes, state)
     compile_for(habits.begin_habits, state, 0.0)
@@ -60,10 +60,10 @@ def compile_parts() -> None:
 def compile_verdict() -> None:
     """What the forest and the alarm rules make of it, what is counted, and the simulated stream."""
     records, verdicts, judge = forest_detector.new_records(), np.zeros(1, VERDICT_DTYPE), _judge()
-    forest_detector.isolate_block(judge.forest, forest_detector.new_bench(1), 0)
-    forest_detector.conclude(records[0], math.nan, math.nan, judge, new_rooms()[0], 0.0, verdicts[0])
+    forest_detector.isolate_block(judge.forest, forest_detector.new_workspace(1), 0)
+    forest_detector.conclude(records[0], math.nan, math.nan, judge, new_buffers()[0], 0.0, verdicts[0])
     tally(verdicts[:0])
-    renumber(new_courses(), NO_RULES.numbers, verdicts[:0])
+    renumber(new_positions(), NO_RULES.numbers, verdicts[:0])
     SimulatedStream(default_profile(), 1).take(1)
 
 
@@ -75,8 +75,13 @@ def compile_stream() -> None:
 
 def compile_point() -> None:
     """The step over one reading, in the same way."""
-    records, verdicts, buffers, judge = forest_detector.new_records(), np.zeros(1, VERDICT_DTYPE), new_rooms(), _judge()
-    bound = forest_detector.lay_desk(records, verdicts, buffers, judge)
+    records, verdicts, buffers, judge = (
+        forest_detector.new_records(),
+        np.zeros(1, VERDICT_DTYPE),
+        new_buffers(),
+        _judge(),
+    )
+    bound = forest_detector.packed_arguments(records, verdicts, buffers, judge)
     forest_detector.judge_point(address_of(bound), math.nan, math.nan)
 
 

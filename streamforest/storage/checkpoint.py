@@ -11,8 +11,8 @@ The file, all numbers little-endian:
 ``PATH`` is the newest, ``PATH.1`` the one before, ``PATH.new`` one that is being written, ``PATH.lock`` is locked while
 a run uses them. The folder ``PATH.pages`` has what is too large to be written each time: files of the same form, each
 written once under a number of its own, and removed when neither of the two needs it. A file of an earlier version is
-brought up step by step by MIGRATIONS, one of a later version is refused. There is no code in the files, and their
-reader runs none.
+brought up step by step by MIGRATIONS; without such a step it is refused, as is a file of a later version. There is no
+code in the files, and their reader runs none.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from streamforest.storage.file_mark import sync_folder
 from streamforest.storage.safe_files import is_moved
 
 MAGIC = b"SFCHECK\n"
-VERSION = 2
+VERSION = 2  # 1 had other names for what the records hold, and no pages
 MOST_BYTES = 2**35  # of a checkpoint with its pages: a million streams take two thirds of it
 MOST_HEADER_BYTES = 2**26
 DEEPEST = 10  # records within records
@@ -70,8 +70,8 @@ class Saved(NamedTuple):
     pages: Sequence[int] = ()
 
 
-#: Version -> what makes the content of the next version out of one of it. The first one had no pages.
-MIGRATIONS: dict[int, Callable[[Saved], Saved]] = {1: lambda saved: saved}
+#: Version -> what makes the content of the next version out of one of it.
+MIGRATIONS: dict[int, Callable[[Saved], Saved]] = {}
 
 
 class Disk:
@@ -357,7 +357,7 @@ def read(path: Path) -> Saved:
     Raises
     ------
     CheckpointError
-        It is no checkpoint, damaged, or of a later version; the message goes on from the file's name.
+        It is no checkpoint, damaged, or of another version; the message goes on from the file's name.
     OSError
         It cannot be read.
     """
@@ -375,13 +375,15 @@ def read(path: Path) -> Saved:
     if hashlib.sha256(body).digest() != digest:
         raise CheckpointError("is damaged: its checksum is wrong")
     _, version, header_bytes = _START.unpack(body[: _START.size])
-    if version > VERSION:
-        raise CheckpointError(f"was written by a later version of this program (format {version}, this is {VERSION})")
+    steps = range(version, VERSION)
+    if version > VERSION or not MIGRATIONS.keys() >= set(steps):
+        which = "a later" if version > VERSION else "an earlier"
+        raise CheckpointError(f"was written by {which} version of this program (format {version}, this is {VERSION})")
     try:
         saved = _parse(body[_START.size :], header_bytes)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CheckpointError(f"is damaged: {error}") from None
-    for step in range(version, VERSION):
+    for step in steps:
         saved = MIGRATIONS[step](saved)
     return saved
 

@@ -14,7 +14,7 @@ from streamforest.compiled import compiled
 from streamforest.detectors.isolation_forest import RECORD_DTYPE, StreamDetector, judge_stream, new_records
 from streamforest.features import observe as features
 from streamforest.features.novelty import N_SIGNALS
-from streamforest.features.vector import STRANGENESS, VECTOR_NAMES, describe_stream, new_rooms
+from streamforest.features.vector import STRANGENESS, VECTOR_NAMES, describe_stream, new_buffers
 from streamforest.judging.rules import NO_RULES
 from streamforest.models.forest import ModelError
 from streamforest.models.model_file import save_model
@@ -363,12 +363,12 @@ def test_verdicts_handed_out_are_not_changed_afterwards(model):
 
 @compiled
 def _observe_all(state, values, times, surprises, novelties, outlooks, known):
-    rooms = new_rooms()
+    scratch = new_buffers()
     for i in range(values.size):
-        room = rooms[0]
-        known[i] = features.observe(state[0], values[i], times[i], 0.001, room)
+        buffers = scratch[0]
+        known[i] = features.observe(state[0], values[i], times[i], 0.001, buffers)
         if known[i]:
-            surprises[i], novelties[i], outlooks[i] = room.surprises, room.novelties, room.outlook
+            surprises[i], novelties[i], outlooks[i] = buffers.surprises, buffers.novelties, buffers.outlook
 
 
 def observed(values, times):

@@ -95,9 +95,9 @@ def test_silence_is_judged_by_how_rare_such_a_gap_is():
     values = stream(3000)
     values[2000:2010] = np.nan
     verdicts = detector(0.001).update_many(values)
-    told = verdicts[2000:2010][verdicts["is_anomaly"][2000:2010]]
-    assert len(told)
-    assert {REASONS[reason] for reason in told["reason"]} == {"gap"}
+    reported = verdicts[2000:2010][verdicts["is_anomaly"][2000:2010]]
+    assert len(reported)
+    assert {REASONS[reason] for reason in reported["reason"]} == {"gap"}
     assert np.isfinite(verdicts["expected"][2000:2010]).all()
     assert GAP == 10
 

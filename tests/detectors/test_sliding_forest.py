@@ -11,7 +11,7 @@ from sklearn.ensemble import IsolationForest
 from streamforest.detectors import sliding_forest
 from streamforest.detectors.sliding_forest import TREES, SlidingForestDetector, fit_forest
 from streamforest.features.observe import WARM_UP, new_state
-from streamforest.features.vector import HIGHEST, N_VECTOR, describe_stream, new_rooms
+from streamforest.features.vector import HIGHEST, N_VECTOR, describe_stream, new_buffers
 from streamforest.judging.harness import LEAST_SCORES, calibration, conclude, new_harness
 from streamforest.judging.rules import NO_RULES
 from streamforest.protocols import VERDICT_DTYPE, DetectorError
@@ -54,9 +54,9 @@ def test_each_point_is_judged_by_a_forest_of_the_window_before_it():
     found = small(seed=7).update_many(values)
     assert np.isnan(found["score"]).tolist() == [i < WARM_UP + 40 + LEAST_SCORES for i in range(300)]
     record, verdicts = new_harness()[0], np.zeros(300, VERDICT_DTYPE)
-    room = new_rooms()[0]
+    buffers = new_buffers()[0]
     for raw, verdict in zip(raws, verdicts, strict=True):
-        conclude(record, raw, *calibration(), 0.01, NO_RULES.numbers, room, verdict)
+        conclude(record, raw, *calibration(), 0.01, NO_RULES.numbers, buffers, verdict)
     known = ~np.isnan(found["score"])
     np.testing.assert_allclose(found["score"][known], verdicts["score"][known], rtol=1e-9)
 

@@ -67,7 +67,7 @@ def test_a_shard_has_the_bits_of_one_machine_whether_its_copy_is_there_or_not(mo
         if number % 3 == 2:
             (copy,) = copies.iterdir()
             with LocalCopy(copy) as opened:
-                opened.pages(1)["record"]["course"]["index"] += 1
+                opened.pages(1)["record"]["position"]["index"] += 1
                 opened.sign("")  # the program was ended while it judged
         head = kept.Head(*worker.peekValueState("head", SHARD))
         dropped = max(dropped, head.first)

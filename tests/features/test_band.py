@@ -5,7 +5,7 @@ from scipy import stats
 from streamforest.compiled import compiled
 from streamforest.features import band, recurrence
 from streamforest.features.observe import FEATURES_DTYPE, new_state
-from streamforest.features.vector import new_rooms
+from streamforest.features.vector import new_buffers
 
 RATE = 0.001
 #: What is kept of each value.
@@ -18,22 +18,22 @@ sides = pytest.mark.parametrize("side", [0, 1], ids=["up", "down"])
 
 @compiled
 def _follow(states, values, rate, followed):
-    state, room, level = states[0], new_rooms()[0], 0.0
+    state, buffers, level = states[0], new_buffers()[0], 0.0
     if state.count == 0:
         band.begin_band(state)
     for i in range(values.size):
         band.look_at_band(state, rate)
         followed[i].upper, followed[i].lower = band.half_width(state, 0), band.half_width(state, 1)
         followed[i].scale = state.scale
-        band.hold_against_band(state, values[i], level, room)
-        followed[i].residual, followed[i].excess, followed[i].reach = room.residual, room.excess, room.reach
-        followed[i].is_far, followed[i].is_alone = room.is_far, room.is_alone
-        followed[i].is_outlier, followed[i].is_foreseen = room.is_outlier, room.is_foreseen
-        followed[i].is_back, followed[i].bounded = room.is_back, room.bounded
+        band.hold_against_band(state, values[i], level, buffers)
+        followed[i].residual, followed[i].excess, followed[i].reach = buffers.residual, buffers.excess, buffers.reach
+        followed[i].is_far, followed[i].is_alone = buffers.is_far, buffers.is_alone
+        followed[i].is_outlier, followed[i].is_foreseen = buffers.is_outlier, buffers.is_foreseen
+        followed[i].is_back, followed[i].bounded = buffers.is_back, buffers.bounded
         followed[i].jump = np.nan
-        if band.learn_band(state, room.bounded, level, rate, room):
+        if band.learn_band(state, buffers.bounded, level, rate, buffers):
             level = followed[i].jump = state.new_level
-        state.last = room.bounded
+        state.last = buffers.bounded
         state.count += 1
 
 

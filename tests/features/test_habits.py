@@ -5,7 +5,7 @@ from streamforest import StreamDetector
 from streamforest.compiled import compiled
 from streamforest.features import habits
 from streamforest.features.observe import FEATURES_DTYPE, new_state, observe
-from streamforest.features.vector import new_rooms
+from streamforest.features.vector import new_buffers
 from streamforest.protocols import REASONS, explain
 
 TOO_LONG, WENT_BACK, SEASON_BREAK = habits.TOO_LONG, habits.WENT_BACK, habits.SEASON_BREAK
@@ -13,10 +13,10 @@ TOO_LONG, WENT_BACK, SEASON_BREAK = habits.TOO_LONG, habits.WENT_BACK, habits.SE
 
 @compiled
 def _follow(states, values, reasons, excesses):
-    rooms = new_rooms()
+    scratch = new_buffers()
     for i in range(values.size):
-        observe(states[0], values[i], np.nan, 0.001, rooms[0])
-        reasons[i], excesses[i] = rooms[0].habit_reason, rooms[0].habit_excess
+        observe(states[0], values[i], np.nan, 0.001, scratch[0])
+        reasons[i], excesses[i] = scratch[0].habit_reason, scratch[0].habit_excess
 
 
 def follow(values, states=None):
@@ -258,5 +258,5 @@ def test_a_broken_habit_is_an_anomaly_that_is_told_so(model, reason, values, at)
     where = np.flatnonzero(follow(values)[0] == reason)
     assert verdicts["is_anomaly"][where].all()
     assert (verdicts["p_value"][where] < 0.001).all()
-    told = verdicts[at][verdicts["is_anomaly"][at]]
-    assert reason in told["reason"]
+    reported = verdicts[at][verdicts["is_anomaly"][at]]
+    assert reason in reported["reason"]

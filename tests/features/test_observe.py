@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streamforest.features import novelty
 from streamforest.features import observe as features
 from streamforest.features.tails import FAR
-from streamforest.features.vector import new_rooms
+from streamforest.features.vector import new_buffers
 from streamforest.simulation.streams import StreamProfile
 from tests.naive import NaiveFeatures
 from tests.streams import RATE, observe, sine, stream
@@ -409,7 +409,18 @@ def test_any_finite_stream_has_finite_surprises_and_novelties(values, repeats):
         assert np.isfinite(outputs).all()
         assert (outputs >= 0.0).all()
     assert np.isfinite(outlooks[known, UNITLESS]).all()
-    for name in ("forecasts", "levels", "plain", "tails", "run_tail", "lags", "shapes", "cycle", "ring", "slot_means"):
+    for name in (
+        "forecasts",
+        "levels",
+        "novelty_levels",
+        "tails",
+        "run_tail",
+        "lags",
+        "shapes",
+        "cycle",
+        "ring",
+        "slot_means",
+    ):
         assert np.isfinite(state[name]).all(), name
     for centres, used in zip(state["centres"], state["centres_used"], strict=True):
         assert np.isfinite(centres).tolist() == [k < used for k in range(len(centres))]
@@ -445,8 +456,8 @@ def test_memory_does_not_grow_with_the_stream():
 def test_states_of_several_streams_are_apart():
     states = features.new_state(3)
     _, values = sine(40, 500)
-    room = new_rooms()[0]
+    buffers = new_buffers()[0]
     for value in values:
-        features.observe(states[1], value, math.nan, RATE, room)
+        features.observe(states[1], value, math.nan, RATE, buffers)
     assert states[0].tobytes() == states[2].tobytes() == features.new_state().tobytes()
     assert states[1].tobytes() == observe(values)[-1].tobytes()

@@ -83,9 +83,9 @@ def test_every_name_in_the_table_is_a_field():
 
 
 def test_what_stands_around_the_features_has_the_ranges_of_its_owners():
-    from streamforest.judging.decide import NEVER  # noqa: PLC0415
+    from streamforest.judging.decide import NO_POINT  # noqa: PLC0415
 
-    assert RANGES["alive"][0] == NEVER
+    assert RANGES["alive"][0] == NO_POINT
 
 
 def test_centres_that_are_not_in_use_are_refused():

@@ -3,7 +3,7 @@ import pytest
 
 from streamforest.detectors.z_score import ZScoreDetector
 from streamforest.judging import threshold
-from streamforest.judging.decide import LEAST_ALARM_RATE, MOST_ALARM_RATE, decide, new_courses, open_verdict
+from streamforest.judging.decide import LEAST_ALARM_RATE, MOST_ALARM_RATE, decide, new_positions, open_verdict
 from streamforest.judging.rules import NO_RULES
 from streamforest.protocols import VERDICT_DTYPE
 from streamforest.verdicts.episodes import EPISODE_GAP
@@ -34,13 +34,13 @@ def test_the_decision_the_threshold_and_the_p_value_agree():
     assert ((known["p_value"] >= 0.0) & (known["p_value"] <= 1.0)).all()
 
 
-def decided(score, rate, excess=0.0, is_plain=True):
+def decided(score, rate, excess=0.0, is_evident=True):
     """The verdict on the first score of a stream, on a calibration with knots that are no round numbers."""
-    verdict, course = np.zeros(1, VERDICT_DTYPE)[0], new_courses()[0]
-    open_verdict(course, 5.0, np.nan, verdict)
+    verdict, position = np.zeros(1, VERDICT_DTYPE)[0], new_positions()[0]
+    open_verdict(position, 5.0, np.nan, verdict)
     scores, surprises = np.array([0.1, 0.31, 0.47, 0.83]), np.array([0.0, 0.7, 3.3, 11.1])
     tail = threshold.new_thresholds()[0]
-    decide(course, tail, scores, surprises, rate, NO_RULES.numbers, score, excess, is_plain, verdict)
+    decide(position, tail, scores, surprises, rate, NO_RULES.numbers, score, excess, is_evident, verdict)
     assert tail["count"] == (excess == 0.0), "the limit does not learn an outlier"
     return verdict
 
@@ -56,11 +56,11 @@ def test_a_score_at_the_threshold_is_no_anomaly_and_the_next_one_above_is(rate):
 
 
 @pytest.mark.parametrize("rate", [LEAST_ALARM_RATE, 0.001, 0.07, MOST_ALARM_RATE])
-@pytest.mark.parametrize("is_plain", [True, False])
+@pytest.mark.parametrize("is_evident", [True, False])
 @pytest.mark.parametrize("excess", [1.5, 4.0, 1e9])
 @pytest.mark.parametrize("score", [0.01, 0.5, 0.999])
-def test_an_outlier_is_an_anomaly_whatever_its_score(score, excess, is_plain, rate):
-    verdict = decided(score, rate, excess, is_plain)
+def test_an_outlier_is_an_anomaly_whatever_its_score(score, excess, is_evident, rate):
+    verdict = decided(score, rate, excess, is_evident)
     limit = decided(score, rate)["threshold"]
     assert (verdict["is_anomaly"], verdict["episode"], verdict["score"]) == (True, 1, score)
     assert verdict["threshold"] == pytest.approx(min(limit, 0.999 * score))
@@ -71,7 +71,7 @@ def test_an_outlier_is_an_anomaly_whatever_its_score(score, excess, is_plain, ra
 @pytest.mark.parametrize("rate", [LEAST_ALARM_RATE, 0.001, 0.07, MOST_ALARM_RATE])
 @pytest.mark.parametrize("score", [0.01, 0.5, 0.999, 1.0])
 def test_where_nothing_is_plain_no_score_is_an_anomaly(score, rate):
-    verdict = decided(score, rate, is_plain=False)
+    verdict = decided(score, rate, is_evident=False)
     limit = decided(score, rate)["threshold"]
     assert (verdict["is_anomaly"], verdict["episode"]) == (False, 0)
     assert verdict["threshold"] == max(limit, score)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import streamforest
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.detectors.z_score import WARM_UP, ZScoreDetector
-from streamforest.judging.decide import follow_episode, new_courses
+from streamforest.judging.decide import follow_episode, new_positions
 from streamforest.judging.rules import (
     DAY,
     DIRECTIONS,
@@ -18,9 +18,9 @@ from streamforest.judging.rules import (
     MOST_ALARM_RATE,
     NO_RULES,
     Rules,
-    is_held_back,
+    is_suppressed,
     may_begin,
-    new_diaries,
+    new_rule_states,
     note_time,
     wanted_rate,
 )
@@ -139,7 +139,7 @@ def test_the_rules_have_a_public_name():
     ],
 )
 def test_a_value_is_held_back_in_the_wrong_direction_or_near_by_and_a_missing_one_never(rules, value, expected, held):
-    assert is_held_back(rules.numbers, float(value), expected) is held
+    assert is_suppressed(rules.numbers, float(value), expected) is held
 
 
 RULES = st.builds(
@@ -256,15 +256,15 @@ def test_without_times_or_with_too_few_the_alarm_rate_decides():
     assert set(verdicts["episode"].tolist()) == {0, 1}  # the newest time there was still is of its day
 
 
-def diary_after(times):
-    diary = new_diaries()[0]
+def rule_state_after(times):
+    rule_state = new_rule_states()[0]
     for index, time in enumerate(times):
-        note_time(diary, index, float(time))
-    return diary
+        note_time(rule_state, index, float(time))
+    return rule_state
 
 
 def rate_after(times, rules=NO_RULES):
-    return wanted_rate(diary_after(times), rules.numbers, RATE)
+    return wanted_rate(rule_state_after(times), rules.numbers, RATE)
 
 
 def test_the_rate_is_in_its_range_and_known_from_the_first_intervals_on():
@@ -279,26 +279,26 @@ def test_the_rate_is_in_its_range_and_known_from_the_first_intervals_on():
 
 def test_the_usual_interval_is_the_mean_whatever_the_gaps_and_the_missing_times():
     rng = np.random.default_rng(1)
-    assert diary_after(np.cumsum(rng.exponential(60.0, 5000)))["interval"] == pytest.approx(60.0, rel=0.15)
+    assert rule_state_after(np.cumsum(rng.exponential(60.0, 5000)))["interval"] == pytest.approx(60.0, rel=0.15)
     times = 60.0 * np.arange(5000)
-    assert diary_after(np.where(rng.random(5000) < 0.3, np.nan, times))["interval"] == 60.0
-    assert diary_after(np.repeat(times, 10)[:5000])["interval"] == 6.0
+    assert rule_state_after(np.where(rng.random(5000) < 0.3, np.nan, times))["interval"] == 60.0
+    assert rule_state_after(np.repeat(times, 10)[:5000])["interval"] == 6.0
     late = times + DAY * (np.arange(5000) >= 3) + 30 * DAY * (np.arange(5000) >= 4900)
-    assert diary_after(late[:20])["interval"] == 60.0
-    assert diary_after(late)["interval"] == pytest.approx(60.0, rel=0.05)
+    assert rule_state_after(late[:20])["interval"] == 60.0
+    assert rule_state_after(late)["interval"] == pytest.approx(60.0, rel=0.05)
 
 
 def test_times_that_go_back_or_are_none_teach_nothing():
     times = [0.0, 60.0, 120.0]
     for strange in (math.nan, math.inf, -math.inf, 1e300):
-        assert diary_after([*times, strange]).tobytes() == diary_after(times).tobytes()
-    back = diary_after([*times, 50.0])
+        assert rule_state_after([*times, strange]).tobytes() == rule_state_after(times).tobytes()
+    back = rule_state_after([*times, 50.0])
     assert (back["intervals"], back["interval"], back["time"]) == (2, 120.0, 50.0)
 
 
 def test_the_usual_interval_follows_a_new_one():
     times = np.concatenate([np.arange(3000.0), 3000.0 + 60.0 * np.arange(1, 12 * INTERVAL_MEMORY)])
-    assert diary_after(times)["interval"] == pytest.approx(60.0, rel=0.01)
+    assert rule_state_after(times)["interval"] == pytest.approx(60.0, rel=0.01)
 
 
 @pytest.mark.parametrize("wanted", [0.5, 1, 2.9])
@@ -306,11 +306,11 @@ def test_a_new_day_and_no_sooner_brings_new_episodes(wanted):
     rules = Rules(alarms_a_day=wanted).numbers
 
     def begun_at(*days):
-        diary = new_diaries()[0]
+        rule_state = new_rule_states()[0]
         begun = []
         for index, day in enumerate(days):
-            note_time(diary, index, day * DAY)
-            begun.append(may_begin(diary, rules))
+            note_time(rule_state, index, day * DAY)
+            begun.append(may_begin(rule_state, rules))
         return begun
 
     almost = 1 - 1e-6
@@ -326,10 +326,10 @@ def test_a_new_day_and_no_sooner_brings_new_episodes(wanted):
 
 
 def test_before_the_first_time_there_is_no_day_to_count_in():
-    diary = new_diaries()[0]
-    assert [may_begin(diary, Rules(alarms_a_day=1).numbers) for _ in range(3)] == [True] * 3
-    note_time(diary, 5, 100.0)
-    assert [may_begin(diary, Rules(alarms_a_day=1).numbers) for _ in range(3)] == [True, False, False]
+    rule_state = new_rule_states()[0]
+    assert [may_begin(rule_state, Rules(alarms_a_day=1).numbers) for _ in range(3)] == [True] * 3
+    note_time(rule_state, 5, 100.0)
+    assert [may_begin(rule_state, Rules(alarms_a_day=1).numbers) for _ in range(3)] == [True, False, False]
 
 
 # Cool-down
@@ -348,13 +348,13 @@ def test_an_episode_survives_as_many_normal_points_as_the_cool_down(cool_down):
 
 
 def test_an_unusual_point_keeps_an_episode_alive_and_begins_none():
-    course, verdict = new_courses()[0], np.zeros(1, VERDICT_DTYPE)[0]
+    position, verdict = new_positions()[0], np.zeros(1, VERDICT_DTYPE)[0]
     rules, numbers = Rules(cool_down=2).numbers, []
     # . calm, ~ unusual, ! anomalous
     for index, letter in enumerate("~..!..~..~..!...~!"):
         verdict["index"], verdict["episode"], verdict["is_anomaly"] = index, 0, letter == "!"
         verdict["p_value"] = {".": UNUSUAL, "~": np.nextafter(UNUSUAL, 0), "!": 1e-5}[letter]
-        follow_episode(course, rules, verdict)
+        follow_episode(position, rules, verdict)
         numbers.append(int(verdict["episode"]))
     assert [number for number in numbers if number] == [1, 1, 2]
     assert [index for index, number in enumerate(numbers) if number] == [3, 12, 17]

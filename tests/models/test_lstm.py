@@ -10,7 +10,7 @@ from streamforest.models.lstm import (
     MOST_BYTES,
     Weights,
     load_lstm,
-    new_lstm_room,
+    new_lstm_buffers,
     reconstruct,
     reconstruct_newest,
     save_lstm,
@@ -32,10 +32,10 @@ def windows(n, seed=1, unknown=0.2):
 @pytest.mark.parametrize(("units", "code"), [(1, 1), (5, 3), (16, 8)])
 def test_the_compiled_pass_is_the_slow_twins(units, code):
     weights = random_weights(units, units=units, code=code)
-    room, points = new_lstm_room(weights), np.empty(WINDOW, dtype=np.float32)
+    buffers, points = new_lstm_buffers(weights), np.empty(WINDOW, dtype=np.float32)
     for window in [*windows(5), np.full(WINDOW, np.nan, np.float32), *windows(2, unknown=0.0)]:
-        room.window[:] = window
-        reconstruct(weights, room, points)
+        buffers.window[:] = window
+        reconstruct(weights, buffers, points)
         np.testing.assert_allclose(points, naive.lstm_reconstruct(weights, window), atol=1e-5)
 
 
@@ -43,11 +43,11 @@ def test_the_newest_point_alone_has_the_same_bits_as_in_the_whole_window_and_is_
     weights, many = random_weights(), windows(20, unknown=0.0)
     newest = np.empty((20, 1), dtype=np.float32)
     reconstruct_newest(weights, many, newest)
-    room, points = new_lstm_room(weights), np.empty(WINDOW, dtype=np.float32)
+    buffers, points = new_lstm_buffers(weights), np.empty(WINDOW, dtype=np.float32)
     for window, point in zip(many, newest, strict=True):
-        room.window[:] = window
-        room.window[-1] = np.nan
-        reconstruct(weights, room, points)
+        buffers.window[:] = window
+        buffers.window[-1] = np.nan
+        reconstruct(weights, buffers, points)
         assert points[0] == point[0]
     many[:, -1] += 100.0
     again = np.empty_like(newest)

@@ -87,7 +87,7 @@ def test_the_compiled_pass_is_the_frameworks_prediction():
     code = """
 import numpy as np, json
 from streamforest.models import lstm_training as t
-from streamforest.models.lstm import new_lstm_room, reconstruct
+from streamforest.models.lstm import new_lstm_buffers, reconstruct
 model = t.network()
 rng = np.random.default_rng(1)
 # the framework's own first weights have no seed, and large ones multiply what is rounded
@@ -96,10 +96,10 @@ windows = rng.normal(scale=2.0, size=(50, t.WINDOW)).astype(np.float32)
 windows[rng.random(windows.shape) < 0.2] = np.nan
 expected = model.predict(t.seen_by(windows, np.ones(windows.shape, bool)), verbose=0)[..., 0]
 weights = t.weights_of(model)
-room, found = new_lstm_room(weights), np.empty_like(expected)
+buffers, found = new_lstm_buffers(weights), np.empty_like(expected)
 for i, window in enumerate(windows):
-    room.window[:] = window
-    reconstruct(weights, room, found[i])
+    buffers.window[:] = window
+    reconstruct(weights, buffers, found[i])
 print(json.dumps([float(np.abs(found - expected).max()), float(np.abs(expected).max())]))
 """
     ran = run(code)

@@ -173,6 +173,16 @@ def test_a_later_version_is_refused_and_an_earlier_one_is_brought_up(path, monke
     assert read(path).fingerprint == {"a": "1", "b": "2"}
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_version_that_no_step_leads_on_from_is_refused_with_what_to_do(path, version):
+    path.write_bytes(forged(b"no header of this version", version=version))
+    said = (
+        rf"^\S+ was written by an earlier version of this program \(format {version}, this is {VERSION}\); move it away"
+    )
+    with pytest.raises(CheckpointError, match=said):
+        loaded(path)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_named_pipe_and_a_folder_are_no_checkpoints(path):
     os.mkfifo(path)
