@@ -63,7 +63,8 @@ class Terminal:
     def __init__(self, folder, columns=80, rows=24, page=None, **environment):
         self.folder, self._page = folder, page
         self.written = b""
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()  # notified of all that comes
+        self._seen, self._lines = -1, []  # the lines, as they were after so many bytes
         self.emulator = Emulator(columns, rows)
         self.emulator.answer = lambda data: self._send(data.encode())
         self._stream = pyte.ByteStream(self.emulator)
@@ -99,6 +100,7 @@ class Terminal:
                 if b"\x1b]11;?" in content and self._page is not None:
                     self._send(f"\x1b]11;rgb:{self._page}\x1b\\".encode())
                 self._stream.feed(content)
+                self._lock.notify_all()
 
     def _send(self, content):
         with suppress(OSError):
@@ -110,6 +112,7 @@ class Terminal:
     def resize(self, columns, rows):
         with self._lock:
             self.emulator.resize(rows, columns)
+            self._seen = -1
         self._resize(columns, rows)
 
     def modes(self):
@@ -125,7 +128,9 @@ class Terminal:
     @property
     def lines(self):
         with self._lock:
-            return [*self.emulator.display]
+            if self._seen != len(self.written):  # to put the lines together takes longer than to draw them
+                self._seen, self._lines = len(self.written), [*self.emulator.display]
+            return self._lines
 
     @property
     def text(self):
@@ -141,11 +146,17 @@ class Terminal:
         self.wait(lambda: words in self.text)
 
     def wait(self, is_so):
+        """Wait for what is shown, looked at when something was written, or for what leaves no trace there."""
         ends = time.monotonic() + SECONDS
-        while not is_so():
+        while True:
+            looked_at = len(self.written)
+            if is_so():
+                return
             if time.monotonic() > ends:
                 pytest.fail(f"not within {SECONDS} s; the terminal shows:\n{self.text}")
-            time.sleep(0.02)
+            with self._lock:
+                if len(self.written) == looked_at:
+                    self._lock.wait(0.1)
 
     @property
     def program(self):

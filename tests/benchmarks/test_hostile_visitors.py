@@ -8,7 +8,7 @@ from benchmarks.hostile_visitors import frame, main
 
 @pytest.mark.skipif(not hostile_visitors.Path("/proc/self/status").exists(), reason="needs /proc: Linux")
 def test_hostile_visitors_leave_the_run_as_it_is(capsys):
-    main(["--seconds", "6", "--connections", "200", "--unread", "80", "--asks", "1000"])
+    main(["--seconds", "3", "--connections", "200", "--unread", "80", "--asks", "1000"])
     said = capsys.readouterr().out
     rows = {line[:24].strip(): line[24:] for line in said.splitlines()}
     # rates and memory of a busy machine are no test's matter

@@ -36,7 +36,7 @@ def options(model, tmp_path_factory):
     save_model(model, path)
     save_lstm(random_model(), path.with_name("lstm.npz"))
     # forests are fitted within the short streams here
-    return DetectorOptions(path, RATE, seed=3, window=150, refit_every=100, lstm_model=path.with_name("lstm.npz"))
+    return DetectorOptions(path, RATE, seed=3, window=150, refit_every=250, lstm_model=path.with_name("lstm.npz"))
 
 
 def unless_installed(entry):
@@ -53,6 +53,25 @@ every_detector = pytest.mark.parametrize(
 def make(name, options):
     """Makes a fresh detector of the one that is checked."""
     return lambda **changed: make_detector(name, options._replace(**changed))
+
+
+@pytest.fixture(scope="session")
+def kept():
+    """What ``whole`` has found, by detector and stream."""
+    return {}
+
+
+@pytest.fixture
+def whole(name, make, kept):
+    """Gives what a fresh detector says of a stream that comes at once: computed once, held against by many checks."""
+
+    def whole(points=POINTS, holes=False):
+        if (name, points, holes) not in kept:
+            values, times = stream(points)
+            kept[name, points, holes] = make().update_many(holed(values) if holes else values, times)
+        return kept[name, points, holes]
+
+    return whole
 
 
 def warm_up_of(detector):
@@ -98,22 +117,19 @@ def check_sound(verdicts, values):
 
 
 @every_detector
-def test_nothing_is_known_in_the_warm_up_and_all_readings_are_judged_after_it(make):
-    detector, (values, times) = make(), stream()
-    warm_up = warm_up_of(detector)
+def test_nothing_is_known_in_the_warm_up_and_all_readings_are_judged_after_it(make, whole):
+    warm_up = warm_up_of(make())
     assert 0 < warm_up < POINTS / 2
-    known = check_sound(detector.update_many(values, times), values)
+    known = check_sound(whole(), stream()[0])
     assert not known[:warm_up].any()
     assert known[warm_up:].all()
 
 
 @every_detector
-def test_a_missing_reading_ends_nothing(make):
-    values, times = stream()
-    values = holed(values)
-    detector = make()
-    known = check_sound(detector.update_many(values, times), values)
-    assert not known[: warm_up_of(detector)].any()
+def test_a_missing_reading_ends_nothing(make, whole):
+    values = holed(stream()[0])
+    known = check_sound(whole(holes=True), values)
+    assert not known[: warm_up_of(make())].any()
     there = ~np.isnan(values)
     assert known[there][-100:].any()
     # and nothing but missing readings does neither
@@ -152,22 +168,22 @@ def test_every_stream_gets_finite_numbers_between_0_and_1(make, kind):
 
 
 @every_detector
-def test_an_infinite_value_is_refused_and_changes_nothing(make):
+def test_an_infinite_value_is_refused_and_changes_nothing(make, whole):
     values, times = stream()
-    detector, expected = make(), make().update_many(values, times)
+    detector = make()
     begun = detector.update_many(values[:500], times[:500])
     for bad in (np.inf, -np.inf):
         with pytest.raises(ValueError, match="infinite"):
             detector.update_many(np.array([1.0, bad]))
-    assert np.concatenate((begun, detector.update_many(values[500:], times[500:]))).tobytes() == expected.tobytes()
+    assert np.concatenate((begun, detector.update_many(values[500:], times[500:]))).tobytes() == whole().tobytes()
 
 
 @every_detector
-def test_a_point_is_judged_by_what_came_before_it_and_not_by_what_comes_after(make):
+def test_a_point_is_judged_by_what_came_before_it_and_not_by_what_comes_after(make, whole):
     values, times = stream()
     changed = values.copy()
     changed[700:] = 1e6
-    one, other = make().update_many(values, times), make().update_many(changed, times)
+    one, other = whole(), make().update_many(changed, times)
     assert one[:700].tobytes() == other[:700].tobytes()
     assert one[700:].tobytes() != other[700:].tobytes()
 
@@ -186,10 +202,10 @@ def test_a_point_is_scored_before_it_is_learned(make):
 
 
 @every_detector
-def test_scoring_changes_nothing(make):
+def test_scoring_changes_nothing(make, whole):
     """A score that is asked for twice is the same, and later ones too."""
     values, times = stream()
-    detector, plain = make(), make()
+    detector = make()
     if not isinstance(detector, HarnessedDetector):
         pytest.skip("has no step that scores and does not learn")
     scorer, asked = detector._scorer, []
@@ -203,7 +219,7 @@ def test_scoring_changes_nothing(make):
         return second
 
     scorer.score = twice
-    assert detector.update_many(values, times).tobytes() == plain.update_many(values, times).tobytes()
+    assert detector.update_many(values, times).tobytes() == whole().tobytes()
     assert len(asked) > POINTS / 2
     assert all(asked)
 
@@ -219,21 +235,21 @@ def test_the_values_that_are_given_are_not_changed(make):
 @every_detector
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, POINTS), max_size=8))
-def test_any_split_gives_the_same_bits(make, cuts):
+def test_any_split_gives_the_same_bits(make, whole, cuts):
     values, times = stream()
     values = holed(values)
     detector, bounds = make(), [0, *sorted(cuts), POINTS]
     parts = [detector.update_many(values[a:b], times[a:b]) for a, b in pairwise(bounds)]
-    assert np.concatenate(parts).tobytes() == make().update_many(values, times).tobytes()
+    assert np.concatenate(parts).tobytes() == whole(holes=True).tobytes()
 
 
 @every_detector
-def test_one_by_one_gives_the_same_bits(make):
+def test_one_by_one_gives_the_same_bits(make, whole):
     values, times = stream()
     values = holed(values)
     detector = make()
     rows = [detector.update_many(values[i : i + 1], times[i : i + 1]) for i in range(POINTS)]
-    assert np.concatenate(rows).tobytes() == make().update_many(values, times).tobytes()
+    assert np.concatenate(rows).tobytes() == whole(holes=True).tobytes()
 
 
 @every_detector
@@ -262,15 +278,14 @@ def test_a_state_restored_goes_on_with_the_same_bits(make, cut):
 
 
 @every_detector
-def test_a_state_is_of_plain_arrays_that_a_file_holds_without_code_in_it(make, tmp_path):
+def test_a_state_is_of_plain_arrays_that_a_file_holds_without_code_in_it(make, whole, tmp_path):
     values, times = stream()
-    whole, resumed = make(), make()
-    whole.update_many(values[:700], times[:700])
-    np.savez(tmp_path / "state.npz", **whole.state())
+    saved, resumed = make(), make()
+    saved.update_many(values[:700], times[:700])
+    np.savez(tmp_path / "state.npz", **saved.state())
     with np.load(tmp_path / "state.npz", allow_pickle=False) as kept:
         resumed.restore(dict(kept))
-    expected = whole.update_many(values[700:], times[700:])
-    assert resumed.update_many(values[700:], times[700:]).tobytes() == expected.tobytes()
+    assert resumed.update_many(values[700:], times[700:]).tobytes() == whole()[700:].tobytes()
 
 
 @every_detector
@@ -289,7 +304,7 @@ def test_what_is_no_state_of_it_is_refused(make):
 
 @every_detector
 def test_memory_does_not_grow_with_the_stream(name, make):
-    detector = make(refit_every=500)  # to fit a forest takes ten times as long where memory is traced
+    detector = make(refit_every=1000)  # to fit a forest takes ten times as long where memory is traced
     block = np.random.default_rng(5).normal(size=500)
 
     def learn(points):
@@ -316,7 +331,7 @@ def at_once(work):
 
 @every_detector
 @pytest.mark.parametrize("before", ["z-score", "isolation-forest"])
-def test_switched_to_it_judges_at_once_on_the_recent_points(make, name, before, options):
+def test_switched_to_it_judges_at_once_on_the_recent_points(whole, name, before, options):
     values, times = stream(2000)
     history, said = History(5000), []
 
@@ -331,7 +346,7 @@ def test_switched_to_it_judges_at_once_on_the_recent_points(make, name, before, 
     assert switch.name == name
     assert not np.isnan(found["score"]).any()
     assert found["index"].tolist() == list(range(1500, 2000))
-    expected = make().update_many(values, times)[1500:]
+    expected = whole(2000)[1500:]
     for field in (*JUDGED, "expected", "is_anomaly"):
         np.testing.assert_array_equal(found[field], expected[field])
 

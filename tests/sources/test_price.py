@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from streamforest.connections import reconnecting
 from streamforest.protocols import SourceError
 from streamforest.sources import SourceOptions, open_source
 from streamforest.terminal.stop import StopFlag
@@ -163,14 +164,15 @@ def test_a_limit_of_questions_is_told_once_and_waited_for_with_growing_pauses(ya
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_a_connection_the_run_ends_after_the_first_limit(watch, yahoo, said, capfd):
+def test_without_a_connection_the_run_ends_after_the_first_limit(watch, yahoo, said, capfd, monkeypatch):
+    monkeypatch.setattr(reconnecting, "FIRST_LIMIT", 2.0)
     yahoo.shutdown()
     yahoo.server_close()
     began = time.monotonic()
     reader = watch()
-    reader.ends_within(40)
-    assert 9 < time.monotonic() - began < 25
-    assert "price:TEST: no connection within 10 s: Yahoo Finance cannot be asked: " in str(reader.fault)
+    reader.ends_within(60)
+    assert time.monotonic() - began > 1.5
+    assert "price:TEST: no connection within 2 s: Yahoo Finance cannot be asked: " in str(reader.fault)
     assert not said
     assert capfd.readouterr() == ("", "")
 
