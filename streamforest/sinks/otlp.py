@@ -168,7 +168,9 @@ class _Outcome:
 def _noting_session() -> type[Any]:
     """A session of requests that notes the newest answer, or why there is none, and is never sent elsewhere."""
 
-    class NotingSession(optional("requests", "otlp").Session):  # type: ignore[misc] # it is made at run time
+    requests = optional("requests", "otlp")
+
+    class NotingSession(requests.Session):  # type: ignore[misc] # it is made at run time
         answer: Any = None
         error: Exception | None = None
 
@@ -179,6 +181,8 @@ def _noting_session() -> type[Any]:
             except Exception as error:
                 self.error = error
                 raise
+            if self.answer.is_redirect:  # the SDK would take it for a success
+                raise requests.TooManyRedirects(response=self.answer)
             return self.answer
 
     return NotingSession
