@@ -148,8 +148,7 @@ def check_keys(options: SimpleNamespace) -> None:
     kind = options.source.partition(":")[0]
     faults = {
         f"SOURCE is {options.source!r}, which has no columns: name a file, -, serve, {', '.join(KEYED_KINDS)}": (
-            not names_file(options.source)
-            and kind not in {"-", "serve", *(word.rstrip(":") for word in KEYED_KINDS)}
+            not names_file(options.source) and kind not in {"-", "serve", *(word.rstrip(":") for word in KEYED_KINDS)}
         ),
         f"DETECTOR is {options.detector!r}: many streams are judged by isolation-forest": (
             options.detector not in {"isolation-forest", "list"}

@@ -21,6 +21,8 @@ Items = list[Reading | Refusal]
 KEY, LABEL = "key", "label"
 #: First lines that show the notation of a text.
 _LOOKED_AT = 5
+#: First lines of rows from which columns and forms are learnt: of all of them it takes longer than reading them.
+_LEARNT_FROM = 100
 _INFLUX = "InfluxDB line protocol"
 _INFLUX_LINE = re.compile(
     r'(?P<series>(?:[^\s\\]|\\.)+)\s+(?P<fields>(?:[^\s\\"]|\\.|"(?:[^"\\]|\\.)*")+)(?:\s+(?P<time>-?\d+))?'
@@ -73,9 +75,7 @@ class BodyReader:
             raise
         except (SourceError, ValueError, RecursionError) as error:
             raise BodyError(str(error)[:500]) from None
-        return [
-            item._replace(time=arrival) if type(item) is Reading and item.time is None else item for item in items
-        ]
+        return [item._replace(time=arrival) if type(item) is Reading and item.time is None else item for item in items]
 
     # JSON
 
@@ -159,7 +159,7 @@ class BodyReader:
     def _read_rows(self, text: bytes) -> Items:
         text += b"\n"
         reader = RowReader("the body", self._asked, self._dialect)
-        reader.learn(text[: LIMIT if len(text) <= LIMIT else text.rfind(b"\n", 0, LIMIT) + 1])
+        reader.learn(b"\n".join(text[: text.rfind(b"\n", 0, LIMIT) + 1].split(b"\n", _LEARNT_FROM)[:_LEARNT_FROM]))
         items: Items = []
         for start in range(0, len(text), LIMIT):
             items += reader.feed(text[start : start + LIMIT])

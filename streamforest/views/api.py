@@ -137,6 +137,11 @@ class Post(ApiRequest):
 
     form: Form = "text"
 
+    def initialize(self, view: Served) -> None:
+        """Start with nothing of the body."""
+        super().initialize(view)
+        self._body = bytearray()
+
     def prepare(self) -> None:
         """Refuse who may not act, and what is too long, before its body comes."""
         super().prepare()
@@ -146,7 +151,6 @@ class Post(ApiRequest):
             if int(self.request.headers.get("Content-Length", "0")) > MOST_BYTES:
                 raise HTTPError(413, f"a request has at most {MOST_BYTES:,} bytes: send several")
             self.request.connection.set_max_body_size(MOST_BYTES)  # type: ignore[union-attr]
-        self._body = bytearray()
 
     def data_received(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""

@@ -236,10 +236,10 @@ def _section(heading: str, what: dict[str, Any]) -> str:
         for one in what.get("parameters", ())
     )
     answers = "".join(
-        f"<tr><th scope=row><code>{code}</code></th><td></td><td>{html.escape(answer['description'])}</td></tr>"
+        f"<tr><th scope=row><code>{code}</code></th><td>answer</td><td>{html.escape(answer['description'])}</td></tr>"
         for code, answer in what["responses"].items()
     )
     return (
         f"<section><h2><code>{html.escape(heading)}</code></h2><p>{html.escape(what['description'])}</p>"
-        f"<pre>{html.escape(what['x-example'])}</pre><table>{rows}{answers}</table></section>"
+        f"<pre tabindex=0>{html.escape(what['x-example'])}</pre><table>{rows}{answers}</table></section>"
     )
