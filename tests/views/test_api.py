@@ -2,6 +2,7 @@ import gzip
 import http.client
 import json
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -110,6 +111,39 @@ def test_a_body_that_is_too_long_is_refused_before_it_comes(run):
     link.endheaders()
     assert link.getresponse().status == 413
     link.close()
+
+
+def test_a_body_in_chunks_that_grows_too_long_is_cut_off_and_the_next_one_is_judged(run):
+    link = http.client.HTTPConnection("127.0.0.1", run.view.port, timeout=SECONDS)
+    link.putrequest("POST", "/readings")
+    link.putheader("Authorization", f"Bearer {run.token}")
+    link.putheader("Transfer-Encoding", "chunked")
+    link.endheaders()
+    chunk = bytes(2**20)
+    with suppress(OSError):
+        for _ in range(MOST_BYTES // 2**20 + 2):
+            link.send(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        assert link.getresponse().status == 400
+    link.close()
+    assert run.ask("POST", "/readings", b"1")[0] == 200
+
+
+def test_who_goes_away_in_the_midst_disturbs_nobody(run, capfd):
+    before = len(run.taken)
+    with run.paused:
+        for body in (b"12", b"1234567890"):
+            link = http.client.HTTPConnection("127.0.0.1", run.view.port, timeout=SECONDS)
+            link.putrequest("POST", "/readings")
+            link.putheader("Authorization", f"Bearer {run.token}")
+            link.putheader("Content-Length", "10")
+            link.endheaders(body)
+            if len(body) == 10:
+                wait_until(lambda: run.view.answering == 1, SECONDS)
+            link.close()
+    wait_until(lambda: run.view.answering == 0, SECONDS)
+    assert len(run.taken) == before + 1
+    assert run.ask("POST", "/readings", b"1")[0] == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_who_posts_faster_than_it_is_judged_has_to_wait(run):
