@@ -283,6 +283,22 @@ class ResumableSource(Protocol):
         ...
 
 
+@runtime_checkable
+class AnsweringSource(Protocol):
+    """What a source has besides, if those who send its readings wait for an answer.
+
+    The run hands it what became of the readings that it yielded last, and goes on whatever is refused.
+    """
+
+    def answer(self, refusals: Sequence[Refusal]) -> None:
+        """Take the refusals of some of the readings."""
+        ...
+
+    def take(self, verdicts: Verdicts) -> None:
+        """Take the verdicts of some of the readings."""
+        ...
+
+
 class Detector(Protocol):
     """Judges points: scores first, then learns.
 

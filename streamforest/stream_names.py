@@ -105,6 +105,10 @@ class StreamNames:
         """Whether it is the number of a stream that is there; a bool or a float is none."""
         return type(number) is int and 0 <= number < len(self._keys) and self._keys[number] is not None
 
+    def number_of(self, key: str) -> int | None:
+        """The number of the stream of a key; None where there is none, which stays so."""
+        return self._numbers.get(key)
+
     def key_of(self, number: int) -> str | None:
         """The key of a stream as it came from outside; None where no stream has the number."""
         return self._keys[number] if number < len(self._keys) else None

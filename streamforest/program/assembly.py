@@ -62,6 +62,7 @@ def make_source(options: SimpleNamespace) -> Source:
             follow=options.follow,
             interval=options.interval,
             dialect=Dialect(options.time_format, options.time_zone, options.decimal),
+            checkpoint=options.checkpoint,
         ),
     )
     source.name = escaped(source.name)

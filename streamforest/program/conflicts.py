@@ -13,6 +13,8 @@ from streamforest.program.options import OptionError, names_file
 
 #: Options that name files.
 LOADED, WRITTEN = ("MODEL", "LSTM_MODEL"), ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE", "CHECKPOINT")
+#: Kinds of sources with columns, beside files.
+KEYED_KINDS = ("mqtt:", "mqtts:", "kafka:", "duckdb:", "prometheus:")
 #: What else is written beside the file of an option: ends of names.
 DERIVED = {"LOG": ("1",), "CHECKPOINT": ("1", "new", "lock", "pages", "told"), "TOKEN_FILE": ("act",)}
 
@@ -31,6 +33,24 @@ def check_conflicts(options: SimpleNamespace) -> None:
     check_paths(options)
     check_page(options)
     check_ignored(options)
+    check_served(options)
+
+
+def check_served(options: SimpleNamespace) -> None:
+    """Refuse to serve without the server, which is that of the browser's page.
+
+    Raises
+    ------
+    OptionError
+        It is asked for.
+    """
+    if options.source != "serve":
+        return
+    if options.explain:
+        raise OptionError("EXPLAIN is on: there is nothing to explain before readings are posted, leave it away")
+    if not options.visualization or options.view not in ("auto", "browser"):
+        view = f"VIEW is {options.view!r}" if options.visualization else "VISUALIZATION is off"
+        raise OptionError(f"SOURCE is 'serve' and {view}: readings are posted to the browser's page, so leave it away")
 
 
 def check_ignored(options: SimpleNamespace) -> None:
@@ -127,8 +147,8 @@ def check_keys(options: SimpleNamespace) -> None:
         return
     kind = options.source.partition(":")[0]
     faults = {
-        f"SOURCE is {options.source!r}, which has no columns: name a file, -, mqtt:, kafka:, duckdb: or prometheus:": (
-            not names_file(options.source) and kind not in {"-", "mqtt", "mqtts", "kafka", "duckdb", "prometheus"}
+        f"SOURCE is {options.source!r}, which has no columns: name a file, -, serve, {', '.join(KEYED_KINDS)}": (
+            not names_file(options.source) and kind not in {"-", "serve", *(word.rstrip(":") for word in KEYED_KINDS)}
         ),
         f"DETECTOR is {options.detector!r}: many streams are judged by isolation-forest": (
             options.detector not in {"isolation-forest", "list"}

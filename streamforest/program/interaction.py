@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from streamforest.connections.addresses import without_passwords
+from streamforest.program.serving import is_served
+from streamforest.protocols import SourceError
 from streamforest.sinks.report import RecentReport
 from streamforest.terminal.console import is_attended, is_file, is_terminal, say
 from streamforest.terminal.screen import why_not
@@ -22,12 +24,17 @@ if TYPE_CHECKING:
     from streamforest.program.description import Command, Run
     from streamforest.program.watch import Watch
     from streamforest.protocols import Sink, VerdictMemory
+    from streamforest.views.api import Api
 
 
 def choose_view(options: SimpleNamespace) -> Choice:
-    """Where the picture will be; says so, and why."""
+    """Where the picture will be; says so, and why. Raises SourceError where readings cannot be posted to it."""
     wanted = options.view if options.visualization else "none"
+    if is_served(options):
+        wanted = "browser"  # its server takes the readings
     choice = choose(wanted, is_attended(), os.environ, drawable=is_drawable(options))
+    if is_served(options) and choice.view != wanted:
+        raise SourceError(choice.why)
     if choice.why:
         say(choice.why)
     return choice
@@ -123,8 +130,14 @@ def picture_texts(options: SimpleNamespace) -> dict[str, str]:
     return {name: escaped(text) for name, text in texts.items()}
 
 
-def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
-    """Open the view that was chosen; where that fails the run goes on without one."""
+def open_view(choice: Choice, watch: Watch, options: SimpleNamespace, api: Api | None = None) -> None:
+    """Open the view that was chosen; where that fails the run goes on without one.
+
+    Raises
+    ------
+    ViewError
+        It fails, and programs were to use it too.
+    """
     try:
         view = make_view(
             choice,
@@ -133,12 +146,15 @@ def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
             notify=say,
             access=page_access(options),
             cool_down=options.cool_down,
+            api=api,
         )
     except ViewError as error:
+        if api is not None:
+            raise
         say(f"view: none; {error}")
         return
     if view is not None:
-        watch.show(view)
+        watch.show(view, stays=api is not None)
 
 
 def page_access(options: SimpleNamespace) -> PageAccess:

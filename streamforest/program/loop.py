@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streamforest.moments import iso_time
 from streamforest.protocols import (
+    AnsweringSource,
     Block,
     Points,
     ReaderGoneError,
@@ -79,6 +80,7 @@ class Loop:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source, self._judge, self._counts, self._stop = run.source, run.judge, run.counts, run.stop
+        self._is_answering = isinstance(run.source, AnsweringSource)
         self._outlets = _Outlets(sinks, notify)
         self._resumption = run.resumption
         self._intake = _Intake(run, notify)
@@ -130,6 +132,8 @@ class Loop:
     def tell(self, blocks: list[Verdicts]) -> None:
         """Give the verdicts to every sink, and count them."""
         for verdicts in blocks:
+            if self._is_answering:
+                self._source.take(verdicts)  # type: ignore[attr-defined] # an AnsweringSource
             try:
                 self._outlets.write(verdicts)  # first: somebody may wait for it
             finally:
@@ -278,6 +282,11 @@ class _Intake:
             )
 
     def _take(self, refusals: list[Refusal]) -> None:
+        if isinstance(self._source, AnsweringSource):
+            self._refused += len(refusals)
+            self._counts.refused = self._refused
+            self._source.answer(refusals)  # not here: the run is not of one sender alone
+            return
         for refusal in refusals[: max(0, REFUSALS_REPORTED - self._refused)]:
             self._notify(f"refused {refusal.where}: {refusal.reason}")
         if self._refused <= REFUSALS_REPORTED < self._refused + len(refusals):

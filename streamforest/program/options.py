@@ -22,7 +22,7 @@ SETTINGS_FILE = "settings.py"
 #: Words that name a source, alone or before a colon; any other word is the path of a file.
 SOURCE_WORDS = (
     *("simulated", "-", "cpu", "memory", "network", "disk"),
-    *("mqtt", "mqtts", "kafka", "duckdb", "prometheus", "price"),
+    *("mqtt", "mqtts", "kafka", "duckdb", "prometheus", "price", "serve"),
 )
 NO_FILES: Mapping[str, Path] = MappingProxyType({})
 SHELLS = ("bash", "zsh", "tcsh")
@@ -131,7 +131,7 @@ OPTIONS: tuple[Option, ...] = (
         "source",
         WATCHED,
         "simulated[:PROFILE], cpu, memory, network or disk of this machine, the path of a file (CSV, JSON or lines of "
-        "metrics, plain or compressed), or - for standard input",
+        "metrics, plain or compressed), - for standard input, or serve for readings that others post",
         default="simulated",
     ),
     Option("COLUMN", "text", WATCHED, "value column of a file", is_optional=True, placeholder="NAME"),

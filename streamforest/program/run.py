@@ -15,6 +15,7 @@ from streamforest.program.description import Command, Run
 from streamforest.program.explanation import explanation
 from streamforest.program.loop import Loop
 from streamforest.program.memory import MEGABYTE, limit_memory
+from streamforest.program.serving import make_api
 from streamforest.program.summary.writer import make_summary
 from streamforest.protocols import DetectorError, ReaderGoneError, Sink, SourceError
 from streamforest.storage.checkpoint import CheckpointError
@@ -25,6 +26,7 @@ from streamforest.terminal.signals import on_quit, on_stop_signals
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.life import EpisodeCounts
+from streamforest.views import ViewError
 
 if TYPE_CHECKING:
     from streamforest.program.watch import Watch
@@ -47,11 +49,12 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         interaction.offer_models(command)
         made = make_run(command, stop)
         choice = interaction.choose_view(options)
+        api = make_api(made)
         sinks = assembly.make_sinks(made, is_shown=choice.view != "none")
         watch = None
         if choice.view != "none" or interaction.is_interactive(options):
             watch, needed = interaction.make_watch(made)
-            sinks = [*needed, *sinks]
+            sinks = [*needed, *([] if api is None else [api.served]), *sinks]
         summary, summed_up = make_summary(made, watch)
         first: list[Sink] = [] if made.comparison is None else [made.comparison]
         without_times = assembly.line_without_times(options)
@@ -61,8 +64,13 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         stop.close()
         say(f"{command.program}: {error}")
         return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
-    if watch is not None:
-        interaction.open_view(choice, watch, options)
+    try:
+        if watch is not None:
+            interaction.open_view(choice, watch, options, api)
+    except ViewError as error:
+        stop.close()
+        say(f"{command.program}: {error}")
+        return FAILED
     on_stop_signals(stop.hear)
     on_quit()
     stop.end_in_time(lambda: "" if made.resumption is None else made.resumption.unwritten)

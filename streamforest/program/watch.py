@@ -102,15 +102,15 @@ class Watch:
         self._anomalies, self._stop, self._judge, self._say = anomalies, stop, judge, say
         self._keys: TerminalKeys | None = None
         self._view: View = HeadlessView(actions)
-        self._has_picture = False
+        self._has_picture = self._stays = False
         self._judging: Future[None] = Future()
         self._episodes: deque[int] = deque()  # peaks of those that still want a picture
         self._left_out = 0  # of them
         self._pictures, self._picture_bytes, self._refused = 0, 0, 0  # of episodes
 
-    def show(self, view: View) -> None:
-        """Let the user see the stream in a view; it is closed with this object."""
-        self._view, self._has_picture = view, True
+    def show(self, view: View, *, stays: bool = False) -> None:
+        """Let the user see the stream in a view; it is closed with this object, if it ``stays`` not before."""
+        self._view, self._has_picture, self._stays = view, True, stays
 
     def hear(self, keys: TerminalKeys | None) -> None:
         """Let the user type keys; they are given back with this object."""
@@ -211,7 +211,7 @@ class Watch:
             self._switch_to(name)
         elif name in VIEW_COMMANDS:
             self._view.command(name)
-        elif self._has_picture:  # "unwatch"
+        elif self._has_picture and not self._stays:  # "unwatch"
             self._stop_watching()
 
     def _show_nothing(self) -> None:

@@ -64,6 +64,12 @@ def _home_assistant(target: Target) -> Receiver:
     return HomeAssistantReceiver(target)
 
 
+def _otlp(target: Target) -> Receiver:
+    from streamforest.sinks.otlp import OtlpReceiver  # noqa: PLC0415
+
+    return OtlpReceiver(target)
+
+
 #: Kinds that are reached by HTTP: ``kind+http://`` or ``kind+https://``, which is also meant by ``kind://``.
 BY_HTTP: Mapping[str, Callable[[Target], Receiver]] = MappingProxyType(
     {
@@ -74,6 +80,7 @@ BY_HTTP: Mapping[str, Callable[[Target], Receiver]] = MappingProxyType(
         "ntfy": _ntfy,
         "pagerduty": _pagerduty,
         "grafana": _grafana,
+        "otlp": _otlp,
     }
 )
 #: The others, by their scheme.

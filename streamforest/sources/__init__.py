@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from streamforest.protocols import Source, SourceError
@@ -30,6 +31,8 @@ class SourceOptions(NamedTuple):
         Seconds between two looks at a source that has to be asked again and again; None: what is usual for it.
     dialect : Dialect
         How numbers and times are written, for sources that have columns.
+    checkpoint : Path or None
+        Of the run, for sources that keep what they gave beside it.
     """
 
     notify: Callable[[str], None]
@@ -42,6 +45,7 @@ class SourceOptions(NamedTuple):
     follow: bool = False
     interval: float | None = None
     dialect: Dialect = ANY_DIALECT
+    checkpoint: Path | None = None
 
     @property
     def columns(self) -> Asked:
@@ -109,6 +113,14 @@ def _open_system(word: str, options: SourceOptions) -> Source:
     return SystemSource(what, part, options.interval)
 
 
+def _open_serve(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.serve import ServeSource  # noqa: PLC0415 - only where chosen
+
+    if word != "serve":
+        raise SourceError(f"there is no source {shown(word)}; serve stands alone, --port and others say where")
+    return ServeSource(options.columns, options.dialect, options.checkpoint, options.notify)
+
+
 #: What opens the source that a word names, by the word or what stands before its first colon; any other word is the
 #: path of a file. The module of a source is imported only where it is chosen.
 SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
@@ -121,6 +133,7 @@ SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "duckdb": _open_duckdb,
     "prometheus": _open_prometheus,
     "price": _open_price,
+    "serve": _open_serve,
 }
 
 

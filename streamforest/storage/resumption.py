@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from streamforest.protocols import ResumableSink, ResumableSource, Sink, Source, State
 from streamforest.state import joined, part_of
@@ -40,6 +40,15 @@ class Part(Kept, Protocol):
 
     def restore(self, state: State) -> None:
         """Go on from a state; raises ValueError where it is none."""
+        ...
+
+
+@runtime_checkable
+class KeepingSource(Protocol):
+    """What a source has besides, if it keeps what it gave until a checkpoint holds it."""
+
+    def written(self, state: State) -> None:
+        """Take note that a checkpoint with this state of the source is on the disk; called in any thread."""
         ...
 
 
@@ -291,6 +300,9 @@ class Resumption:
             if self._failure:
                 self._notify(f"checkpoints are written again: {self._file.path}")
             self._failure = ""
+            source = self._parts.get("source")
+            if isinstance(source, KeepingSource):
+                source.written(part_of(saved.state, "source"))
             self._took = time.monotonic() - began
 
     def _write(self, state: State, work: Mapping[str, Callable[[], tuple[State, list[int]]]]) -> None:

@@ -6,12 +6,15 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamforest.protocols import View
 from streamforest.terminal.screen import why_not
 from streamforest.views.access import PageAccess
 from streamforest.views.watched import Watched
+
+if TYPE_CHECKING:
+    from streamforest.views.api import Api
 
 PROBE_SECONDS = 20  # a toolkit that takes longer is taken for broken
 #: Toolkit -> a program that opens a connection to the display; it may abort, which is why it is one of its own.
@@ -134,8 +137,9 @@ def make_view(
     notify: Callable[[str], None],
     access: PageAccess,
     cool_down: int,
+    api: Api | None = None,
 ) -> View | None:
-    """Open the view that was chosen; None for none.
+    """Open the view that was chosen; None for none. ``api``: what programs may do on the browser's page.
 
     Raises
     ------
@@ -145,7 +149,7 @@ def make_view(
     if choice.view == "window":
         return _window(choice.toolkit, watched, theme)
     if choice.view == "browser":
-        return _browser(watched, theme, notify, access)
+        return _browser(watched, theme, notify, access, api)
     if choice.view == "terminal":
         return _terminal(watched, cool_down)
     return None
@@ -161,11 +165,11 @@ def _window(toolkit: str, watched: Watched, theme: str) -> View:
         raise ViewError(f"no window by {toolkit}: {error}") from error
 
 
-def _browser(watched: Watched, theme: str, notify: Callable[[str], None], access: PageAccess) -> View:
+def _browser(watched: Watched, theme: str, notify: Callable[[str], None], access: PageAccess, api: Api | None) -> View:
     try:
         from streamforest.views.browser import BrowserView  # noqa: PLC0415 - tornado, only where it is needed
 
-        return BrowserView(watched, theme=theme, notify=notify, access=access)
+        return BrowserView(watched, theme=theme, notify=notify, access=access, api=api)
     except (ImportError, OSError) as error:
         raise ViewError(f"no page for the browser: {error}") from error
 

@@ -16,6 +16,7 @@ from streamforest.terminal.actions import DETECTOR
 from streamforest.verdicts.history import History
 from streamforest.verdicts.ranking import StreamRanking
 from streamforest.views.access import PageAccess
+from streamforest.views.api import API_ROUTES, Api
 from streamforest.views.exposition import exposition
 from streamforest.views.page_downloads import report_json
 from streamforest.views.page_server import Feed, Visitor, listen, new_server, tls_context
@@ -61,6 +62,8 @@ class BrowserView:
         Shows the user a line of text: the address, among others.
     access : PageAccess
         How visitors reach the page, and how many.
+    api : Api, optional
+        What programs may post and ask for, on the same port.
 
     Attributes
     ----------
@@ -86,6 +89,7 @@ class BrowserView:
         theme: str,
         notify: Callable[[str], None],
         access: PageAccess,
+        api: Api | None = None,
     ) -> None:
         context = None if access.tls is None else tls_context(*access.tls)
         self.theme = theme
@@ -99,7 +103,8 @@ class BrowserView:
         self._left_out = 0  # pictures and reports
         self.visitors: list[Visitor] = []
         self.is_open = True
-        self._memory, self._status, self._actions = watched.memory, watched.status, watched.actions
+        self.memory, self.status, self._actions = watched.memory, watched.status, watched.actions
+        self.api, self.answering = api, 0
         self._shown = SHOWN[watched.memory.name](watched.memory)
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
         self._status_due = self._charts_due = 0.0
@@ -122,7 +127,8 @@ class BrowserView:
             notify(f"page: {place}/ (these lines go into a file: its token is not told here, --token-file keeps it)")
 
     async def _start(self, listener: socket.socket, most_visitors: int, tls: SSLContext | None) -> None:
-        self.server = new_server(self, listener, most_visitors, tls)
+        more = {} if self.api is None else API_ROUTES
+        self.server = new_server(self, listener, most_visitors, tls, more)
         self._woken = asyncio.Event()
         self._loop.add_reader(self._actions.fileno(), self._woken.set)
 
@@ -149,7 +155,7 @@ class BrowserView:
         """A picture of the newest points as PNG, saved nowhere."""
         from streamforest.figures.choice import figure_of  # noqa: PLC0415 - a second, for the first picture only
 
-        figure = figure_of(self._memory, self._status, theme=self.theme)
+        figure = figure_of(self.memory, self.status, theme=self.theme)
         figure.refresh()
         drawn, file = figure.picture().figure, io.BytesIO()
         drawn.savefig(file, format="png", dpi="figure", facecolor=drawn.get_facecolor())
@@ -182,7 +188,7 @@ class BrowserView:
 
     def metrics(self) -> bytes:
         """The run's numbers, as Prometheus reads them."""
-        return exposition(self._status(), self._memory.newest(1), streamforest.__version__)
+        return exposition(self.status(), self.memory.newest(1), streamforest.__version__)
 
     async def _serve(self, seconds: float) -> None:
         end = self._loop.time() + seconds
@@ -206,7 +212,7 @@ class BrowserView:
             self._charts_due = 0.0
             self._show()
             self._status_due = float("inf")
-            if all(visitor.has_read(self._count) for visitor in self.visitors):
+            if not self.answering and all(visitor.has_read(self._count) for visitor in self.visitors):
                 break
             await asyncio.sleep(0.01)
         for visitor in list(self.visitors):
@@ -239,7 +245,7 @@ class BrowserView:
 
     def _describe(self) -> dict[str, Any]:
         """What all visitors get of the run's numbers."""
-        status = self._status()
+        status = self.status()
         since = status.seconds_since_last_point
         return {
             "kind": "status",
@@ -265,6 +271,4 @@ class BrowserView:
                 visitor.feed.heed(message)
 
     def _is_askable(self, name: str) -> bool:
-        return name in ASKABLE or (
-            name.startswith(DETECTOR) and name.removeprefix(DETECTOR) in self._status().detectors
-        )
+        return name in ASKABLE or (name.startswith(DETECTOR) and name.removeprefix(DETECTOR) in self.status().detectors)

@@ -11,9 +11,10 @@ import secrets
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -47,7 +48,7 @@ FOLDER = Path(__file__).with_name("page")
 STYLE, SCRIPT = "text/css; charset=UTF-8", "text/javascript; charset=UTF-8"
 #: Files of the page -> their kind; uPlot's are its own, whole, with its licence beside them.
 FILES = {
-    **dict.fromkeys(("page.css", "uplot/uPlot.min.css"), STYLE),
+    **dict.fromkeys(("page.css", "api.css", "uplot/uPlot.min.css"), STYLE),
     **dict.fromkeys(
         ("page.js", "chart.js", "episodes.js", "gestures.js", "numbers.js", "points.js", "ranking.js", "view.js"),
         SCRIPT,
@@ -524,10 +525,14 @@ def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
 
 
 def new_server(
-    view: Served, listener: socket.socket, most: int = MOST_VISITORS, tls: ssl.SSLContext | None = None
+    view: Served,
+    listener: socket.socket,
+    most: int = MOST_VISITORS,
+    tls: ssl.SSLContext | None = None,
+    more: Mapping[str, type[RequestHandler]] = MappingProxyType({}),
 ) -> PageServer:
-    """Serve a view on a socket, to so many visitors at once, in the event loop that runs."""
-    routes: list[Any] = [(path, kind, {"view": view}) for path, kind in ROUTES.items()]
+    """Serve a view on a socket, to so many visitors at once, in the event loop that runs; ``more``: further routes."""
+    routes: list[Any] = [(path, kind, {"view": view}) for path, kind in {**ROUTES, **more}.items()]
     application = Application(
         routes,
         default_handler_class=Missing,

@@ -182,3 +182,16 @@ def test_a_maintenance_window_that_is_none_and_what_does_not_go_with_one_is_refu
     for words in (("--compare", "z-score,matrix-profile"), ("--refits", str(tmp_path / "refits"))):
         with pytest.raises(OptionError, match="does not go together with"):
             check_conflicts(options_of("-", "--ignore", "daily 02:00-03:00", *words))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--view", "window"], "SOURCE is 'serve' and VIEW is 'window'"),
+        (["--no-visualization"], "SOURCE is 'serve' and VISUALIZATION is off"),
+        (["--explain"], "EXPLAIN is on"),
+    ],
+)
+def test_what_is_served_needs_its_page(capsys, arguments, words):
+    assert main.main(["serve", *arguments]) == 2
+    assert words in capsys.readouterr().err

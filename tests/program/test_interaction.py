@@ -8,7 +8,7 @@ import pytest
 from streamforest.judging.rules import Rules
 from streamforest.program import assembly, interaction, train
 from streamforest.program.description import Command
-from streamforest.protocols import POINT_DTYPE, VERDICT_DTYPE
+from streamforest.protocols import POINT_DTYPE, VERDICT_DTYPE, SourceError
 from streamforest.terminal import keys
 from streamforest.views import Choice, ViewError
 from tests.chosen import options_of, run_of
@@ -144,8 +144,11 @@ class ShownWatch:
     """Keeps the view that it is to show."""
 
     def __init__(self):
-        self.views = []
-        self.show = self.views.append
+        self.views, self.stays = [], None
+
+    def show(self, view, *, stays):
+        self.views.append(view)
+        self.stays = stays
 
 
 def test_the_view_that_was_chosen_is_opened_with_what_the_options_say_of_it(monkeypatch):
@@ -159,11 +162,33 @@ def test_the_view_that_was_chosen_is_opened_with_what_the_options_say_of_it(monk
     watch, choice = ShownWatch(), Choice("browser", "")
     options = options_of("--theme", "dark", "--port", "8123", "--public", "--token-file", "a.token")
     interaction.open_view(choice, watch, options)
-    assert watch.views == ["a view"]
+    assert (watch.views, watch.stays) == (["a view"], False)
     assert (asked["choice"], asked["watch"]) == (choice, watch)
     access = asked["access"]
     assert (asked["theme"], access.port, access.public) == ("dark", 8123, True)
     assert access.token_file == options.token_file
+
+
+def test_a_page_that_programs_use_stays_and_without_it_there_is_no_run(monkeypatch):
+    watch, api = ShownWatch(), object()
+    monkeypatch.setattr(interaction, "make_view", lambda *_parts, **given: given["api"])
+    interaction.open_view(Choice("browser", ""), watch, options_of("serve"), api)
+    assert (watch.views, watch.stays) == ([api], True)
+
+    def fail(*_parts, **_options):
+        raise ViewError("the port is taken")
+
+    monkeypatch.setattr(interaction, "make_view", fail)
+    with pytest.raises(ViewError, match="taken"):
+        interaction.open_view(Choice("browser", ""), watch, options_of("serve"), api)
+
+
+def test_a_run_that_is_served_has_a_page_whatever_screen_there_is(monkeypatch):
+    monkeypatch.setattr(interaction, "is_attended", lambda: False)
+    assert interaction.choose_view(options_of("serve")).view == "browser"
+    monkeypatch.setattr(interaction, "choose", lambda *_parts, **_options: Choice("none", "no tornado"))
+    with pytest.raises(SourceError, match="no tornado"):
+        interaction.choose_view(options_of("serve"))
 
 
 def test_a_view_that_cannot_be_opened_is_told_and_the_run_goes_on_without(monkeypatch, capsys):

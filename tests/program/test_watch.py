@@ -136,6 +136,13 @@ def test_commands_go_to_the_view_and_stop_ends_the_run(run):
     assert run.said == ["detector is 'none'; it must be one of z-score"]
 
 
+def test_a_view_that_others_need_is_not_closed_by_a_key(run):
+    view = ScriptedView(run.ask("unwatch"), run.ask("pause"), run.ask("stop"))
+    run.watch.show(view, stays=True)
+    run.watch.during(run.judge_until_stopped)
+    assert view.commands == ["pause"]
+
+
 @pytest.mark.parametrize("how", ["key", "window"])
 def test_a_view_that_is_closed_is_left_alone_and_the_run_goes_on(run, how):
     view = ScriptedView()
