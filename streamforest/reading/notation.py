@@ -81,6 +81,8 @@ def read_value(reading: Reading) -> tuple[float, bool]:
     raw = reading.value
     if raw is None:
         return math.nan, False
+    if isinstance(raw, str) and (number := _plain_number(raw)) is not None:
+        return number, False
     is_repaired = False
     try:
         if isinstance(raw, str):
@@ -102,6 +104,16 @@ def read_value(reading: Reading) -> tuple[float, bool]:
     if math.isinf(value):
         raise RefusedError(INFINITE, f"{shown(raw)} is infinite or too large for a number")
     return value, is_repaired and value == value
+
+
+def _plain_number(text: str) -> float | None:
+    """The number of a text that is nothing else, as nearly all are; None for any other text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    is_plain = number - number == 0.0 and text.isascii() and "_" not in text and text.strip() == text
+    return number if is_plain else None
 
 
 def _ascii_number(text: str) -> float:

@@ -22,14 +22,16 @@ _ZONES |= {"eest": 3, "jst": 9, "est": -5, "edt": -4, "pdt": -7, "pst": -8}
 
 CLOCK = (
     r"(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?:[:.m](?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,9}))?)?s?)?"
-    r"(?:\s*(?P<half>[ap])\.?\s?m\.?)?"
+    r"(?:\s*(?P<half>[ap])(?:\.?\s?m\.?)?)?"
 )
 ZONE = r"(?:\s*\(?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[-+\u2212]\d{1,2}(?::?\d{2})?)\)?)?"
+# Year, month, day, hour, minute and second as Chinese and Japanese programs write them behind their numbers.
+_CHINESE = str.maketrans("\u5e74\u6708\u65e5\u65f6\u6642\u5206\u79d2", "-- ::::")
 _COMPACT_AND_CLOCK = re.compile(r"\d{8}[Tt ]\d")
 _SHORTEST = 7  # characters of a month or week
 _WEEKDAY = r"(?:[^\W\d]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
-    rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<s>[./\-])\s?(?P<b>\d{{1,2}})(?P=s)\s?(?P<c>\d{{1,4}})"
+    rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<s>[./\-])\s?(?P<b>\d{{1,2}})(?P=s)\s?(?P<c>\d{{1,4}})\.?"
     rf"(?:(?:[t,:]\s*|\s+|,\s+|\s*-\s+){CLOCK}{ZONE})?",
     re.IGNORECASE | re.ASCII,
 )
@@ -120,6 +122,8 @@ def read_text(text: str, order: str = "") -> Wall:
     ValueError
         It is no such time.
     """
+    if "\u5e74" in text:
+        text = text.translate(_CHINESE).rstrip(":")
     if not text[:1].isdigit() and not text[:1].isalpha() and text[:1] != "[":
         raise ValueError(text)
     found = _NUMERIC.fullmatch(text)
