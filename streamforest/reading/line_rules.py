@@ -44,7 +44,8 @@ class LineRules:
         self._times = TimeReader(layout.time_form, layout.zone) if is_formed or layout.zone is not None else None
         self._is_default = self._times is None and self._number is None and layout.sign is None
         is_cut = layout.separator is None or layout.separator in SEPARATORS
-        self._is_plain = self._is_default and is_cut and not layout.has_own_names
+        is_simple = layout.clock is None and layout.sign is None and not layout.has_own_names
+        self._is_plain = is_cut and is_simple
 
     def localised(self, table: NDArray[np.void]) -> NDArray[np.void]:
         """The rows with the zone of the layout taken off their times."""
@@ -89,7 +90,10 @@ class LineRules:
             self._has_comma,
             None if key is None else cells[key],
         )
-        return tuple.__new__(Reading, fields)  # Reading(*fields) would take twice as long
+        if self._is_default:
+            return tuple.__new__(Reading, fields)  # Reading(*fields) would take twice as long
+        reading = self._reading(*fields[:3], fields[4])
+        return None if isinstance(reading, str) else reading
 
     def read_line(self, line: str, number: int) -> Reading | Refusal | None:
         """One line; None where it is blank or a comment."""

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.protocols import ANOMALY, LABELS, NORMAL, UNLABELLED, Reading
-from streamforest.reading.time_text import Wall, iso_moment, of_moment, read_text
+from streamforest.reading.time_text import Wall, iso_moment, of_moment, plain_seconds, read_text
 from streamforest.text import shown
 
 Column = Sequence[str | float | None]
@@ -138,6 +138,8 @@ def read_time(raw: str | float | None) -> float:
     >>> read_time("1714521600000") == read_time("2024-05-01")
     True
     """
+    if isinstance(raw, str) and (seconds := plain_seconds(raw.removesuffix("Z"))) is not None:
+        return seconds
     if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
         return math.nan
     try:

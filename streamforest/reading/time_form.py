@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamforest.reading.notation import BAD_TIME, MISSING, RefusedError, read_time, read_wall
 from streamforest.reading.python_values import LATEST as FARTHEST
-from streamforest.reading.time_text import CLOCK, OFFSET, ZONE, Wall, of_moment, offset_of, read_compact, read_text
+from streamforest.reading.time_text import CLOCK, OFFSET, ZONE, Wall, of_moment, offset_of, plain_seconds, read_compact, read_text
 from streamforest.text import shown
 
 #: Seconds, UTC epoch, of the years in between which a number is believed to be a time.
@@ -89,13 +90,16 @@ class TimeReader:
         if form not in IN_WORDS and "%" not in form and (unit == form or unit not in _UNITS):
             raise ValueError(f"{shown(form)} is no form of times")
         self.form = form
+        self._is_of_dates = form in {"", "dmy", "mdy"}
         self._zone = zone_of(zone)
-        self._last = -np.inf
+        self._last = -math.inf
 
     def read(self, raw: str | float | None) -> float:
         """Seconds, UTC epoch; NaN where it is missing; raises RefusedError where it is no time of this form."""
+        if self._is_of_dates and isinstance(raw, str) and (seconds := plain_seconds(raw, self.form)) is not None:
+            return self._local(seconds)
         if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
-            return np.nan
+            return math.nan
         try:
             wall = self._wall(raw)
         except (ValueError, OverflowError):

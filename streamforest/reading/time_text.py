@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 _DAY = 86_400
@@ -28,6 +29,7 @@ ZONE = r"(?:\s*\(?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[-+\u2212]\d{1,2}(?::?\d{2})
 # Year, month, day, hour, minute and second as Chinese and Japanese programs write them behind their numbers.
 _CHINESE = str.maketrans("\u5e74\u6708\u65e5\u65f6\u6642\u5206\u79d2", "-- ::::")
 _COMPACT_AND_CLOCK = re.compile(r"\d{8}[Tt ]\d")
+_WITH_SECONDS, _WITH_MINUTES = 19, 16  # characters of a date and a clock
 _SHORTEST = 7  # characters of a month or week
 _WEEKDAY = r"(?:[^\W\d]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
@@ -105,6 +107,30 @@ def offset_of(found: re.Match[str]) -> int:
     if ahead >= _DAY:
         raise ValueError(found[0])
     return ahead if found["sign"] == "+" else -ahead
+
+
+def plain_seconds(text: str, order: str = "") -> float | None:
+    """Seconds on the wall of a date of ten characters with a clock of hours, minutes and perhaps seconds behind it.
+
+    None where it is written in another way, as with a zone or parts of a second: see :func:`read_text`.
+    """
+    n = len(text)
+    if (n != _WITH_SECONDS and n != _WITH_MINUTES) or text[13] != ":" or text[10] not in "T " or not text.isascii():
+        return None
+    try:
+        hour, minute = int(text[11:13]), int(text[14:16])
+        second = int(text[17:]) if n == _WITH_SECONDS and text[16] == ":" else 0 if n == _WITH_MINUTES else 60
+        day = _day(text[:10], order)
+    except ValueError:
+        return None
+    is_clock = text[11:16].replace(":", "0").isdigit() and text[n - 2 :].isdigit()
+    return day + hour * 3600 + minute * 60 + second if is_clock and hour < 24 and minute < 60 and second < 60 else None
+
+
+@lru_cache(64)
+def _day(date: str, order: str) -> float:
+    """Seconds on the wall at the start of a date; raises ValueError where it is none."""
+    return read_text(date, order).micros / 1_000_000
 
 
 def read_text(text: str, order: str = "") -> Wall:
