@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from streamforest.reading.notation import BAD_TIME, MISSING, RefusedError, read_time, read_wall
 from streamforest.reading.python_values import LATEST as FARTHEST
-from streamforest.reading.time_text import CLOCK, OFFSET, ZONE, Wall, of_moment, offset_of, plain_seconds, read_compact, read_text
+from streamforest.reading.time_text import (
+    CLOCK,
+    OFFSET,
+    ZONE,
+    Wall,
+    of_moment,
+    offset_of,
+    plain_seconds,
+    read_compact,
+    read_text,
+)
 from streamforest.text import shown
 
 #: Seconds, UTC epoch, of the years in between which a number is believed to be a time.

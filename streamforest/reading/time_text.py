@@ -30,6 +30,7 @@ ZONE = r"(?:\s*\(?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[-+\u2212]\d{1,2}(?::?\d{2})
 _CHINESE = str.maketrans("\u5e74\u6708\u65e5\u65f6\u6642\u5206\u79d2", "-- ::::")
 _COMPACT_AND_CLOCK = re.compile(r"\d{8}[Tt ]\d")
 _WITH_SECONDS, _WITH_MINUTES = 19, 16  # characters of a date and a clock
+_WITH_CLOCK = {_WITH_SECONDS, _WITH_MINUTES}
 _SHORTEST = 7  # characters of a month or week
 _WEEKDAY = r"(?:[^\W\d]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
@@ -115,7 +116,7 @@ def plain_seconds(text: str, order: str = "") -> float | None:
     None where it is written in another way, as with a zone or parts of a second: see :func:`read_text`.
     """
     n = len(text)
-    if (n != _WITH_SECONDS and n != _WITH_MINUTES) or text[13] != ":" or text[10] not in "T " or not text.isascii():
+    if n not in _WITH_CLOCK or text[13] != ":" or text[10] not in "T " or not text.isascii():
         return None
     try:
         hour, minute = int(text[11:13]), int(text[14:16])

@@ -114,7 +114,6 @@ def german(value):
             [
                 "name: weather",
                 "time temp",
-               
                 *(f"{TIMES[k]:.0f}000000000 {VALUES[k]:.1f}" for k in range(N)),
             ],
             {},
