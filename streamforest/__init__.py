@@ -13,11 +13,11 @@ __all__ = ["Rules", "StreamDetector", "StreamDetectors"]
 __version__ = "1.0.0"
 
 
-def load_ipython_extension(ipython: Any) -> None:
-    """Let a notebook show verdicts as a picture: ``%load_ext streamforest``."""
-    from streamforest.adapters.notebook import register  # noqa: PLC0415 - matplotlib
+def html_of(shown: Any) -> str | None:
+    """What a notebook shows of verdicts or detectors; None where it is to show their text."""
+    from streamforest.adapters.notebook import html_of as html  # noqa: PLC0415 - matplotlib
 
-    register(ipython)
+    return html(shown)
 
 
 def __getattr__(name: str) -> Any:

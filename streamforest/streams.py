@@ -15,6 +15,7 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import ArrayLike, NDArray
 
+import streamforest
 from streamforest.compiled import Records, address_of, compiled, pointer
 from streamforest.detectors.isolation_forest import (
     RECORD_DTYPE,
@@ -254,6 +255,9 @@ class StreamDetectors:
     def load(cls, path: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES, **limits: Any) -> Self:
         """Make detectors from a model's file; raises ModelError."""
         return cls(load_model(Path(path)), alarm_rate, rules, **limits)
+
+    def _repr_html_(self) -> str | None:
+        return streamforest.html_of(self)
 
     def __len__(self) -> int:
         return len(self._slots)

@@ -60,6 +60,8 @@ ELSEWHERE = {
     "main.py 'prometheus:": "tests/sources/test_prometheus.py",
     "main.py price:": "tests/sources/test_price.py",
     'main.py "duckdb:': "tests/sources/test_duckdb.py",
+    'main.py "sqlite:': "tests/sources/test_sqlite.py",
+    'main.py "xlsx:': "tests/sources/test_xlsx.py",
     "--view browser": "tests/test_main.py",
     "--detector lstm-autoencoder": "tests/program/test_training.py",
     "model_prod.py --train-on": "tests/program/test_training.py",

@@ -1,4 +1,4 @@
-"""Verdicts and detectors as a notebook shows them: ``%load_ext streamforest``."""
+"""Verdicts and detectors as a notebook shows them: pictures and tables."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.detectors.isolation_forest import StreamDetector
+from streamforest.features.season import LONGEST_SEASON
 from streamforest.figures.inline import inline_picture
 from streamforest.moments import iso_time
-from streamforest.protocols import VERDICT_DTYPE, Verdicts, verdict_from_row
+from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, Verdicts, verdict_from_row
 from streamforest.streams import StreamDetectors
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.history import History
@@ -24,27 +25,38 @@ MOST_POINTS, MOST_EPISODES = 50_000, 10
 WIDTH, HEIGHT, DPI = 10.0, 6.0, 96.0
 
 
-def register(ipython: Any) -> None:
-    """Let a notebook show verdicts as a picture, and detectors as a table."""
-    formatter = ipython.display_formatter.formatters["text/html"]
-    formatter.for_type(np.ndarray, html_of_array)
-    formatter.for_type(StreamDetector, html_of_detector)
-    formatter.for_type(StreamDetectors, html_of_detectors)
+def html_of(shown: Any) -> str | None:
+    """The HTML of verdicts, a detector or detectors of many streams; None for anything else, which is shown as text."""
+    if isinstance(shown, np.ndarray):
+        return html_of_array(shown)
+    if isinstance(shown, StreamDetector):
+        return html_of_detector(shown)
+    return html_of_detectors(shown) if isinstance(shown, StreamDetectors) else None
 
 
 def html_of_array(array: NDArray[Any]) -> str | None:
     """The picture of the verdicts of one stream and their newest episodes; None for any other array."""
     if array.dtype != VERDICT_DTYPE or array.ndim != 1 or not len(array) or (np.diff(array["index"]) != 1).any():
         return None
-    history, counts = History(min(len(array), MOST_POINTS)), RunCounts(0.001)
-    history.write(array)
-    counts.add(array)
-    status = counts.status("verdicts", StreamDetector.name, (StreamDetector.name,), StreamDetector.warm_up_points)
-    address = inline_picture(history, lambda: status, "light", WIDTH, HEIGHT, DPI)
+    counts = _counts_of(array)
     numbers = f"{counts.points:,} points, {counts.anomalies:,} anomalous in {counts.episodes:,} episodes"
     drawn = "" if len(array) <= MOST_POINTS else f"; the newest {MOST_POINTS:,} are drawn"
-    picture = f'<img src="{address}" style="max-width: 100%" alt="The stream with its band and anomalies">'
-    return f"<p>{numbers}{drawn}</p>{picture}{_episodes(array)}"
+    return f"<p>{numbers}{drawn}</p>{_picture(array)}{_episodes(array)}"
+
+
+def _counts_of(verdicts: Verdicts) -> RunCounts:
+    counts = RunCounts(0.001)
+    counts.add(verdicts)
+    return counts
+
+
+def _picture(verdicts: Verdicts) -> str:
+    """The picture of the live view of verdicts of one stream."""
+    history, counts = History(min(len(verdicts), MOST_POINTS)), _counts_of(verdicts)
+    history.write(verdicts)
+    status = counts.status("verdicts", StreamDetector.name, (StreamDetector.name,), StreamDetector.warm_up_points)
+    address = inline_picture(history, lambda: status, "light", WIDTH, HEIGHT, DPI)
+    return f'<img src="{address}" style="max-width: 100%" alt="The stream with its band and anomalies">'
 
 
 def _episodes(verdicts: Verdicts) -> str:
@@ -60,10 +72,32 @@ def _episodes(verdicts: Verdicts) -> str:
 
 
 def html_of_detector(detector: StreamDetector) -> str:
-    """What a detector is, and what it has seen."""
-    seen = detector.state()["records"]["position"][0]
+    """What a detector is and has seen, and a picture of the newest readings that it remembers."""
+    record = detector.state()["records"][0]
+    seen = record["position"]
     facts = [("points", f"{seen['index']:,}"), ("episodes", f"{seen['episode']:,}")]
-    return _table(("StreamDetector", ""), [*_asked(detector), *facts])
+    table = _table(("StreamDetector", ""), [*_asked(detector), *facts])
+    values = _remembered(record["features"])
+    if not len(values):
+        return table
+    verdicts = np.zeros(len(values), VERDICT_DTYPE)
+    for name in ("time", "score", "threshold", "p_value", "expected", "lower", "upper"):
+        verdicts[name] = np.nan
+    verdicts["index"] = np.arange(seen["index"] - len(values), seen["index"])
+    verdicts["value"], verdicts["label"] = values, UNLABELLED
+    words = f"The newest {len(values):,} readings as it remembers them: without times, outliers held to what is usual."
+    return f"{table}<p>{words}</p>{_picture(verdicts)}"
+
+
+def _remembered(features: np.void) -> NDArray[np.float64]:
+    """The newest readings in a detector's memory, the oldest first."""
+    count = int(features["count"])
+    kept = min(count, LONGEST_SEASON)
+    first = (count - kept) % LONGEST_SEASON
+    found: NDArray[np.float64] = features["zero"] + features["unit"] * np.float64(
+        features["ring"][first : first + kept]
+    )
+    return found
 
 
 def html_of_detectors(detectors: StreamDetectors) -> str:

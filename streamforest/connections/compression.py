@@ -17,11 +17,10 @@ HEAD = 16
 
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _OTHERS = {
-    b"PK\x03\x04": "a workbook (xlsx, ods) or another zip archive: save the sheet as CSV, or unpack the archive; "
-    "\"duckdb:SELECT ... FROM read_xlsx('FILE')\" reads a workbook",
+    b"PK\x03\x04": "a workbook (xlsx, ods) or another zip archive: xlsx:FILE reads a sheet of an xlsx; save "
+    "another one as CSV, or unpack the archive",
     b"PAR1": "a Parquet file: \"duckdb:SELECT ... FROM 'FILE'\" reads it, or save it as CSV",
-    b"SQLite format 3\0": "a SQLite database: \"duckdb:SELECT ... FROM sqlite_scan('FILE', 'TABLE')\" reads a table, "
-    "or sqlite3 -csv -header FILE 'SELECT ...' in a pipe to -",
+    b"SQLite format 3\0": 'a SQLite database: sqlite:FILE reads its only table, "sqlite:FILE?SELECT ..." a query',
     b"\xd0\xcf\x11\xe0": "an old workbook (xls): save the sheet as CSV",
     b"ARROW1": "an Arrow file: save it as CSV",
     b"\x89HDF": "an HDF5 file: save the series as CSV",

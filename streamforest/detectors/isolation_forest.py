@@ -10,6 +10,7 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
+import streamforest
 from streamforest.compiled import Record, Records, address_of, compiled, pointer
 from streamforest.features import observe as features
 from streamforest.features.vector import (
@@ -31,6 +32,7 @@ from streamforest.models.forest import BLOCK, NODE_DTYPE, Forest, ModelError, is
 from streamforest.models.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
 from streamforest.reading.python_values import LATEST, time_of, value_of
+from streamforest.verdict_array import as_shown
 
 #: All that is remembered of one stream.
 RECORD_DTYPE = np.dtype(
@@ -319,9 +321,12 @@ class StreamDetector(CompiledDetector):
     def update_many(self, values: NDArray[np.float64], times: NDArray[np.float64] | None = None) -> Verdicts:
         """Judge and learn readings; see :meth:`CompiledDetector.update_many`."""
         if not (_is_one(values) and (times is None or _is_one(times))):
-            return super().update_many(values, times)
+            return as_shown(super().update_many(values, times))
         self._judge_one(float(values[0]), math.nan if times is None else float(times[0]))
-        return np.frombuffer(bytearray(self._verdict_bytes), VERDICT_DTYPE)  # half the time of a copy
+        return as_shown(np.frombuffer(bytearray(self._verdict_bytes), VERDICT_DTYPE))  # half the time of a copy
+
+    def _repr_html_(self) -> str | None:
+        return streamforest.html_of(self)
 
     def _judge_one(self, value: float, time: float) -> None:
         if math.isinf(value):

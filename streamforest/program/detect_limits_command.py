@@ -64,7 +64,13 @@ def read_command(
     check_dialect(options)
     if options.detector == "list":
         raise OptionError("--detector is 'list', which judges nothing; name one")
-    if not names_file(options.source) and options.source.partition(":")[0] not in ("simulated", "duckdb", "-"):
+    if not names_file(options.source) and options.source.partition(":")[0] not in (
+        "simulated",
+        "duckdb",
+        "sqlite",
+        "xlsx",
+        "-",
+    ):
         raise OptionError(f"SOURCE is {options.source!r}: {WORD} needs a history that has an end: name a file, or -")
     options.key_column, options.follow, options.delay, options.alarms_a_day = None, False, 0.0, None
     options.interval, options.refits = None, None
@@ -124,20 +130,19 @@ def newest_points(source: Source, options: SimpleNamespace) -> Points:
     """
     import numpy as np  # noqa: PLC0415 - see tell
 
-    from streamforest.program.loop import BLOCK  # noqa: PLC0415
+    from streamforest.program.loop import BLOCK, judged_values  # noqa: PLC0415
     from streamforest.protocols import POINT_DTYPE  # noqa: PLC0415
-    from streamforest.reading.counter import CounterRates  # noqa: PLC0415
     from streamforest.reading.validation import Validator  # noqa: PLC0415
     from streamforest.terminal.stop import StopFlag  # noqa: PLC0415
 
     stop, validator = StopFlag(), Validator()
-    rates = CounterRates() if options.counter else None
+    values = judged_values(source, options, has_keys=False)
     parts, count, is_endless = [], 0, options.source.partition(":")[0] == "simulated"
     try:
         for block in source.read(stop, BLOCK):
             points = validator.check(block)[0]
-            parts.append(points if rates is None else rates.of(points))
-            count += len(points)
+            parts.append(values.of(points))
+            count += len(parts[-1])
             while len(parts) > 1 and count - len(parts[0]) >= options.history and not is_endless:
                 count -= len(parts.pop(0))
             if is_endless and count >= options.history:
@@ -145,5 +150,5 @@ def newest_points(source: Source, options: SimpleNamespace) -> Points:
     finally:
         source.close()
         stop.close()
-    points = np.concatenate([np.empty(0, POINT_DTYPE), *parts])
+    points = np.concatenate([np.empty(0, POINT_DTYPE), *parts, values.rest()])
     return points[: options.history] if is_endless else points[-options.history :]

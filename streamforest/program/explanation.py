@@ -8,9 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from streamforest.moments import iso_time
-from streamforest.program.loop import OTHERWISE, hint_of_counter, understood
+from streamforest.program.loop import OTHERWISE, hint_of_counter, judged_values, understood
 from streamforest.protocols import Points, Refusal, Source, SourceError, Stop
-from streamforest.reading.counter import CounterRates
 from streamforest.reading.validation import Validator
 from streamforest.stream_names import StreamNames
 
@@ -38,15 +37,17 @@ def explanation(source: Source, stop: Stop, options: SimpleNamespace, names: Str
         reason = f"; {refusals[0].where}: {refusals[0].reason}" if refusals else ""
         raise SourceError(f"{source.name}: there is no reading in it; {source.describe()}{reason}")
     points = np.concatenate(found)[:READ]
-    form = understood(source, points["time"], is_counter=options.counter)
+    values = judged_values(source, options, has_keys=names is not None)
+    judged = values.of(points, is_last=True)["value"]
+    is_counter = bool(values.is_counter)
+    form = understood(source, points["time"], is_counter=is_counter)
     lines = [f"{source.name}: {form} (otherwise: {OTHERWISE})" if form else f"{source.name}: {source.describe()}"]
-    lines += [hint] if (hint := hint_of_counter(source, options)) else []
-    growth = CounterRates().of(points)["value"] if options.counter else None
+    lines += [hint] if (hint := hint_of_counter(source, options, is_counter=is_counter)) else []
     for at, (time, value) in enumerate(zip(points["time"].tolist(), points["value"].tolist(), strict=True)):
         if at < SHOWN:
             when = "no time" if time != time else iso_time(time)
             text = "missing" if value != value else f"{value:.10g}"
-            lines.append(f"  {when}  {text}" + ("" if growth is None else f"  growth {growth[at]:.6g}"))
+            lines.append(f"  {when}  {text}" + (f"  growth {judged[at]:.6g}" if is_counter else ""))
     lines += [f"  refused {refusal.where}: {refusal.reason}" for refusal in refusals[:SHOWN]]
     return lines
 

@@ -26,7 +26,7 @@ from streamforest.protocols import (
     Stop,
     Verdicts,
 )
-from streamforest.reading.counter import CounterRates
+from streamforest.reading.counter import JudgedValues
 from streamforest.reading.line_rules import HEADER_AGAIN
 from streamforest.reading.validation import TIME_BACK, Validator
 from streamforest.state import joined, packed, part_of, unpacked
@@ -122,6 +122,8 @@ class Loop:
             self._is_between = True
             if self._resumption is not None:
                 self._resumption.write_if_due()
+        if not self._stop.requested or self._resumption is None:
+            yield from self._intake.rest()
         if not self._stop.requested:
             self._intake.end()
 
@@ -180,7 +182,7 @@ class _Intake:
     def __init__(self, run: Run, notify: Notify) -> None:
         self._source, self._judge, self._counts = run.source, run.judge, run.counts
         self._options = run.options
-        self._rates = CounterRates() if run.options.counter else None
+        self._values = judged_values(run.source, run.options, has_keys=run.judge.keys is not None)
         self._is_introduced = False
         self._notify = notify
         self._most = sys.maxsize if run.options.max_points is None else run.options.max_points
@@ -232,16 +234,26 @@ class _Intake:
             if refusals:
                 self._take(refusals)
             if len(points):
-                if not self._is_introduced:
-                    self._introduce_source(points)
-                yield points if self._rates is None else self._rates.of(points)
+                yield from self._introduced(self._values.of(points, is_last=self.is_full))
+
+    def rest(self) -> Iterator[Points]:
+        """The points that are held back when the source has ended."""
+        yield from self._introduced(self._values.rest())
+
+    def _introduced(self, points: Points) -> Iterator[Points]:
+        """The points, if there are any; says how the source is understood before the first ones."""
+        if len(points):
+            if not self._is_introduced:
+                self._introduce_source(points)
+            yield points
 
     def _introduce_source(self, points: Points) -> None:
         """Say how the source is understood."""
         self._is_introduced = True
-        if line := hint_of_counter(self._source, self._options):
+        is_counter = bool(self._values.is_counter)
+        if line := hint_of_counter(self._source, self._options, is_counter=is_counter):
             self._notify(line)
-        self._counts.understood = understood(self._source, points["time"], is_counter=self._options.counter)
+        self._counts.understood = understood(self._source, points["time"], is_counter=is_counter)
         if self._counts.understood:
             self._notify(f"{self._source.name}: {self._counts.understood} (otherwise: {OTHERWISE})")
 
@@ -249,22 +261,18 @@ class _Intake:
         """A copy of all that is remembered, and what the source gave and was not read."""
         unread = [list(item) for item in self._unread]
         own = {"facts": packed([self._points, self._refused, self._repeated_headers, unread])}
-        rates = {} if self._rates is None else {"rates": self._rates.state()}
-        return own | joined({"validator": self._validator.state(), **rates})
+        return own | joined({"validator": self._validator.state(), "values": self._values.state()})
 
     def restore(self, state: State) -> None:
         """Go on from a state; raises ValueError where it is none."""
         self._validator.restore(part_of(state, "validator"))
-        if self._rates is not None:
-            self._rates.restore(part_of(state, "rates"))
+        self._values.restore(part_of(state, "values"))
         kind = tuple[int, int, int, list[Reading | Refusal]]
         self._points, self._refused, self._repeated_headers, unread = unpacked(state, "facts", kind)
         self._unread = [Refusal(*item) if len(item) == len(Refusal._fields) else Reading(*item) for item in unread]
 
     def _drop_silent(self) -> None:
-        dropped = self._judge.drop_silent()
-        if self._rates is not None:
-            self._rates.forget(dropped)  # their numbers may be those of other streams
+        self._values.forget(self._judge.drop_silent())  # their numbers may be those of other streams
 
     def end(self) -> None:
         """Complain of a source that has ended and of which no reading, or not even half of them, could be judged."""
@@ -309,14 +317,26 @@ class _Intake:
         )
 
 
-def hint_of_counter(source: Source, options: SimpleNamespace) -> str:
-    """A line for a source whose values look like those of a counter if the user says nothing of that; else empty.
+def judged_values(source: Source, options: SimpleNamespace, *, has_keys: bool) -> JudgedValues:
+    """What is judged of the readings of a source: what the user says, else what the first ones of one stream tell."""
+    reader = _reader_of(source)
+    is_open = reader is not None and not (options.counter or options.gauge or has_keys)
 
-    Its growth is judged only if that is asked for: the values of a pipe are not there yet when the first one is judged,
-    and a file has to give the verdicts of the pipe that it was. A step back is found for sure only in the values.
+    def name() -> str:
+        layout = getattr(reader, "newest_layout", None)
+        return "" if layout is None else str(layout.value_name)
+
+    return JudgedValues(None if is_open else options.counter, name)
+
+
+def hint_of_counter(source: Source, options: SimpleNamespace, *, is_counter: bool) -> str:
+    """A line for a source whose values, which are judged, look like those of a counter; empty if the user said what.
+
+    Its growth is judged unasked only if the first readings tell it: the later ones of a pipe are not there yet, and a
+    file has to give the verdicts of the pipe that it was.
     """
     reader = _reader_of(source)
-    if reader is None or not reader.is_like_counter or options.gauge or options.counter:
+    if reader is None or not reader.is_like_counter or options.gauge or is_counter:
         return ""
     return f"{source.name}: this looks like a counter: --counter judges its growth, --gauge its values as now"
 
@@ -341,7 +361,7 @@ def understood(source: Source, times: NDArray[np.float64], *, is_counter: bool) 
     reader = _reader_of(source)
     if reader is None or not (form := reader.understood()):
         return ""
-    form += "; a counter, judged by its growth" if is_counter else ""
+    form += "; a counter, judged by its growth (--gauge: by its values)" if is_counter else ""
     given = times[times == times]
     first = f"; first time {iso_time(float(given[0]), has_fractions=False)}" if len(given) else ""
     steps = np.diff(given)

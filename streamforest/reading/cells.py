@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 
 from streamforest.reading.notation import RefusedError, read_number, read_time
@@ -15,6 +16,7 @@ BLANK = " "
 #: With this sign a line begins that is a comment.
 COMMENT = "#"
 
+_DATE_AND_CLOCK = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
 _MISSING_ROWS = frozenset(("nan", "null", "none", "na", "n/a"))  # words that make a row where they stand alone
 
 
@@ -29,13 +31,26 @@ def split_line(line: str, separator: str | None) -> list[str]:
     if '"' in line:
         return _split_quoted(line, separator)
     if separator == BLANK:
-        return line.split()
+        return _split_at_blanks(line)
     return [line] if separator is None else line.split(separator)
 
 
+def _split_at_blanks(line: str) -> list[str]:
+    cells = line.split()
+    if cells and cells[0][-1] == ":" and cells[0][:-1].isdecimal():
+        cells[0] = cells[0][:-1]  # as rrdtool writes its times
+    return cells
+
+
 def cut_line(line: str, separator: str | None, width: int) -> list[str]:
-    """The cells of a line; where they are too few, cut at another separator that gives the right number."""
+    """The cells of a line; where they are too few, cut at another separator that gives the right number.
+
+    Where blanks stand between cells and there is one cell too many, a date and the clock behind it are one.
+    """
     cells = split_line(line, separator)
+    if separator == BLANK and len(cells) == width + 1:
+        at = next((at for at in range(width) if _DATE_AND_CLOCK.fullmatch(f"{cells[at]} {cells[at + 1]}")), None)
+        return cells if at is None else [*cells[:at], f"{cells[at]} {cells[at + 1]}", *cells[at + 2 :]]
     if len(cells) >= width or separator is None:
         return cells
     others = (split_line(line, other) for other in (*SEPARATORS, BLANK) if other in line)

@@ -87,6 +87,10 @@ class Layout(NamedTuple):
         Of the values, as far as a header or the cells say.
     coding : str
         Of the text, where it is not UTF-8.
+    series : str or None
+        The only one that there was when the layout was found, where each line is of one of many.
+    sign : int or None
+        Position of a column that says whether an amount is taken away, by a word of BOOKED.
     """
 
     names: tuple[str, ...]
@@ -104,6 +108,8 @@ class Layout(NamedTuple):
     only: str | None = None
     unit: str = ""
     coding: str = ""
+    series: str | None = None
+    sign: int | None = None
 
     @property
     def has_own_names(self) -> bool:
@@ -125,6 +131,8 @@ class Layout(NamedTuple):
         parts = [f"value {value}" + (f" in {self.unit}" if self.unit else "")]
         if self.number is not None and self.number.kind == "switch":
             parts[0] += " (on, open, true, yes: 1; off, closed, false, no: 0)"
+        if self.sign is not None:
+            parts[0] += f" (negative where {shown(self.names[self.sign])} says so)"
         if self.time is None:
             parts.append("no times")
         else:

@@ -10,7 +10,7 @@ from streamforest.protocols import SourceError
 from streamforest.reading.cells import is_number, is_time
 from streamforest.reading.column_layout import Asked, Dialect, Layout, listed
 from streamforest.reading.notation import read_number
-from streamforest.reading.number_form import DEFAULT_FORM, AmbiguousNumberError, NumberForm, learn_number_form
+from streamforest.reading.number_form import BOOKED, DEFAULT_FORM, AmbiguousNumberError, NumberForm, learn_number_form
 from streamforest.reading.time_form import (
     FORMATS,
     AmbiguousTimeError,
@@ -23,7 +23,8 @@ from streamforest.reading.time_form import (
 )
 from streamforest.text import shown
 
-TIME_NAMES = ("timestamp", "time", "datetime", "date", "ts", "ds", "date_time", "unix_time", "epoch")
+TIME_NAMES = ("timestamp", "time", "_time", "datetime", "date", "ts", "ds", "date_time", "unix_time", "epoch")
+VALUE_NAMES = ("value", "_value")
 LABEL_NAMES = ("label", "labels", "is_anomaly", "anomaly", "is_outlier", "outlier", "ground_truth", "class")
 
 # In a file without a header, a first column of larger numbers is unix time: from 1973 on.
@@ -33,6 +34,9 @@ TIME_WORDS = re.compile(
     r"time|date|datum|zeit|fecha|hora|heure|stamp|moment|created|epoch|when|_ts$|^ts_", re.IGNORECASE
 )
 _HOUR = re.compile(r"hours?|hrs?|hh|stunde|heure|hora|ora|uur", re.IGNORECASE)
+_SIGN_NAME = re.compile(
+    r"soll|haben|s/?h\b|\bd/?c\b|debit|credit|\bdr\b|\bcr\b|sign|vorzeichen|kennz|indic", re.IGNORECASE
+)
 _ROW_NAMES = frozenset(("", "#", "no", "no.", "nr", "nr.", "index", "row", "record", "line", "unnamed: 0"))
 _UNIT_IN_NAME = re.compile(r".*?(?:[(\[]\s*([^()\[\]]{1,12})\s*[)\]]|,\s*([^\s,()]{1,8})\s*(?:\(.*\))?)\s*$")
 # A number whose comma can be no other than a decimal one.
@@ -106,6 +110,7 @@ class ColumnRoles:
             time_form=form,
             clock=clock,
             zone=zone,
+            sign=self._sign(value),
             unit=number.unit if number is not None and number.unit else _unit_in(self._names[value]),
         )
 
@@ -159,7 +164,7 @@ class ColumnRoles:
         if readable:
             return readable[0]
         found = self._by_content(value)
-        return found if found is not None else next(iter(named), None)
+        return found if found is not None else next((at for at in named if not self._are_clocks(at)), None)
 
     def _are_times(self, at: int) -> bool:
         cells = [cell for cell in self._cells(at) if cell.strip()]
@@ -231,6 +236,17 @@ class ColumnRoles:
             return is_even and (at == 0 or any("." in cell for cell in cells))
         return form is not None and not form.startswith("elapsed")
 
+    def _sign(self, value: int) -> int | None:
+        """The column that says which amounts are taken away, where they have no signs of their own."""
+        if any(cell.strip()[:1] in {"-", "\u2212", "("} for cell in self._cells(value)):
+            return None
+        for at in range(len(self._names)):
+            words = {word for cell in self._cells(at) if (word := cell.strip().lower())} if at != value else set()
+            is_both = words <= BOOKED.keys() and len({BOOKED[word] for word in words}) > 1
+            if is_both and ((self._has_names and _SIGN_NAME.search(self._names[at])) or min(map(len, words)) > 1):
+                return at
+        return None
+
     def _clock(self, time: int, value: int | None) -> int | None:
         """The column of times of day that belongs to a column of dates."""
         dates = [cell.strip() for cell in self._cells(time) if cell.strip()]
@@ -261,13 +277,14 @@ class ColumnRoles:
         return next((at for at in self._named(LABEL_NAMES) if at in free), None)
 
     def _value(self, free: list[int], is_last: bool) -> int | None:
-        if "value" in self._folded and self._folded.index("value") in free:
-            return self._folded.index("value")
+        named = [self._folded.index(name) for name in VALUE_NAMES if name in self._folded]
+        if named and named[0] in free:
+            return named[0]
         free = [at for at in free if not self._counts_rows(at)] or free
         numeric = [at for at, is_numeric in zip(free, self._is_numeric(free), strict=True) if is_numeric]
         if not numeric:
             numeric = [at for at in free if self._is_formed(at)]
-        if len(numeric) > 1 and self._has_names:
+        if len(numeric) > 1 and self._has_names and self._asked.time_column != "":
             numeric = [at for at in numeric if not self._is_another_time(at)] or numeric
         if len(numeric) == 1 or (len(free) == 1 and (is_last or not any(map(str.strip, self._cells(free[0]))))):
             return (numeric or free)[0]

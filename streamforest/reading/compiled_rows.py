@@ -195,6 +195,7 @@ def _read_lines(  # noqa: PLR0912 - one loop over all bytes
                         is_odd = not _take_time(body, first, last, row)
                     else:
                         is_odd = not _take_written_time(body, first, last, times, row)
+                    is_odd = is_odd or row.time != row.time  # it may sum up the rows before it
                 elif cell == label:
                     is_odd = not _take_label(body, first, last, row)
             at += 1

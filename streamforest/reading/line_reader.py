@@ -436,7 +436,12 @@ def _written_form(layout: Layout) -> WrittenForm | None:
     if layout.clock is not None or layout.time_form not in _COMPILED_TIMES:
         return None
     number = layout.number or DEFAULT_FORM._replace(decimal="," if layout.separator == ";" else ".")
-    if number.kind == "switch" or len(number.thousands.encode()) > 1 or (number.kind != "number" and number.unit):
+    if (
+        layout.sign is not None
+        or number.kind in {"switch", "booked"}
+        or len(number.thousands.encode()) > 1
+        or (number.kind != "number" and number.unit)
+    ):
         return None
     return WrittenForm(
         has_comma=number.decimal == ",",

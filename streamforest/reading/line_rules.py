@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, cast
@@ -11,15 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.protocols import Reading, Refusal
-from streamforest.reading.cells import COMMENT, SEPARATORS, cut_line, split_line
+from streamforest.reading.cells import BLANK, COMMENT, SEPARATORS, cut_line, split_line
 from streamforest.reading.column_layout import Layout
 from streamforest.reading.line_text import text_of
 from streamforest.reading.notation import RefusedError
-from streamforest.reading.number_form import DEFAULT_FORM
+from streamforest.reading.number_form import BOOKED, DEFAULT_FORM
 from streamforest.reading.objects import METRIC, OF_METRICS, READERS, SERIES, Fields, json_text, value_at
 from streamforest.reading.row_block import ODD
 from streamforest.reading.time_form import TimeReader, is_hour
 from streamforest.text import shown
+
+# Words that a row without a time begins with where it sums up others.
+_FOOTER = re.compile(
+    r"\s*(?:sums?|totals?|averages?|avg|mean|min(?:imum)?|max(?:imum)?|summen?|gesamt|mittelwerte?|durchschnitt|somme|"
+    r"moyenne|media|promedio|suma)\b(?!.*\d[.,]\d)",
+    re.IGNORECASE,
+)
 
 #: Why a row that repeats the header is refused.
 HEADER_AGAIN = "the header again"
@@ -34,7 +42,10 @@ class LineRules:
         self._has_comma = layout.separator == ";" or (layout.number or DEFAULT_FORM).decimal == ","
         is_formed = layout.time_form not in {"", "elapsed", "unix"} or layout.clock is not None
         self._times = TimeReader(layout.time_form, layout.zone) if is_formed or layout.zone is not None else None
-        self._is_default = self._times is None and self._number is None
+        self._is_default = self._times is None and self._number is None and layout.sign is None
+        is_cut = layout.separator is None or layout.separator in SEPARATORS
+        is_simple = layout.clock is None and layout.sign is None and not layout.has_own_names
+        self._is_plain = is_cut and is_simple
 
     def localised(self, table: NDArray[np.void]) -> NDArray[np.void]:
         """The rows with the zone of the layout taken off their times."""
@@ -55,8 +66,34 @@ class LineRules:
 
     def read_bytes(self, raw: bytes, number: int) -> Reading | Refusal | None:
         """One line as it stands in the text."""
+        if self._is_plain and (reading := self._read_plain(raw)) is not None:
+            return reading
         text = text_of(raw, self._layout.coding)
         return no_text_in(number) if text is None else self.read_line(text, number)
+
+    def _read_plain(self, raw: bytes) -> Reading | None:
+        """A row as nearly all are: ASCII without quotes, with a cell a column; None for any other line."""
+        if not raw.isascii() or b'"' in raw:
+            return None
+        layout = self._layout
+        line = raw.decode().removesuffix("\r")
+        cells = [line] if layout.separator is None else line.split(layout.separator)
+        if len(cells) != len(layout.names) or line == layout.header or not line.strip() or line[0] == COMMENT:
+            return None
+        time, label, key = layout.time, layout.label, layout.key
+        if time is not None and not cells[time].strip():
+            return None
+        fields = (
+            cells[layout.value],
+            None if time is None else cells[time],
+            None if label is None else cells[label],
+            self._has_comma,
+            None if key is None else cells[key],
+        )
+        if self._is_default:
+            return tuple.__new__(Reading, fields)  # Reading(*fields) would take twice as long
+        reading = self._reading(*fields[:3], fields[4])
+        return None if isinstance(reading, str) else reading
 
     def read_line(self, line: str, number: int) -> Reading | Refusal | None:
         """One line; None where it is blank or a comment."""
@@ -78,18 +115,24 @@ class LineRules:
         width, value, time = len(layout.names), layout.value, layout.time
         cells = cut_line(line, layout.separator, width)
         n = len(cells)
-        if n <= value:
+        if n <= value or (n < width and layout.separator == BLANK):  # nobody knows which cell is missing there
             return f"{shown(line)} has too few cells: {n} of {width}"
         if n > width and any(cell.strip() for cell in cells[width:]):
             return f"{shown(line)} has {n} cells, more than the {width} columns"
         label = None if layout.label is None or layout.label >= n else cells[layout.label]
         key = None if layout.key is None or layout.key >= n else cells[layout.key]
         when = None if time is None or time >= n else cells[time]
+        is_timeless = when is not None and not when.strip()
+        if (is_timeless and any(map(_FOOTER.match, cells))) or (layout.separator == BLANK and _FOOTER.match(cells[0])):
+            return f"{shown(line)} sums up the rows before it"
         if self._is_default:
             return Reading(cells[value], when, label, self._has_comma, key)
         if layout.clock is not None and layout.clock < n and when is not None and when.strip():
             when = self._with_clock(when, cells[layout.clock])
-        return self._reading(cells[value], when, label, key)
+        cell = cells[value]
+        if layout.sign is not None and layout.sign < n and BOOKED.get(cells[layout.sign].strip().lower()):
+            cell = f"-{cell.strip()}"
+        return self._reading(cell, when, label, key)
 
     def _with_clock(self, date: str, clock: str) -> str:
         """A date with the time of day of another column behind it, which may be an hour alone."""
@@ -125,6 +168,8 @@ class LineRules:
         is_other = layout.only is not None and layout.only not in {fields.get(METRIC), fields.get(SERIES)}
         if is_other or (name not in fields and layout.notation in OF_METRICS):
             return None  # one of the other measures
+        if layout.series is not None and fields.get(SERIES) != layout.series:
+            return f"another series: {shown(line)}; --column or --key-column says which are meant"
         if name not in fields:
             return f"the line has no {shown(name)}: {shown(line)}"
         return self._of_fields(fields, name)
@@ -178,6 +223,8 @@ def _read_columns(lines: list[str], layout: Layout) -> list[Reading] | None:
         return None
     columns = _columns(lines, layout.separator)
     if columns is None or len(columns) != len(layout.names):
+        return None
+    if layout.time is not None and not all(map(str.strip, columns[layout.time])):
         return None
     times, labels, keys = (
         repeat(None) if at is None else columns[at] for at in (layout.time, layout.label, layout.key)

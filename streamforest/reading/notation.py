@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.protocols import ANOMALY, LABELS, NORMAL, UNLABELLED, Reading
-from streamforest.reading.time_text import Wall, iso_moment, of_moment, read_text
+from streamforest.reading.time_text import Wall, iso_moment, of_moment, plain_seconds, read_text
 from streamforest.text import shown
 
 Column = Sequence[str | float | None]
@@ -81,6 +81,8 @@ def read_value(reading: Reading) -> tuple[float, bool]:
     raw = reading.value
     if raw is None:
         return math.nan, False
+    if isinstance(raw, str) and (number := _plain_number(raw)) is not None:
+        return number, False
     is_repaired = False
     try:
         if isinstance(raw, str):
@@ -102,6 +104,16 @@ def read_value(reading: Reading) -> tuple[float, bool]:
     if math.isinf(value):
         raise RefusedError(INFINITE, f"{shown(raw)} is infinite or too large for a number")
     return value, is_repaired and value == value
+
+
+def _plain_number(text: str) -> float | None:
+    """The number of a text that is nothing else, as nearly all are; None for any other text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    is_plain = number - number == 0.0 and text.isascii() and "_" not in text and text.strip() == text
+    return number if is_plain else None
 
 
 def _ascii_number(text: str) -> float:
@@ -126,6 +138,8 @@ def read_time(raw: str | float | None) -> float:
     >>> read_time("1714521600000") == read_time("2024-05-01")
     True
     """
+    if isinstance(raw, str) and (seconds := plain_seconds(raw.removesuffix("Z"))) is not None:
+        return seconds
     if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
         return math.nan
     try:

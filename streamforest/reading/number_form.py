@@ -16,6 +16,11 @@ SWITCH_WORDS = {
     **dict.fromkeys(("on", "true", "open", "yes", "opened", "active"), "1"),
     **dict.fromkeys(("off", "false", "closed", "no", "close", "inactive"), "0"),
 }
+#: What banks write behind an amount, or in a column of its own, in lower case: whether it is taken away.
+BOOKED = {
+    **dict.fromkeys(("s", "soll", "d", "dr", "dr.", "db", "debit", "-", "\u2212"), True),
+    **dict.fromkeys(("h", "haben", "c", "cr", "cr.", "credit", "+"), False),
+}
 #: Units by which one cell alone is known to be a number, in lower case; others have to be shared by most of a column.
 UNITS = frozenset(
     [
@@ -38,8 +43,11 @@ _ENOUGH_THIRDS = 5  # numbers, each with three digits behind its sign, that can 
 _CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[-+{_MINUS}]?)\s?(?P<prefix>{_CURRENCY})?\s?(?P<inner>[-+{_MINUS}]?)"
     rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?P<power>[eE][-+{_MINUS}]?\d{{1,3}})?"
+    rf"(?P<behind>\s?[-+{_MINUS}])?"
     rf"(?P<suffix>\s?[^\d\s.,()+\-][^,;]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
 )
+# Most numbers: with a decimal sign and no other, or without one.
+_PLAIN = {sign: re.compile(rf"-?\d+(?:\{sign}\d+)?", re.ASCII) for sign in ".,"}
 _GROUPED = re.compile(rf"\d{{1,3}}(?:(?P<sign>[.,'\u2019{_BLANKS}])\d{{3}})(?:(?P=sign)\d{{3}})*(?P<rest>[.,]\d*)?")
 _THIRDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
@@ -60,8 +68,9 @@ class NumberForm(NamedTuple):
     prefix, suffix : str
         Currency or unit that may stand around the number, without blanks.
     kind : str
-        ``number``; ``switch``: words of SWITCH_WORDS; ``whole``: no cell had a decimal sign, and one dot before three
-        digits could be either; ``thirds``: every cell had a dot before three digits, and one without could be either.
+        ``number``; ``switch``: words of SWITCH_WORDS; ``booked``: amounts with a sign or a word of BOOKED behind;
+        ``whole``: no cell had a decimal sign, and one dot before three digits could be either; ``thirds``: every cell
+        had a dot before three digits, and one without could be either.
     """
 
     decimal: str = "."
@@ -83,6 +92,8 @@ class NumberForm(NamedTuple):
         RefusedError
             It is none in this form.
         """
+        if self.kind == "number" and _PLAIN[self.decimal].fullmatch(text):
+            return text
         cell = text.strip()
         word = cell.lower()
         if word in MISSING:
@@ -94,10 +105,15 @@ class NumberForm(NamedTuple):
         found = _CELL.fullmatch(cell)
         if found is not None and self.kind != "number":
             self._check_undecided(text, found["digits"])
-        if found is None or not self._has_unit(found) or (found["sign"] and found["inner"]):
+        if found is None or not self._has_unit(found):
             return text  # the validator says what is wrong, unless it is a plain number all the same
+        word = (found["suffix"] or "").strip().lower() if self.kind == "booked" else ""
+        signs = [sign for name in ("sign", "inner", "behind") if (sign := (found[name] or "").strip())]
+        signs += ["-" if BOOKED[word] else "+"] if word in BOOKED else []
+        if len(signs) > 1:
+            return text
         digits = self._digits(found["digits"], text)
-        is_negative = _MINUS in found["sign"] + found["inner"] or "-" in found["sign"] + found["inner"]
+        is_negative = signs != [] and signs[0] != "+"
         if bool(found["open"]) != bool(found["close"]) or (found["open"] and is_negative):
             return text
         sign = "-" if is_negative or found["open"] else ""
@@ -105,7 +121,9 @@ class NumberForm(NamedTuple):
 
     def _has_unit(self, found: re.Match[str]) -> bool:
         """Whether what stands around a number is the column's unit, or nothing."""
-        return (found["prefix"] or "") in {"", self.prefix} and (found["suffix"] or "").strip() in {"", self.suffix}
+        suffix = (found["suffix"] or "").strip()
+        is_booked = self.kind == "booked" and suffix.lower() in BOOKED
+        return (found["prefix"] or "") in {"", self.prefix} and (is_booked or suffix in {"", self.suffix})
 
     def _check_undecided(self, text: str, digits: str) -> None:
         """Refuse a number that can be read in two ways beside the ones before it."""
@@ -148,7 +166,7 @@ def is_formed_number(cell: str) -> bool:
     [True, True, True, False, False]
     """
     found = _CELL.fullmatch(cell.strip())
-    if found is None or not _is_shaped(found["digits"]):
+    if found is None or not _is_shaped(found["digits"]) or (found["behind"] and found["digits"].isdigit()):
         return False
     suffix = (found["suffix"] or "").strip()
     return not suffix or suffix.lower() in UNITS
@@ -202,6 +220,11 @@ def learn_number_form(
     found = [match for text in texts if (match := _CELL.fullmatch(text)) and _is_shaped(match["digits"])]
     if not found:
         return None
+    words = {word for match in found if (word := (match["suffix"] or "").strip().lower())}
+    is_booked = any(match["behind"] for match in found)
+    if words <= BOOKED.keys() and len({BOOKED[word] for word in words}) > 1:
+        is_booked, texts = True, [_without_word(text) for text in texts]
+        found = [match for text in texts if (match := _CELL.fullmatch(text)) and _is_shaped(match["digits"])]
     around = Counter(((match["prefix"] or ""), (match["suffix"] or "").strip()) for match in found)
     with_unit = Counter({unit: n for unit, n in around.items() if any(unit)})
     unit = ("", "")
@@ -213,7 +236,12 @@ def learn_number_form(
     if 2 * len(bodies) <= len(texts):
         return None
     sign, thousands, kind = _signs(bodies, separator, decimal, is_comma_usual)
-    return NumberForm(sign, thousands, *unit, kind)
+    return NumberForm(sign, thousands, *unit, "booked" if is_booked else kind)
+
+
+def _without_word(text: str) -> str:
+    """An amount without the word of BOOKED behind it."""
+    return re.sub(r"[^\W\d]+\.?$", "", text).rstrip()
 
 
 def _signs(bodies: list[str], separator: str | None, decimal: str | None, is_comma_usual: bool) -> tuple[str, str, str]:

@@ -11,6 +11,8 @@ Fields = dict[str, Any]
 
 #: Names of what every line of a metrics protocol has.
 METRIC, SERIES, VALUE, TIME, MEASUREMENT = "metric", "series", "value", "time", "measurement"
+#: Notation of lines of words with numbers by name among them.
+PAIRS = "name=value among words"
 #: Elements of an array inside an object that have a name of their own, and the depth of names.
 _MOST_ELEMENTS, _DEEPEST = 32, 8
 
@@ -33,6 +35,7 @@ _INFLUX = re.compile(
 _FIELD = re.compile(r'((?:[^\s\\,="]|\\.)+)=("(?:[^"\\]|\\.)*"|[^\s",]+),?')
 _INFLUX_TAG = re.compile(r",((?:[^\s\\,=]|\\.)+)=((?:[^\s\\,=]|\\.)+)")
 _PAIR = re.compile(r'([A-Za-z_@][\w.\-/@]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
+_PAIR_IN_WORDS = re.compile(r"(?<![\w.])([A-Za-z_][\w.\-]*)=([^\s,;\"]+)")
 _ESCAPE = re.compile(r"\\(.)")
 _HELP = re.compile(r"#\s*(?:HELP|TYPE)\s+[a-zA-Z_:]")
 
@@ -110,6 +113,13 @@ def _read_logfmt(line: str) -> Fields | None:
     return {name: _bare(cell[1:-1]) if cell.startswith('"') else cell for name, cell in pairs}
 
 
+def _read_pairs(line: str) -> Fields | None:
+    """Words with at least two numbers by name among them, as ``ping`` writes."""
+    pairs = dict(_PAIR_IN_WORDS.findall(line))
+    is_number = [cell[:1].isdigit() or cell[:1] in "+-." for cell in pairs.values()]
+    return pairs if sum(is_number) > 1 else None
+
+
 #: What reads a line of each notation: a mapping of names to values, or None where it is no such line.
 READERS: dict[str, Callable[[str], Fields | None]] = {
     "JSON": _read_json,
@@ -118,9 +128,10 @@ READERS: dict[str, Callable[[str], Fields | None]] = {
     "Prometheus": _read_prometheus,
     "InfluxDB line protocol": _read_influx,
     "logfmt": _read_logfmt,
+    PAIRS: _read_pairs,
 }
 #: Those of which each line has one of many measures: a line of another one is passed over.
-OF_METRICS = frozenset(READERS) - {"JSON", "logfmt"}
+OF_METRICS = frozenset(READERS) - {"JSON", "logfmt", PAIRS}
 
 
 def notation_of(lines: Sequence[str]) -> str:
@@ -142,8 +153,10 @@ def notation_of(lines: Sequence[str]) -> str:
     if any(map(_HELP.match, lines)) and all(map(_read_prometheus, content)):
         return "Prometheus"
     for name, read in READERS.items():
-        if all(map(read, content)) and (name != "Prometheus" or "{" in content[0]):
+        if name != PAIRS and all(map(read, content)) and (name != "Prometheus" or "{" in content[0]):
             return name
+    if 2 * sum(_read_pairs(line) is not None for line in content) >= len(content) > 0 and _read_pairs(content[-1]):
+        return PAIRS
     return ""
 
 

@@ -26,6 +26,7 @@ from streamforest.reading.objects import (
     MEASUREMENT,
     METRIC,
     OF_METRICS,
+    PAIRS,
     READERS,
     SERIES,
     Fields,
@@ -43,7 +44,7 @@ MOST_LINES = 50
 # Lines of one shape in a row that make a table where a text begins with something else.
 _RUN = 3
 # What databases and Markdown draw between a header and the rows.
-_RULE = re.compile(r"(?=.*[|+])(?=.*---)[-=:|+ ]+")
+_RULE = re.compile(r"(?=.*[|+])(?=.*---)[-=:|+ ]+|-{3,}(?:\s+-{3,})+")
 _DECLARED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _UNIT_LINE = frozenset(
     ("unit", "units", "einheit", "einheiten", "ticker", "symbol", "type", "datatype", "string", "float", "double")
@@ -132,6 +133,8 @@ def _object_layout(lines: Sequence[str], notation: str, asked: Asked, is_last: b
         chosen = [found for found in fields if asked.column in {found.get(METRIC), found.get(SERIES)}]
         if chosen:
             only, asked, fields = asked.column, asked._replace(column="value"), chosen
+    if notation == PAIRS and asked.time_column is None:
+        asked = asked._replace(time_column="")  # a time among words is rather how long something took
     asked = Asked(*(_full_name(name, names) for name in asked))
     if asked.column is None and {"values.0", "dsnames.0"} <= set(names) and "values.1" not in names:
         asked = asked._replace(column="values.0")  # as collectd writes
@@ -143,11 +146,12 @@ def _object_layout(lines: Sequence[str], notation: str, asked: Asked, is_last: b
     layout = roles.layout(is_last)
     if layout is None:
         return None
+    series = None
     if notation in OF_METRICS and asked.key_column is None:
-        _check_series(fields, names[layout.value], names)
+        series = _only_series(fields, names[layout.value], names)
     unit = str(fields[0].get("unit_of_measurement") or fields[0].get("unit") or "") or layout.unit
-    layout = layout._replace(notation=notation, only=only, unit=unit)
-    return Found(layout, objects[0][0] if notation in OF_METRICS else 0)
+    layout = layout._replace(notation=notation, only=only, unit=unit, series=series)
+    return Found(layout, objects[0][0] if notation in OF_METRICS or notation == PAIRS else 0)
 
 
 def _full_name(name: str | None, names: Sequence[str]) -> str | None:
@@ -158,8 +162,8 @@ def _full_name(name: str | None, names: Sequence[str]) -> str | None:
     return ending[0] if len(ending) == 1 else name
 
 
-def _check_series(fields: Sequence[Fields], value: str, names: Sequence[str]) -> None:
-    """Refuse to take several series for one."""
+def _only_series(fields: Sequence[Fields], value: str, names: Sequence[str]) -> str:
+    """The series that all values are of; raises SourceError where there are several."""
     series = list(dict.fromkeys(str(found.get(SERIES)) for found in fields if value in found))
     if len(series) > 1:
         by = [name for name in names if name in {METRIC, MEASUREMENT, SERIES}]
@@ -168,6 +172,7 @@ def _check_series(fields: Sequence[Fields], value: str, names: Sequence[str]) ->
             f"there are several series: {listed(series)}; {which}--key-column NAME judges each by itself, "
             f"by {listed(by)} or a tag"
         )
+    return series[0]
 
 
 class _Table:
@@ -224,7 +229,13 @@ class _Table:
 
     def _header_asked(self) -> int | None:
         """The line that holds a column that was asked for by a name, which makes it the header."""
-        return next((at for at, line in enumerate(self._lines) if _names_asked(line, self._asked)), None)
+        asked = [at for at, line in enumerate(self._lines) if _names_asked(line, self._asked)]
+        if not asked and self._declared is None:
+            asked = [at for at, line in enumerate(self._lines) if _names_asked(line, self._asked, (BLANK,))]
+            self._declared = BLANK if asked else None
+        while len(asked) > 1 and asked[1] == asked[0] + 1 and self._kind(asked[1]) == "words":
+            asked.pop(0)  # of several lines of names the last one stands before the rows
+        return next(iter(asked), None)
 
     def _first_row(self) -> int | None:
         """The first line of the first run of rows; None where one more line is needed."""
@@ -266,6 +277,13 @@ class _Table:
         others = self._split(other)
         return len(cells) == len(others) or len(filled(cells)) == len(filled(others))
 
+    def _is_wider(self, at: int, row: int) -> bool:
+        """Whether a line has names for more cells than a row has."""
+        separator = self._separator(row)
+        return (
+            separator not in {None, BLANK} and len(split_line(self._lines[at], separator)) > len(self._split(row)) > 1
+        )
+
     def _cells(self, at: int, row: int) -> list[str]:
         """The cells of a line as a row is cut."""
         return split_line(self._lines[at], self._declared or header_separator(self._lines[at], self._lines[row]))
@@ -273,6 +291,8 @@ class _Table:
     def _header_before(self, row: int) -> int | None:
         """The header before a row: the last line of words of the row's width that is no line of units."""
         if row and self._names_value(row - 1):
+            return row - 1
+        if row and self._kind(row - 1) == "words" and self._is_wider(row - 1, row):
             return row - 1
         before = [at for at in range(row) if self._kind(at) == "words" and self._is_alike(at, row)]
         group = before[-1:]
@@ -314,7 +334,9 @@ class _Table:
         before = [line for at, line in self._comments if at < place]
         if not before:
             return None
-        line = before[-1]
+        line = next(
+            (line for line in before if _names_asked(line[1:], self._asked, (self._separator(row),))), before[-1]
+        )
         names = split_line(line[1:].strip(), self._separator(row))
         return line if len(self._split(row)) == len(names) > 1 else None
 
@@ -337,6 +359,8 @@ class _Table:
         else:
             names = _column_names(split_line(header[1:].strip() if is_comment(header) else header, separator))
         rows = [cut_line(line, separator, len(names)) for line in self._lines[begin:] if line != header]
+        if separator not in {None, BLANK} and len(self._split(row)) < len(names):
+            rows = [cells + [""] * (len(names) - len(cells)) for cells in rows if len(cells) > 1]
         rows = [cells for cells in rows if len(cells) >= len(names)]
         roles = ColumnRoles(names, rows, self._asked, self._dialect, has_names=header is not None, separator=separator)
         layout = roles.layout(self._is_last)
@@ -353,12 +377,12 @@ def _column_names(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in cells)
 
 
-def _names_asked(line: str, asked: Asked) -> bool:
+def _names_asked(line: str, asked: Asked, separators: Sequence[str | None] = (*SEPARATORS, None)) -> bool:
     """Whether a line holds a column that was asked for by a name, so that it must be the header."""
     names = {name for name in asked if name and not name.isdigit()}
     if not names:
         return False
-    cut = (split_line(line, separator) for separator in (*SEPARATORS, None))
+    cut = (split_line(line, separator) for separator in separators)
     return any(names.intersection(_column_names(cells)) for cells in cut)
 
 

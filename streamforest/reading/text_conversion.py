@@ -24,6 +24,7 @@ _MARKS = (
 _HEAD = 4  # bytes of the longest mark
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],\n"]', re.DOTALL)
 _ARRAY = re.compile(rb'\s*\[\s*(?:[{\["\]]|-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?\s*[,\]\n]|(?:null|true|false)\s*[,\]])')
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _CUT = 65536  # bytes of a first line that is looked at
 
 
@@ -134,12 +135,19 @@ class TextConverter:
             second = values.next_value()
 
     def _rows_of(self, found: Any, *, is_alone: bool) -> Iterator[bytes]:
-        if isinstance(found, list):
+        if isinstance(found, dict) and (lines := _prometheus_lines(found)):
+            self._note("an answer of Prometheus")
+            yield from lines
+        elif isinstance(found, list):
             self._note("a JSON array")
             is_row = not is_alone and not any(isinstance(cell, dict | list) for cell in found)
             yield from map(_line_of, [found] if is_row else found)
         elif isinstance(found, dict) and (is_alone or set(found) == {"metrics"}) and (rows := rows_in(found)):
             self._note("the rows inside a JSON object")
+            name = _unordered_time(rows)
+            if name:
+                self._note(f"sorted by {name!r}")
+                rows = sorted(rows, key=lambda row: str(row[name]))
             yield from map(_line_of, rows)
         else:
             yield _line_of(found)
@@ -259,7 +267,36 @@ def _cell(found: Any) -> str:
 
 
 def _has_rows(found: dict[str, Any]) -> bool:
-    return bool(rows_in(found))
+    return bool(rows_in(found) or _prometheus_lines(found))
+
+
+def _unordered_time(rows: list[Any]) -> str:
+    """Name of the first times (ISO 8601 of one length) that go neither up nor down from row to row; empty for none."""
+    for name in rows[0] if all(isinstance(row, dict) for row in rows) else ():
+        times = [row.get(name) for row in rows]
+        if all(isinstance(time, str) and len(time) == len(times[0]) and _ISO_TIME.match(time) for time in times):
+            return "" if times in (sorted(times), sorted(times, reverse=True)) else str(name)
+    return ""
+
+
+def _prometheus_lines(found: dict[str, Any]) -> list[bytes]:
+    """What Prometheus answers to a query, as lines of its text format in the order of time; empty for anything else."""
+    data = found.get("data")
+    series = data.get("result") if isinstance(data, dict) else None
+    if not isinstance(series, list) or not series:
+        return []
+    rows: list[tuple[float, str, str]] = []
+    for one in series:
+        tags, samples = (
+            (one.get("metric"), one.get("values") or [one.get("value")]) if isinstance(one, dict) else (0, [])
+        )
+        if not isinstance(tags, dict) or not all(isinstance(pair, list) and len(pair) == 2 for pair in samples):
+            return []
+        labels = ",".join(f"{name}={json.dumps(str(text))}" for name, text in tags.items() if name != "__name__")
+        name = f"{tags.get('__name__', 'value')}{{{labels}}}"
+        rows += [(time, name, value) for time, value in samples if isinstance(time, int | float)]
+    rows.sort(key=lambda row: row[0])
+    return [f"{name} {value} {round(1000 * time)}\n".encode() for time, name, value in rows]
 
 
 def rows_in(found: Any, depth: int = 4) -> list[Any]:
@@ -285,5 +322,7 @@ def rows_in(found: Any, depth: int = 4) -> list[Any]:
         if all(isinstance(cell, dict) for cell in cells) or all(isinstance(cell, list) for cell in cells):
             best = max(best, cells, key=len)
     for inner in found.values():
+        if isinstance(inner, list) and len(inner) == 1:
+            inner = inner[0]  # noqa: PLW2901 - an only element stands for itself
         best = max(best, rows_in(inner, depth - 1), key=len)
     return best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -13,7 +14,17 @@ from numpy.typing import NDArray
 
 from streamforest.reading.notation import BAD_TIME, MISSING, RefusedError, read_time, read_wall
 from streamforest.reading.python_values import LATEST as FARTHEST
-from streamforest.reading.time_text import CLOCK, OFFSET, ZONE, Wall, of_moment, offset_of, read_compact, read_text
+from streamforest.reading.time_text import (
+    CLOCK,
+    OFFSET,
+    ZONE,
+    Wall,
+    of_moment,
+    offset_of,
+    plain_seconds,
+    read_compact,
+    read_text,
+)
 from streamforest.text import shown
 
 #: Seconds, UTC epoch, of the years in between which a number is believed to be a time.
@@ -51,9 +62,11 @@ _UNITS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 360
 
 #: Dates in so few digits that they may be seconds from a start.
 _SHORT_DATES = {"%Y": "a year", "%Y%m": "a year and month", "%Y%j": "a year and the day in it"}
+_HOUR_DIGITS = 10
 _SHORT_YEAR = re.compile(r"\d\d-\d\d-\d\d(?!\d)", re.ASCII)
 _CLOCK_ALONE = re.compile(rf"{CLOCK}{ZONE}", re.IGNORECASE | re.ASCII)
 _HEADER_ZONE = re.compile(r"(?:utc|gmt)[-+\u2212]\d{1,2}(?::?\d{2})?", re.IGNORECASE)
+_HEADER_ORDER = re.compile(r"\b(?:(dd?[./\-]mm?)|(mm?[./\-]dd?))[./\-]yy", re.IGNORECASE)
 _HEADER_UNIT = re.compile(r"[(\[](s|sec|seconds|ms|us|µs|ns|min|h|d)[)\]]\s*$", re.IGNORECASE)
 
 
@@ -87,13 +100,16 @@ class TimeReader:
         if form not in IN_WORDS and "%" not in form and (unit == form or unit not in _UNITS):
             raise ValueError(f"{shown(form)} is no form of times")
         self.form = form
+        self._is_of_dates = form in {"", "dmy", "mdy"}
         self._zone = zone_of(zone)
-        self._last = -np.inf
+        self._last = -math.inf
 
     def read(self, raw: str | float | None) -> float:
         """Seconds, UTC epoch; NaN where it is missing; raises RefusedError where it is no time of this form."""
+        if self._is_of_dates and isinstance(raw, str) and (seconds := plain_seconds(raw, self.form)) is not None:
+            return self._local(seconds)
         if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
-            return np.nan
+            return math.nan
         try:
             wall = self._wall(raw)
         except (ValueError, OverflowError):
@@ -282,6 +298,8 @@ def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
     begins_with_day = bool(re.match(r"(?:\D+\s)?\d{1,2}\.", texts[0]))
     if not begins_with_day and all(_reads(text, "") for text in texts):
         return ""
+    if said := _order_in(name):
+        return said
     # 24-03-01 may begin with its year; with points or slashes between them hardly anybody writes so
     names = ("", "dmy", "mdy", *(["ymd"] if _SHORT_YEAR.match(texts[0]) else []))
     orders = {order: sum(_reads(text, order) for text in texts) for order in names}
@@ -294,6 +312,12 @@ def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
     if best[0] == "" or len(best) == 1:
         return best[0]
     return _by_steps(texts, best)
+
+
+def _order_in(name: str) -> str:
+    """The order of day and month that a name says, as ``dd/MM/yyyy HH:mm``; empty where it says none."""
+    found = _HEADER_ORDER.search(name)
+    return "" if found is None else "dmy" if found[1] else "mdy"
 
 
 def _by_steps(texts: Sequence[str], orders: Sequence[str]) -> str:
@@ -324,6 +348,8 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
     """The form of times that are numbers."""
     first, last = numbers[0], numbers[-1]
     n = len(numbers)
+    if sum(_is_hour_of_day(text) for text in texts) * 10 > 9 * n:
+        return "compact"  # as unix time such digits are of 2033 and later
     if sum(_is_likely(number) for number in numbers) * 2 > n:
         return ""
     if sum(_is_compact(text.removesuffix(".0")) for text in texts) * 10 > 9 * n:
@@ -367,6 +393,11 @@ def _is_likely(number: float) -> bool:
     if any(EARLIEST <= _number_seconds(form, number) < LATEST for form in ("filetime", "ticks")):
         return False
     return EARLIEST <= read_time(number) < LATEST
+
+
+def _is_hour_of_day(text: str) -> bool:
+    """Whether digits are a year, month, day and hour, as in 2024030123."""
+    return len(text) == _HOUR_DIGITS and _is_compact(text)
 
 
 def _is_compact(text: str) -> bool:

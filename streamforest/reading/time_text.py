@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 _DAY = 86_400
@@ -22,14 +23,18 @@ _ZONES |= {"eest": 3, "jst": 9, "est": -5, "edt": -4, "pdt": -7, "pst": -8}
 
 CLOCK = (
     r"(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?:[:.m](?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,9}))?)?s?)?"
-    r"(?:\s*(?P<half>[ap])\.?\s?m\.?)?"
+    r"(?:\s*(?P<half>[ap])(?:\.?\s?m\.?)?)?"
 )
 ZONE = r"(?:\s*\(?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[-+\u2212]\d{1,2}(?::?\d{2})?)\)?)?"
+# Year, month, day, hour, minute and second as Chinese and Japanese programs write them behind their numbers.
+_CHINESE = str.maketrans("\u5e74\u6708\u65e5\u65f6\u6642\u5206\u79d2", "-- ::::")
 _COMPACT_AND_CLOCK = re.compile(r"\d{8}[Tt ]\d")
+_WITH_SECONDS, _WITH_MINUTES = 19, 16  # characters of a date and a clock
+_WITH_CLOCK = {_WITH_SECONDS, _WITH_MINUTES}
 _SHORTEST = 7  # characters of a month or week
 _WEEKDAY = r"(?:[^\W\d]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
-    rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<s>[./\-])\s?(?P<b>\d{{1,2}})(?P=s)\s?(?P<c>\d{{1,4}})"
+    rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<s>[./\-])\s?(?P<b>\d{{1,2}})(?P=s)\s?(?P<c>\d{{1,4}})\.?"
     rf"(?:(?:[t,:]\s*|\s+|,\s+|\s*-\s+){CLOCK}{ZONE})?",
     re.IGNORECASE | re.ASCII,
 )
@@ -105,6 +110,30 @@ def offset_of(found: re.Match[str]) -> int:
     return ahead if found["sign"] == "+" else -ahead
 
 
+def plain_seconds(text: str, order: str = "") -> float | None:
+    """Seconds on the wall of a date of ten characters with a clock of hours, minutes and perhaps seconds behind it.
+
+    None where it is written in another way, as with a zone or parts of a second: see :func:`read_text`.
+    """
+    n = len(text)
+    if n not in _WITH_CLOCK or text[13] != ":" or text[10] not in "T " or not text.isascii():
+        return None
+    try:
+        hour, minute = int(text[11:13]), int(text[14:16])
+        second = int(text[17:]) if n == _WITH_SECONDS and text[16] == ":" else 0 if n == _WITH_MINUTES else 60
+        day = _day(text[:10], order)
+    except ValueError:
+        return None
+    is_clock = text[11:16].replace(":", "0").isdigit() and text[n - 2 :].isdigit()
+    return day + hour * 3600 + minute * 60 + second if is_clock and hour < 24 and minute < 60 and second < 60 else None
+
+
+@lru_cache(64)
+def _day(date: str, order: str) -> float:
+    """Seconds on the wall at the start of a date; raises ValueError where it is none."""
+    return read_text(date, order).micros / 1_000_000
+
+
 def read_text(text: str, order: str = "") -> Wall:
     """A time in words and digits: ISO 8601 in any form, dates with points, dashes or slashes, names of months.
 
@@ -120,6 +149,8 @@ def read_text(text: str, order: str = "") -> Wall:
     ValueError
         It is no such time.
     """
+    if "\u5e74" in text:
+        text = text.translate(_CHINESE).rstrip(":")
     if not text[:1].isdigit() and not text[:1].isalpha() and text[:1] != "[":
         raise ValueError(text)
     found = _NUMERIC.fullmatch(text)

@@ -94,6 +94,18 @@ def _open_duckdb(word: str, options: SourceOptions) -> Source:
     return DuckDbSource(word, options.columns, options.dialect)
 
 
+def _open_sqlite(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.sqlite import SqliteSource  # noqa: PLC0415 - only where chosen
+
+    return SqliteSource(word, options.columns, options.dialect)
+
+
+def _open_xlsx(word: str, options: SourceOptions) -> Source:
+    from streamforest.sources.xlsx import XlsxSource  # noqa: PLC0415 - only where chosen
+
+    return XlsxSource(word, options.columns, options.dialect)
+
+
 def _open_prometheus(word: str, options: SourceOptions) -> Source:
     from streamforest.sources.prometheus import PrometheusSource  # noqa: PLC0415 - only where chosen
 
@@ -131,6 +143,8 @@ SOURCES: dict[str, Callable[[str, SourceOptions], Source]] = {
     "mqtts": _open_mqtt,
     "kafka": _open_kafka,
     "duckdb": _open_duckdb,
+    "sqlite": _open_sqlite,
+    "xlsx": _open_xlsx,
     "prometheus": _open_prometheus,
     "price": _open_price,
     "serve": _open_serve,

@@ -123,7 +123,7 @@ class FileSource:
         self._file.seek(0)
         head = self._file.read(HEAD) or b""
         if words := no_text(head):
-            raise SourceError(f"{self._path} is {words}")
+            raise SourceError(f"{self._path} is {words.replace('FILE', self._path)}")
         self._compression = compression_of(head)
         converter = TextConverter()
         text = converter.chunks(self._raw())

@@ -1,7 +1,15 @@
+import pickle
+
 import numpy as np
 import pytest
 
-from streamforest.adapters.notebook import html_of_array, html_of_detector, html_of_detectors
+from streamforest.adapters.notebook import (
+    _remembered,
+    html_of,
+    html_of_array,
+    html_of_detector,
+    html_of_detectors,
+)
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.streams import StreamDetectors
 
@@ -42,16 +50,48 @@ def test_a_detector_says_what_it_is_and_has_seen(model):
     assert "60 s of silence" in html_of_detectors(many)
 
 
-def test_a_notebook_shows_them_once_the_extension_is_loaded(model):
+def test_a_detector_shows_the_newest_readings_that_it_remembers(model):
+    detector = StreamDetector(model)
+    assert "<img" not in detector._repr_html_()
+    detector.update_many(VALUES)
+    html = detector._repr_html_()
+    assert "The newest 512 readings" in html
+    assert '<img src="data:image/png;base64,iVBOR' in html
+    remembered = _remembered(detector.state()["records"][0]["features"])
+    clean = np.abs(VALUES[-512:] - 20.0) < 4.0
+    np.testing.assert_allclose(remembered[clean], VALUES[-512:][clean], atol=1e-4)
+
+
+def test_verdicts_are_shown_by_themselves_and_are_arrays_as_others_are(model):
+    verdicts = StreamDetector(model).update_many(VALUES)
+    assert verdicts._repr_html_() == html_of_array(verdicts)
+    assert verdicts[:50]._repr_html_().startswith("<p>50 points")
+    assert np.concatenate([verdicts[:300], verdicts[300:]])._repr_html_().startswith("<p>600 points")
+    assert verdicts["score"]._repr_html_() is None
+    plain = verdicts.view(np.ndarray)
+    assert (verdicts == plain).all() or verdicts.tobytes() == plain.tobytes()
+    assert repr(verdicts[:2]) == repr(plain[:2])
+    again = pickle.loads(pickle.dumps(verdicts))
+    assert (type(again), again.tobytes()) == (type(verdicts), plain.tobytes())
+    assert type(verdicts[0]) is np.void
+    assert type(StreamDetector(model).update_many(VALUES[:1])) is type(verdicts)
+    assert html_of("text") is None
+
+
+def test_a_notebook_shows_them(model):
     testing = pytest.importorskip("IPython.core.interactiveshell")
     shell = testing.InteractiveShell()
     try:
-        shell.run_line_magic("load_ext", "streamforest")
-        verdicts = StreamDetector(model).update_many(VALUES)
-        shown = shell.display_formatter.format(verdicts)[0]
-        assert "<img" in shown["text/html"]
-        assert "text/plain" in shown
-        assert "text/html" not in shell.display_formatter.format(VALUES)[0]
-        assert "<table>" in shell.display_formatter.format(StreamDetector(model))[0]["text/html"]
+        many = StreamDetectors(model, most=10)
+        for shown, part in (
+            (StreamDetector(model).update_many(VALUES), "<img"),
+            (StreamDetector(model), "<table>"),
+            (many, "<table>"),
+        ):
+            formats = shell.display_formatter.format(shown)[0]
+            assert part in formats["text/html"]
+            assert "text/plain" in formats
+        for plain in (VALUES, many.update(["a"], [1.0]), StreamDetector(model).update_many(VALUES)["score"]):
+            assert "text/html" not in shell.display_formatter.format(plain)[0]
     finally:
         shell.history_manager.end_session()

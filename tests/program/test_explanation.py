@@ -36,7 +36,7 @@ def test_an_explanation_says_what_was_understood_and_shows_the_first_readings(ex
 
 def test_a_counter_is_explained_with_its_growth_if_that_is_judged_and_else_suggested(explained):
     totals = np.cumsum(np.random.default_rng(1).poisson(3, 400))
-    text = "\n".join(["kwh_total", *map(str, totals)])
+    text = "\n".join(["kwh_total", *map(str, totals)])  # too coarse for its growth to be judged unasked
     lines = explained(text)
     assert lines[1].endswith("this looks like a counter: --counter judges its growth, --gauge its values as now")
     assert not any("looks like" in line for line in explained(text, gauge=True))

@@ -321,17 +321,39 @@ def test_a_source_is_said_to_be_understood_once_with_its_first_time_and_step():
     assert [note[: len(line)] for note in run([], source=source)[2]] == [line]
 
 
+TOTALS = [5000.0 + 3.7 * k + (k % 3) / 10 for k in range(30)]
+
+
 @pytest.mark.parametrize(
-    ("said", "values"), [({"counter": True}, [2.0, 3.0]), ({}, [7.0, 10.0]), ({"gauge": True}, [7.0, 10.0])], ids=str
+    ("name", "said", "is_growth"),
+    [
+        ("kwh_total", {}, True),
+        ("kwh_total", {"gauge": True}, False),
+        ("a", {}, False),
+        ("a", {"counter": True}, True),
+    ],
+    ids=str,
 )
-def test_the_growth_of_a_counter_is_judged_if_that_is_asked_for_and_else_suggested(said, values):
-    source, sink = ListSource([Reading(5.0, 0.0), Reading(7.0, 1.0), Reading(10.0, 2.0)]), ListSink()
-    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=True)
-    *hints, line = run([], sink, source=source, **said)[2]
-    assert [verdict["value"] for verdict in sink.verdicts][1:] == values
-    assert ("a counter, judged by its growth" in line) == ("counter" in said)
-    hint = "a list: this looks like a counter: --counter judges its growth, --gauge its values as now"
-    assert hints == ([] if said else [hint])
+def test_the_growth_of_a_counter_is_judged_where_that_is_asked_for_or_the_first_readings_tell(name, said, is_growth):
+    for size in (1, 30):
+        source, sink = ListSource([Reading(total, 60.0 * k) for k, total in enumerate(TOTALS)]), ListSink()
+        layout = SimpleNamespace(value_name=name)
+        source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=True, newest_layout=layout)
+        *hints, line = run([], sink, source=source, delay=0.0 if size > 1 else 0.1, **said)[2]
+        values = np.diff(TOTALS) / 60.0 if is_growth else TOTALS[1:]
+        np.testing.assert_allclose(sink.verdicts["value"][1:], values)
+        assert ("a counter, judged by its growth" in line) == is_growth
+        hint = "a list: this looks like a counter: --counter judges its growth, --gauge its values as now"
+        assert hints == ([hint] if name == "a" and not said else [])
+
+
+@pytest.mark.parametrize("most", [5, 20])
+def test_a_run_that_ends_while_its_first_readings_are_held_back_judges_them(most):
+    source, sink = ListSource([Reading(total) for total in TOTALS[:20]]), ListSink()
+    layout = SimpleNamespace(value_name="kwh_total")
+    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=True, newest_layout=layout)
+    run([], sink, source=source, max_points=most)
+    assert len(sink.verdicts) == most
 
 
 def test_a_short_source_of_which_nothing_can_be_judged_fails_too():

@@ -119,7 +119,7 @@ def test_the_usual_notations_of_time_are_read_without_the_line_reader():
     texts = ["2024-05-01", "2024/05/01 12:00", "2024-05-01T12:00:00Z", "2024-05-01 12:00:00.5+02:00", "1714521600.25"]
     texts += ["1714521600123", "1714521600123456", "1714521600123456789", "-5"]
     assert [time_of(text) for text in texts] == [read_time(text) for text in texts]
-    assert math.isnan(time_of(""))
+    assert time_of("") is None  # its row may sum up others
 
 
 @pytest.mark.parametrize(

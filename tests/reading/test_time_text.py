@@ -1,8 +1,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streamforest.reading.time_text import Wall, iso_moment, read_compact, read_text
+from streamforest.reading.time_text import Wall, iso_moment, plain_seconds, read_compact, read_text
 
 MARCH = datetime(2024, 3, 1, tzinfo=UTC).timestamp()
 
@@ -92,3 +94,27 @@ def test_a_sign_that_separates_cells_is_in_no_time(sign, rest):
                 iso_moment(text)
         else:
             assert iso_moment(text).tzinfo is not None
+
+
+def slow_seconds(text, order):
+    """What the careful reader makes of a text; None where it refuses it."""
+    try:
+        return read_text(text, order).micros / 1_000_000
+    except ValueError:
+        return None
+
+
+@given(
+    st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)),
+    st.sampled_from(["%Y-%m-%dT%H:%M:%S", "%d.%m.%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d-%m-%Y %H:%M", "%Y/%m/%d %H:%M"]),
+    st.sampled_from(["", "dmy", "mdy"]),
+    st.integers(0, 18),
+    st.sampled_from("0369:./- T\u0663x"),
+)
+def test_what_is_read_at_once_is_what_the_careful_reader_makes_of_it(moment, form, order, place, sign):
+    text = moment.strftime(form)
+    for given_text in (text, f"{text[:place]}{sign}{text[place + 1 :]}"):
+        seconds = plain_seconds(given_text, order)
+        assert seconds is None or seconds == slow_seconds(given_text, order)
+    right = (text[4] in "-/") if order == "" else form.startswith("%d") if order == "dmy" else form.startswith("%m")
+    assert plain_seconds(text, order) == slow_seconds(text, order) or not right

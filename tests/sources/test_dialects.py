@@ -1,5 +1,6 @@
 """The same readings written in very many ways are read to the same points, or refused as a whole with the reason."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamforest.protocols import POINT_DTYPE, SourceError
+from streamforest.protocols import POINT_DTYPE, Refusal, SourceError
 from streamforest.reading.column_layout import Asked
 from streamforest.reading.line_rules import HEADER_AGAIN
 from streamforest.reading.payloads import PayloadReader
@@ -99,6 +100,37 @@ def german(value):
         ([f"srv.load {VALUES[k]:.1f} {int(TIMES[k])}" for k in range(N)], {}),
         ([f'load{{host="a"}} {VALUES[k]:.1f} {int(TIMES[k])}000' for k in range(N)], {}),
         (rows('level=info time="{}" dur={}'), {"column": "dur"}),
+        # as InfluxDB, PRTG, rrdtool, its shell and sadf write
+        (
+            [
+                "#datatype,string,long,dateTime:RFC3339,dateTime:RFC3339,double,string",
+                ",result,table,_start,_time,_value,_field",
+                *rows(",,0,2024-02-29T00:00:00Z,{}Z,{},temp", "%Y-%m-%dT%H:%M:00"),
+            ],
+            {},
+        ),
+        (["load", "", *(f"{TIMES[k]:.0f}: {VALUES[k]:.1f}e+00" for k in range(N))], {}),
+        (
+            [
+                "name: weather",
+                "time temp",
+                *(f"{TIMES[k]:.0f}000000000 {VALUES[k]:.1f}" for k in range(N)),
+            ],
+            {},
+        ),
+        (["# host;timestamp;%user;%idle", *rows("a;{} UTC;{};77.0")], {"column": "%user"}),
+        # dates as the header says, and in Hungarian, Chinese and short American
+        (["dd/MM/yyyy HH:mm;kW", *(f"{iso(k, '%d/%m/%Y %H:%M')};{german(VALUES[k])}" for k in range(N))], {}),
+        (["Id\u0151;\u00c9rt\u00e9k", *(f"{iso(k, '%Y.%m.%d. %H:%M')};{german(VALUES[k])}" for k in range(N))], {}),
+        (["\u65f6\u95f4,a", *rows("{},{}", "%Y\u5e74%m\u6708%d\u65e5 %H:%M")], {}),
+        # two lines of names, and a name for a cell that no row has
+        (["\t\tTemp", "Date\tOut", *rows("{}\t{}")], {"column": "Out"}),
+        (["made by hand\t2024", "Time\tTemp\tComment", *rows("{}\t{}")], {}),
+        # a date and a clock under one name
+        (
+            ["procs ---cpu---", "r id UTC", *(f"1 {VALUES[k]:.1f} {iso(k, '%Y-%m-%d %H:%M:%S')}" for k in range(N))],
+            {"column": "id"},
+        ),
     ],
 )
 def test_a_table_as_people_have_it_gives_all_its_readings(lines, asked):
@@ -107,6 +139,113 @@ def test_a_table_as_people_have_it_gives_all_its_readings(lines, asked):
         assert reasons == []
         assert times.tolist() == TIMES
         np.testing.assert_allclose(values, VALUES)
+
+
+def signed(form, behind):
+    """Rows whose values go below zero, each written without its sign and with what ``behind`` says of it."""
+    return ["date;amount", *(f"{iso(k)};{form.format(abs(BOOKED[k]), behind[BOOKED[k] < 0])}" for k in range(N))]
+
+
+BOOKED = [round((-1) ** k * (12.5 + 37.25 * k), 2) for k in range(N)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        signed("{:.2f}{}", ("", "-")),
+        signed("{:.2f} {}", ("+", "-")),
+        signed("{:.2f} {}", ("H", "S")),
+        signed("{:.2f} {}", ("Cr", "Dr")),
+        ["date;amount;S/H", *signed("{:.2f};{}", ("H", "S"))[1:]],
+        ["date;amount;kind", *signed("{:.2f};{}", ("credit", "debit"))[1:]],
+    ],
+    ids=["minus behind", "signs behind", "S and H", "Cr and Dr", "a column of S and H", "a column of words"],
+)
+def test_amounts_of_which_a_word_or_a_sign_behind_says_that_they_are_taken_away_are_negative(lines):
+    times, values, reasons = read("\n".join([*lines, ""]))
+    assert (times.tolist(), values.tolist(), reasons) == (TIMES, BOOKED, [])
+
+
+def test_digits_of_a_year_month_day_and_hour_are_no_unix_time_of_2034():
+    lines = [f"{np.datetime64(1709251200 + 3600 * k, 's').item():%Y%m%d%H};{k % 7}" for k in range(N)]
+    assert read("\n".join(["when;v", *lines, ""]))[0].tolist() == [1709251200.0 + 3600 * k for k in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [(",Sum of all,1270", "sums up"), (",Mittelwert,21.5", "sums up"), (",,21.5", ""), (",a total loss,21.5", "")],
+)
+def test_a_row_without_a_time_that_sums_up_the_others_is_none(row, words):
+    _, values, reasons = read("\n".join(["time,note,v", *rows("{},,{}"), row, ""]))
+    assert [words in reason for reason in reasons] == [True] * bool(words)
+    assert len(values) == N + (not words)
+
+
+def test_where_blanks_stand_between_cells_a_row_that_lacks_one_is_refused():
+    lines = [f"{iso(k, '%Y-%m-%dT%H:%M')} {'' if k % 10 == 9 else 5} {VALUES[k]:.1f} 7" for k in range(N)]
+    _, values, reasons = read("\n".join(["time a b c", *lines, ""]), column="b")
+    assert values.tolist() == [round(value, 1) for k, value in enumerate(VALUES) if k % 10 != 9]
+    assert all("too few cells: 3 of 4" in reason for reason in reasons)
+
+
+def test_numbers_by_name_among_words_are_read_and_a_time_among_them_is_how_long_something_took():
+    lines = ["PING a (::1)", *(f"64 bytes from a: icmp_seq={k} ttl=57 time={VALUES[k]:.1f} ms" for k in range(N))]
+    with pytest.raises(SourceError, match="choose one with --column NAME of: icmp_seq, ttl, time"):
+        read("\n".join([*lines, ""]))
+    values = read("\n".join([*lines, ""]), column="time")[1]
+    np.testing.assert_allclose(values, VALUES)
+
+
+def test_a_name_with_clocks_alone_is_no_time_and_a_header_may_begin_with_one():
+    lines = [f"{iso(k, '%H:%M:%S')} all {VALUES[k]:.1f} 70.0" for k in range(N)]
+    for header in ("00:00:01 CPU %user %idle", "time CPU %user %idle"):
+        times, values, reasons = read("\n".join([header, *lines, "Average: all 21.5 70.0", ""]), column="%user")
+        np.testing.assert_allclose(values, VALUES)
+        assert np.isnan(times).all()
+        assert ["sums up" in reason for reason in reasons] == [True]
+
+
+def test_answers_of_prometheus_and_cloudwatch_are_read_in_the_order_of_time():
+    def series(name, more=0.0):
+        samples = [[TIMES[k], f"{VALUES[k] + more:.1f}"] for k in range(N)]
+        return {"metric": {"__name__": "load", "host": name}, "values": samples}
+
+    def answer(*found):
+        return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": [*found]}})
+
+    for text, asked in (
+        (answer(series("a")), {}),
+        (answer(series("b", 5.0), series("a")), {"column": 'load{host="a"}'}),
+        (
+            json.dumps(
+                {
+                    "Label": "load",
+                    "Datapoints": [{"Timestamp": f"{iso(k)}:00Z", "Average": VALUES[k]} for k in SHUFFLED],
+                }
+            ),
+            {},
+        ),
+        (
+            json.dumps({"Results": [{"Timestamps": [iso(k) for k in range(N)][::-1], "Values": VALUES[::-1]}]}),
+            {},
+        ),
+    ):
+        times, values, reasons = read(text, **asked)
+        assert (times.tolist(), reasons) == (TIMES, [])
+        np.testing.assert_allclose(values, VALUES)
+    with pytest.raises(SourceError, match="several series: load"):
+        read(answer(series("a"), series("b")))
+
+
+SHUFFLED = np.random.default_rng(1).permutation(N).tolist()
+
+
+def test_a_series_that_comes_later_is_refused_and_not_mixed_with_the_first():
+    first, later = ([f'load{{host="{name}"}} {VALUES[k]:.1f}' for k in range(N)] for name in "ab")
+    source = PayloadReader("a broker")
+    items = [item for line in [*first, *later] for item in source.read(line.encode(), "a message", 0.0)]
+    assert [isinstance(item, Refusal) for item in items] == [False] * N + [True] * N
+    assert "another series" in items[-1].reason
 
 
 def test_of_lines_of_many_metrics_one_is_chosen_and_others_are_passed_over():
@@ -176,8 +315,9 @@ def test_a_batch_of_telegraf_is_read_metric_by_metric():
         (["        time       | value ", "-------------------+-------"], " {} |  {}", ["(60 rows)"]),
         (["+---+---+", "| time | value |", "+---+---+"], "| {} |  {} |", ["+---+---+"]),
         (["| time | value |", "|:---|---:|"], "| {} | {} |", []),
+        (["name: weather", "time\tvalue", "----\t-----"], "{}\t{}", []),
     ],
-    ids=["psql", "mysql", "Markdown"],
+    ids=["psql", "mysql", "Markdown", "InfluxDB"],
 )
 def test_a_table_that_a_database_or_markdown_draws_is_read_without_its_rules(head, form, foot):
     times, values, reasons = read("\n".join([*head, *rows(form), *foot, ""]))
