@@ -59,4 +59,4 @@ def write_marks(canvas: Canvas, row: int, left: int, columns: int, places: dict[
     for sign, style in ((DROPPED, Style.QUIET), (STAYS, Style.ANOMALY), (NEW, Style.THRESHOLD)):
         at = np.unique(places.get(sign, np.empty(0, np.intp)))
         canvas.codes[row, at], canvas.styles[row, at] = ord(sign), style
-    canvas.write(row, 0, cut("what if", max(0, left - 1)), Style.QUIET)
+    canvas.write(row, 0, cut("trial", max(0, left - 1)), Style.QUIET)

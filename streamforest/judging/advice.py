@@ -181,7 +181,7 @@ def rounded_up(size: float) -> float:
     >>> rounded_up(12.31), rounded_up(0.0), rounded_up(5.0)
     (13.0, 0.0, 5.1)
     """
-    if not 0.0 < size < 1e300:
+    if not 1e-300 < size < 1e300:
         return 0.0
     step = 10.0 ** (math.floor(math.log10(size)) - 1)
     next_ones = (float(f"{(math.floor(size / step) + k) * step:.12g}") for k in (1, 2))

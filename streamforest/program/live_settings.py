@@ -58,16 +58,19 @@ class LiveSettings:
         judge = assembly.judge_to_try(self._options, self._run.source, settings)
         return judge_again(judge.judge, readings, is_wanted)
 
-    def take(self, settings: AlarmSettings) -> None:
-        """Let settings hold from a next point on: on the same state where only rules differ."""
+    def take(self, settings: AlarmSettings, words: str = "") -> None:
+        """Let settings hold from a next point on, on the same state where only rules differ; ``words`` are said then.
+
+        Without them the options are said that a run would begin with these settings by.
+        """
         before = self.present()
         options = assembly.with_settings(self._options, settings)
 
         def begin() -> None:
             self._settings = settings
             self._run.counts.ask_for(settings.alarm_rate, settings.rules.alarms_a_day)
-            words = flags_of(before, settings)
-            self._say(f"these settings hold now{f'; to start with them: {words}' if words else ''}")
+            flags = flags_of(before, settings)
+            self._say(words or f"these settings hold now; to start with them: {flags}")
 
         self._run.judge.change(
             Change(

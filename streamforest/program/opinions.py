@@ -192,3 +192,15 @@ def _quiet(text: object, zone: tzinfo) -> str:
         raise ValueError(f"quiet is {text!r}, it must be like 'daily 02:00-03:00' or 'Mon 12:00-13:00'")
     MaintenanceWindows((text,), zone)
     return text
+
+
+def words_of(rule: dict[str, Any]) -> str:
+    """A rule in words.
+
+    Examples
+    --------
+    >>> words_of({"alarm_rate": 0.0005, "quiet": "daily 02:00-02:15"})
+    'alarm rate 0.0005, quiet daily 02:00-02:15'
+    """
+    shown = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in rule.items()}
+    return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in shown.items())

@@ -13,7 +13,7 @@ from streamforest.judging.rejudging import readings_of
 from streamforest.judging.what_if import WhatIf
 from streamforest.program import assembly
 from streamforest.program.live_settings import FAULTS, LiveSettings
-from streamforest.program.opinions import MISSED, NOTHING, REAL, Opinions, with_rules
+from streamforest.program.opinions import MISSED, NOTHING, REAL, Opinions, with_rules, words_of
 from streamforest.reading.time_form import zone_of
 from streamforest.storage.verdict_file import VerdictFile
 from streamforest.verdicts.history import History
@@ -97,8 +97,8 @@ class Panels:
             self._say(f"the rule is not taken: {getattr(error, 'strerror', None) or error}")
             return
         self._taken.append((entry, before))
-        self._live.take(candidate.settings)
-        self._say(f"rule taken: {candidate.words}; u takes it back; written {self._opinions.where}")
+        kept = f"kept {self._opinions.where}"
+        self._live.take(candidate.settings, f"the rule holds now: {candidate.words}; u takes it back; {kept}")
 
     def _undo(self) -> None:
         """Take the newest rule back."""
@@ -111,8 +111,7 @@ class Panels:
         else:
             asked = assembly.settings_of(self._run.command.asked or self._run.options)
             before = with_rules(asked, self._opinions.entries(), zone_of(self._run.options.time_zone) or UTC)
-        self._live.take(before)
-        self._say(f"taken back: the rule {entry['rule']}")
+        self._live.take(before, f"the rule is taken back: {words_of(entry['rule'])}")
 
     def _alarm(self, index: int | None) -> Verdicts:
         """The points of the selected alarm, from its first anomalous one to its last; of the newest one without."""

@@ -116,7 +116,7 @@ def with_taken_rules(command: Command, stream: str) -> Command:
     options = command.options
     if options.verdicts is None:
         return command
-    from streamforest.program.opinions import Opinions, with_rules  # noqa: PLC0415 - seldom needed
+    from streamforest.program.opinions import Opinions, with_rules, words_of  # noqa: PLC0415 - seldom needed
     from streamforest.storage.verdict_file import VerdictFile  # noqa: PLC0415
 
     asked = assembly.settings_of(options)
@@ -129,7 +129,7 @@ def with_taken_rules(command: Command, stream: str) -> Command:
         ) from None
     if settings == asked:
         return command
-    rules = [str(entry["rule"]) for entry in entries if "rule" in entry]
+    rules = [words_of(entry["rule"]) for entry in entries if "rule" in entry]
     say(f"rules of {options.verdicts} that hold: {', '.join(rules)}; delete their lines to drop them")
     return command._replace(options=assembly.with_settings(options, settings), asked=options)
 

@@ -50,5 +50,5 @@ def test_the_marks_tell_what_stays_what_is_new_and_what_is_dropped_without_colou
     canvas = Canvas(40, 3)
     write_marks(canvas, 1, 10, 30, {"|": np.array([12, 13]), "+": np.array([13, 20]), "x": np.array([12, 30])})
     line = canvas.lines()[1]
-    assert (line[:7], line[12], line[13], line[20], line[30]) == ("what if", "|", "+", "+", "x")
+    assert (line[:5], line[12], line[13], line[20], line[30]) == ("trial", "|", "+", "+", "x")
     assert canvas.styles[1, [12, 13, 30]].tolist() == [Style.ANOMALY, Style.THRESHOLD, Style.QUIET]

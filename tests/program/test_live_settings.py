@@ -123,7 +123,7 @@ FLAGS = {
     "direction": "; to start with them: --direction up",
     "deviation": "; to start with them: --minimum-deviation 20",
     "cool-down": "; to start with them: --cool-down 50",
-    "quiet": "",
+    "quiet": "; to start with them: ",
 }
 
 
