@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from textwrap import wrap
 from typing import Any, NamedTuple
 
@@ -18,8 +19,8 @@ from streamforest.figures.themes import Theme
 from streamforest.verdicts import panel as choices
 from streamforest.verdicts.difference import Difference
 
-#: Heights in lines of text: of the title, of a row, of a line below the rows; letters of such a line.
-TITLE, ROW, LINE, LETTERS = 2.0, 2.9, 1.45, 29
+#: Heights in lines of text: of the title, of a row with a slider and one without, of a line of text; letters of a line.
+TITLE, WITH_SLIDER, WITHOUT_SLIDER, LINE, LETTERS = 2.0, 2.9, 4.1, 1.45, 29
 MOST_ROWS, MOST_LINES = 8, 12
 #: Where a row's texts and its slider stand below its upper edge, and from where to where a slider reaches.
 TEXT_AT, SLIDER_AT = 0.7, 1.75
@@ -81,7 +82,7 @@ class ChoicePanel:
         self._bar = layers.line(self.axes, 1, X_AXIS, color=theme.value, linewidth=2.5, solid_capstyle="butt")
         self.lines = [layers.text(self.axes, X_AXIS, va="center") for _ in range(MOST_LINES)]
         self._written: tuple[Any, ...] = ()
-        self._count = 0
+        self._edges = [TITLE]  # of the rows: the upper ones, and the lower one of the last, in lines from the top
 
     @property
     def _artists(self) -> list[Any]:
@@ -106,12 +107,16 @@ class ChoicePanel:
         self._written = written
         self._layers.touch(X_AXIS)
         self._title.set(text=panel.title, x=0, y=-0.5 * TITLE + 0.4)
-        self._count = min(len(panel.rows), MOST_ROWS)
+        rows = panel.rows[:MOST_ROWS]
+        self._edges = [TITLE]
+        for row in rows:
+            self._edges.append(self._edges[-1] + (WITHOUT_SLIDER if row.share is None else WITH_SLIDER))
         for k, drawn in enumerate(self.rows):
-            self._write_row(drawn, panel.rows[k] if k < self._count else None, -TITLE - k * ROW)
-        top = -TITLE - panel.chosen * ROW - 0.1
-        self._bar.set_data([0, 0], [top, top - ROW + 0.5])
-        self._write_lines(panel, -TITLE - self._count * ROW - 0.8)
+            self._write_row(drawn, rows[k] if k < len(rows) else None, -self._edges[min(k, len(rows))])
+        place = slice(panel.chosen, panel.chosen + 2)
+        top, bottom = (-edge for edge in self._edges[place]) if panel.chosen < len(rows) else (0.0, 0.0)
+        self._bar.set_data([0, 0] if top else [], [top - 0.1, bottom + 0.4] if top else [])
+        self._write_lines(panel, -self._edges[-1] - 0.8)
 
     def _write_row(self, drawn: Drawn, row: choices.Row | None, top: float) -> None:
         for artist in drawn:
@@ -120,8 +125,9 @@ class ChoicePanel:
             return
         has_slider = row.share is not None
         drawn.name.set(text=row.name, x=0.6, y=top - TEXT_AT, color=self._theme.text)
-        place = (WIDTH, top - TEXT_AT) if has_slider else (0.6, top - SLIDER_AT)
-        drawn.value.set(text=row.text, ha="right" if has_slider else "left")
+        place = (WIDTH, top - TEXT_AT) if has_slider else (0.6, top - TEXT_AT - 0.6)
+        text = row.text if has_slider else "\n".join(wrap(row.text, LETTERS + 2)[:2])
+        drawn.value.set(text=text, ha="right" if has_slider else "left", va="center" if has_slider else "top")
         drawn.value.set_position(place)
         drawn.value.set_color(self._theme.anomaly if row.is_changed else self._theme.quiet)
         drawn.track.set_data([LEFT, RIGHT] if has_slider else [], [top - SLIDER_AT] * 2 if has_slider else [])
@@ -142,8 +148,8 @@ class ChoicePanel:
     def slider_at(self, x: float, y: float) -> tuple[int, float] | None:
         """Number of the row at a place on the canvas, in pixels, and the share of its slider; None beside them."""
         across, down = self.axes.transData.inverted().transform((x, y))
-        row = int((-float(down) - TITLE) // ROW)
-        if not 0 <= row < self._count:
+        row = bisect_right(self._edges, -float(down)) - 1
+        if not 0 <= row < len(self._edges) - 1:
             return None
         return row, min(max((float(across) - LEFT) / (RIGHT - LEFT), 0.0), 1.0)
 
