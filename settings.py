@@ -51,6 +51,7 @@ LOG_FILES = 5  # rotated log files that are kept, 1 to 1000
 REPORT = None  # path of a CSV file with one row an anomalous point; None: no report
 CHECKPOINT = None  # path where the run is kept, to go on from there at the next start; None: not kept
 CHECKPOINT_EVERY = 10  # seconds between two times that it is written, 0.01 to 86400
+VERDICTS = None  # path of a file of what you say of alarms (keys n, y, m) and rules you take; None: for one run
 SUMMARY = None  # path of an HTML page of the run, written at its end; None: no page
 ON_ANOMALY = None  # command run once an episode, with the verdict as JSON on its standard input; None: no command
 ON_ANOMALY_SECONDS = 30  # how long that command may run, seconds, 0.1 to 3600; then it is killed

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamforest.judging.rules import NO_RULES, Rules
 
 if TYPE_CHECKING:
+    from streamforest.models.model_file import Model
     from streamforest.protocols import Detector
 
 
@@ -76,7 +78,24 @@ class Entry(NamedTuple):
 def _isolation_forest(options: DetectorOptions) -> Detector:
     from streamforest.detectors.isolation_forest import StreamDetector  # noqa: PLC0415 - only the chosen one
 
-    return StreamDetector.load(options.model, options.alarm_rate, options.rules)
+    return StreamDetector(_model_at(options.model, _stamp_of(options.model)), options.alarm_rate, options.rules)
+
+
+def _stamp_of(path: Path) -> tuple[int, ...]:
+    """What tells a file from the one that was there before; empty where there is none."""
+    try:
+        facts = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+@lru_cache(maxsize=1)
+def _model_at(path: Path, _stamp: tuple[int, ...]) -> Model:
+    """The model at a path, read and checked once: a detector with other settings is made of it within a millisecond."""
+    from streamforest.models.model_file import load_model  # noqa: PLC0415 - only the chosen one
+
+    return load_model(path)
 
 
 def _sliding_forest(options: DetectorOptions) -> Detector:

@@ -122,7 +122,8 @@ class Layers:
         canvas.restore_region(self._copies[lowest - 1])
         for number in range(lowest, NOTHING_NEW):
             for axes, artist in self._artists[number]:
-                if artist.get_visible():  # to find out that there is nothing to draw takes matplotlib a while
+                # to find out that there is nothing to draw takes matplotlib a while
+                if artist.get_visible() and axes.get_visible():
                     axes.draw_artist(artist)
             if number < POINTER:
                 is_kept = number < STREAM or self.keeps_stream

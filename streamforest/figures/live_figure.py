@@ -18,6 +18,7 @@ from streamforest.figures.layers import STREAM, X_AXIS, Layers
 from streamforest.figures.navigation import check_command
 from streamforest.figures.themes import theme_of
 from streamforest.protocols import Status, VerdictMemory
+from streamforest.verdicts.panel import OpenPanel
 from streamforest.wording import cut
 
 #: Characters of the longest line below the keys.
@@ -62,6 +63,8 @@ class LiveFigure(ABC, Generic[Memory]):
         Whether lines for people are shown at the lower edge for some seconds; off, for saved pictures.
     notice : matplotlib.text.Text
         The one that is shown, or empty.
+    choices : callable
+        Gives what stands behind the panel of choices that is open; None where none is.
 
     Raises
     ------
@@ -97,6 +100,7 @@ class LiveFigure(ABC, Generic[Memory]):
         self._reply = (float("-inf"), "")  # an answer to a key, and until when it is shown
         self._heard = ""  # the newest notice of the run
         self._notice_letters = 0
+        self.choices: OpenPanel = lambda: None
         self._numbers = status()
         self.header = Header(self.figure, self._layers, self._theme, self.MOST_COUNTERS)  # views cut the figure there
         place: dict[str, Any] = {"va": "bottom", "transform": self.figure.transFigure, "clip_on": False}

@@ -8,6 +8,7 @@ from matplotlib.backend_bases import MouseEvent
 from matplotlib.ticker import MaxNLocator
 
 from streamforest.figures.axes import StreamAxis
+from streamforest.figures.choice_panel import STRIP, ChoicePanel, TrialStrip
 from streamforest.figures.episode_list import WIDTH, EpisodeList
 from streamforest.figures.header import HEADER_LINES, TOP_LINES, state_text
 from streamforest.figures.layers import FRAME, HEADER, NOTHING_NEW, POINTER, STREAM
@@ -21,6 +22,7 @@ from streamforest.figures.ranges import extremes, usual_range
 from streamforest.figures.themes import text_size
 from streamforest.protocols import NORMAL
 from streamforest.verdicts.history import History
+from streamforest.verdicts.panel import Panel as Choices
 
 HEADER_SECONDS = 0.25  # text is dear to draw and nobody reads faster
 LIST_GAP = 1.6  # between the panels and the list of episodes, in lines of text
@@ -41,6 +43,7 @@ space    pause the view, go on
 g        last anomaly, then the one before
 , .      anomaly before, behind
 e        list of episodes
+w        what other settings would change
 d        next detector
 r        write the report
 h        show or hide this
@@ -65,6 +68,10 @@ class StreamFigure(LiveFigure[History]):
         The axis below the panels.
     episode_list : EpisodeList
         The list beside the panels.
+    choice_panel : ChoicePanel
+        What stands in its place while there is something to choose.
+    trial : TrialStrip
+        The strip of marks that a choice would make.
     selected, pointed : PointNote
         The point that was selected, and the one that the mouse points at.
 
@@ -80,6 +87,7 @@ class StreamFigure(LiveFigure[History]):
     navigation: Navigation
     _drawn: tuple[Any, ...]
     _mouse: Mouse | None
+    _panel: Choices | None
 
     # Commands
 
@@ -116,12 +124,23 @@ class StreamFigure(LiveFigure[History]):
         self._header_due = float("-inf")
 
     def _click(self, event: MouseEvent) -> bool:
-        """Go to the episode that was clicked at in the list; whether the click was there."""
+        """Go to the episode that was clicked at in the list, or move a slider; whether the click was there."""
+        if self.choice_panel.is_shown:
+            return self._click_choice(event)
         if not self.episode_list.is_shown or not self.episode_list.axes.bbox.contains(event.x, event.y):
             return False
         episode = self.episode_list.episode_at(event.y)
         if episode is not None and not self.navigation.go_to(episode.peak.index):
             self._answer("the points of that episode are not kept any more")
+        return True
+
+    def _click_choice(self, event: MouseEvent) -> bool:
+        """Put a slider to where it was clicked at; whether the click was in the panel."""
+        if not self.choice_panel.axes.bbox.contains(event.x, event.y):
+            return False
+        at, choices = self.choice_panel.slider_at(event.x, event.y), self.choices()
+        if at is not None and choices is not None:
+            choices.set_share(*at)
         return True
 
     def select(self, x_data: float | None) -> None:
@@ -149,7 +168,9 @@ class StreamFigure(LiveFigure[History]):
         """
         navigation = self.navigation
         navigation.advance(self._numbers.points_per_second)
-        state = (navigation.kept.end, navigation.view, navigation.selected, self._help, self.paused)
+        self._follow_choices()
+        version = None if self._panel is None else self._panel.version
+        state = (navigation.kept.end, navigation.view, navigation.selected, self._help, self.paused, version)
         if self._layers.lowest <= STREAM or state != self._drawn:
             self._layers.touch(STREAM)
             self._update_stream()
@@ -160,6 +181,17 @@ class StreamFigure(LiveFigure[History]):
         self._drawn = state
         self._layers.draw(self._arrange)
         return True
+
+    def _follow_choices(self) -> None:
+        """Show the panel of choices as it stands, or none."""
+        choices = self.choices()
+        self._panel = None if choices is None else choices.panel()
+        if (self._panel is not None) != self.choice_panel.is_shown:
+            self.choice_panel.is_shown = self._panel is not None
+            self.trial.axes.set_visible(self._panel is not None)
+            self._arrange()
+        if self._panel is not None:
+            self.choice_panel.write(self._panel)
 
     def _look_as(self, other: Self) -> None:
         self.navigation = other.navigation.twin()
@@ -182,10 +214,14 @@ class StreamFigure(LiveFigure[History]):
         self.scores = ScorePanel(add((0.1, 0.1, 0.8, 0.2)), layers, theme)
         marks = self._memory.marks
         self.others = None if marks is None else OthersPanel(add((0.1, 0.3, 0.8, 0.1)), layers, theme, marks)
-        self._panels: list[Panel] = [self.stream, self.scores, *([] if self.others is None else [self.others])]
+        self.trial = TrialStrip(add((0, 0, 1e-3, 1e-3)), layers, theme)
+        self._panel = None
+        others = [] if self.others is None else [self.others]
+        self._panels: list[Panel] = [self.stream, self.scores, self.trial, *others]
         axes = [panel.axes for panel in self._panels]
         self.x_axis = StreamAxis(self.figure, axes, self.scores.axes, layers, theme)
         self.episode_list = EpisodeList(self.figure, layers, theme)
+        self.choice_panel = ChoicePanel(self.figure, layers, theme)
         self.selected = PointNote(axes, layers, theme, STREAM)
         self.pointed = PointNote(axes, layers, theme, POINTER)
         self.keys = self._keys_on(self.stream.axes)
@@ -206,25 +242,38 @@ class StreamFigure(LiveFigure[History]):
         left, right = self._left_margin(line), line * (1.6 + 0.64 * min(self.stream.letters_of_newest, 16))
         top, gap, bottom = TOP_LINES * line, 2.9 * line, 3.3 * line
         strip = 0.0 if self.others is None else ROW_OF_OTHERS * line * len(self.others.names)
-        between = gap + (strip + gap if strip else 0.0)
+        tried = STRIP * line if self.trial.is_shown else 0.0
+        between = gap + sum(high + gap for high in (strip, tried) if high)
         panels = max(height - top - between - bottom, 0.2)
         upper, lower = panels * 2.2 / 3.2, panels / 3.2
-        beside = (WIDTH + LIST_GAP) * line if self.episode_list.is_shown else 0.0
+        has_list = self.episode_list.is_shown or self.choice_panel.is_shown
+        beside = (WIDTH + LIST_GAP) * line if has_list else 0.0
         across = max(width - left - right - beside, 0.2) / width
         stream, scores = self.stream.axes, self.scores.axes
         stream.set_position((left / width, (bottom + lower + between) / height, across, upper / height))
         if self.others is not None:
             self.others.axes.set_position((left / width, (bottom + lower + gap) / height, across, strip / height))
+        if self.trial.is_shown:
+            above = (bottom + lower + gap + (strip + gap if strip else 0.0)) / height
+            self.trial.axes.set_position((left / width, above, across, tried / height))
         scores.set_position((left / width, bottom / height, across, lower / height))
         tall = HEADER_LINES * line / height
         self.header.axes.set_position((left / width, 1 - tall, (width - left - 1.9 * line) / width, tall))
         stream.yaxis.set_major_locator(MaxNLocator(max(3, min(7, int(upper / 0.5))), steps=[1, 2, 5, 10]))
         scores.yaxis.set_major_locator(MaxNLocator(max(2, min(4, int(lower / 0.4))), steps=[1, 2, 5, 10]))
         body = panels + between + 1.6 * line
-        self.episode_list.place(width - (WIDTH + 1.9) * line, bottom, body, line, (width, height))
+        self.choice_panel.place(width - (WIDTH + 1.9) * line, bottom, body, line, (width, height))
+        self._place_list(width - (WIDTH + 1.9) * line, bottom, body, line, (width, height))
         self._place_notice(left, right + beside + DATE_SPACE * line, line)
         self._size_text()
         self._layers.touch(FRAME)
+
+    def _place_list(self, *place: Any) -> None:
+        """Place the list of episodes; while there is something to choose, it is not there."""
+        wanted = self.episode_list.is_shown
+        self.episode_list.is_shown = wanted and not self.choice_panel.is_shown
+        self.episode_list.place(*place)
+        self.episode_list.is_shown = wanted
 
     def _left_margin(self, line: float) -> float:
         """Width that the longest y label needs, in inches."""
@@ -237,6 +286,7 @@ class StreamFigure(LiveFigure[History]):
         self.x_axis.resize(size)
         self.stream.resize(size, self._labelled)
         self.scores.resize(size)
+        self.trial.resize(size)
         if self.others is not None:
             self.others.resize(size)
         for text in (self.selected, self.pointed):
@@ -263,6 +313,8 @@ class StreamFigure(LiveFigure[History]):
             panel.shade.set_path(shades)
         if self.others is not None:
             self.others.draw(points)
+        if self._panel is not None:
+            self.trial.draw(points, self._panel.marks)
         self._update_selection()
         self.keys.set_text(self._help_text())
 
@@ -291,7 +343,8 @@ class StreamFigure(LiveFigure[History]):
         self.header.write(self._numbers, state_text(unseen), self._news.news(self._numbers))
         self._hear(self._numbers.notice)
         self._write_notice()
-        self.episode_list.write(self._news.episodes, self._news.now, self.navigation.selected)
+        if not self.choice_panel.is_shown:
+            self.episode_list.write(self._news.episodes, self._news.now, self.navigation.selected)
         if self.others is not None:
             self.others.write_names(self._numbers.agreement)
 

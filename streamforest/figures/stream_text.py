@@ -9,10 +9,12 @@ import numpy as np
 
 from streamforest.figures.braille import Trace, characters, places_of, raster, trace
 from streamforest.figures.canvas import SHADED, SPACE, Canvas, Style, columns_of, cut
+from streamforest.figures.choice_text import DROPPED, NEW, STAYS, rows_of, write_marks, write_panel
 from streamforest.figures.navigation import COMMANDS, Navigation, View
 from streamforest.figures.ranges import extremes, usual_range
 from streamforest.figures.text_parts import RECENT, Limits, Part, TextFigure, duration, moment
 from streamforest.protocols import Status, Verdict, Verdicts, verdict_from_row
+from streamforest.verdicts.difference import Difference
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import Floats, History
 from streamforest.verdicts.recent_episodes import RecentEpisodes
@@ -24,6 +26,8 @@ BESIDE, SHARE_BESIDE, MOST_BESIDE = 120, 0.36, 64
 BELOW, MOST_BELOW = 20, 10
 #: Rows of picture from which on the score has a part of its own.
 WITH_SCORE = 7
+#: Rows that a panel of choices leaves for the picture.
+LEAST_PICTURE = 3
 #: Columns between two times below the picture, from the start of one to that of the next.
 BETWEEN_TIMES = 16
 #: Numbers of values outside the picture that are written at each edge, the newest.
@@ -38,6 +42,7 @@ space    pause the view, go on
 g        last anomaly, then the one before
 , .      from alarm to alarm
 e        show or hide the episodes
+w        what other settings would change
 d        next detector
 r        write the report
 h        show or hide this
@@ -45,7 +50,7 @@ Esc      stop watching, the run goes on
 Ctrl+C   stop the run"""
 HINTS = (
     *("h keys", "q picture", "space pause", "← → move", "+ - zoom", "g last", ", . alarms", "e list"),
-    *("d detector", "r report", "Esc stop watching", "Ctrl+C end"),
+    *("w what if", "d detector", "r report", "Esc stop watching", "Ctrl+C end"),
 )
 
 
@@ -83,10 +88,17 @@ class Area(NamedTuple):
         return self.column + np.clip(self.places(index, self.columns).astype(np.intp), 0, self.columns - 1)
 
 
-def layout(columns: int, top: int, bottom: int, has_list: bool) -> Layout:
-    """Where the parts go in rows ``top`` to ``bottom``, which is outside."""
+def layout(columns: int, top: int, bottom: int, has_list: bool, choices: int = 0) -> Layout:
+    """Where the parts go in rows ``top`` to ``bottom``, which is outside.
+
+    A panel of choices with so many rows takes the place of the list, and what it needs where there is none.
+    """
     width, end, place = columns, bottom, (0, 0, 0, 0)
-    if has_list and columns >= BESIDE:
+    if choices and columns < BESIDE:
+        rows = min(choices, max(1, bottom - top - LEAST_PICTURE))
+        end = bottom - rows
+        place = (end, 0, rows, columns)
+    elif has_list and columns >= BESIDE:
         beside = min(MOST_BESIDE, int(SHARE_BESIDE * columns))
         width = columns - beside - 2
         place = (top, width + 2, max(0, bottom - top), beside)
@@ -135,18 +147,27 @@ class StreamText(TextFigure[History]):
         rows = self.navigation.in_view()
         for name in ("value", "expected", "lower", "upper", "score", "threshold"):
             np.clip(rows[name], -LARGEST, LARGEST, out=rows[name])
-        parts = layout(canvas.columns, top, bottom, self._has_list)
+        choices = self.choices()
+        panel = None if choices is None else choices.panel()
+        has_list = self._has_list or panel is not None
+        parts = layout(canvas.columns, top, bottom, has_list, 0 if panel is None else rows_of(panel))
         if parts.columns < 12 or bottom <= top:
             return
         self._follow(rows, parts)
         stream, score = self._areas(parts)
+        if panel is not None and stream.rows > 2:
+            stream = stream._replace(rows=stream.rows - 1)
+            self._mark_trial(canvas, stream, rows, panel.marks)
         self._draw_stream(canvas, stream, rows)
         if score.rows:
             self._draw_score(canvas, score, rows)
         if parts.axis < bottom:
             self._write_times(canvas, parts.axis, stream, rows)
         self._mark_selected(canvas, stream, score)
-        self._list_episodes(canvas, parts.list, status.episodes)
+        if panel is None:
+            self._list_episodes(canvas, parts.list, status.episodes)
+        else:
+            write_panel(canvas, parts.list, panel, self._glyphs)
 
     # Words
 
@@ -356,6 +377,16 @@ class StreamText(TextFigure[History]):
             free = codes[:, column] == SPACE
             codes[free, column] = ord("│" if self._glyphs.rule == "─" else "|")
             styles[free, column] = (styles[free, column] & SHADED) | Style.QUIET
+
+    def _mark_trial(self, canvas: Canvas, area: Area, rows: Verdicts, marks: Difference | None) -> None:
+        """Write below the stream what would alarm, and what would not any more."""
+        places = {}
+        for sign, name in ((STAYS, "kept_points"), (NEW, "new_points"), (DROPPED, "dropped_points")):
+            points = np.empty(0, np.int64) if marks is None else getattr(marks, name)
+            if len(rows):
+                points = points[(points >= rows["index"][0]) & (points <= rows["index"][-1])]
+                places[sign] = area.columns_of(points)
+        write_marks(canvas, area.row + area.rows, area.column, area.columns, places)
 
     def _list_episodes(self, canvas: Canvas, place: tuple[int, int, int, int], total: int) -> None:
         """Write the newest episodes, a row each."""

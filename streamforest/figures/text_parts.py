@@ -13,6 +13,7 @@ from streamforest.figures.braille import BRAILLE, Glyphs
 from streamforest.figures.canvas import Canvas, Style, columns_of, cut
 from streamforest.moments import iso_time
 from streamforest.protocols import Status, VerdictMemory
+from streamforest.verdicts.panel import OpenPanel
 from streamforest.wording import MINUS, PLUS_MINUS, rate_text
 
 #: Rows from which on there is space for all that stands above the picture.
@@ -115,6 +116,11 @@ class TextFigure(ABC, Generic[Memory]):
         Calm points in a row that an episode survives.
     clock : callable
         Seconds that only grow.
+
+    Attributes
+    ----------
+    choices : callable
+        Gives what stands behind the panel of choices that is open; None where none is.
     """
 
     #: The list of keys, and what of it fits below the picture, the most useful first.
@@ -134,6 +140,7 @@ class TextFigure(ABC, Generic[Memory]):
         self._memory, self._status, self._clock = memory, status, clock
         self._glyphs, self._shades, self._cool_down = glyphs, shades, cool_down
         self._help = False
+        self.choices: OpenPanel = lambda: None
 
     @abstractmethod
     def command(self, name: str) -> None:

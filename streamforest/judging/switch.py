@@ -16,6 +16,7 @@ from streamforest.protocols import VERDICT_DTYPE, Detector, State, Verdicts
 from streamforest.state import joined, packed, part_of, saved_array, unpacked
 
 RECENT = 5000  # points that a new detector is shown before it judges
+ALL = 2**62  # of those that are kept
 
 Floats = NDArray[np.float64]
 
@@ -25,12 +26,44 @@ def in_a_thread(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="make detector", daemon=True).start()
 
 
+#: Times, shape (n,), seconds, UTC epoch -> whether nothing alarms then.
+IsQuiet = Callable[[Floats], NDArray[np.bool_]]
+
+
+class Change(NamedTuple):
+    """Other settings for what judges.
+
+    Attributes
+    ----------
+    name : str
+        Of the detector.
+    make : callable
+        Name -> a fresh detector with these settings.
+    rules : Rules
+        That all the detectors go by.
+    is_quiet : IsQuiet or None
+        Times without alarms; None where there are none.
+    keeps_state : bool
+        Whether the detector goes on from what it remembers; otherwise it is made anew and shown all that is kept.
+    begin : callable
+        Called when they begin to hold, in the thread that judges.
+    """
+
+    name: str
+    make: Callable[[str], Detector]
+    rules: Rules
+    is_quiet: IsQuiet | None
+    keeps_state: bool
+    begin: Callable[[], None]
+
+
 class _Ready(NamedTuple):
     """A detector that is made and does not judge yet; it knows the ``shown`` points before the index ``end``."""
 
     detector: Detector
     end: int
     shown: int
+    change: Change | None = None
 
 
 class DetectorSwitch:
@@ -85,6 +118,7 @@ class DetectorSwitch:
         self._index = 0  # of the next point
         self._shift = 0  # from the detector's own indices to the stream's
         self._rules = rules.numbers
+        self.is_quiet: IsQuiet | None = None  # times without alarms
         self._positions = new_positions()  # the stream's, whichever detector judges
         renumber(self._positions, self._rules, np.empty(0, VERDICT_DTYPE))  # compiled before the first point
 
@@ -115,13 +149,20 @@ class DetectorSwitch:
         place = self.names.index(now) if now in self.names else -1
         self.switch(self.names[(place + 1) % len(self.names)])
 
+    def change(self, change: Change) -> None:
+        """Let other settings hold, as soon as a detector with them is made, from a next block on."""
+        self._wanted = self._asked = change.name
+        self._start(partial(self._prepare, change.name, change))
+
     def update_many(self, values: Floats, times: Floats | None = None) -> Verdicts:
         """Judge and learn values of shape (n,) with the detector that is wanted now."""
         ready, self._ready = self._ready, None
-        if ready is not None and ready.detector.name != self.name:
+        if ready is not None and (ready.change is not None or ready.detector.name != self.name):
             self._change(ready)
         verdicts = self._detector.update_many(values, times)
         verdicts["index"] += self._shift
+        if self.is_quiet is not None:
+            hold_back(verdicts, self.is_quiet(verdicts["time"]))
         renumber(self._positions, self._rules, verdicts)  # a new detector knows nothing of the episodes before it
         self._index += len(verdicts)
         return verdicts
@@ -160,25 +201,44 @@ class DetectorSwitch:
         detector.catch_up(np.empty(0), np.empty(0))  # compiled before the first point
         return detector
 
-    def _prepare(self, name: str) -> None:
-        """Make a detector and show it the recent points, unless another one is wanted by then."""
+    def _prepare(self, name: str, change: Change | None = None) -> None:
+        """Make a detector and show it what is kept, unless another one is wanted by then."""
         try:
-            detector = self._make(name)
+            detector = (self._make if change is None else change.make)(name)
             detector.catch_up(np.empty(0), np.empty(0))  # compiled first: points go on meanwhile
-            seen = self._recent(RECENT)
+            if change is not None and change.keeps_state:
+                self._ready = _Ready(detector, 0, 0, change)
+                return
+            seen = self._recent(RECENT if change is None else ALL)
             detector.catch_up(seen["value"].copy(), seen["time"].copy())
         except self._faults as error:
             self._notify(f"{self.name} goes on judging: {error}")
             self._wanted = self.name
             return
         if name == self._wanted:
-            self._ready = _Ready(detector, int(seen["index"][-1]) + 1 if len(seen) else 0, len(seen))
+            self._ready = _Ready(detector, int(seen["index"][-1]) + 1 if len(seen) else 0, len(seen), change)
 
     def _change(self, ready: _Ready) -> None:
-        detector, end, shown = ready
-        missed = self._recent(max(self._index - end, 0))
-        if len(missed):
-            detector.catch_up(missed["value"].copy(), missed["time"].copy())
-        self._detector, self._shift = detector, self._index - shown - len(missed)
-        self.name = detector.name
-        self._notify(f"{self.name} judges from point {self._index:,} on")
+        detector, end, shown, change = ready
+        if change is not None:
+            self._make, self._rules, self.is_quiet = change.make, change.rules.numbers, change.is_quiet
+        if change is not None and change.keeps_state and detector.name == self.name:
+            detector.restore(self._detector.state())
+            self._detector = detector
+        else:
+            missed = self._recent(max(self._index - end, 0))
+            if len(missed):
+                detector.catch_up(missed["value"].copy(), missed["time"].copy())
+            self._detector, self._shift = detector, self._index - shown - len(missed)
+            self.name = detector.name
+            learnt = "" if change is None else f", having learnt the {shown + len(missed):,} points that are kept"
+            self._notify(f"{self.name} judges from point {self._index:,} on{learnt}")
+        if change is not None:
+            change.begin()
+
+
+def hold_back(verdicts: Verdicts, is_held: NDArray[np.bool_]) -> None:
+    """Let those of the verdicts, shape (n,), that are held back be no alarms."""
+    if is_held.any():
+        verdicts["is_anomaly"][is_held] = False
+        verdicts["episode"][is_held] = verdicts["reason"][is_held] = 0

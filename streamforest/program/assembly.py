@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC
 from functools import partial
 from pathlib import Path
@@ -17,13 +18,14 @@ from streamforest.compiled import telling_of_compiling
 from streamforest.connections.addresses import without_passwords
 from streamforest.connections.outbox import Outbox
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
+from streamforest.judging.rejudging import AlarmSettings
 from streamforest.judging.rules import Rules
-from streamforest.judging.switch import DetectorSwitch
+from streamforest.judging.switch import DetectorSwitch, IsQuiet
 from streamforest.optional import MissingPackageError
 from streamforest.program.judges import ManyStreamsJudge, OneStreamJudge, PointJudge
 from streamforest.program.maintenance import MaintenanceJudge
 from streamforest.program.maintenance_windows import MaintenanceWindows
-from streamforest.protocols import DetectorError, Verdicts
+from streamforest.protocols import VERDICT_DTYPE, DetectorError, Verdicts
 from streamforest.reading.column_layout import Dialect
 from streamforest.reading.time_form import zone_of
 from streamforest.sinks.episode_lines import EpisodeLinesSink
@@ -87,7 +89,7 @@ def _one_stream(
     names = options.compare or (options.detector,)
     if "isolation-forest" in names:
         _compile_ahead(options, source)
-    make = partial(make_detector, options=detector_options(options, source))
+    make = detector_maker(options, source)
     first, *others = map(make, names)
     comparison = DetectorComparison(first, others, options.history) if others else None
     detector: Detector = first if comparison is None else comparison
@@ -96,9 +98,65 @@ def _one_stream(
     faults = (ValueError, DetectorError, MissingPackageError)
 
     def make_switch(recent: Callable[[int], Verdicts]) -> DetectorSwitch:
-        return DetectorSwitch(detector, all_names, make, recent, say, rules_of(options), faults)
+        switch = DetectorSwitch(detector, all_names, make, recent, say, rules_of(options), faults)
+        switch.is_quiet = quiet_times(options)
+        return switch
 
     return OneStreamJudge(make_switch), comparison
+
+
+def detector_maker(options: SimpleNamespace, source: Source) -> Callable[[str], Detector]:
+    """Name -> a fresh detector, as the options ask for it."""
+    return partial(make_detector, options=detector_options(options, source))
+
+
+def quiet_times(options: SimpleNamespace) -> IsQuiet | None:
+    """The times without alarms that rules ask for; None where there are none."""
+    texts = settings_of(options).quiet
+    return MaintenanceWindows(texts, zone_of(options.time_zone) or UTC).inside if texts else None
+
+
+def judge_to_try(options: SimpleNamespace, source: Source, settings: AlarmSettings) -> PointJudge:
+    """A judge of one stream with other settings, to judge kept readings again: as a run's own, and in silence.
+
+    Raises
+    ------
+    ValueError, DetectorError, MissingPackageError
+        Its detector cannot be made; the message is for the user.
+    """
+    options = with_settings(options, settings)
+    quietly = detector_options(options, source)._replace(waits=True, refits=None, notify=_say_nothing)
+
+    def new_judge() -> OneStreamJudge:
+        detector = make_detector(settings.detector, quietly)
+        switch = DetectorSwitch(detector, (detector.name,), lambda _: detector, _nothing, _say_nothing, settings.rules)
+        switch.is_quiet = quiet_times(options)
+        return OneStreamJudge(lambda _: switch)
+
+    if options.ignore is None:
+        return new_judge()
+    windows = MaintenanceWindows(options.ignore, zone_of(options.time_zone) or UTC)
+    return MaintenanceJudge(new_judge(), new_judge(), windows, _say_nothing)
+
+
+def _say_nothing(_line: str) -> None:
+    """Take a line that nobody wants to read."""
+
+
+def _nothing(_n: int) -> Verdicts:
+    return np.empty(0, VERDICT_DTYPE)
+
+
+def settings_of(options: SimpleNamespace) -> AlarmSettings:
+    """The settings of the alarms among the options, and the times without alarms that rules ask for."""
+    quiet = getattr(options, "quiet", ())
+    return AlarmSettings(options.detector, options.alarm_rate, rules_of(options), quiet)
+
+
+def with_settings(options: SimpleNamespace, settings: AlarmSettings) -> SimpleNamespace:
+    """The options with other settings of the alarms."""
+    changed = {"detector": settings.detector, "alarm_rate": settings.alarm_rate, "quiet": settings.quiet}
+    return SimpleNamespace(**vars(options) | changed | asdict(settings.rules))
 
 
 def _many_streams(options: SimpleNamespace, source: Source, keys: StreamNames | None) -> tuple[PointJudge, None]:

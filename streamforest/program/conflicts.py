@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from streamforest.program.options import OptionError, names_file
 
 #: Options that name files.
-LOADED, WRITTEN = ("MODEL", "LSTM_MODEL"), ("LOG", "REPORT", "SUMMARY", "TOKEN_FILE", "CHECKPOINT")
+LOADED, WRITTEN = ("MODEL", "LSTM_MODEL"), ("LOG", "REPORT", "VERDICTS", "SUMMARY", "TOKEN_FILE", "CHECKPOINT")
 #: Kinds of sources with columns, beside files.
 KEYED_KINDS = ("mqtt:", "mqtts:", "kafka:", "duckdb:", "prometheus:")
 #: What else is written beside the file of an option: ends of names.
@@ -154,6 +154,7 @@ def check_keys(options: SimpleNamespace) -> None:
             options.detector not in {"isolation-forest", "list"}
         ),
         f"COMPARE is {options.compare!r}: several detectors are compared on one stream": options.compare is not None,
+        f"VERDICTS is {str(options.verdicts)!r}: verdicts are of one stream": options.verdicts is not None,
         "SNAPSHOT_ON_ANOMALY is on: that is for one stream, say --no-snapshot-on-anomaly": options.snapshot_on_anomaly,
     }
     for fault, is_there in faults.items():

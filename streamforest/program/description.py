@@ -38,6 +38,8 @@ class Command(NamedTuple):
         The program that an episode runs, and its arguments; empty where none is wanted.
     receivers : sequence of (name, Receiver)
         Who gets a message of what happens to episodes.
+    asked : SimpleNamespace or None
+        The options without the rules that were taken in earlier runs; None where there are none.
     """
 
     program: str
@@ -45,6 +47,7 @@ class Command(NamedTuple):
     options: SimpleNamespace
     on_anomaly: Sequence[str] = ()
     receivers: Sequence[tuple[str, Receiver]] = ()
+    asked: SimpleNamespace | None = None
 
     @property
     def repeating(self) -> str:

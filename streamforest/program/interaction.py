@@ -7,7 +7,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from streamforest.connections.addresses import without_passwords
 from streamforest.program.serving import is_served
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from streamforest.program.description import Command, Run
     from streamforest.program.watch import Watch
     from streamforest.protocols import Sink, VerdictMemory
+    from streamforest.verdicts.history import History
     from streamforest.views.api import Api
 
 
@@ -86,6 +87,7 @@ def is_interactive(options: SimpleNamespace) -> bool:
 
 def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     """What keeps the user in touch, with the sinks that it needs."""
+    from streamforest.program.panels import Panels  # noqa: PLC0415
     from streamforest.program.watch import Output, Watch  # noqa: PLC0415
     from streamforest.sinks.episode_end import EpisodeEndSink  # noqa: PLC0415
     from streamforest.terminal.actions import Actions  # noqa: PLC0415 - only where somebody watches
@@ -100,6 +102,8 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     output = Output(options.images, options.theme, picture_texts(options), options.report, Path())
     watch = Watch(memory, anomalies, run.status, actions, run.stop, run.judge, output, say)
     needed: list[Sink] = [memory, anomalies, *([] if run.episodes is None else [run.episodes])]
+    if run.judge.keys is None:
+        watch.open_panel = Panels(run, cast("History", memory), say, actions.wake).open
     if options.snapshot_on_anomaly:
         needed.append(EpisodeEndSink(watch.end_episode, options.cool_down))
     return watch, needed

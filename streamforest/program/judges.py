@@ -13,7 +13,7 @@ from streamforest.storage.resumption import Part
 from streamforest.stream_names import StreamNames
 
 if TYPE_CHECKING:
-    from streamforest.judging.switch import DetectorSwitch
+    from streamforest.judging.switch import Change, DetectorSwitch
     from streamforest.program.paged_streams import PagedStreams
 
 Recent = Callable[[int], Verdicts]
@@ -73,6 +73,10 @@ class PointJudge(Protocol):
 
     def switch_to_next(self) -> None:
         """Let the next detector judge from a next block on; raises ValueError where it cannot."""
+        ...
+
+    def change(self, change: Change) -> None:
+        """Let other settings hold from a next block on; raises ValueError where they cannot."""
         ...
 
 
@@ -143,6 +147,10 @@ class OneStreamJudge:
         """Let the next detector judge."""
         self._switch.switch_to_next()
 
+    def change(self, change: Change) -> None:
+        """Let other settings hold."""
+        self._switch.change(change)
+
 
 class ManyStreamsJudge:
     """Many streams side by side, each judged by a detector of its own.
@@ -197,3 +205,7 @@ class ManyStreamsJudge:
     def switch_to_next(self) -> None:
         """Raise ValueError: the detector stays."""
         self.switch(self.name)
+
+    def change(self, change: Change) -> None:  # noqa: ARG002 - as PointJudge has it
+        """Raise ValueError: the settings stay."""
+        raise ValueError("many streams are judged by the settings of the start")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from streamforest.protocols import REASONS, Points, State, Verdicts, streams_of
 from streamforest.state import joined, packed, part_of, unpacked
 from streamforest.storage.resumption import Part
 from streamforest.stream_names import StreamNames
+
+if TYPE_CHECKING:
+    from streamforest.judging.switch import Change
 
 #: Windows that are reported; later ones go by in silence.
 REPORTED = 10
@@ -185,3 +189,8 @@ class MaintenanceJudge:
     def switch_to_next(self) -> None:
         """The same with the next detector."""
         self._judge.switch_to_next()
+
+    def change(self, change: Change) -> None:
+        """Let other settings hold from a next block on; raises ValueError where they cannot."""
+        self._judge.change(change)
+        self._shadow.change(change)

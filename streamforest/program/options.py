@@ -414,6 +414,14 @@ OPTIONS: tuple[Option, ...] = (
         placeholder="SECONDS",
         default=10,
     ),
+    Option(
+        "VERDICTS",
+        "path",
+        OUTPUT,
+        "what you say of alarms (keys n, y, m) and the rules you take are kept here, and hold at the next start",
+        is_optional=True,
+        placeholder="PATH",
+    ),
     Option("SUMMARY", "path", OUTPUT, "HTML page of the run, written at its end", is_optional=True, placeholder="PATH"),
     Option(
         "ON_ANOMALY",

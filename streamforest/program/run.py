@@ -9,6 +9,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from streamforest.connections.addresses import without_passwords
 from streamforest.optional import MissingPackageError
 from streamforest.program import assembly, continuation, interaction
 from streamforest.program.description import Command, Run
@@ -48,6 +49,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
             return explained(options, stop)
         interaction.offer_models(command)
         made = make_run(command, stop)
+        options = made.options
         choice = interaction.choose_view(options)
         api = make_api(made)
         sinks = assembly.make_sinks(made, is_shown=choice.view != "none")
@@ -102,11 +104,42 @@ def make_run(command: Command, stop: StopFlag) -> Run:
     source = assembly.make_source(options)
     if resumption is not None:
         resumption.add_source(source)
+    command = with_taken_rules(command, without_passwords(source.name))
+    options = command.options
     judge, comparison = assembly.make_judge(options, source)
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day, names=judge.keys)
     episodes = EpisodeCounts(options.cool_down, judge.keys)
     tell = assembly.make_tell(command, source.name, judge.keys, stop, resumption)
     return Run(command, source, judge, counts, stop, comparison, resumption, episodes, tell)
+
+
+def with_taken_rules(command: Command, stream: str) -> Command:
+    """The command with the rules that were taken for a stream in earlier runs, which are reported.
+
+    Raises
+    ------
+    DetectorError
+        Their file cannot be used; the message is for the user.
+    """
+    options = command.options
+    if options.verdicts is None:
+        return command
+    from streamforest.program.opinions import Opinions, with_rules, words_of  # noqa: PLC0415 - seldom needed
+    from streamforest.storage.verdict_file import VerdictFile  # noqa: PLC0415
+
+    asked = assembly.settings_of(options)
+    try:
+        entries = Opinions(stream, VerdictFile(options.verdicts)).entries()
+        settings = with_rules(asked, entries)
+    except (OSError, ValueError) as error:
+        raise DetectorError(
+            f"VERDICTS is {str(options.verdicts)!r}: {getattr(error, 'strerror', None) or error}"
+        ) from None
+    if settings == asked:
+        return command
+    rules = [words_of(entry["rule"]) for entry in entries if "rule" in entry]
+    say(f"rules of {options.verdicts} that hold: {', '.join(rules)}; delete their lines to drop them")
+    return command._replace(options=assembly.with_settings(options, settings), asked=options)
 
 
 def explained(options: SimpleNamespace, stop: StopFlag) -> int:

@@ -13,9 +13,11 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
+from streamforest.judging.advice import Advice
+from streamforest.judging.what_if import WhatIf
 from streamforest.protocols import Status, VerdictMemory, View
 from streamforest.sinks.report import RecentReport
-from streamforest.terminal.actions import DETECTOR, VIEW_COMMANDS, Actions
+from streamforest.terminal.actions import DETECTOR, OPENING, PANEL_COMMANDS, VIEW_COMMANDS, Actions
 from streamforest.terminal.keys import FOREGROUND_CHECK, TerminalKeys
 from streamforest.terminal.stop import StopFlag
 from streamforest.views.headless import HeadlessView
@@ -25,6 +27,18 @@ MOST_EPISODES = 100  # that wait for their picture; a replay may end them faster
 MOST_PICTURES, MOST_PICTURE_BYTES = 1000, 10**9
 FRAME = 1 / 30  # seconds between two looks at keys and actions, where there is a picture
 WAIT = 0.05 if sys.platform == "win32" else FOREGROUND_CHECK  # where there is none; Windows' console cannot wake us
+#: What actions mean while a panel of choices is open.
+IN_PANEL = {
+    **{name: name for name in ("up", "down", "back", "forward", "take")},
+    **dict.fromkeys(("unwatch", "what-if"), "leave"),
+}
+
+#: An action, first and last point in view, and the selected one -> the panel that it opens, if it opens one.
+OpenPanel = Callable[[str, tuple[int, int, int | None]], "WhatIf | Advice | None"]
+
+
+def _no_panel(_name: str, _seen: object) -> None:
+    raise ValueError("that is for one stream")
 
 
 @dataclass(frozen=True)
@@ -106,6 +120,9 @@ class Watch:
         self._judging: Future[None] = Future()
         self._episodes: deque[int] = deque()  # peaks of those that still want a picture
         self._left_out = 0  # of them
+        self._panel: WhatIf | Advice | None = None
+        #: Opens panels; raises ValueError or OSError, with a line for people, where that cannot be done.
+        self.open_panel: OpenPanel = _no_panel
         self._pictures, self._picture_bytes, self._refused = 0, 0, 0  # of episodes
 
     def show(self, view: View, *, stays: bool = False) -> None:
@@ -200,6 +217,8 @@ class Watch:
             self._carry_out(name)
 
     def _carry_out(self, name: str) -> None:
+        if self._heed_panel(name):
+            return
         if name == "snapshot":
             self._try_to_save()
             self.actions.ignore_repeats()
@@ -209,16 +228,51 @@ class Watch:
             self._stop.request()
         elif name == "next-detector" or name.startswith(DETECTOR):
             self._switch_to(name)
+        elif name in PANEL_COMMANDS:
+            self._open_panel(name)
         elif name in VIEW_COMMANDS:
             self._view.command(name)
         elif self._has_picture and not self._stays:  # "unwatch"
             self._stop_watching()
+
+    def choices(self) -> WhatIf | Advice | None:
+        """What stands behind the panel that is open; None where none is."""
+        return self._panel
+
+    def _open_panel(self, name: str) -> None:
+        """Open the panel that a key is for; those that only an open one heeds do nothing."""
+        if name not in OPENING or not self._has_picture:
+            return
+        try:
+            opened = self.open_panel(name, self._seen())
+        except (ValueError, OSError) as error:
+            self._say(getattr(error, "strerror", None) or str(error))
+            return
+        if opened is not None:
+            self._heed_panel("unwatch")
+            self._panel = opened
+
+    def _seen(self) -> tuple[int, int, int | None]:
+        """Stream indices of the first and last point in view, and of the selected one."""
+        navigation = getattr(getattr(self._view, "figure", self._view), "navigation", None)
+        if navigation is None:
+            return self.memory.first, self.memory.end - 1, None
+        return navigation.view.left, navigation.view.right - 1, navigation.selected
+
+    def _heed_panel(self, name: str) -> bool:
+        """Let the open panel have an action; whether it was one for it."""
+        if self._panel is None or name not in IN_PANEL:
+            return False
+        if not self._panel.command(IN_PANEL[name]):
+            self._panel = None
+        return True
 
     def _show_nothing(self) -> None:
         self._has_picture = False
         self._view = HeadlessView(self.actions, self._keys.descriptors if self._keys is not None else tuple)
 
     def _stop_watching(self) -> None:
+        self._heed_panel("unwatch")
         self._view.close()
         self._show_nothing()
         self._say("the picture is closed, the run goes on; Ctrl+C ends it")

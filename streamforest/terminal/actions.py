@@ -15,9 +15,12 @@ VIEW_COMMANDS = (
     *("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "previous-anomaly", "next-anomaly"),
     *("episodes", "help"),
 )
+#: What opens a panel of choices or says something of an alarm, and what only an open panel heeds.
+OPENING = ("what-if", "nothing", "real", "missed", "undo")
+PANEL_COMMANDS = (*OPENING, "up", "down", "take")
 #: All that can be asked for, beside ``detector:NAME``.
 NAMES = frozenset(
-    {"snapshot", "report", "next-detector", "stop", "unwatch", *VIEW_COMMANDS},
+    {"snapshot", "report", "next-detector", "stop", "unwatch", *VIEW_COMMANDS, *PANEL_COMMANDS},
 )
 DETECTOR = "detector:"
 

@@ -26,14 +26,32 @@ KEYS = {
     ",": "previous-anomaly",
     ".": "next-anomaly",
     "e": "episodes",
+    "w": "what-if",
+    "n": "nothing",
+    "y": "real",
+    "m": "missed",
+    "u": "undo",
+    "up": "up",
+    "down": "down",
+    "enter": "take",
+    "\r": "take",
+    "\n": "take",
     "d": "next-detector",
     "r": "report",
     "h": "help",
     "escape": "unwatch",
 }
 #: What a terminal sends for keys that are no letters.
-SEQUENCES = {b"\x1b[C": "right", b"\x1bOC": "right", b"\x1b[D": "left", b"\x1bOD": "left", b"\x1b": "escape"}
-AFTER_PREFIX = {"K": "left", "M": "right"}  # what a Windows console sends for keys that are no letters
+SEQUENCES = {
+    **{b"\x1b[A": "up", b"\x1bOA": "up", b"\x1b[B": "down", b"\x1bOB": "down"},
+    **{b"\x1b[C": "right", b"\x1bOC": "right", b"\x1b[D": "left", b"\x1bOD": "left", b"\x1b": "escape"},
+}
+AFTER_PREFIX = {
+    "H": "up",
+    "P": "down",
+    "K": "left",
+    "M": "right",
+}  # what a Windows console sends for keys that are no letters
 _END_OF_ANSWER = re.compile(rb"\x07|\x1b\\")
 FOREGROUND_CHECK = 0.5  # seconds: how soon a job that is brought to the foreground hears its keys
 

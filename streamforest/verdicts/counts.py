@@ -339,6 +339,10 @@ class RunCounts:
         flagged, points = (self._false, self._normal) if self.match.is_labelled else (self.anomalies, self.scored)
         return flagged / points if points else None
 
+    def ask_for(self, alarm_rate: float, alarms_a_day: float | None) -> None:
+        """Take what is asked for from now on in place of what was."""
+        self.alarm_rate, self._alarms_a_day = alarm_rate, alarms_a_day
+
     @property
     def alarms_a_day(self) -> float | None:
         """Wanted in place of the alarm rate; None where that is asked for, or the stream has no times."""

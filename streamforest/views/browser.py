@@ -12,7 +12,7 @@ from ssl import SSLContext
 from typing import Any
 
 import streamforest
-from streamforest.terminal.actions import DETECTOR
+from streamforest.terminal.actions import DETECTOR, OPENING
 from streamforest.verdicts.history import History
 from streamforest.verdicts.ranking import StreamRanking
 from streamforest.views.access import PageAccess
@@ -106,6 +106,8 @@ class BrowserView:
         self.memory, self.status, self._actions = watched.memory, watched.status, watched.actions
         self.api, self.answering = api, 0
         self._shown = SHOWN[watched.memory.name](watched.memory)
+        if isinstance(self._shown, StreamShown):
+            self._shown.open_panel = getattr(watched, "open_panel", self._shown.open_panel)
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
         self._status_due = self._charts_due = 0.0
         listener = listen(access.port, access.public)
@@ -267,6 +269,9 @@ class BrowserView:
                 # one that waits is done once, however often it is asked for
                 if visitor.may_act and self._is_askable(name) and not self._actions.is_asked(name) and self.may_ask():
                     self._actions.ask(name)
+            case {"panel": str() as name}:
+                if visitor.may_act and (name not in OPENING or self.may_ask()):
+                    visitor.feed.heed_panel(name, message)
             case _:
                 visitor.feed.heed(message)
 

@@ -50,7 +50,17 @@ STYLE, SCRIPT = "text/css; charset=UTF-8", "text/javascript; charset=UTF-8"
 FILES = {
     **dict.fromkeys(("page.css", "api.css", "uplot/uPlot.min.css"), STYLE),
     **dict.fromkeys(
-        ("page.js", "chart.js", "episodes.js", "gestures.js", "numbers.js", "points.js", "ranking.js", "view.js"),
+        (
+            "page.js",
+            "chart.js",
+            "episodes.js",
+            "gestures.js",
+            "numbers.js",
+            "panel.js",
+            "points.js",
+            "ranking.js",
+            "view.js",
+        ),
         SCRIPT,
     ),
     "uplot/uPlot.iife.min.js": SCRIPT,
@@ -62,6 +72,14 @@ class Feed(Protocol):
 
     def heed(self, message: dict[str, Any]) -> None:
         """Take what the visitor wants to see."""
+        ...
+
+    def heed_panel(self, name: str, message: dict[str, Any]) -> None:
+        """Take what a visitor who may act does with a panel of choices."""
+        ...
+
+    def close(self) -> None:
+        """Leave what the visitor has open: he is gone."""
         ...
 
     def note_read(self, kind: str, now: float) -> None:
@@ -376,6 +394,7 @@ class Visitor(Guarded, WebSocketHandler):
         """Forget the visitor."""
         if self in self.view.visitors:
             self.view.visitors.remove(self)
+            self.feed.close()
 
     def on_message(self, message: str | bytes) -> None:
         """Pass on what can be understood."""

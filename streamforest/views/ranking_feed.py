@@ -100,6 +100,12 @@ class RankingFeed:
             case {"stream": None}:
                 self._number = None
 
+    def heed_panel(self, name: str, message: dict[str, Any]) -> None:
+        """Nothing: panels of choices are of one stream."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
     def note_read(self, kind: str, now: float) -> None:
         """Nothing depends on it: tables and pasts are small."""
 

@@ -12,10 +12,15 @@ from streamforest.verdicts.history import History
 from streamforest.verdicts.recent_episodes import RecentEpisodes
 from streamforest.views.chart_rows import MOST_OTHERS, StreamCuts
 from streamforest.views.page_downloads import verdicts_csv
+from streamforest.views.panel_feed import OpenPanel, PanelFeed, Seen
 from streamforest.views.visitor_chart import VisitorChart, wish_of
 
 MOST_EPISODES = 200  # in the list, the newest
 BLOCK = 10_000  # points that are looked through for episodes at once
+
+
+def _no_panel(_name: str, _seen: Seen) -> None:
+    raise ValueError("there is nothing to choose here")
 
 
 class StreamShown:
@@ -30,11 +35,15 @@ class StreamShown:
     ----------
     cuts : StreamCuts
         The pieces that charts need.
+    open_panel : callable
+        Opens panels of choices.
     """
 
     kind = "stream"
 
     def __init__(self, history: History) -> None:
+        self.open_panel: OpenPanel = _no_panel
+        self.with_panel: set[PanelFeed] = set()  # of the visitors that have one open
         self.cuts = StreamCuts(history)
         self._history = history
         self._episodes = RecentEpisodes(most=MOST_EPISODES)
@@ -139,6 +148,7 @@ class StreamFeed:
     def __init__(self, shown: StreamShown) -> None:
         self._shown = shown
         self.chart = VisitorChart()
+        self.panel = PanelFeed(shown.open_panel, shown.with_panel)
         self._seen = 0  # episodes that were over when the visitor got the list
         self._open: list[list[Any]] = []  # as the visitor knows it
 
@@ -147,6 +157,14 @@ class StreamFeed:
         wish = wish_of(message.get("view"))
         if wish is not None:
             self.chart.wish = wish
+
+    def heed_panel(self, name: str, message: dict[str, Any]) -> None:
+        """Take what a visitor does with a panel of choices."""
+        self.panel.heed(name, message)
+
+    def close(self) -> None:
+        """Leave what the visitor has open."""
+        self.panel.close()
 
     def note_read(self, kind: str, now: float) -> None:
         """Note that the visitor has read the newest message of a kind."""
@@ -159,6 +177,8 @@ class StreamFeed:
             frame = self.chart.next_frame(self._shown.cuts, now)
             if frame is not None:
                 yield "chart", frame
+        if is_ready("panel") and (panel := self.panel.due()) is not None:
+            yield "panel", panel
         if is_ready("episodes"):
             found = self._shown.episodes(self._seen)
             if found != self._open:

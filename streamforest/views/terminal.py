@@ -79,6 +79,7 @@ class TerminalView:
             cool_down=cool_down,
             clock=clock,
         )
+        self._figure.choices = getattr(watched, "choices", self._figure.choices)
         self.navigation: Navigation | None = getattr(self._figure, "navigation", None)
         self.is_open = True
         self._begun = self._due = clock()
@@ -108,7 +109,10 @@ class TerminalView:
         if now < self._due:
             return
         size, notice, hints = self._screen.size, newest_notice(), now - self._begun < HINT_SECONDS
-        state = (size, notice, hints, self._memory.end, now // HEADER_SECONDS)
+        choices = self._figure.choices()
+        panel = None if choices is None else choices.panel()
+        version = None if panel is None else panel.version
+        state = (size, notice, hints, self._memory.end, now // HEADER_SECONDS, version)
         self._due = now + FRAME
         if not self._screen.is_ready or state == self._drawn:
             return

@@ -69,6 +69,7 @@ class WindowView:
         self.name = f"window ({toolkit})"
         self.is_open = True
         self.figure = figure_of(watched.memory, watched.status, theme=theme)
+        self.figure.choices = getattr(watched, "choices", self.figure.choices)
         self._actions = watched.actions
         self._clock = clock
         self._due = clock()

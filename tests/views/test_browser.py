@@ -770,3 +770,63 @@ def test_the_page_works_below_a_path_of_a_proxy_and_through_a_tunnel_to_another_
                 page.get_by_role("link", name="All anomalies, CSV").click()
             assert Path(download.value.path()).read_bytes() == REPORT
             assert page.faults == []
+
+
+def with_what_if(run, taken):
+    """Let visitors of a run try other settings."""
+    from streamforest.detectors.z_score import ZScoreDetector  # noqa: PLC0415
+    from streamforest.judging.rejudging import AlarmSettings, judge_again  # noqa: PLC0415
+    from streamforest.judging.what_if import Trial, WhatIf  # noqa: PLC0415
+
+    def again(settings, readings, is_wanted):
+        detector = ZScoreDetector(settings.alarm_rate, settings.rules)
+        return judge_again(lambda points: [detector.update_many(points["value"], points["time"])], readings, is_wanted)
+
+    def open_panel(name, seen):
+        taken.append((name, seen))
+        return WhatIf(run.history, lambda: AlarmSettings("z-score", 0.02), Trial(again, print), taken.append)
+
+    run.open_panel = open_panel
+
+
+def test_the_panel_of_other_settings_is_moved_by_keys_and_sliders_and_taken_over(chromium, tmp_path):
+    taken = []
+    run = Run(tmp_path, points=POINTS)
+    with_what_if(run, taken)
+    with run, visit(chromium, run) as page:
+        page.keyboard.press("w")
+        panel = page.locator("#panel")
+        wait_for(page, lambda: panel.is_visible() and "alarm" in panel.locator("output").inner_text())
+        assert taken[0][0] == "what-if"
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowRight")
+        wait_for(page, lambda: "up only" in panel.locator("li").nth(1).inner_text())
+        panel.locator("input[type=range]").nth(0).fill("1000")
+        wait_for(page, lambda: "20 %" in panel.locator("li").nth(0).inner_text())
+        wait_for(page, lambda: "instead of" in panel.locator("output").inner_text())
+        wait_for(page, lambda: is_colour(drawn(page)[-60:], ANOMALY).sum() > 20)
+        panel.get_by_role("button", name="Take over").click()
+        wait_for(page, lambda: not panel.is_visible())
+        assert (taken[-1].alarm_rate, taken[-1].rules.direction) == (0.2, "up")
+        page.get_by_role("button", name="What if").click()
+        wait_for(page, panel.is_visible)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Escape")
+        wait_for(page, lambda: not panel.is_visible())
+        assert taken[-1][0] == "what-if", "Escape leaves all as it was"
+        assert page.faults == []
+
+
+def test_who_may_only_look_opens_no_panel(chromium, tmp_path):
+    taken = []
+    run = Run(tmp_path, points=POINTS)
+    with_what_if(run, taken)
+    with run:
+        reading = run.view.address.replace(run.view.token, run.view.reading_token)
+        with visit(chromium, run, address=reading) as page:
+            assert not page.locator("button[data-open]").first.is_visible()
+            page.keyboard.press("w")
+            width = width_of(page)
+            page.keyboard.press("+")
+            wait_for(page, lambda: width_of(page) < width)
+        assert taken == []

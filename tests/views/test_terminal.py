@@ -279,3 +279,25 @@ def test_what_the_terminal_cannot_show_is_not_drawn_with():
     assert glyphs_for("latin-1", {"TERM": "xterm"}) is ASCII
     assert glyphs_for(None, {}) is ASCII
     assert glyphs_for("no such encoding", {}) is ASCII
+
+
+def test_what_if_shows_at_once_what_other_settings_change_and_enter_takes_them_over(terminal, tmp_path):
+    shown = terminal(100, 30)
+    shown.main(*WATCH, "--delay", "0.002", "--alarm-rate", "0.01", "--verdicts", "verdicts.jsonl")
+    shown.wait(lambda: "newest first" in shown.text and "last alarm" in shown.text)
+    shown.type("w")
+    shown.wait(lambda: "what if: " in shown.text and "Esc: leave all as it was" in shown.text)
+    shown.type("\x1b[B\x1b[C")
+    shown.wait(lambda: "> direction" in shown.text and "up only" in shown.text)
+    shown.wait(lambda: " alarm" in shown.text[shown.text.index("what if: ") :].splitlines()[0])
+    shown.wait(lambda: any(line.startswith("trial") and set(line[6:]) & set("|x+") for line in shown.lines))
+    shown.type("\r")
+    shown.wait_for("these settings hold now; to start with them: --direction up")
+    shown.type("y")
+    shown.wait_for("noted as real: ")
+    shown.type("m")
+    shown.wait_for("what would have caught it")
+    shown.type("\x1b")
+    shown.wait(lambda: "newest first" in shown.text)
+    assert shown.emulator.is_second, "the first Escape closes the panel only"
+    assert '"verdict": "real"' in (tmp_path / "verdicts.jsonl").read_text(encoding="utf-8")

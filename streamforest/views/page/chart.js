@@ -17,6 +17,7 @@ export class Chart {
   // `words` gives the reason of a point; `moved` hears of a view that the visitor changed, `hovered` of a point.
   constructor(boxes, points, view, { words, moved, hovered, went }) {
     Object.assign(this, { boxes, points, view, words, moved, hovered, went });
+    this.trial = []; // stream indices of points whose alarms would stay, be new, or be dropped
     this.others = []; // names of the detectors that judge along
     this.layers = { value: true, expected: true, band: true, alarms: true, labels: true, score: true };
     this.plots = [];
@@ -288,6 +289,7 @@ export class Chart {
     if (scale === "value") {
       if (this.layers.labels) this.drawLabels(plot, unit);
       this.drawOthers(plot, unit);
+      this.drawTrial(plot, unit);
       this.drawAlarms(plot, unit);
       this.drawNewest(plot, unit);
     } else {
@@ -371,6 +373,31 @@ export class Chart {
       }
       this.drawText(ctx, unit, name, bbox.left, y, this.colours.quiet);
     });
+  }
+
+  // What a choice would make of the alarms: a row of marks at the bottom.
+  drawTrial(plot, unit) {
+    if (!this.trial.length) return;
+    const { ctx, bbox } = plot;
+    const y = bbox.top + bbox.height - 14 * unit;
+    ctx.globalAlpha = 0.85;
+    ctx.fillStyle = this.colours.page;
+    ctx.fillRect(bbox.left, y - 9 * unit, bbox.width, 18 * unit);
+    ctx.globalAlpha = 1;
+    ctx.textAlign = "center";
+    const draw = [
+      ["anomaly", (x) => ctx.fillRect(x - unit, y - 7 * unit, 2 * unit, 14 * unit)],
+      ["limit", (x) => drawShape(ctx, "diamond", x, y, 6 * unit, this.colours.page)],
+      ["quiet", (x) => ctx.fillText("\u00d7", x, y)],
+    ];
+    for (const k of [2, 0, 1]) {
+      const [colour, mark] = draw[k];
+      ctx.fillStyle = this.colours[colour];
+      for (const index of this.trial[k]) {
+        const x = plot.valToPos(index, "x", true);
+        if (x >= bbox.left && x <= bbox.left + bbox.width) mark(x);
+      }
+    }
   }
 
   // Text with what lies below it veiled, from a left edge on.

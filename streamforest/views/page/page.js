@@ -3,6 +3,7 @@
 import { Chart } from "./chart.js";
 import { Episodes } from "./episodes.js";
 import * as numbers from "./numbers.js";
+import { Panel } from "./panel.js";
 import { Points, takeApart } from "./points.js";
 import { Ranking } from "./ranking.js";
 import { View } from "./view.js";
@@ -39,6 +40,8 @@ const ranking = new Ranking(
   { table: find("streams"), words: find("words"), states: find("states"), found: find("found"), more: find("more") },
   { wish: (parts) => send({ table: parts }), open: openStream },
 );
+
+const panel = new Panel(find("panel"), { send, shown: showTrial });
 
 let status = null,
   socket = null,
@@ -311,6 +314,57 @@ function closeStream() {
   document.querySelector("#streams tbody button")?.focus();
 }
 
+// The panel of choices
+
+function showTrial(marks) {
+  chart.trial = marks;
+  body.toggleAttribute("data-panel", panel.isOpen);
+  chart.draw();
+}
+
+const OPENED = {
+  real: "Noted as real.",
+  undo: "Asked for the newest rule to be taken back.",
+};
+
+function openPanel(name) {
+  if (!acts || isOver || body.dataset.shows !== "stream") return;
+  if (panel.isOpen && name === "what-if") return movePanel("leave");
+  const [left, right] = view.range;
+  const seen = [Math.max(0, Math.ceil(left)), Math.max(0, Math.floor(right)), chart.pinned];
+  send({ panel: name, seen });
+  if (OPENED[name]) notify(OPENED[name], BRIEF);
+}
+
+function movePanel(name) {
+  send({ panel: name });
+}
+
+const IN_PANEL = {
+  ArrowUp: "up",
+  ArrowDown: "down",
+  ArrowLeft: "back",
+  ArrowRight: "forward",
+  Enter: "take",
+  Escape: "leave",
+};
+const OPENING = { w: "what-if", n: "nothing", y: "real", m: "missed", u: "undo" };
+
+// Whether a key was one for the panel.
+function keyInPanel(event) {
+  const at = event.target;
+  if (event.ctrlKey || event.metaKey || event.altKey || at.tagName === "SELECT" || at.type === "search") return false;
+  if (find("keys").open) return false;
+  const name = panel.isOpen ? IN_PANEL[event.key] : null;
+  const opening = event.repeat ? null : OPENING[event.key.toLowerCase()];
+  const isSlider = at.type === "range" && event.key.startsWith("Arrow");
+  if ((!name && !opening) || isSlider || (event.key === "Enter" && at.tagName === "BUTTON")) return false;
+  event.preventDefault();
+  if (name) movePanel(name);
+  else openPanel(opening);
+  return true;
+}
+
 // What the visitor does
 
 const KEYS = {
@@ -379,6 +433,7 @@ document.addEventListener("keydown", (event) => {
   const name = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   const at = event.target.tagName;
   if (event.key === "Escape") find("downloads").open = false;
+  if (keyInPanel(event)) return;
   if (!name || event.ctrlKey || event.metaKey || event.altKey || at === "SELECT" || at === "INPUT") return;
   if (find("keys").open && name !== "help") return;
   if (event.key === " " && ["BUTTON", "SUMMARY", "A"].includes(at)) return;
@@ -390,6 +445,10 @@ for (const button of document.querySelectorAll("button[data-do]"))
   button.addEventListener("click", () => act(button.dataset.do));
 for (const button of document.querySelectorAll("button[data-ask]"))
   button.addEventListener("click", () => act(button.dataset.ask));
+for (const button of document.querySelectorAll("button[data-open]"))
+  button.addEventListener("click", () => openPanel(button.dataset.open));
+for (const button of document.querySelectorAll("button[data-panel]"))
+  button.addEventListener("click", () => movePanel(button.dataset.panel));
 find("pause").addEventListener("click", () => act("pause"));
 find("help").addEventListener("click", () => act("help"));
 find("to-ranking").addEventListener("click", closeStream);
@@ -430,13 +489,16 @@ function receive(event) {
   else if (message.kind === "episodes") {
     episodes.take(message.episodes);
     find("no-episodes").hidden = episodes.byStart.size > 0;
+  } else if (message.kind === "panel") {
+    if (message.said) notify(message.said, 2 * BRIEF);
+    panel.take(message);
   } else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
   send({ ack: message.kind });
   if (message.ended) end("The run has ended. What is shown is how it stood then.");
 }
 
 function enable(isPossible) {
-  for (const button of document.querySelectorAll("[data-ask]")) button.disabled = !isPossible;
+  for (const button of document.querySelectorAll("[data-ask], [data-open]")) button.disabled = !isPossible;
   find("detector").disabled = !isPossible;
   for (const link of document.querySelectorAll("a[download]"))
     link.setAttribute("aria-disabled", String(!isPossible));
@@ -471,6 +533,7 @@ function connect() {
 
 async function retry() {
   socket = null;
+  panel.take({ panel: null });
   if (status && lostAt === null) lostAt = status.points;
   setState("lost", "connection lost");
   body.toggleAttribute("data-stale", true);
