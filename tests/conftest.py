@@ -18,9 +18,11 @@ settings.load_profile("patient")
 
 #: Files that take longest, the longest first: where they come last, one worker is at them while the other has nothing.
 LONGEST = (
-    *("test_packaging", "detectors/test_conformance", "test_main", "views/test_window", "test_faults", "test_security"),
-    *("benchmarks/test_crash", "sources/test_prometheus", "detectors/test_sliding_forest", "figures/test_snapshot"),
-    *("figures/test_stream_figure", "features/test_observe", "views/test_browser", "models/test_forest", "test_docs"),
+    *("detectors/test_conformance", "test_main", "test_faults", "views/test_window", "views/test_terminal"),
+    *("test_docs", "features/test_observe", "sources/test_prometheus", "benchmarks/test_crash"),
+    *("benchmarks/test_hostile_visitors", "detectors/test_sliding_forest", "test_security", "views/test_browser"),
+    *("views/test_page_server", "models/test_forest", "figures/test_stream_figure", "figures/test_snapshot"),
+    *("adapters/test_scikit_learn", "sinks/test_hook", "sinks/test_tell"),
 )
 
 

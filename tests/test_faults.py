@@ -192,7 +192,7 @@ def test_a_terminal_that_stands_still_stops_neither_the_log_nor_the_end_of_a_liv
     try:
         if is_stopped:
             termios.tcflow(theirs, termios.TCOOFF)
-        n = 60  # more than a pseudo-terminal takes
+        n = 20  # more than a pseudo-terminal takes
         for k in range(n):
             feed(process, [*CALM, *episode(k)])
         log = tmp_path / "a.log"

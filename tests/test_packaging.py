@@ -1,10 +1,10 @@
 """What is installed is what is there: extras, requirement files, scripts, versions and the model in the wheel."""
 
+import os
 import re
 import subprocess
 import sys
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from streamforest.models.model_file import load_model
 from streamforest.program import warm_up
 
 PROJECT = Path(__file__).parents[1]
+#: The programs of an environment in which the package was installed and nothing compiled yet.
+PROGRAMS = os.environ.get("INSTALLED_PROGRAMS")
 FOUND = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -82,20 +84,6 @@ def test_the_wheel_holds_the_package_with_its_model_and_nothing_else(wheel):
     assert not [name for name in names if "__pycache__" in name]
 
 
-@pytest.fixture(scope="module")
-def binary(wheel, tmp_path_factory):
-    """The folder of the programs of an environment in which the wheel is installed, and nothing compiled yet."""
-    folder = tmp_path_factory.mktemp("installed") / "venv"
-    venv.create(folder, system_site_packages=False, with_pip=False)
-    binary = folder / ("Scripts" if sys.platform == "win32" else "bin")
-    words = [sys.executable, "-m", "pip", "--python", str(binary / "python"), "install", "-q", "--no-deps", str(wheel)]
-    subprocess.run(words, check=True, timeout=300)
-    # the packages that it needs, from where the tests have them
-    site = next(folder.rglob("site-packages"))
-    (site / "tests.pth").write_text("\n".join(path for path in sys.path if "site-packages" in path), encoding="utf-8")
-    return binary
-
-
 COMPILES_NOTHING = """
 import numpy as np
 from numba.core import event
@@ -120,7 +108,9 @@ counts.add(detector.update_many(np.zeros(1)))
 """
 
 
-def test_the_installed_command_judges_at_once_and_its_first_run_compiles_all_that_others_need(binary, tmp_path):
+@pytest.mark.skipif(PROGRAMS is None, reason="compiles all anew, for a minute: .ci/run does so where it installs it")
+def test_the_installed_command_judges_at_once_and_its_first_run_compiles_all_that_others_need(tmp_path):
+    binary = Path(PROGRAMS)
     words = ["simulated", "--max-points", "500", "--delay", "0", "--no-visualization", "--format", "json"]
     run = subprocess.run(
         [str(binary / "streamforest"), *words], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False

@@ -24,9 +24,10 @@ def edge_of(view, index, is_above, height=14):
     return pixels(view)[rows, x - 6 : x + 7]
 
 
-@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize(("size", "dpi"), [((12.8, 8.0), 100), ((6.4, 4.8), 96), ((13.3, 7.5), 192)])
-@pytest.mark.parametrize(("value", "text"), [(5_012.3, "5,012.3"), (-3e6, "\N{MINUS SIGN}3,000,000")])
+@pytest.mark.parametrize(
+    ("theme", "value", "text"), [("light", 5_012.3, "5,012.3"), ("dark", -3e6, "\N{MINUS SIGN}3,000,000")]
+)
 def test_a_wild_anomaly_is_marked_at_the_edge_with_its_number_and_the_rest_is_not_flattened(
     theme, size, dpi, value, text
 ):

@@ -19,8 +19,10 @@ from tests.pictures import (
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize(("size", "dpi"), [((12.8, 8.0), 100), ((6.4, 4.0), 100), ((12.8, 8.0), 200)])
-@pytest.mark.parametrize("times", [True, False])
+@pytest.mark.parametrize(
+    ("size", "dpi", "times"),
+    [((12.8, 8.0), 100, True), ((12.8, 8.0), 100, False), ((6.4, 4.0), 100, False), ((12.8, 8.0), 200, True)],
+)
 def test_anomalies_carry_the_anomaly_colour_in_both_panels_at_every_size(theme, size, dpi, times):
     rows = stream(470, times=times)
     _, view = shown(rows, theme=theme, size=size, dpi=dpi)
@@ -94,7 +96,7 @@ def odd_streams():
 
 @pytest.mark.parametrize(("name", "rows"), list(odd_streams()), ids=lambda v: v if isinstance(v, str) else "")
 def test_odd_streams_are_drawn_without_a_warning(name, rows):
-    history, view = shown(rows, lambda: status(warm_up=0.4))
+    history, view = shown(rows, lambda: status(warm_up=0.4), size=(6.4, 4.0))  # quicker drawn than a large one
     for command in COMMANDS:
         view.command(command)
         view.refresh()
