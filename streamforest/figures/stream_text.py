@@ -11,7 +11,7 @@ from streamforest.figures.braille import Trace, characters, places_of, raster, t
 from streamforest.figures.canvas import SHADED, SPACE, Canvas, Style, columns_of, cut
 from streamforest.figures.navigation import COMMANDS, Navigation, View
 from streamforest.figures.ranges import extremes, usual_range
-from streamforest.figures.text_parts import RECENT, Limits, Part, TextFigure, duration, moment
+from streamforest.figures.text_parts import RECENT, Limits, Part, TextFigure, duration, moment, waiting_text
 from streamforest.protocols import Status, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import Floats, History
@@ -161,7 +161,7 @@ class StreamText(TextFigure[History]):
     def _state(self, status: Status, columns: int) -> list[Part]:
         newest, mark = self._newest, self._glyphs.marks[0]
         if newest is None:
-            return [("waiting for the first point", Style.QUIET)]
+            return [(waiting_text(), Style.QUIET)]
         if silence := self._silence(status):
             parts = [(silence, Style.THRESHOLD)]
         elif opened := self._open_episode():
