@@ -14,8 +14,13 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
+from llvmlite.binding import parse_assembly
 from numba import types
 from numba.core import cgutils, event
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import AnalysisPass, register_pass
+from numba.core.typed_passes import AnnotateTypes
 from numba.extending import intrinsic
 from numba.np import linalg
 from numpy.typing import NDArray
@@ -30,6 +35,9 @@ Records: TypeAlias = Any
 
 #: A file that holds compiled functions, and a line that imports from the package; what is imported inside a function or
 #: for types only is indented, and no constant of it is compiled.
+#: How names of the environments begin that numba gives compiled functions.
+ENVIRONMENT = "_ZN08NumbaEnv"
+
 HOLDS_COMPILED = re.compile(rb"^@compiled$", re.MULTILINE)
 IMPORT = re.compile(rb"^(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))", re.MULTILINE)
 
@@ -124,29 +132,106 @@ class _CompilingListener(event.Listener):
         """Nothing is to be said."""
 
 
+class _Compilations(event.Listener):
+    """Counts the functions that are being compiled, one within the other."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+
+    def on_start(self, _event: object) -> None:
+        self.depth += 1
+
+    def on_end(self, _event: object) -> None:
+        self.depth -= 1
+
+
+_COMPILATIONS = _Compilations()
+event.register("numba:compile", _COMPILATIONS)
+
+
+def is_compiling() -> bool:
+    """Whether a function is being compiled now."""
+    return _COMPILATIONS.depth > 0
+
+
 def telling_of_compiling(notify: Callable[[str], None]) -> AbstractContextManager[object]:
     """Within it a line for people is said as soon as a function is compiled that no earlier run has left on disk."""
     return cast("AbstractContextManager[object]", event.install_listener("numba:compile", _CompilingListener(notify)))
+
+
+class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """The code of a function that is part of others: linked with what it calls, and not yet optimised."""
+
+    def finalize(self) -> None:
+        """Keep the code for those that link it; what the engine gets is the function's environment alone."""
+        environments = [str(one) for one in self._final_module.global_variables if one.name.startswith(ENVIRONMENT)]
+        for library in dict.fromkeys(self._linking_libraries):
+            self._reload_init.update(library._reload_init)
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalize_dynamic_globals()
+        self._finalized = True
+        self._get_module_for_linking()  # keeps it
+        empty = str(self._codegen._create_empty_module(self.name))
+        self._final_module = parse_assembly("\n".join([empty, *environments]))
+        self._finalize_final_module()
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _BecomePart(AnalysisPass):  # type: ignore[misc]
+    """Gives the function that is being compiled a library of its kind."""
+
+    _name = "become_part"
+
+    def __init__(self) -> None:
+        """Take nothing."""
+
+    def run_pass(self, state: Any) -> bool:
+        """Set the library; returns that nothing else was changed."""
+        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return False
+
+
+class _PartCompiler(CompilerBase):  # type: ignore[misc]
+    """numba's usual steps, with a library for parts."""
+
+    def define_pipelines(self) -> list[Any]:
+        """The steps."""
+        steps = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        steps.add_pass_after(_BecomePart, AnnotateTypes)
+        steps.finalize()
+        return [steps]
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function without the interpreter's lock, cached on disk, in strict IEEE arithmetic.
 
     Strict (no ``fastmath``), because the same bits are promised for one point and for a million.
+
+    By itself numba optimises each function together with all that it calls, at every level of calls again. Here a
+    function that compiled functions call is their part: it is typed and lowered once, kept on disk like that, and
+    optimised and made into machine code only as part of what Python calls.
     """
     folder = cache_folder()
+    whole = _dispatcher(function, folder)
+    part = _dispatcher(function, folder and folder / "parts", no_cpython_wrapper=True, pipeline_class=_PartCompiler)
+    whole.get_call_template, whole.get_overload = _for_any_constant(part.get_call_template), part.get_overload
+    whole.part = part
+    return cast("Callable[P, R]", whole)
+
+
+def _dispatcher(function: Callable[P, R], folder: Path | None, **options: Any) -> Any:
+    """A function as numba compiles it, kept in a folder, if there is one."""
     config: Any = numba.config
-    njit: Any = (
-        numba.njit
-    )  # its types do not know no_cfunc_wrapper: a twelfth less to compile, for calls that none makes
+    njit: Any = numba.njit  # its types do not know no_cfunc_wrapper: code for calls that nobody makes
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder or "")
     try:
-        made = njit(nogil=True, cache=folder is not None, error_model="numpy", no_cfunc_wrapper=True)(function)
+        return njit(nogil=True, cache=folder is not None, error_model="numpy", no_cfunc_wrapper=True, **options)(
+            function
+        )
     finally:
         config.CACHE_DIR = before  # other programs' functions keep their own place
-    made.get_call_template = _for_any_constant(made.get_call_template)
-    return cast("Callable[P, R]", made)
 
 
 def _for_any_constant(get_call_template: Callable[..., Any]) -> Callable[..., Any]:
@@ -162,9 +247,9 @@ def _for_any_constant(get_call_template: Callable[..., Any]) -> Callable[..., An
     return get
 
 
-def compile_for(function: Callable[..., object], *examples: object) -> None:
-    """Compile a function for arguments of the types of these, and keep it on disk, without calling it."""
-    cast("Any", function).compile(tuple(map(numba.typeof, examples)))
+def compile_part(function: Callable[..., object], *examples: object) -> None:
+    """Compile a function as part of others, for arguments of the types of these, and keep it on disk."""
+    cast("Any", function).part.compile(tuple(map(numba.typeof, examples)))
 
 
 def _pointer(_context: Any, address: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamforest import compiled as module
-from streamforest.compiled import cache_folder, compiled, compiled_sources, telling_of_compiling
+from streamforest.compiled import cache_folder, compiled, compiled_sources, is_compiling, telling_of_compiling
 
 
 def package_in(folder):
@@ -74,7 +74,7 @@ def _multiplied(a, times):
 
 def test_what_is_called_with_several_constants_is_compiled_once():
     assert _twice_and_thrice(1.5) == 7.5
-    assert len(_multiplied.signatures) == 1
+    assert len(_multiplied.part.signatures) == 1
 
 
 def test_it_runs_without_the_interpreters_lock():
@@ -120,6 +120,14 @@ def test_of_several_functions_compiled_only_the_first_is_told_and_none_outside(m
         compiled(lambda x: -x)(1)
     compiled(lambda x: x)(1.0)
     assert len(said) == 1
+
+
+def test_it_is_known_while_something_is_compiled(monkeypatch):
+    monkeypatch.setattr(module, "cache_folder", lambda: None)
+    seen = []
+    with telling_of_compiling(lambda _line: seen.append(is_compiling())):
+        compiled(lambda x: x + 3)(1)
+    assert (seen, is_compiling()) == ([True], False)
 
 
 BLAS = """

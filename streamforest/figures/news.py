@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from streamforest.figures.axes import EARLIEST, LATEST
 from streamforest.figures.header import News, warm_up_text
+from streamforest.figures.text_parts import waiting_text
 from streamforest.protocols import Status, Verdict, Verdicts
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import History
@@ -64,7 +65,7 @@ class StreamNews:
         if kept:
             alarm = f"last alarm {when_text(kept[-1].start, self.now)}, {why_of(kept[-1])}"
         if not len(self.newest):
-            return News("waiting for the first point", "quiet", "")
+            return News(waiting_text(), "quiet", "")
         if status.warm_up < 1:
             return News(warm_up_text(status.warm_up), "quiet", alarm if kept else "")
         if self.newest["p_value"][0] < UNUSUAL:

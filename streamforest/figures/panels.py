@@ -20,6 +20,7 @@ from streamforest.figures.edge_marks import EdgeMarks
 from streamforest.figures.layers import HEADER, STREAM, Layers
 from streamforest.figures.navigation import View
 from streamforest.figures.shapes import NOTHING, boxes, merge, ribbon, runs, steps
+from streamforest.figures.text_parts import waiting_text
 from streamforest.figures.themes import Theme
 from streamforest.protocols import NORMAL, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.history import Floats, Marks, columns
@@ -278,7 +279,7 @@ class StreamPanel(Panel):
         is_inside = (places >= bottom) & (places <= top)
         self.marks.set_data(*self._marked(points, np.where(is_inside, places, np.nan)))
         self.outside.draw(x, places, points.rows["is_anomaly"], points.view.width)
-        self.waiting.set(x=0.5, y=0.5, text="" if len(values) else "waiting for the first point")
+        self.waiting.set(x=0.5, y=0.5, text="" if len(values) else waiting_text())
 
     @property
     def letters_of_newest(self) -> int:

@@ -20,6 +20,7 @@ from streamforest.figures.live_figure import LiveFigure
 from streamforest.figures.panels import LARGEST
 from streamforest.figures.ranges import usual_range
 from streamforest.figures.shapes import NOTHING, ribbon
+from streamforest.figures.text_parts import waiting_text
 from streamforest.figures.themes import is_wide, text_size
 from streamforest.moments import iso_time
 from streamforest.stream_names import shown_key
@@ -276,7 +277,7 @@ class RankingFigure(LiveFigure[StreamRanking]):
             text.set_fontsize(0.88 * self._font)
         self._update_panels(*panels, line)
         self._update_table(*table, line)
-        self.waiting.set(text="" if self._ranks else "waiting for the first point", fontsize=self._font)
+        self.waiting.set(text="" if self._ranks else waiting_text(), fontsize=self._font)
         self.keys.set(text=self._help_text(), fontsize=self._font)
 
     def _state_text(self) -> str:
@@ -287,7 +288,7 @@ class RankingFigure(LiveFigure[StreamRanking]):
         """How the worst of the streams is."""
         worst = self._memory.ranks(0, 1) if self._first else self._ranks[:1]
         if not worst:
-            return News("waiting for the first point", "quiet", "")
+            return News(waiting_text(), "quiet", "")
         rank = worst[0]
         if not rank.anomalies:
             now = warm_up_text(self._numbers.warm_up) if self._numbers.warm_up < 1 else "no stream had an alarm yet"

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamforest.figures.braille import characters, raster, trace
 from streamforest.figures.canvas import SPACE, Canvas, Style, cut
-from streamforest.figures.text_parts import Part, TextFigure
+from streamforest.figures.text_parts import Part, TextFigure, waiting_text
 from streamforest.protocols import Status
 from streamforest.stream_names import shown_key
 from streamforest.verdicts.history import Floats
@@ -77,7 +77,7 @@ class RankingText(TextFigure[StreamRanking]):
 
     def _state(self, status: Status, columns: int) -> list[Part]:  # noqa: ARG002 - what all such pictures take
         if not self._ranks:
-            return [("waiting for the first point", Style.QUIET)]
+            return [(waiting_text(), Style.QUIET)]
         if silence := self._silence(status):
             return [(silence, Style.THRESHOLD)]
         worst = self._ranks[0]

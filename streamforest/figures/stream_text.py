@@ -12,7 +12,7 @@ from streamforest.figures.canvas import SHADED, SPACE, Canvas, Style, columns_of
 from streamforest.figures.choice_text import DROPPED, NEW, STAYS, rows_of, write_marks, write_panel
 from streamforest.figures.navigation import COMMANDS, Navigation, View
 from streamforest.figures.ranges import extremes, usual_range
-from streamforest.figures.text_parts import RECENT, Limits, Part, TextFigure, duration, moment
+from streamforest.figures.text_parts import RECENT, Limits, Part, TextFigure, duration, moment, waiting_text
 from streamforest.protocols import Status, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.difference import Difference
 from streamforest.verdicts.episodes import UNUSUAL, Episode
@@ -182,7 +182,7 @@ class StreamText(TextFigure[History]):
     def _state(self, status: Status, columns: int) -> list[Part]:
         newest, mark = self._newest, self._glyphs.marks[0]
         if newest is None:
-            return [("waiting for the first point", Style.QUIET)]
+            return [(waiting_text(), Style.QUIET)]
         if silence := self._silence(status):
             parts = [(silence, Style.THRESHOLD)]
         elif opened := self._open_episode():

@@ -9,6 +9,7 @@ from math import ceil, floor, isfinite, log10
 from textwrap import wrap
 from typing import ClassVar, Generic, TypeVar
 
+from streamforest.compiled import is_compiling
 from streamforest.figures.braille import BRAILLE, Glyphs
 from streamforest.figures.canvas import Canvas, Style, columns_of, cut
 from streamforest.moments import iso_time
@@ -27,6 +28,11 @@ FILLED = 0.6
 
 Part = tuple[str, Style]
 Memory = TypeVar("Memory", bound=VerdictMemory)
+
+
+def waiting_text() -> str:
+    """What a picture without points says of that."""
+    return "compiling, once" if is_compiling() else "waiting for the first point"
 
 
 def moment(seconds: float, newest: float) -> str:

@@ -13,14 +13,14 @@ from typing import IO, cast
 
 import numpy as np
 
-from streamforest.compiled import address_of, cache_folder, compile_for
+from streamforest.compiled import address_of, cache_folder, compile_part
 from streamforest.detectors import isolation_forest as forest_detector
 from streamforest.features import band, habits, season
 from streamforest.features.observe import new_state
-from streamforest.features.vector import look, new_buffers
+from streamforest.features.vector import N_VECTOR, look, new_buffers
 from streamforest.judging.decide import new_positions, renumber
 from streamforest.judging.rules import NO_RULES
-from streamforest.models.forest import NODE_DTYPE, Forest
+from streamforest.models.forest import NODE_DTYPE, Forest, isolation
 from streamforest.protocols import VERDICT_DTYPE
 from streamforest.simulation.streams import SimulatedStream, default_profile
 from streamforest.terminal.console import is_terminal
@@ -28,7 +28,7 @@ from streamforest.terminal.progress import show_bar
 from streamforest.verdicts.counts import tally
 
 #: Functions on disk after all is compiled, for the bar; a test holds it near the truth.
-FUNCTIONS = 142
+FUNCTIONS = 143
 FRAME = 0.2  # seconds between two looks at how far it is
 #: Starts the second process, which has to find the package as this one did.
 WORKER = "import sys; sys.path.insert(0, {!r}); from streamforest.program.warm_up import work; work()"
@@ -43,25 +43,28 @@ def _judge() -> forest_detector.Judge:
 
 
 def compile_features() -> None:
-    """The features."""
-    look(new_state()[0], math.nan, math.nan, 0.001, new_buffers()[0])
+    """The features, those first that the other process comes to last."""
+    state, buffers = new_state()[0], new_buffers()[0]
+    compile_part(season.learn_season, state, 0.0, 0.0, 0.0, 0.0)
+    compile_part(season.learn_outlier, state, 0.0, 0.0, 0.0)
+    compile_part(season.hold_against_past, state, 0.0, 0.0, 0.0, 0.0, buffers["distances"])
+    compile_part(look, state, 0.0, 0.0, 0.0, buffers)
 
 
 def compile_parts() -> None:
-    """Parts of the features, in the order in which the rest comes to them: season, habits, band."""
+    """Parts of the features that need no others of them: band and habits."""
     state, buffers = new_state()[0], new_buffers()[0]
-    compile_for(season.learn_outlier, state, 0.0, 0.0, 0.0)
-    compile_for(band.forget_sizes, state)
-    compile_for(habits.begin_habits, state, 0.0)
-    compile_for(band.look_at_band, state, 0.0)
-    compile_for(habits.hold_against_habits, state, 0.0, buffers)
+    compile_part(band.hold_against_band, state, 0.0, 0.0, buffers)
+    compile_part(band.learn_band, state, 0.0, 0.0, 0.0, buffers)
+    compile_part(band.look_at_band, state, 0.0)
+    compile_part(habits.hold_against_habits, state, 0.0, buffers)
 
 
 def compile_verdict() -> None:
     """What the forest and the alarm rules make of it, what is counted, and the simulated stream."""
-    records, verdicts, judge = forest_detector.new_records(), np.zeros(1, VERDICT_DTYPE), _judge()
-    forest_detector.isolate_block(judge.forest, forest_detector.new_workspace(1), 0)
-    forest_detector.conclude(records[0], math.nan, math.nan, judge, new_buffers()[0], 0.0, verdicts[0])
+    record, verdicts, judge = forest_detector.new_records()[0], np.zeros(1, VERDICT_DTYPE), _judge()
+    compile_part(isolation, judge.forest, np.zeros(N_VECTOR, np.float32))
+    compile_part(forest_detector.conclude, record, 0.0, 0.0, judge, new_buffers()[0], 0.0, verdicts[0])
     tally(verdicts[:0])
     renumber(new_positions(), NO_RULES.numbers, verdicts[:0])
     SimulatedStream(default_profile(), 1).take(1)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_HELD = 100  # lines that wait while something is drawn on the terminal; the oldest are dropped
 NOTICE_SECONDS = 8.0  # for which a line for people is news to who looks at a picture
 _SAID: deque[tuple[float, str]] = deque(maxlen=1)  # when, and the newest line for people
+_BAR: list[str] = []  # the bar that stands on the terminal's last line
 
 
 def say(message: str) -> None:
@@ -27,8 +28,17 @@ def say(message: str) -> None:
     _SAID.append((time.monotonic(), escaped(message)))
     if sys.stderr is not None:
         with suppress(OSError):
-            sys.stderr.write(f"{escaped(message)}\n")  # in one piece: the worker thread speaks too
+            # in one piece: the worker thread speaks too; a bar is wiped away, and drawn again below
+            wiped = f"\r{' ' * len(_BAR.pop())}\r" if _BAR else ""
+            sys.stderr.write(f"{wiped}{escaped(message)}\n")
             sys.stderr.flush()
+
+
+def draw_bar(bar: str, *, is_last: bool) -> None:
+    """Draw a bar on standard error, which is a terminal, over the one before; the last one ends its line."""
+    _BAR[:] = [] if is_last else [bar]
+    sys.stderr.write(f"\r{bar}" + "\n" * is_last)
+    sys.stderr.flush()
 
 
 def newest_notice() -> str:

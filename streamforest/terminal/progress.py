@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from streamforest.terminal.console import is_terminal
+from streamforest.terminal.console import draw_bar, is_terminal
 
 T = TypeVar("T")
 
@@ -23,5 +23,4 @@ def show_bar(what: str, done: int, of: int) -> None:
     """Draw a bar on standard error, if that is a terminal, over the one before; one that is full ends its line."""
     if is_terminal(sys.stderr):
         bar = "#" * (30 * done // of)
-        end = "\n" if done == of else ""
-        print(f"\r{what:<28} [{bar:<30}] {100 * done // of:3d} %", end=end, file=sys.stderr, flush=True)
+        draw_bar(f"{what:<28} [{bar:<30}] {100 * done // of:3d} %", is_last=done == of)

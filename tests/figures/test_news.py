@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from streamforest.figures import text_parts
 from streamforest.figures.news import (
     MOST_EPISODES,
     StreamNews,
@@ -93,3 +94,8 @@ def test_a_time_is_told_with_its_date_if_it_was_long_ago_and_as_a_point_if_no_ca
     assert when_text(verdict, verdict.time + 60) == "02:53:20"
     assert when_text(verdict, verdict.time + 1e6) == "2014-05-19 02:53"
     assert when_text(verdict._replace(time=None), 0.0) == when_text(verdict._replace(time=1e15), 0.0) == "point 260"
+
+
+def test_without_points_it_is_said_that_something_is_compiled(monkeypatch):
+    monkeypatch.setattr(text_parts, "is_compiling", lambda: True)
+    assert followed(stream(0))[1].news(status()).now == "compiling, once"
