@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforest.reading.time_text import Wall, iso_moment, simple_seconds, read_compact, read_text
+from streamforest.reading.time_text import Wall, iso_moment, read_compact, read_text, simple_seconds
 
 MARCH = datetime(2024, 3, 1, tzinfo=UTC).timestamp()
 
