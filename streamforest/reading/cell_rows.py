@@ -45,7 +45,8 @@ def _chunks(rows: Iterator[Iterable[object]], reader: RowReader) -> Iterator[byt
 
 def _lines(rows: Iterable[Iterable[object]]) -> bytes:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([_text_of(cell) for cell in row] for row in rows)
+    texts = ([_text_of(cell) for cell in row] for row in rows)
+    csv.writer(out, lineterminator="\n").writerows(cells if any(cells) or len(cells) == 1 else [] for cells in texts)
     return out.getvalue().encode(errors="replace")
 
 

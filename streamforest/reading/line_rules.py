@@ -44,8 +44,8 @@ class LineRules:
         self._times = TimeReader(layout.time_form, layout.zone) if is_formed or layout.zone is not None else None
         self._is_default = self._times is None and self._number is None and layout.sign is None
         is_cut = layout.separator is None or layout.separator in SEPARATORS
-        is_simple = layout.clock is None and layout.sign is None and not layout.has_own_names
-        self._is_plain = is_cut and is_simple
+        is_whole = layout.clock is None and layout.sign is None and not layout.has_own_names
+        self._is_simple = is_cut and is_whole
 
     def localised(self, table: NDArray[np.void]) -> NDArray[np.void]:
         """The rows with the zone of the layout taken off their times."""
@@ -66,12 +66,12 @@ class LineRules:
 
     def read_bytes(self, raw: bytes, number: int) -> Reading | Refusal | None:
         """One line as it stands in the text."""
-        if self._is_plain and (reading := self._read_plain(raw)) is not None:
+        if self._is_simple and (reading := self._read_simple(raw)) is not None:
             return reading
         text = text_of(raw, self._layout.coding)
         return no_text_in(number) if text is None else self.read_line(text, number)
 
-    def _read_plain(self, raw: bytes) -> Reading | None:
+    def _read_simple(self, raw: bytes) -> Reading | None:
         """A row as nearly all are: ASCII without quotes, with a cell a column; None for any other line."""
         if not raw.isascii() or b'"' in raw:
             return None

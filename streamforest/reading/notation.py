@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.protocols import ANOMALY, LABELS, NORMAL, UNLABELLED, Reading
-from streamforest.reading.time_text import Wall, iso_moment, of_moment, plain_seconds, read_text
+from streamforest.reading.time_text import Wall, iso_moment, of_moment, simple_seconds, read_text
 from streamforest.text import shown
 
 Column = Sequence[str | float | None]
@@ -81,7 +81,7 @@ def read_value(reading: Reading) -> tuple[float, bool]:
     raw = reading.value
     if raw is None:
         return math.nan, False
-    if isinstance(raw, str) and (number := _plain_number(raw)) is not None:
+    if isinstance(raw, str) and (number := _simple_number(raw)) is not None:
         return number, False
     is_repaired = False
     try:
@@ -106,14 +106,14 @@ def read_value(reading: Reading) -> tuple[float, bool]:
     return value, is_repaired and value == value
 
 
-def _plain_number(text: str) -> float | None:
+def _simple_number(text: str) -> float | None:
     """The number of a text that is nothing else, as nearly all are; None for any other text."""
     try:
         number = float(text)
     except ValueError:
         return None
-    is_plain = number - number == 0.0 and text.isascii() and "_" not in text and text.strip() == text
-    return number if is_plain else None
+    is_simple = number - number == 0.0 and text.isascii() and "_" not in text and text.strip() == text
+    return number if is_simple else None
 
 
 def _ascii_number(text: str) -> float:
@@ -138,7 +138,7 @@ def read_time(raw: str | float | None) -> float:
     >>> read_time("1714521600000") == read_time("2024-05-01")
     True
     """
-    if isinstance(raw, str) and (seconds := plain_seconds(raw.removesuffix("Z"))) is not None:
+    if isinstance(raw, str) and (seconds := simple_seconds(raw.removesuffix("Z"))) is not None:
         return seconds
     if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
         return math.nan

@@ -47,7 +47,7 @@ _CELL = re.compile(
     rf"(?P<suffix>\s?[^\d\s.,()+\-][^,;]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
 )
 # Most numbers: with a decimal sign and no other, or without one.
-_PLAIN = {sign: re.compile(rf"-?\d+(?:\{sign}\d+)?", re.ASCII) for sign in ".,"}
+_SIMPLE = {sign: re.compile(rf"-?\d+(?:\{sign}\d+)?", re.ASCII) for sign in ".,"}
 _GROUPED = re.compile(rf"\d{{1,3}}(?:(?P<sign>[.,'\u2019{_BLANKS}])\d{{3}})(?:(?P=sign)\d{{3}})*(?P<rest>[.,]\d*)?")
 _THIRDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
@@ -92,7 +92,7 @@ class NumberForm(NamedTuple):
         RefusedError
             It is none in this form.
         """
-        if self.kind == "number" and _PLAIN[self.decimal].fullmatch(text):
+        if self.kind == "number" and _SIMPLE[self.decimal].fullmatch(text):
             return text
         cell = text.strip()
         word = cell.lower()

@@ -345,7 +345,7 @@ class _Table:
         begin = header + 1
         while begin < row and self._is_unit_line(begin):
             begin += 1
-        units = self._lines[header + 1] if header + 1 < len(self._lines) and self._is_unit_line(header + 1) else None
+        units = self._lines[header + 1] if header + 1 < row and self._is_unit_line(header + 1) else None
         return self._layout(self._lines[header], row, begin, units)
 
     def _layout(self, header: str | None, row: int, begin: int, units: str | None = None) -> Found | None:

@@ -21,7 +21,7 @@ from streamforest.reading.time_text import (
     Wall,
     of_moment,
     offset_of,
-    plain_seconds,
+    simple_seconds,
     read_compact,
     read_text,
 )
@@ -106,7 +106,7 @@ class TimeReader:
 
     def read(self, raw: str | float | None) -> float:
         """Seconds, UTC epoch; NaN where it is missing; raises RefusedError where it is no time of this form."""
-        if self._is_of_dates and isinstance(raw, str) and (seconds := plain_seconds(raw, self.form)) is not None:
+        if self._is_of_dates and isinstance(raw, str) and (seconds := simple_seconds(raw, self.form)) is not None:
             return self._local(seconds)
         if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
             return math.nan

@@ -110,7 +110,7 @@ def offset_of(found: re.Match[str]) -> int:
     return ahead if found["sign"] == "+" else -ahead
 
 
-def plain_seconds(text: str, order: str = "") -> float | None:
+def simple_seconds(text: str, order: str = "") -> float | None:
     """Seconds on the wall of a date of ten characters with a clock of hours, minutes and perhaps seconds behind it.
 
     None where it is written in another way, as with a zone or parts of a second: see :func:`read_text`.

@@ -1,11 +1,8 @@
-import pickle
-
 import numpy as np
 import pytest
 
 from streamforest.adapters.notebook import (
     _remembered,
-    html_of,
     html_of_array,
     html_of_detector,
     html_of_detectors,
@@ -60,22 +57,6 @@ def test_a_detector_shows_the_newest_readings_that_it_remembers(model):
     remembered = _remembered(detector.state()["records"][0]["features"])
     clean = np.abs(VALUES[-512:] - 20.0) < 4.0
     np.testing.assert_allclose(remembered[clean], VALUES[-512:][clean], atol=1e-4)
-
-
-def test_verdicts_are_shown_by_themselves_and_are_arrays_as_others_are(model):
-    verdicts = StreamDetector(model).update_many(VALUES)
-    assert verdicts._repr_html_() == html_of_array(verdicts)
-    assert verdicts[:50]._repr_html_().startswith("<p>50 points")
-    assert np.concatenate([verdicts[:300], verdicts[300:]])._repr_html_().startswith("<p>600 points")
-    assert verdicts["score"]._repr_html_() is None
-    plain = verdicts.view(np.ndarray)
-    assert (verdicts == plain).all() or verdicts.tobytes() == plain.tobytes()
-    assert repr(verdicts[:2]) == repr(plain[:2])
-    again = pickle.loads(pickle.dumps(verdicts))
-    assert (type(again), again.tobytes()) == (type(verdicts), plain.tobytes())
-    assert type(verdicts[0]) is np.void
-    assert type(StreamDetector(model).update_many(VALUES[:1])) is type(verdicts)
-    assert html_of("text") is None
 
 
 def test_a_notebook_shows_them(model):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforest.reading.time_text import Wall, iso_moment, plain_seconds, read_compact, read_text
+from streamforest.reading.time_text import Wall, iso_moment, read_compact, read_text, simple_seconds
 
 MARCH = datetime(2024, 3, 1, tzinfo=UTC).timestamp()
 
@@ -114,7 +114,7 @@ def slow_seconds(text, order):
 def test_what_is_read_at_once_is_what_the_careful_reader_makes_of_it(moment, form, order, place, sign):
     text = moment.strftime(form)
     for given_text in (text, f"{text[:place]}{sign}{text[place + 1 :]}"):
-        seconds = plain_seconds(given_text, order)
+        seconds = simple_seconds(given_text, order)
         assert seconds is None or seconds == slow_seconds(given_text, order)
     right = (text[4] in "-/") if order == "" else form.startswith("%d") if order == "dmy" else form.startswith("%m")
-    assert plain_seconds(text, order) == slow_seconds(text, order) or not right
+    assert simple_seconds(text, order) == slow_seconds(text, order) or not right

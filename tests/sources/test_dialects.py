@@ -257,6 +257,15 @@ def test_of_lines_of_many_metrics_one_is_chosen_and_others_are_passed_over():
     np.testing.assert_allclose(values, np.array(VALUES) + 1)
 
 
+def test_a_first_row_is_no_line_of_units(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["Date,Close", *(f"{iso(k)},{200 + k}.00" for k in range(N))]), encoding="utf-8")
+    source = FileSource(path)
+    source.reader.learn(path.read_bytes() + b"\n")
+    assert "value 'Close';" in source.reader.understood()
+    source.close()
+
+
 def test_latin_1_is_read_and_told(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes("\n".join(["Zeit;Temp \u00b0C", *rows("{};{}")]).encode("latin-1"))
