@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from streamforest.terminal.console import is_attended, is_terminal, leave, say, 
 from streamforest.terminal.signals import on_quit, on_stop_signals
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.episodes import CoolDown
 from streamforest.verdicts.life import EpisodeCounts
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         say(f"{command.program}: {error}")
         return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
     if watch is not None:
-        interaction.open_view(choice, watch, options)
+        interaction.open_view(choice, watch, made)
     on_stop_signals(stop.hear)
     on_quit()
     stop.end_in_time(lambda: "" if made.resumption is None else made.resumption.unwritten)
@@ -100,9 +102,10 @@ def make_run(command: Command, stop: StopFlag) -> Run:
     options = command.options
     judge, comparison = assembly.make_judge(options, source)
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day, names=judge.keys)
-    episodes = EpisodeCounts(options.cool_down, judge.keys)
-    tell = assembly.make_tell(command, source.name, judge.keys, stop, resumption)
-    return Run(command, source, judge, counts, stop, comparison, resumption, episodes, tell)
+    cool_down = CoolDown(options.cool_down)
+    episodes = EpisodeCounts(cool_down, judge.keys)
+    run = Run(command, source, judge, counts, stop, comparison, resumption, episodes, cool_down=cool_down)
+    return replace(run, tell=assembly.make_tell(run))
 
 
 def with_taken_rules(command: Command, stream: str) -> Command:
