@@ -145,13 +145,16 @@ class ChoicePanel:
             text.set_color(self._theme.text if k < len(result) else self._theme.quiet)
             text.set_fontweight("bold" if k < len(result) else "normal")
 
-    def slider_at(self, x: float, y: float) -> tuple[int, float] | None:
-        """Number of the row at a place on the canvas, in pixels, and the share of its slider; None beside them."""
-        across, down = self.axes.transData.inverted().transform((x, y))
-        row = bisect_right(self._edges, -float(down)) - 1
-        if not 0 <= row < len(self._edges) - 1:
-            return None
-        return row, min(max((float(across) - LEFT) / (RIGHT - LEFT), 0.0), 1.0)
+    def row_at(self, y: float) -> int | None:
+        """Number of the row at a height on the canvas, in pixels; None where there is none."""
+        down = -float(self.axes.transData.inverted().transform((0, y))[1])
+        row = bisect_right(self._edges, down) - 1
+        return row if 0 <= row < len(self._edges) - 1 else None
+
+    def share_at(self, x: float) -> float:
+        """The share of a slider that a place on the canvas stands for, in pixels from the left."""
+        across = float(self.axes.transData.inverted().transform((x, 0))[0])
+        return min(max((across - LEFT) / (RIGHT - LEFT), 0.0), 1.0)
 
 
 class TrialStrip(Panel):

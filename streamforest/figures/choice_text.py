@@ -6,10 +6,10 @@ import numpy as np
 
 from streamforest.figures.braille import Glyphs
 from streamforest.figures.canvas import Canvas, Style, columns_of, cut
-from streamforest.verdicts.panel import Panel, Row
+from streamforest.verdicts.panel import Panel
 
-#: Columns of a row's name and of a slider.
-NAME, LEAST_SLIDER, MOST_SLIDER = 17, 8, 24
+#: Columns of a slider.
+LEAST_SLIDER, MOST_SLIDER = 8, 24
 KNOB = "O"
 #: Signs of an alarm that stays, that is new and that is dropped.
 STAYS, NEW, DROPPED = "|", "+", "x"
@@ -32,25 +32,30 @@ def write_panel(canvas: Canvas, place: Place, panel: Panel, glyphs: Glyphs) -> N
     canvas.write(row, column, cut(f"{panel.title}: {panel.result}", columns), Style.STRONG)
     shown = max(0, min(rows - 1, len(panel.rows)))
     first = max(0, min(panel.chosen - shown + 1, len(panel.rows) - shown))
+    names = min(max((columns_of(one.name) for one in panel.rows), default=0), columns // 2)
     for k in range(shown):
         number = first + k
-        _write_row(canvas, (row + 1 + k, column, columns), panel.rows[number], number == panel.chosen, glyphs)
+        sign = ">" if number == panel.chosen else " "
+        canvas.write(row + 1 + k, column, f"{sign} {cut(panel.rows[number].name, names)}", _style(sign == ">"))
+        _write_value(canvas, (row + 1 + k, column + names + 4, columns - names - 4), panel, number, glyphs)
     if rows > shown + 1:
         canvas.write(row + 1 + shown, column, cut(panel.hint, columns), Style.QUIET)
 
 
-def _write_row(canvas: Canvas, place: tuple[int, int, int], row: Row, is_chosen: bool, glyphs: Glyphs) -> None:
+def _style(is_chosen: bool) -> Style:
+    return Style.STRONG if is_chosen else Style.TEXT
+
+
+def _write_value(canvas: Canvas, place: tuple[int, int, int], panel: Panel, number: int, glyphs: Glyphs) -> None:
+    """Write the slider of a row, if it has one and there is space, and its value; place: row, column, columns."""
     at, column, columns = place
-    style = Style.STRONG if is_chosen else Style.TEXT
-    canvas.write(at, column, f"{'>' if is_chosen else ' '} {cut(row.name, NAME)}", style)
-    place_of_text = column + NAME + 3
-    slider = min(MOST_SLIDER, columns - NAME - 3 - columns_of(row.text) - 2)
+    row, style = panel.rows[number], _style(number == panel.chosen)
+    slider = min(MOST_SLIDER, columns - columns_of(row.text) - 2)
     if row.share is not None and slider >= LEAST_SLIDER:
-        canvas.write(at, place_of_text, glyphs.rule * slider, Style.QUIET)
-        canvas.write(at, place_of_text + round(row.share * (slider - 1)), KNOB, style)
-        place_of_text += slider + 2
-    text = cut(row.text, column + columns - place_of_text)
-    canvas.write(at, place_of_text, text, Style.ANOMALY if row.is_changed else style)
+        canvas.write(at, column, glyphs.rule * slider, Style.QUIET)
+        canvas.write(at, column + round(row.share * (slider - 1)), KNOB, style)
+        column, columns = column + slider + 2, columns - slider - 2
+    canvas.write(at, column, cut(row.text, columns), Style.ANOMALY if row.is_changed else style)
 
 
 def write_marks(canvas: Canvas, row: int, left: int, columns: int, places: dict[str, np.ndarray]) -> None:

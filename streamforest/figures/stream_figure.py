@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from matplotlib.backend_bases import MouseEvent
+from matplotlib.backend_bases import Event, LocationEvent, MouseEvent
 from matplotlib.ticker import MaxNLocator
 
 from streamforest.figures.axes import StreamAxis
@@ -88,6 +88,7 @@ class StreamFigure(LiveFigure[History]):
     _drawn: tuple[Any, ...]
     _mouse: Mouse | None
     _panel: Choices | None
+    _sliding: int | None  # number of the row whose slider the mouse holds
 
     # Commands
 
@@ -117,6 +118,8 @@ class StreamFigure(LiveFigure[History]):
         """Heed the mouse on the canvas from now on."""
         self._mouse = Mouse(self.navigation, [panel.axes for panel in self._panels], self.select, self._click)
         self._mouse.connect(self.figure.canvas)
+        self.figure.canvas.mpl_connect("motion_notify_event", self._slide)
+        self.figure.canvas.mpl_connect("button_release_event", self._let_go)
 
     def _answer(self, text: str) -> None:
         """Say at once why nothing was done."""
@@ -135,13 +138,22 @@ class StreamFigure(LiveFigure[History]):
         return True
 
     def _click_choice(self, event: MouseEvent) -> bool:
-        """Put a slider to where it was clicked at; whether the click was in the panel."""
+        """Take hold of the slider that was clicked at; whether the click was in the panel."""
         if not self.choice_panel.axes.bbox.contains(event.x, event.y):
             return False
-        at, choices = self.choice_panel.slider_at(event.x, event.y), self.choices()
-        if at is not None and choices is not None:
-            choices.set_share(*at)
+        self._sliding = self.choice_panel.row_at(event.y)
+        self._slide(event)
         return True
+
+    def _slide(self, event: Event) -> None:
+        """Put the slider that the mouse holds to where it is."""
+        assert isinstance(event, LocationEvent)
+        choices = self.choices()
+        if self._sliding is not None and choices is not None:
+            choices.set_share(self._sliding, self.choice_panel.share_at(event.x))
+
+    def _let_go(self, _event: Event) -> None:
+        self._sliding = None
 
     def select(self, x_data: float | None) -> None:
         """Show the numbers of the point nearest to a place on the x axis (a stream index); None hides them."""
@@ -209,6 +221,7 @@ class StreamFigure(LiveFigure[History]):
         self._drawn = ()
         self._labelled = False
         self._mouse = None
+        self._sliding = None
         self._pointed_index: int | None = None
         self.stream = StreamPanel(add((0.1, 0.4, 0.8, 0.4)), layers, theme)
         self.scores = ScorePanel(add((0.1, 0.1, 0.8, 0.2)), layers, theme)

@@ -207,7 +207,7 @@ class StreamText(TextFigure[History]):
         kept = self._episodes.kept
         if not kept or self._newest is None:
             return None
-        return kept[-1] if self._newest.index - kept[-1].last.index <= self._cool_down else None
+        return kept[-1] if self._newest.index - kept[-1].last.index <= self._cool_down.points else None
 
     def _view_state(self, status: Status) -> str:  # noqa: ARG002 - what all such pictures take
         if self.navigation.paused:

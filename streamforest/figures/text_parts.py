@@ -14,6 +14,7 @@ from streamforest.figures.braille import BRAILLE, Glyphs
 from streamforest.figures.canvas import Canvas, Style, columns_of, cut
 from streamforest.moments import iso_time
 from streamforest.protocols import Status, VerdictMemory
+from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown
 from streamforest.verdicts.panel import OpenPanel
 from streamforest.wording import MINUS, PLUS_MINUS, rate_text
 
@@ -118,7 +119,7 @@ class TextFigure(ABC, Generic[Memory]):
         What there is to draw with.
     shades : bool
         Whether the band has a background; else it is a pattern.
-    cool_down : int
+    cool_down : int or CoolDown
         Calm points in a row that an episode survives.
     clock : callable
         Seconds that only grow.
@@ -140,11 +141,11 @@ class TextFigure(ABC, Generic[Memory]):
         *,
         glyphs: Glyphs = BRAILLE,
         shades: bool = True,
-        cool_down: int = 5,
+        cool_down: int | CoolDown = EPISODE_GAP,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._memory, self._status, self._clock = memory, status, clock
-        self._glyphs, self._shades, self._cool_down = glyphs, shades, cool_down
+        self._glyphs, self._shades, self._cool_down = glyphs, shades, CoolDown.of(cool_down)
         self._help = False
         self.choices: OpenPanel = lambda: None
 

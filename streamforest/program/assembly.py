@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamforest.compiled import telling_of_compiling
-from streamforest.connections.addresses import without_passwords
 from streamforest.connections.outbox import Outbox
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
 from streamforest.judging.rejudging import AlarmSettings
@@ -43,10 +42,8 @@ from streamforest.verdicts.comparison import DetectorComparison
 from streamforest.verdicts.life import EpisodeIds, EpisodeLife
 
 if TYPE_CHECKING:
-    from streamforest.program.description import Command, Run
+    from streamforest.program.description import Run
     from streamforest.protocols import Detector, Sink, Source
-    from streamforest.storage.resumption import Resumption
-    from streamforest.terminal.stop import StopFlag
 
 
 def make_source(options: SimpleNamespace) -> Source:
@@ -240,7 +237,7 @@ def make_sinks(run: Run, *, is_shown: bool) -> list[Sink]:
     source = run.source_id
 
     def open_log(path: Path) -> EventLogSink:
-        return EventLogSink(path, options.log_bytes, options.log_files, options.cool_down, keys, source)
+        return EventLogSink(path, options.log_bytes, options.log_files, run.cool_down, keys, source)
 
     log = opened("log", options.log, open_log)
     goes_on = run.resumption is not None and run.resumption.has(ReportSink.__name__)
@@ -248,26 +245,25 @@ def make_sinks(run: Run, *, is_shown: bool) -> list[Sink]:
     open_report = partial(ReportSink, comparison=run.comparison, names=keys, goes_on=goes_on, ids=ids)
     report = opened("report", options.report, open_report)
     describe = partial(json_lines, names=keys)
-    own = (options.on_anomaly_seconds, describe, say, options.cool_down, keys, lambda: run.stop.deadline, source)
+    own = (options.on_anomaly_seconds, describe, say, run.cool_down, keys, lambda: run.stop.deadline, source)
     hook = [HookSink(words, *own)] if words else []
     tell = [] if run.tell is None else [run.tell]
     if sys.stdout is None or not has_reader(sys.stdout):
         return [*hook, *tell, *log, *report]
     colour = wants_colour(sys.stdout, os.environ)
     if options.format == "auto" and is_shown and is_terminal(sys.stdout):
-        return [*hook, *tell, *log, *report, EpisodeLinesSink(sys.stdout, colour, options.cool_down, keys)]
+        return [*hook, *tell, *log, *report, EpisodeLinesSink(sys.stdout, colour, run.cool_down, keys)]
     form: Form = "text" if options.format == "auto" else options.format
-    life = EpisodeLife(source, options.cool_down, keys)
+    life = EpisodeLife(source, run.cool_down, keys)
     return [*hook, *tell, *log, *report, TerminalSink(sys.stdout, form, colour, names=keys, life=life)]
 
 
-def make_tell(
-    command: Command, source: str, keys: StreamNames | None, stop: StopFlag, resumption: Resumption | None
-) -> TellSink | None:
+def make_tell(run: Run) -> TellSink | None:
     """What sends messages of episodes to the receivers; None where there are none."""
+    command, resumption, stop = run.command, run.resumption, run.stop
     if not command.receivers:
         return None
-    options, source = command.options, without_passwords(source)
+    options, source, keys = run.options, run.source_id, run.judge.keys
     done = None
     if resumption is not None:
         path = resumption.path
@@ -277,7 +273,7 @@ def make_tell(
     def is_paused() -> bool:
         return options.checkpoint is not None and stop.requested
 
-    life = EpisodeLife(source, options.cool_down, keys)
+    life = EpisodeLife(source, run.cool_down, keys)
     return TellSink(life, source, outboxes, is_paused, lambda: stop.deadline)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ from streamforest.storage.resumption import Resumption
 from streamforest.terminal.console import newest_notice
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.episodes import CoolDown
 
 if TYPE_CHECKING:
     from streamforest.connections.outbox import Receiver
@@ -80,6 +81,8 @@ class Run:
         Counts what happens to episodes; a sink of the run where somebody watches.
     tell : TellSink or None
         Sends messages of episodes, where that is asked for.
+    cool_down : CoolDown
+        Of all that follow its episodes.
     """
 
     command: Command
@@ -91,6 +94,7 @@ class Run:
     resumption: Resumption | None = None
     episodes: EpisodeCounts | None = None
     tell: TellSink | None = None
+    cool_down: CoolDown = field(default_factory=CoolDown)
 
     @property
     def options(self) -> SimpleNamespace:

@@ -105,7 +105,7 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     if run.judge.keys is None:
         watch.open_panel = Panels(run, cast("History", memory), say, actions.wake).open
     if options.snapshot_on_anomaly:
-        needed.append(EpisodeEndSink(watch.end_episode, options.cool_down))
+        needed.append(EpisodeEndSink(watch.end_episode, run.cool_down))
     return watch, needed
 
 
@@ -134,7 +134,7 @@ def picture_texts(options: SimpleNamespace) -> dict[str, str]:
     return {name: escaped(text) for name, text in texts.items()}
 
 
-def open_view(choice: Choice, watch: Watch, options: SimpleNamespace, api: Api | None = None) -> None:
+def open_view(choice: Choice, watch: Watch, run: Run, api: Api | None = None) -> None:
     """Open the view that was chosen; where that fails the run goes on without one.
 
     Raises
@@ -142,6 +142,7 @@ def open_view(choice: Choice, watch: Watch, options: SimpleNamespace, api: Api |
     ViewError
         It fails, and programs were to use it too.
     """
+    options = run.options
     try:
         view = make_view(
             choice,
@@ -149,7 +150,7 @@ def open_view(choice: Choice, watch: Watch, options: SimpleNamespace, api: Api |
             theme=options.theme,
             notify=say,
             access=page_access(options),
-            cool_down=options.cool_down,
+            cool_down=run.cool_down,
             api=api,
         )
     except ViewError as error:

@@ -68,6 +68,7 @@ class LiveSettings:
 
         def begin() -> None:
             self._settings = settings
+            self._run.cool_down.points = settings.rules.cool_down
             self._run.counts.ask_for(settings.alarm_rate, settings.rules.alarms_a_day)
             flags = flags_of(before, settings)
             self._say(words or f"these settings hold now; to start with them: {flags}")

@@ -142,6 +142,19 @@ def rule_between(before: AlarmSettings, after: AlarmSettings) -> dict[str, Any]:
     return rule
 
 
+def without_rule(now: AlarmSettings, before: AlarmSettings, rule: dict[str, Any]) -> AlarmSettings:
+    """Settings in which what a rule changed is as it was before it, and all else as it is now."""
+    for name, value in rule.items():
+        if name == "alarm_rate":
+            now = now._replace(alarm_rate=before.alarm_rate)
+        elif name == "quiet":
+            quiet = before.quiet if value is None else tuple(text for text in now.quiet if text != value)
+            now = now._replace(quiet=quiet)
+        else:
+            now = now._replace(rules=replace(now.rules, **{name: getattr(before.rules, name)}))
+    return now
+
+
 def with_rules(settings: AlarmSettings, entries: Sequence[Entry], zone: tzinfo = UTC) -> AlarmSettings:
     """Settings with the rules of entries, one after the other.
 

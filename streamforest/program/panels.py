@@ -13,7 +13,7 @@ from streamforest.judging.rejudging import readings_of
 from streamforest.judging.what_if import WhatIf
 from streamforest.program import assembly
 from streamforest.program.live_settings import FAULTS, LiveSettings
-from streamforest.program.opinions import MISSED, NOTHING, REAL, Opinions, with_rules, words_of
+from streamforest.program.opinions import MISSED, NOTHING, REAL, Opinions, with_rules, without_rule, words_of
 from streamforest.reading.time_form import zone_of
 from streamforest.storage.verdict_file import VerdictFile
 from streamforest.verdicts.history import History
@@ -107,7 +107,7 @@ class Panels:
             raise ValueError("there is no rule to take back")
         self._opinions.withdraw(entry)
         if self._taken and self._taken[-1][0] == entry:
-            before = self._taken.pop()[1]
+            before = without_rule(self._live.present(), self._taken.pop()[1], entry["rule"])
         else:
             asked = assembly.settings_of(self._run.command.asked or self._run.options)
             before = with_rules(asked, self._opinions.entries(), zone_of(self._run.options.time_zone) or UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from streamforest.terminal.console import is_attended, is_terminal, leave, say, 
 from streamforest.terminal.signals import on_quit, on_stop_signals
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.episodes import CoolDown
 from streamforest.verdicts.life import EpisodeCounts
 from streamforest.views import ViewError
 
@@ -68,7 +70,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
     try:
         if watch is not None:
-            interaction.open_view(choice, watch, options, api)
+            interaction.open_view(choice, watch, made, api)
     except ViewError as error:
         stop.close()
         say(f"{command.program}: {error}")
@@ -108,9 +110,10 @@ def make_run(command: Command, stop: StopFlag) -> Run:
     options = command.options
     judge, comparison = assembly.make_judge(options, source)
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day, names=judge.keys)
-    episodes = EpisodeCounts(options.cool_down, judge.keys)
-    tell = assembly.make_tell(command, source.name, judge.keys, stop, resumption)
-    return Run(command, source, judge, counts, stop, comparison, resumption, episodes, tell)
+    cool_down = CoolDown(options.cool_down)
+    episodes = EpisodeCounts(cool_down, judge.keys)
+    run = Run(command, source, judge, counts, stop, comparison, resumption, episodes, cool_down=cool_down)
+    return replace(run, tell=assembly.make_tell(run))
 
 
 def with_taken_rules(command: Command, stream: str) -> Command:

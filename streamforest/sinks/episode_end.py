@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from streamforest.protocols import Verdicts
-from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFold, Happening
+from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFold, Happening
 
 
 class EpisodeEndSink:
@@ -15,13 +15,13 @@ class EpisodeEndSink:
     ----------
     tell : callable
         Called with the stream index of the episode's peak, in the thread that judges; must return at once.
-    cool_down : int
+    cool_down : int or CoolDown
         Calm points in a row that an episode survives.
     """
 
     name = "episode ends"
 
-    def __init__(self, tell: Callable[[int], None], cool_down: int = EPISODE_GAP) -> None:
+    def __init__(self, tell: Callable[[int], None], cool_down: int | CoolDown = EPISODE_GAP) -> None:
         self._tell = tell
         self._fold = EpisodeFold(cool_down)
 

@@ -7,7 +7,7 @@ from typing import TextIO
 from streamforest.moments import iso_time
 from streamforest.protocols import State, Verdict, Verdicts
 from streamforest.stream_names import StreamNames, shown_key
-from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening, deviation_of
+from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening, deviation_of
 from streamforest.wording import MINUS, PLUS_MINUS, reason_text
 
 SIGN = "\u25b2"
@@ -23,7 +23,7 @@ class EpisodeLinesSink:
         Standard output.
     colour : bool
         Whether the start of an episode is coloured.
-    cool_down : int
+    cool_down : int or CoolDown
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many: each line has the key of its own.
@@ -37,7 +37,7 @@ class EpisodeLinesSink:
     name = "standard output"
 
     def __init__(
-        self, stream: TextIO, colour: bool, cool_down: int = EPISODE_GAP, names: StreamNames | None = None
+        self, stream: TextIO, colour: bool, cool_down: int | CoolDown = EPISODE_GAP, names: StreamNames | None = None
     ) -> None:
         self._stream, self._colour = stream, colour
         self._encoding = stream.encoding or "ascii"

@@ -19,7 +19,7 @@ from streamforest.storage import rotation
 from streamforest.storage.file_mark import FileMark, sync_folder
 from streamforest.storage.safe_files import drop_torn, is_moved, size_of
 from streamforest.stream_names import StreamNames
-from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
+from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening
 from streamforest.verdicts.life import episode_id
 
 #: A line of such a log.
@@ -42,7 +42,7 @@ class EventLogSink:
         Size of one file, bytes.
     files : int
         Renamed files that are kept, at least 1.
-    cool_down : int
+    cool_down : int or CoolDown
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many: each line has the key of its own.
@@ -60,7 +60,7 @@ class EventLogSink:
         path: Path,
         max_bytes: int,
         files: int,
-        cool_down: int = EPISODE_GAP,
+        cool_down: int | CoolDown = EPISODE_GAP,
         names: StreamNames | None = None,
         source: str = "",
     ) -> None:

@@ -24,7 +24,7 @@ from streamforest.protocols import State, Verdicts, streams_of
 from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames, shown_key
 from streamforest.terminal.signals import before_abrupt_end, no_more_before_abrupt_end
-from streamforest.verdicts.episodes import EPISODE_GAP, EpisodeFolds
+from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, EpisodeFolds
 from streamforest.verdicts.life import episode_id
 
 MOST_WAITING = 100  # episodes whose command has not begun; the oldest are dropped
@@ -87,7 +87,7 @@ class HookSink:
         One verdict, as an array of shape (1,) -> the text that the command reads on its standard input.
     notify : callable
         Takes a line for people.
-    cool_down : int
+    cool_down : int or CoolDown
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many.
@@ -111,7 +111,7 @@ class HookSink:
         seconds: float,
         describe: Callable[[Verdicts], str],
         notify: Callable[[str], None],
-        cool_down: int = EPISODE_GAP,
+        cool_down: int | CoolDown = EPISODE_GAP,
         names: StreamNames | None = None,
         ends_by: Callable[[], float] = lambda: math.inf,
         source: str = "",

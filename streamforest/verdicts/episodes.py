@@ -26,6 +26,24 @@ WORSE = 2.0
 Happening = Literal["start", "worse", "end"]
 
 
+class CoolDown:
+    """Calm points in a row that an episode survives: all that follow the episodes of a run share one, which may change.
+
+    Parameters
+    ----------
+    points : int
+        At least 0.
+    """
+
+    def __init__(self, points: int = EPISODE_GAP) -> None:
+        self.points = points
+
+    @classmethod
+    def of(cls, points: int | CoolDown) -> CoolDown:
+        """The one that is shared, or one of its own."""
+        return points if isinstance(points, cls) else cls(points)  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class Episode:
     """Anomalous points that are one event, as far as it has come.
@@ -91,7 +109,7 @@ class EpisodeFold:
 
     Parameters
     ----------
-    gap : int
+    gap : int or CoolDown
         Calm points in a row that an episode survives, at least 0.
     stream : int
         Number of the stream; 0 where there is one.
@@ -103,8 +121,8 @@ class EpisodeFold:
     Only unusual points cost time; constant memory.
     """
 
-    def __init__(self, gap: int = EPISODE_GAP, stream: int = 0, key: str | None = None) -> None:
-        self._gap, self._stream, self._key = gap, stream, key
+    def __init__(self, gap: int | CoolDown = EPISODE_GAP, stream: int = 0, key: str | None = None) -> None:
+        self._gap, self._stream, self._key = CoolDown.of(gap), stream, key
         self._open: Episode | None = None
         self._alive = 0  # index of the newest point that is not calm
 
@@ -173,8 +191,8 @@ class EpisodeFold:
 
     def _end_if_before(self, index: int, happenings: list[tuple[int, Happening, Episode]]) -> None:
         """End the open episode where more than ``gap`` calm points lie behind it up to ``index``."""
-        if self._open is not None and index - self._alive > self._gap:
-            happenings += [(self._alive + self._gap + 1, *happening) for happening in self.finish()]
+        if self._open is not None and index - self._alive > self._gap.points:
+            happenings += [(self._alive + self._gap.points + 1, *happening) for happening in self.finish()]
 
 
 class EpisodeFolds:
@@ -182,7 +200,7 @@ class EpisodeFolds:
 
     Parameters
     ----------
-    gap : int
+    gap : int or CoolDown
         Calm points in a row of its stream that an episode survives, at least 0.
     names : StreamNames, optional
         Of the streams, where there are many.
@@ -193,9 +211,9 @@ class EpisodeFolds:
     that was dropped ends when its number goes to another stream, or with the run.
     """
 
-    def __init__(self, gap: int = EPISODE_GAP, names: StreamNames | None = None) -> None:
-        self._gap, self._names = gap, names
-        self._folds: dict[int, EpisodeFold] = {} if names is not None else {0: EpisodeFold(gap)}
+    def __init__(self, gap: int | CoolDown = EPISODE_GAP, names: StreamNames | None = None) -> None:
+        self._gap, self._names = CoolDown.of(gap), names
+        self._folds: dict[int, EpisodeFold] = {} if names is not None else {0: EpisodeFold(self._gap)}
 
     @property
     def open(self) -> list[Episode]:

@@ -14,7 +14,7 @@ from streamforest.moments import iso_time
 from streamforest.protocols import State, Verdict, Verdicts, streams_of, verdict_from_row, without_streams
 from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames, shown_key
-from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening, deviation_of
+from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening, deviation_of
 
 #: What happened to an episode, with its facts: texts, numbers and None by name, as JSON can hold them.
 Event = dict[str, Any]
@@ -131,7 +131,7 @@ class EpisodeCounts:
 
     Parameters
     ----------
-    cool_down : int
+    cool_down : int or CoolDown
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many.
@@ -144,7 +144,7 @@ class EpisodeCounts:
 
     name = "counts of episodes"
 
-    def __init__(self, cool_down: int = EPISODE_GAP, names: StreamNames | None = None) -> None:
+    def __init__(self, cool_down: int | CoolDown = EPISODE_GAP, names: StreamNames | None = None) -> None:
         self._folds = EpisodeFolds(cool_down, names)
         self.happened: dict[Happening, int] = {"start": 0, "worse": 0, "end": 0}
 
@@ -184,13 +184,13 @@ class EpisodeLife:
     ----------
     source : str
         Name of the source, without a password.
-    cool_down : int
+    cool_down : int or CoolDown
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many.
     """
 
-    def __init__(self, source: str, cool_down: int = EPISODE_GAP, names: StreamNames | None = None) -> None:
+    def __init__(self, source: str, cool_down: int | CoolDown = EPISODE_GAP, names: StreamNames | None = None) -> None:
         self._source = source
         self._folds = EpisodeFolds(cool_down, names)
 

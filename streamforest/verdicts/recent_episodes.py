@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from streamforest.protocols import Verdicts
 from streamforest.stream_names import StreamNames
-from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds
+from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds
 
 MOST_EPISODES = 1_000  # in the table, the newest
 
@@ -17,7 +17,7 @@ class RecentEpisodes:
 
     Parameters
     ----------
-    cool_down : int
+    cool_down : int or CoolDown
         Calm points in a row that an episode survives.
     most : int
         Episodes kept, at least 1.
@@ -28,7 +28,7 @@ class RecentEpisodes:
     name = "recent episodes"
 
     def __init__(
-        self, cool_down: int = EPISODE_GAP, most: int = MOST_EPISODES, names: StreamNames | None = None
+        self, cool_down: int | CoolDown = EPISODE_GAP, most: int = MOST_EPISODES, names: StreamNames | None = None
     ) -> None:
         self._fold = EpisodeFolds(cool_down, names)
         self._kept: deque[Episode] = deque(maxlen=most)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streamforest.protocols import View
 from streamforest.terminal.screen import why_not
+from streamforest.verdicts.episodes import CoolDown
 from streamforest.views.access import PageAccess
 from streamforest.views.watched import Watched
 
@@ -136,7 +137,7 @@ def make_view(
     theme: str,
     notify: Callable[[str], None],
     access: PageAccess,
-    cool_down: int,
+    cool_down: int | CoolDown,
     api: Api | None = None,
 ) -> View | None:
     """Open the view that was chosen; None for none. ``api``: what programs may do on the browser's page.
@@ -174,7 +175,7 @@ def _browser(watched: Watched, theme: str, notify: Callable[[str], None], access
         raise ViewError(f"no page for the browser: {error}") from error
 
 
-def _terminal(watched: Watched, cool_down: int) -> View:
+def _terminal(watched: Watched, cool_down: int | CoolDown) -> View:
     try:
         from streamforest.views.terminal import TerminalView  # noqa: PLC0415 - only where it is needed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from streamforest.terminal.actions import OPENING
 from streamforest.verdicts.panel import Choices, Panel
@@ -59,7 +59,7 @@ class PanelFeed:
         elif self._choices is None:
             return
         elif name == "slide" and _is_number(row) and _is_number(share):
-            self._choices.set_share(int(row), min(max(float(share), 0.0), 1.0))
+            self._choices.set_share(int(row), min(max(share, 0.0), 1.0))
         elif name == "choose" and _is_number(row):
             self._choices.choose(int(row))
         elif name in MOVES and not self._choices.command(name):
@@ -109,7 +109,7 @@ def seen_of(found: object) -> Seen | None:
     return None
 
 
-def _is_number(found: object) -> bool:
+def _is_number(found: object) -> TypeGuard[float]:
     return isinstance(found, float) and math.isfinite(found) and abs(found) < 2**53
 
 

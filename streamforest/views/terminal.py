@@ -15,6 +15,7 @@ from streamforest.figures.stream_text import StreamText
 from streamforest.figures.text_parts import TextFigure
 from streamforest.terminal.console import HeldLines, newest_notice
 from streamforest.terminal.screen import Screen, colours_of, has_dark_page, stream_to_draw_on
+from streamforest.verdicts.episodes import CoolDown
 from streamforest.verdicts.history import History
 from streamforest.verdicts.ranking import StreamRanking
 from streamforest.views.watched import Watched
@@ -37,7 +38,7 @@ class TerminalView:
     ----------
     watched : Watched
         What is shown, and what keys can ask for.
-    cool_down : int
+    cool_down : int or CoolDown
         Calm points in a row that an episode survives.
     environment : mapping
         Environment variables.
@@ -61,7 +62,7 @@ class TerminalView:
         self,
         watched: Watched,
         *,
-        cool_down: int,
+        cool_down: int | CoolDown,
         environment: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

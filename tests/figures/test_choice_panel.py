@@ -95,7 +95,20 @@ def test_a_click_moves_a_slider_and_a_click_elsewhere_does_not(view):
     place = axes.transData.transform((knob.get_xdata()[0], knob.get_ydata()[0]))
     for where in (place, (place[0] + 1000, place[1]), (place[0], axes.bbox.y0 + 2)):
         MouseEvent("button_press_event", canvas, *where, button=1)._process()
+        MouseEvent("button_release_event", canvas, *where, button=1)._process()
+        MouseEvent("motion_notify_event", canvas, *place)._process()
     assert view.at.set == [(0, 0.5)]
+
+
+def test_a_slider_is_dragged_wherever_the_mouse_goes_until_it_is_let_go(view):
+    axes, canvas = view.choice_panel.axes, view.figure.canvas
+    knob = view.choice_panel.rows[1].knob
+    x, y = axes.transData.transform((knob.get_xdata()[0], knob.get_ydata()[0]))
+    MouseEvent("button_press_event", canvas, x, y, button=1)._process()
+    MouseEvent("motion_notify_event", canvas, axes.bbox.x0 - 300, y + 200)._process()
+    MouseEvent("button_release_event", canvas, x, y, button=1)._process()
+    MouseEvent("motion_notify_event", canvas, x, y)._process()
+    assert view.at.set == [(1, 1.0), (1, 0.0)]
 
 
 def test_once_closed_all_is_as_before(view):

@@ -10,6 +10,7 @@ from streamforest.program import assembly, interaction, train
 from streamforest.program.description import Command
 from streamforest.protocols import POINT_DTYPE, VERDICT_DTYPE, SourceError
 from streamforest.terminal import keys
+from streamforest.verdicts.episodes import CoolDown
 from streamforest.views import Choice, ViewError
 from tests.chosen import options_of, run_of
 
@@ -140,6 +141,11 @@ def test_a_terminal_is_free_for_a_picture_unless_lines_were_asked_for_or_numbers
     assert not interaction.is_drawable(options_of(*words)), "what reads a pipe may write to the terminal too"
 
 
+def chosen(options):
+    """What a view is opened by of a run."""
+    return SimpleNamespace(options=options, cool_down=CoolDown(options.cool_down))
+
+
 class ShownWatch:
     """Keeps the view that it is to show."""
 
@@ -161,7 +167,7 @@ def test_the_view_that_was_chosen_is_opened_with_what_the_options_say_of_it(monk
     monkeypatch.setattr(interaction, "make_view", make)
     watch, choice = ShownWatch(), Choice("browser", "")
     options = options_of("--theme", "dark", "--port", "8123", "--public", "--token-file", "a.token")
-    interaction.open_view(choice, watch, options)
+    interaction.open_view(choice, watch, chosen(options))
     assert (watch.views, watch.stays) == (["a view"], False)
     assert (asked["choice"], asked["watch"]) == (choice, watch)
     access = asked["access"]
@@ -197,14 +203,14 @@ def test_a_view_that_cannot_be_opened_is_told_and_the_run_goes_on_without(monkey
 
     monkeypatch.setattr(interaction, "make_view", fail)
     watch = ShownWatch()
-    interaction.open_view(Choice("window", "", "Tk"), watch, options_of())
+    interaction.open_view(Choice("window", "", "Tk"), watch, chosen(options_of()))
     assert watch.views == []
     assert capsys.readouterr().err == "view: none; no window by Tk: it is broken\n"
 
 
 def test_no_view_is_shown_if_none_was_chosen():
     watch = ShownWatch()
-    interaction.open_view(Choice("none", ""), watch, options_of())
+    interaction.open_view(Choice("none", ""), watch, chosen(options_of()))
     assert watch.views == []
 
 

@@ -8,6 +8,7 @@ from streamforest.judging.rejudging import readings_of
 from streamforest.judging.rules import Rules
 from streamforest.program.live_settings import LiveSettings, flags_of
 from streamforest.protocols import POINT_DTYPE, VERDICT_DTYPE
+from streamforest.sinks.episode_end import EpisodeEndSink
 from streamforest.verdicts.comparison import DetectorComparison
 from streamforest.verdicts.history import History
 from tests.chosen import run_of
@@ -125,6 +126,24 @@ FLAGS = {
     "cool-down": "; to start with them: --cool-down 50",
     "quiet": "; to start with them: ",
 }
+
+
+def test_all_that_follow_episodes_go_by_the_new_cool_down():
+    given, told = points(), []
+    with run_of("--alarm-rate", "0.01", "--cool-down", "0") as run:
+        memory = History(10_000)
+        run.judge.recall(memory.newest)
+        follower = EpisodeEndSink(told.append, run.cool_down)
+        follower.write(judged(run, given[:2000], memory))
+        live = LiveSettings(run, memory, print)
+        live.take(live.present()._replace(rules=Rules(cool_down=100)))
+        wait_until(lambda: switch_of(run)._ready is not None, 120)
+        before = len(told)
+        after = judged(run, given[2000:], memory)
+        follower.write(after)
+        follower.close()
+    assert 0 < len(told) - before <= len(set(after["episode"][after["is_anomaly"]])) + 1
+    assert run.cool_down.points == 100
 
 
 def test_another_rate_judges_on_as_a_run_that_had_it_over_all_that_is_kept(capfd):

@@ -10,7 +10,7 @@ from streamforest.detectors.z_score import ZScoreDetector
 from streamforest.judging.advice import Stretch
 from streamforest.judging.rejudging import AlarmSettings, readings_of
 from streamforest.judging.rules import Rules
-from streamforest.program.opinions import MISSED, NOTHING, REAL, Opinions, rule_between, with_rules
+from streamforest.program.opinions import MISSED, NOTHING, REAL, Opinions, rule_between, with_rules, without_rule
 from streamforest.storage.verdict_file import VerdictFile
 
 OWN = AlarmSettings("z-score", 0.001)
@@ -86,6 +86,16 @@ def test_a_rule_makes_of_the_settings_before_those_after_also_as_json(before, af
         assert with_rules(first, [{"stream": "a", "rule": rule}]) == then
     busy = first._replace(quiet=("Sun 01:00-02:00",))
     assert with_rules(busy, [{"rule": rule_between(busy, first)}]) == first
+
+
+def test_a_rule_that_is_taken_back_leaves_what_was_changed_since():
+    before = OWN._replace(quiet=("Sun 01:00-02:00",))
+    ruled = before._replace(rules=Rules("up"), quiet=("Sun 01:00-02:00", "daily 02:00-03:00"))
+    since = ruled._replace(alarm_rate=0.01, rules=Rules("up", cool_down=9))
+    back = without_rule(since, before, rule_between(before, ruled))
+    assert back == before._replace(alarm_rate=0.01, rules=Rules(cool_down=9))
+    cleared = before._replace(quiet=(), alarm_rate=0.002)
+    assert without_rule(cleared, before, rule_between(before, cleared)) == before
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import main
 from streamforest.figures.navigation import COMMANDS
 from streamforest.figures.themes import THEMES
 from streamforest.protocols import UNLABELLED, VERDICT_DTYPE
-from streamforest.terminal.actions import Actions
+from streamforest.terminal.actions import PANEL_COMMANDS, Actions
 from streamforest.terminal.keys import KEYS
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.history import History
@@ -335,6 +335,23 @@ def test_q_in_the_window_saves_a_picture_and_closing_the_window_leaves_the_run_g
     assert "Traceback" not in run.said()
 
 
+@needs_screen
+def test_w_in_the_window_tries_other_settings_and_enter_takes_them_over(start):
+    run = start("--delay", "0.005", "--alarm-rate", "0.01", "--outlier-probability", "0.05")
+    assert run.window()
+    wait_for(lambda: run.points() > 300, 120)
+    for key in ("w", "Down", "Right", "Return"):
+        run.press(key)
+    wait_for(lambda: "these settings hold now; to start with them: --direction up" in run.said(), 120)
+    for key in ("w", "Left", "Escape"):
+        run.press(key)
+    run.press("y")
+    wait_for(lambda: "noted as real" in run.said() or "there was no alarm yet" in run.said(), 120)
+    assert run.said().count("these settings hold now") == 1
+    assert "the picture is closed" not in run.said(), "Escape closed the panel"
+    assert "Traceback" not in run.said()
+
+
 def look_at(path):
     """The picture is as large as the figure, not blank, and has marked anomalies; it tells of its run."""
     with Image.open(path) as picture:
@@ -477,4 +494,4 @@ def test_a_real_mouse_points_zooms_moves_and_goes_live_and_real_keys_step_from_a
 
 def test_every_key_for_the_picture_is_a_command_of_the_figure():
     others = {"snapshot", "report", "next-detector", "unwatch"}
-    assert set(KEYS.values()) - others <= set(COMMANDS)
+    assert set(KEYS.values()) - others - set(PANEL_COMMANDS) <= set(COMMANDS)

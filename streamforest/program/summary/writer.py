@@ -32,7 +32,7 @@ def make_summary(run: Run, watch: Watch | None) -> tuple[Callable[[str], None], 
         say(f"no summary, the run goes on without it: {options.summary}: {error.strerror or error}")
         return lambda _fault: None, []
     memory = watch.memory if watch is not None else new_memory(run)
-    episodes = RecentEpisodes(options.cool_down, names=run.judge.keys)
+    episodes = RecentEpisodes(run.cool_down, names=run.judge.keys)
     began = datetime.now(UTC)
 
     def write(fault: str) -> None:
