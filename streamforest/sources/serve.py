@@ -183,13 +183,18 @@ class ServeSource:
             return {}
         place, now, ids, seen = self._begun(self._log), self._now, self._ids.facts(), self._seen
         part, counts = now.part, now.counts
-        if now.place is not None and part == len(now.items):  # all of it is with the reader or judged
+        is_done = now.place is not None and part == len(now.items)  # all of it is with the reader or judged
+        if now.place is not None and is_done:
             place, part, counts, seen = now.place, 0, (0, 0, 0), seen + part
             ids = self._ids.facts_with(now.batch, now.counts)
-        is_behind_all = place == self._log.end
+        is_behind_all = self._log.is_behind_all(place)
         if self._is_live:
             self._log.turn()
             place = self._log.end if is_behind_all else place
+            if is_done:
+                now.place = place
+            else:
+                self._place = place
         return {"facts": packed([[*place], [part, *counts], seen, ids])}
 
     def restore(self, state: State) -> str:
@@ -209,7 +214,7 @@ class ServeSource:
             return
         self._written = [*self._written, Place(*unpacked(state, "facts")[0])][-2:]
         if len(self._written) == 2:
-            self._log.forget_before(self._written[0])
+            self._log.forget_before(min(self._written))
 
     def close(self) -> None:
         """Take no more; batches that are not judged are answered with what becomes of them. May be called twice."""

@@ -41,11 +41,16 @@ class BatchLog:
         self._number = 0  # of the file that is written
         self._count = 0  # of the batches in it
         self._descriptor: int | None = None
+        self._last = Place(0, 0)  # behind the newest batch
 
     @property
     def end(self) -> Place:
-        """Behind all that was written."""
+        """Where the next batch goes."""
         return Place(self._number, self._count)
+
+    def is_behind_all(self, place: Place) -> bool:
+        """Whether no batch stands behind a place, which may lie at the end of a file or at the start of the next."""
+        return place in (self._last, self.end)
 
     def begin(self) -> None:
         """Begin the first file; what is there of earlier runs is deleted. Raises OSError."""
@@ -84,6 +89,7 @@ class BatchLog:
             os.ftruncate(self._descriptor, good)
             raise
         first, self._count = self._count + 1, self._count + len(batches)
+        self._last = self.end
         return [Place(self._number, count) for count in range(first, self._count + 1)]
 
     def turn(self) -> None:
