@@ -43,6 +43,7 @@ g        last anomaly, then the one before
 e        list of episodes
 d        next detector
 r        write the report
+c        write a case file of this alarm
 h        show or hide this
 Esc      stop watching, the run goes on
 Ctrl+C   stop the run

@@ -99,6 +99,7 @@ class BrowserView:
         self._left_out = 0  # pictures and reports
         self.visitors: list[Visitor] = []
         self.is_open = True
+        self._case = watched.case
         self._memory, self._status, self._actions = watched.memory, watched.status, watched.actions
         self._shown = SHOWN[watched.memory.name](watched.memory)
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
@@ -162,6 +163,10 @@ class BrowserView:
     def seen_csv(self, first: int, end: int) -> bytes:
         """What is seen from one place to another, which is outside, as CSV."""
         return self._shown.seen_csv(first, end)
+
+    def case(self, index: int) -> bytes:
+        """The case file of the episode at a stream index, or the newest one before; raises OSError without one."""
+        return self._case(index)
 
     def new_feed(self) -> Feed:
         """What one more visitor gets."""

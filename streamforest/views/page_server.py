@@ -47,12 +47,9 @@ FOLDER = Path(__file__).with_name("page")
 STYLE, SCRIPT = "text/css; charset=UTF-8", "text/javascript; charset=UTF-8"
 #: Files of the page -> their kind; uPlot's are its own, whole, with its licence beside them.
 FILES = {
-    **dict.fromkeys(("page.css", "uplot/uPlot.min.css"), STYLE),
-    **dict.fromkeys(
-        ("page.js", "chart.js", "episodes.js", "gestures.js", "numbers.js", "points.js", "ranking.js", "view.js"),
-        SCRIPT,
-    ),
-    "uplot/uPlot.iife.min.js": SCRIPT,
+    **dict.fromkeys(("colours.css", "dark.css", "chart.css", "page.css", "uplot/uPlot.min.css"), STYLE),
+    **dict.fromkeys(("page.js", "chart.js", "episodes.js", "gestures.js", "moves.js", "numbers.js"), SCRIPT),
+    **dict.fromkeys(("points.js", "ranking.js", "readout.js", "view.js", "uplot/uPlot.iife.min.js"), SCRIPT),
 }
 
 
@@ -114,6 +111,9 @@ class Served(Protocol):
 
     def seen_csv(self, first: int, end: int) -> bytes:
         """What is seen from one place to another, which is outside, as CSV."""
+
+    def case(self, index: int) -> bytes:
+        """The case file of the episode at a stream index, or the newest one before; raises OSError without one."""
 
     def new_feed(self) -> Feed:
         """What one more visitor gets."""
@@ -222,7 +222,7 @@ class Guarded(RequestHandler):
             403: "open the address that the terminal shows, with all of its token",
             404: "there is no such page here",
             503: "too many pages are open",
-            400: "first and end must be whole numbers",
+            400: "a place in the stream must be a whole number",
             429: "too many pictures and reports were asked for; wait a minute",
         }.get(status_code, "this cannot be served")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
@@ -263,7 +263,8 @@ class Page(Guarded):
             secure=is_secure,
         )
         page = (FOLDER / "page.html").read_text(encoding="utf-8")
-        filled = {"theme": self.view.theme, "acts": "yes" if self.may_act else "no"}
+        dark = "all" if self.view.theme == "dark" else "(prefers-color-scheme: dark)"
+        filled = {"dark": dark, "acts": "yes" if self.may_act else "no"}
         filled |= {"reasons": "|".join(REASONS), "labels": "|".join(LABELS)}
         for name, text in filled.items():
             page = page.replace(f"@{name}@", text)
@@ -305,6 +306,18 @@ class Seen(Guarded):
         except ValueError:
             raise HTTPError(400) from None
         self.send_download("text/csv; charset=UTF-8", "seen.csv", lambda: self.view.seen_csv(first, end))
+
+
+class CaseOfEpisode(Guarded):
+    """A case file."""
+
+    def get(self) -> None:
+        """Send that of the episode at a stream index, ``at``, or of the newest one before."""
+        try:
+            at = max(0, min(int(self.get_query_argument("at")), LARGEST))
+        except ValueError:
+            raise HTTPError(400) from None
+        self.send_download("application/zip", "case.zip", lambda: self.view.case(at))
 
 
 class Picture(Guarded):
@@ -431,6 +444,7 @@ ROUTES: dict[str, type[RequestHandler]] = {
     f"/({'|'.join(map(re.escape, FILES))})": PageFile,
     "/live": Visitor,
     "/anomalies.json": Anomalies,
+    "/case.zip": CaseOfEpisode,
     "/metrics": Metrics,
     "/picture.png": Picture,
     "/report.csv": Report,

@@ -585,7 +585,9 @@ def test_what_is_seen_all_anomalies_and_a_picture_can_be_kept(chromium, run, tmp
         page.keyboard.press("g")
         wait_for(page, lambda: page.locator("#pause").get_attribute("aria-pressed") == "true")
         first, end = in_view(page)
+        assert page.get_attribute("#case", "href") == "case.zip?at=200", "the alarm that is chosen"
         for name, text in (
+            ("case", "Case of the newest alarm in view, zip"),
             ("seen", "What is seen, CSV"),
             ("report", "All anomalies, CSV"),
             ("json", "All anomalies, JSON"),
@@ -598,6 +600,7 @@ def test_what_is_seen_all_anomalies_and_a_picture_can_be_kept(chromium, run, tmp
     indices = [int(line.split(",")[0]) for line in (tmp_path / "got" / "seen").read_text().splitlines()[1:]]
     assert indices == list(range(first, min(end, POINTS)))
     assert (tmp_path / "got" / "report").read_bytes() == REPORT
+    assert (tmp_path / "got" / "case").read_bytes() == b"case of 200"
     assert json.loads((tmp_path / "got" / "json").read_bytes()) == [{"index": 0, "time": None}]
     assert imread(tmp_path / "got" / "picture", format="png").shape[0] > 400
 
@@ -624,7 +627,8 @@ def test_the_page_has_the_colours_of_the_system_and_is_dark_with_a_dark_theme(ch
             ("light", "dark", "rgb(18, 22, 28)"),
         ):
             page.emulate_media(color_scheme=scheme)
-            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            wanted = "all" if theme == "dark" else "(prefers-color-scheme: dark)"
+            page.evaluate(f"document.querySelector('link[href=\"dark.css\"]').media = '{wanted}'")
             wait_until_true(page, f"getComputedStyle(document.body).backgroundColor === '{colour}'")
             value = "#0072b2" if scheme == theme == "light" else "#56b4e9"
             if theme == "light":  # the theme of a run does not change while a page is open

@@ -27,6 +27,7 @@ PATHS = (
     "/report.csv",
     "/anomalies.json",
     "/seen.csv",
+    "/case.zip",
     *(f"/{name}" for name in FILES),
     "/mpl.js",
     "/favicon.ico",
@@ -93,7 +94,8 @@ def test_the_page_may_load_nothing_from_elsewhere_and_is_not_kept(run):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_has_the_theme_of_the_run(tmp_path, theme):
     with Run(tmp_path, theme=theme) as run:
-        assert f'<html lang="en" data-theme="{theme}">'.encode() in run.get(f"/?token={run.token}")[2]
+        media = "all" if theme == "dark" else "(prefers-color-scheme: dark)"
+        assert f'href="dark.css" media="{media}"'.encode() in run.get(f"/?token={run.token}")[2]
 
 
 def test_all_files_of_the_page_are_served_as_they_are_and_nothing_beside_them(run):
@@ -194,6 +196,16 @@ def test_what_is_seen_is_served_as_csv(run):
     assert len(run.get(f"/seen.csv?first=-5&end={10**30}&token={run.token}")[2].splitlines()) == 301
     for place in ("", "first=1", "first=a&end=5", "first=1.5&end=5", "first=nan&end=5"):
         assert run.get(f"/seen.csv?{place}&token={run.token}")[0] == 400
+
+
+def test_the_case_of_an_episode_is_served_and_why_there_is_none(run):
+    code, headers, body = run.get(f"/case.zip?at=150&token={run.view.reading_token}")
+    assert (code, headers["Content-Type"], body) == (200, "application/zip", b"case of 150")
+    assert run.get(f"/case.zip?at={10**30}&token={run.token}")[2] == b"case of %d" % 2**53
+    for place in ("", "at=x", "at=1.5"):
+        assert run.get(f"/case.zip?{place}&token={run.token}")[0] == 400
+    run.case_fault = OSError("no case: there is no episode yet")
+    assert run.get(f"/case.zip?at=1&token={run.token}")[2] == b"500: no case: there is no episode yet\n"
 
 
 def test_the_anomalies_are_served_as_json(run):
