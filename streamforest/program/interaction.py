@@ -19,6 +19,7 @@ from streamforest.views import Choice, ViewError, choose, make_view
 from streamforest.views.access import PageAccess
 
 if TYPE_CHECKING:
+    from streamforest.program.cases import Cases
     from streamforest.program.description import Command, Run
     from streamforest.program.watch import Watch
     from streamforest.protocols import Sink, VerdictMemory
@@ -74,7 +75,9 @@ def has_keys(options: SimpleNamespace) -> bool:
 
 def is_interactive(options: SimpleNamespace) -> bool:
     """Whether anything may be asked of the run while it goes on, a view apart."""
-    return has_keys(options) or options.global_hotkey or options.snapshot_on_anomaly
+    return (
+        has_keys(options) or options.global_hotkey or options.snapshot_on_anomaly or options.case_on_anomaly is not None
+    )
 
 
 def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
@@ -95,7 +98,24 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     needed: list[Sink] = [memory, anomalies, *([] if run.episodes is None else [run.episodes])]
     if options.snapshot_on_anomaly:
         needed.append(EpisodeEndSink(watch.end_episode, options.cool_down))
+    watch.cases = make_cases(run, watch)
+    if watch.cases is not None and options.case_on_anomaly is not None:
+        needed.append(EpisodeEndSink(watch.cases.end_episode, options.cool_down))
     return watch, needed
+
+
+def make_cases(run: Run, watch: Watch) -> Cases | None:
+    """What makes case files; None where there are many streams, or windows in which nothing is learned."""
+    from streamforest.program.cases import Cases  # noqa: PLC0415 - see make_watch
+    from streamforest.program.judges import OneStreamJudge  # noqa: PLC0415
+    from streamforest.program.state_copies import StateCopies  # noqa: PLC0415
+    from streamforest.verdicts.history import History  # noqa: PLC0415
+
+    if not isinstance(run.judge, OneStreamJudge) or not isinstance(watch.memory, History):
+        return None
+    copies = StateCopies()
+    run.judge.keep_copies(copies)
+    return Cases(run, watch.memory, copies, watch.picture, say)
 
 
 def new_memory(run: Run) -> VerdictMemory:

@@ -17,7 +17,7 @@ VIEW_COMMANDS = (
 )
 #: All that can be asked for, beside ``detector:NAME``.
 NAMES = frozenset(
-    {"snapshot", "report", "next-detector", "stop", "unwatch", *VIEW_COMMANDS},
+    {"snapshot", "case", "report", "next-detector", "stop", "unwatch", *VIEW_COMMANDS},
 )
 DETECTOR = "detector:"
 

@@ -26,6 +26,7 @@ KEYS = {
     ",": "previous-anomaly",
     ".": "next-anomaly",
     "e": "episodes",
+    "c": "case",
     "d": "next-detector",
     "r": "report",
     "h": "help",
