@@ -102,6 +102,7 @@ class BrowserView:
         self._case = watched.case
         self._memory, self._status, self._actions = watched.memory, watched.status, watched.actions
         self._shown = SHOWN[watched.memory.name](watched.memory)
+        self._heard = ""  # the newest line of the run for people
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
         self._status_due = self._charts_due = 0.0
         listener = listen(access.port, access.public)
@@ -146,11 +147,14 @@ class BrowserView:
         self._loop.run_until_complete(self._say_farewell())
         self._loop.close()
 
-    def picture(self) -> bytes:
-        """A picture of the newest points as PNG, saved nowhere."""
+    def picture(self, seen: tuple[int, int] | None = None) -> bytes:
+        """A picture as PNG, saved nowhere: of the newest points, or from one stream index to another, outside."""
         from streamforest.figures.choice import figure_of  # noqa: PLC0415 - a second, for the first picture only
+        from streamforest.figures.stream_figure import StreamFigure  # noqa: PLC0415
 
         figure = figure_of(self._memory, self._status, theme=self.theme)
+        if seen is not None and isinstance(figure, StreamFigure):
+            figure.navigation.show_stretch(*seen)
         figure.refresh()
         drawn, file = figure.picture().figure, io.BytesIO()
         drawn.savefig(file, format="png", dpi="figure", facecolor=drawn.get_facecolor())
@@ -234,6 +238,7 @@ class BrowserView:
         if now >= self._status_due:
             self._status_due = now + STATUS_SECONDS
             self._shown.look_around()
+            self._tell(self._status().notice)
             status = json.dumps(self._describe(), allow_nan=False)
             if status != self._newest:
                 self._newest, self._count = status, self._count + 1
@@ -241,6 +246,14 @@ class BrowserView:
         for visitor in self.visitors:
             visitor.offer(self._count, self._newest, now)
         self._charts_due = now + min(max(FRAME, (self._loop.time() - now) / SHARE), SLOWEST_FRAME)
+
+    def _tell(self, notice: str) -> None:
+        """Send a new line of the run for people to the visitors who may act: what was saved, or could not be."""
+        if notice and notice != self._heard:
+            for visitor in self.visitors:
+                if visitor.may_act:
+                    visitor.tell(notice)
+        self._heard = notice
 
     def _describe(self) -> dict[str, Any]:
         """What all visitors get of the run's numbers."""

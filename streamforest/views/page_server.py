@@ -103,8 +103,8 @@ class Served(Protocol):
     report: Callable[[], bytes]
     snapshot: Callable[[], Path]
 
-    def picture(self) -> bytes:
-        """The picture as it stands, as PNG, saved nowhere."""
+    def picture(self, seen: tuple[int, int] | None = None) -> bytes:
+        """A picture as PNG, saved nowhere: of the newest points, or from one stream index to another, outside."""
 
     def report_json(self) -> bytes:
         """The report so far, as JSON."""
@@ -228,6 +228,17 @@ class Guarded(RequestHandler):
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         self.finish(f"{status_code}: {text}\n")
 
+    def stretch(self) -> tuple[int, int]:
+        """Places of what a visitor sees, ``first`` and ``end`` of the address."""
+        return self.place("first"), self.place("end")
+
+    def place(self, name: str) -> int:
+        """A place in the stream that the address names."""
+        try:
+            return max(0, min(int(self.get_query_argument(name)), LARGEST))
+        except ValueError:
+            raise HTTPError(400) from None
+
     def send_download(self, kind: str, name: str, content: Callable[[], bytes]) -> None:
         """Send a file for the visitor to keep, or say why it cannot be made."""
         if not self.view.may_ask():
@@ -301,10 +312,7 @@ class Seen(Guarded):
 
     def get(self) -> None:
         """Send it as CSV; ``first`` and ``end`` say from where to where."""
-        try:
-            first, end = (max(0, min(int(self.get_query_argument(name)), LARGEST)) for name in ("first", "end"))
-        except ValueError:
-            raise HTTPError(400) from None
+        first, end = self.stretch()
         self.send_download("text/csv; charset=UTF-8", "seen.csv", lambda: self.view.seen_csv(first, end))
 
 
@@ -313,18 +321,19 @@ class CaseOfEpisode(Guarded):
 
     def get(self) -> None:
         """Send that of the episode at a stream index, ``at``, or of the newest one before."""
-        try:
-            at = max(0, min(int(self.get_query_argument("at")), LARGEST))
-        except ValueError:
-            raise HTTPError(400) from None
+        at = self.place("at")
         self.send_download("application/zip", "case.zip", lambda: self.view.case(at))
 
 
 class Picture(Guarded):
-    """The picture as it stands, of a visitor who may act also saved where the run saves its pictures."""
+    """A picture: of a view; or of the newest points, which of a visitor who may act is saved by the run too."""
 
     def get(self) -> None:
-        """Send it as PNG."""
+        """Send it as PNG; ``first`` and ``end`` say from where to where."""
+        if "first" in self.request.query_arguments:
+            seen = self.stretch()
+            self.send_download("image/png", "anomaly_graph.png", lambda: self.view.picture(seen))
+            return
         saved = lambda: self.view.snapshot().read_bytes()  # noqa: E731
         self.send_download("image/png", "anomaly_graph.png", saved if self.may_act else self.view.picture)
 
@@ -422,6 +431,11 @@ class Visitor(Guarded, WebSocketHandler):
             self._send("status", content)
         for kind, due in self.feed.due(self.is_ready, now):
             self._send(kind, due)
+
+    def tell(self, notice: str) -> None:
+        """Send a line for people, unless the visitor has not read the one before."""
+        if self.is_ready("notice"):
+            self._send("notice", json.dumps({"kind": "notice", "text": notice}))
 
     def _send(self, kind: str, content: str | bytes) -> None:
         try:

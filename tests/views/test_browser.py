@@ -432,6 +432,21 @@ def test_the_keys_move_the_chart_as_in_the_window(chromium, run):
         assert page.faults == []
 
 
+def test_what_was_saved_is_told_to_who_may_act_and_to_nobody_else(chromium, run):
+    reading = run.view.address.replace(run.token, run.view.reading_token)
+    with visit(chromium, run) as page, visit(chromium, run, address=reading) as other:
+        page.evaluate(
+            "const shown = document.getElementById('notice'); window.told = [];"
+            "new MutationObserver(() => window.told.push(shown.textContent)).observe(shown, { childList: true });"
+        )
+        page.keyboard.press("q")
+        wait_for(page, lambda: run.asked == ["snapshot"])
+        for run.notice in ("picture saved: pictures/one.png", "report written: two.csv"):
+            wait_until_true(page, f"window.told.includes('{run.notice}')")
+        assert not other.locator("#notice").is_visible()
+        assert page.faults == other.faults == []
+
+
 def test_what_is_asked_of_the_run_is_asked_once_by_who_may_act(chromium, run):
     with visit(chromium, run) as page:
         for key in ("q", "d", "r", "Control+r", "Escape"):
@@ -450,7 +465,7 @@ def test_who_may_only_look_sees_only_what_he_can_do(chromium, run):
         wait_for(page, lambda: page.locator("#judge").inner_text() == run.detector)
         assert not page.locator("#detector").is_visible()
         page.get_by_text("Save", exact=True).click()
-        assert page.locator("#downloads li:visible").count() == 4
+        assert page.locator("#downloads li:visible").count() == 5
         page.get_by_text("Save", exact=True).click()
         page.keyboard.press("h")
         keys = page.locator("dialog dt:visible").all_inner_texts()
@@ -591,7 +606,7 @@ def test_what_is_seen_all_anomalies_and_a_picture_can_be_kept(chromium, run, tmp
             ("seen", "What is seen, CSV"),
             ("report", "All anomalies, CSV"),
             ("json", "All anomalies, JSON"),
-            ("picture", "Picture of the newest points, PNG"),
+            ("picture", "Picture of what is seen, PNG"),
         ):
             page.get_by_text("Save", exact=True).click()
             with page.expect_download() as download:

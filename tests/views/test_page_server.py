@@ -214,6 +214,19 @@ def test_the_anomalies_are_served_as_json(run):
     assert json.loads(body) == [{"index": 0, "time": None}]
 
 
+def test_a_picture_of_a_view_is_served_to_all_and_saved_nowhere(run, tmp_path):
+    whole, part = (
+        run.get(f"/picture.png?first={first}&end={end}&token={run.view.reading_token}")
+        for first, end in ((0, 300), (90, 130))
+    )
+    for code, headers, body in (whole, part):
+        assert (code, headers["Content-Type"], body[:4]) == (200, "image/png", b"\x89PNG")
+    assert whole[2] != part[2]
+    assert run.get(f"/picture.png?first=0&token={run.token}")[0] == 400
+    assert run.get(f"/picture.png?first=0&end={10**30}&token={run.token}")[0] == 200
+    assert not [*tmp_path.glob("*.png")]
+
+
 def test_the_picture_is_a_whole_png_and_the_one_that_was_saved(run, tmp_path):
     code, headers, body = run.get(f"/picture.png?token={run.token}")
     (saved,) = tmp_path.glob("*.png")

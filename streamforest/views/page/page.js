@@ -72,6 +72,11 @@ function notify(text, milliseconds) {
   if (milliseconds) hiding = setTimeout(() => notify(""), milliseconds);
 }
 
+// A line of the run for people; what is told of the connection stays.
+function hear(text) {
+  if (find("notice").hidden || find("notice").classList.contains("brief")) notify(text, 2 * BRIEF);
+}
+
 function setState(kind, text) {
   const state = find("state");
   if (state.dataset.kind !== kind) write(find("news"), text);
@@ -199,10 +204,10 @@ function viewMoved() {
     status && status.shows === "stream" && isHeld ? Math.max(0, Math.round(view.end - view.range[1] - 0.5)) : 0;
   write(find("pause"), !isHeld ? "Pause" : missed ? `Go live (+${numbers.count(missed)})` : "Go live");
   const [left, right] = view.range;
-  find("seen").href =
-    status?.shows === "ranking"
-      ? "seen.csv?first=0&end=1000"
-      : `seen.csv?first=${Math.max(0, Math.ceil(left))}&end=${Math.max(0, Math.floor(right) + 1)}`;
+  const isRanking = status?.shows === "ranking";
+  const stretch = `first=${Math.max(0, Math.ceil(left))}&end=${Math.max(0, Math.floor(right) + 1)}`;
+  find("seen").href = `seen.csv?${isRanking ? "first=0&end=1000" : stretch}`;
+  find("picture").href = isRanking ? "picture.png" : `picture.png?${stretch}`;
   find("case").href = `case.zip?at=${Math.max(0, chart.pinned ?? Math.floor(right))}`;
   if (!asking)
     asking = setTimeout(() => {
@@ -350,7 +355,8 @@ function receive(event) {
   else if (message.kind === "episodes") {
     episodes.take(message.episodes);
     find("no-episodes").hidden = episodes.byStart.size > 0;
-  } else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
+  } else if (message.kind === "notice") hear(message.text);
+  else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
   send({ ack: message.kind });
   if (message.ended) end("The run has ended. What is shown is how it stood then.");
 }
