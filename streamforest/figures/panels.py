@@ -21,6 +21,7 @@ from streamforest.figures.edge_marks import EdgeMarks
 from streamforest.figures.layers import HEADER, STREAM, Layers
 from streamforest.figures.navigation import View
 from streamforest.figures.shapes import NOTHING, boxes, merge, ribbon, runs, steps
+from streamforest.figures.stamp import Stamp
 from streamforest.figures.themes import Theme
 from streamforest.protocols import NORMAL, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.history import Floats, Marks, columns
@@ -198,7 +199,10 @@ class Panel:
 
     def _keys_shown(self) -> list[tuple[Artist, Text]]:
         legend = self.axes.get_legend()
-        return [] if legend is None else [*zip(legend.legend_handles, legend.get_texts(), strict=True)]
+        if legend is None:
+            return []
+        keys = zip(legend.legend_handles, legend.get_texts(), strict=True)
+        return [(handle, text) for handle, text in keys if handle is not None]
 
     def key_at(self, x: float, y: float) -> str | None:
         """The key of the legend at a place, in pixels; None where there is none that can be hidden."""
@@ -267,8 +271,8 @@ class StreamPanel(Panel):
         self.outside = EdgeMarks(axes, layers, theme)
         self.waiting = self._centred_text()
         self.newest = layers.text(axes, STREAM, va="center", fontweight="bold", transform=axes.get_yaxis_transform())
-        veil = {"boxstyle": "square,pad=0.25", "facecolor": theme.page, "edgecolor": "none", "alpha": 0.85}
-        self.reason = layers.text(axes, STREAM, va="center", bbox=veil)
+        self.reason = Stamp(axes, theme)
+        layers.artist(axes, 9, self.reason)
         self.parts |= {
             "value": (self.value, self.value_columns, self.dots, self.newest),
             "anomalous": (self.marks, self.reason),
@@ -282,7 +286,7 @@ class StreamPanel(Panel):
         self.waiting.set_fontsize(size)
         self.outside.resize(size)
         self.newest.set_fontsize(0.92 * size)
-        self.reason.set_fontsize(0.92 * size)
+        self.reason.size = 0.92 * size
         self.axes.tick_params(axis="y", labelsize=0.92 * size)
         self.axes.title.set_fontsize(size)
         self._legend("stream", self._keys(labelled), size)
@@ -341,10 +345,10 @@ class StreamPanel(Panel):
     def write_reason(self, points: InView, is_wanted: bool) -> None:
         """Write beside the newest alarm in view why it is one, if that is wanted and there is space."""
         flagged = np.flatnonzero(points.rows["is_anomaly"] & is_wanted)
-        text = reason_text(points.verdict(int(flagged[-1]))) if len(flagged) else ""
-        wide = REASON_LETTER * len(text) * float(self.reason.get_fontsize()) / 72 * 100 / points.hundredths
-        if not text or wide > WIDEST_REASON:
-            self.reason.set_text("")
+        self.reason.text = reason_text(points.verdict(int(flagged[-1]))) if len(flagged) else ""
+        wide = REASON_LETTER * len(self.reason.text) * self.reason.size / 72 * 100 / points.hundredths
+        if not self.reason.text or wide > WIDEST_REASON:
+            self.reason.text = ""
             return
         at = int(flagged[-1])
         bottom, top = self.axes.get_ylim()
@@ -352,7 +356,7 @@ class StreamPanel(Panel):
         gap, place = REASON_GAP / points.hundredths, (at + points.first - points.view.left) / points.view.width
         left = place + gap if place < 0.5 else place - gap - wide
         y = min(max(float(value) if isfinite(value) else bottom, bottom), top)
-        self.reason.set(text=text, x=points.view.left + left * points.view.width, y=y)
+        self.reason.place = (points.view.left + left * points.view.width, y)
 
     def _draw_expected(self, points: InView) -> None:
         x, (lower, upper, expected) = points.x, (points.field(name) for name in ("lower", "upper", "expected"))
