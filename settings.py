@@ -59,7 +59,7 @@ TELL = None  # texts: addresses that get a message of each episode, such as ["nt
 # The live view
 VISUALIZATION = True  # whether the stream is drawn while it arrives, True or False
 VIEW = "auto"  # where it is drawn: auto, window, terminal, browser or none
-THEME = "light"  # colours of the picture: light or dark
+THEME = "light"  # colours of the picture: light, dark or auto (those that the system has)
 HISTORY = 50_000  # points kept for going back in the picture, 500 to 10000000
 IMAGES = "detected-image"  # folder of the saved pictures
 SNAPSHOT_ON_ANOMALY = False  # whether a picture is saved at each episode's end, True or False

@@ -17,6 +17,7 @@ from streamforest.text import escaped
 from streamforest.verdicts.life import EpisodeIds
 from streamforest.views import Choice, ViewError, choose, make_view
 from streamforest.views.access import PageAccess
+from streamforest.views.system_theme import system_theme
 
 if TYPE_CHECKING:
     from streamforest.program.cases import Cases
@@ -93,7 +94,7 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     )
     memory = new_memory(run)
     run.judge.recall(memory.newest)
-    output = Output(options.images, options.theme, picture_texts(options), options.report, Path())
+    output = Output(options.images, theme_of(options), picture_texts(options), options.report, Path())
     watch = Watch(memory, anomalies, run.status, actions, run.stop, run.judge, output, say)
     needed: list[Sink] = [memory, anomalies, *([] if run.episodes is None else [run.episodes])]
     if options.snapshot_on_anomaly:
@@ -102,6 +103,11 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     if watch.cases is not None and options.case_on_anomaly is not None:
         needed.append(EpisodeEndSink(watch.cases.end_episode, options.cool_down))
     return watch, needed
+
+
+def theme_of(options: SimpleNamespace) -> str:
+    """Colours of pictures, "light" or "dark": those that the system has, where that is asked for."""
+    return system_theme(os.environ) if options.theme == "auto" else str(options.theme)
 
 
 def make_cases(run: Run, watch: Watch) -> Cases | None:
@@ -149,7 +155,7 @@ def open_view(choice: Choice, watch: Watch, options: SimpleNamespace) -> None:
         view = make_view(
             choice,
             watch,
-            theme=options.theme,
+            theme=watch.output.theme if choice.view != "browser" or options.theme != "auto" else "light",
             notify=say,
             access=page_access(options),
             cool_down=options.cool_down,

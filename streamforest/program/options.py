@@ -452,7 +452,14 @@ OPTIONS: tuple[Option, ...] = (
         choices=("auto", "window", "terminal", "browser", "none"),
         default="auto",
     ),
-    Option("THEME", "choice", LIVE_VIEW, "colours of the picture", choices=("light", "dark"), default="light"),
+    Option(
+        "THEME",
+        "choice",
+        LIVE_VIEW,
+        "colours of the picture; auto: those that the system has",
+        choices=("light", "dark", "auto"),
+        default="light",
+    ),
     Option(
         "HISTORY",
         "integer",

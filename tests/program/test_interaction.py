@@ -143,7 +143,8 @@ def test_a_terminal_is_free_for_a_picture_unless_lines_were_asked_for_or_numbers
 class ShownWatch:
     """Keeps the view that it is to show."""
 
-    def __init__(self):
+    def __init__(self, theme="light"):
+        self.output = SimpleNamespace(theme=theme)
         self.views = []
         self.show = self.views.append
 
@@ -156,7 +157,7 @@ def test_the_view_that_was_chosen_is_opened_with_what_the_options_say_of_it(monk
         return "a view"
 
     monkeypatch.setattr(interaction, "make_view", make)
-    watch, choice = ShownWatch(), Choice("browser", "")
+    watch, choice = ShownWatch("dark"), Choice("browser", "")
     options = options_of("--theme", "dark", "--port", "8123", "--public", "--token-file", "a.token")
     interaction.open_view(choice, watch, options)
     assert watch.views == ["a view"]
@@ -164,6 +165,20 @@ def test_the_view_that_was_chosen_is_opened_with_what_the_options_say_of_it(monk
     access = asked["access"]
     assert (asked["theme"], access.port, access.public) == ("dark", 8123, True)
     assert access.token_file == options.token_file
+
+
+def test_pictures_have_the_colours_of_the_system_where_that_is_asked_for_and_the_page_those_of_its_visitors(
+    monkeypatch,
+):
+    themes = []
+    monkeypatch.setattr(interaction, "system_theme", lambda _environment: "dark")
+    monkeypatch.setattr(interaction, "make_view", lambda *_parts, theme, **_options: themes.append(theme))
+    options = options_of("--theme", "auto")
+    assert interaction.theme_of(options) == "dark"
+    assert interaction.theme_of(options_of()) == "light"
+    for view in ("window", "browser"):
+        interaction.open_view(Choice(view, ""), ShownWatch("dark"), options)
+    assert themes == ["dark", "light"]
 
 
 def test_a_view_that_cannot_be_opened_is_told_and_the_run_goes_on_without(monkeypatch, capsys):
