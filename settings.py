@@ -60,10 +60,11 @@ TELL = None  # texts: addresses that get a message of each episode, such as ["nt
 # The live view
 VISUALIZATION = True  # whether the stream is drawn while it arrives, True or False
 VIEW = "auto"  # where it is drawn: auto, window, terminal, browser or none
-THEME = "light"  # colours of the picture: light or dark
+THEME = "light"  # colours of the picture: light, dark or auto (those that the system has)
 HISTORY = 50_000  # points kept for going back in the picture, 500 to 10000000
 IMAGES = "detected-image"  # folder of the saved pictures
 SNAPSHOT_ON_ANOMALY = False  # whether a picture is saved at each episode's end, True or False
+CASE_ON_ANOMALY = None  # folder for a case file of each episode, which "replay" judges again; None: none is made
 PORT = 0  # of the browser's page, 0 to 65535; 0: any free one
 PUBLIC = False  # whether the browser's page may be reached from other machines, True or False
 TOKEN_FILE = None  # path where the token to look at the page is kept, the one to act beside it; None: new ones each run

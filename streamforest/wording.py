@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, isfinite, log10
+from math import floor, inf, isfinite, log10
 
 from streamforest.protocols import WITHOUT_BAND, Verdict
 
@@ -95,6 +95,19 @@ def reason_text(verdict: Verdict) -> str:
 def kind_text(verdict: Verdict) -> str:
     """What kind of event a point belongs to, without its numbers; empty for a normal point."""
     return verdict.reason.partition(":")[0]
+
+
+def duration_text(seconds: float) -> str:
+    """How long something lasted, in the unit that makes it a readable number.
+
+    Examples
+    --------
+    >>> duration_text(3.4), duration_text(300), duration_text(7200), duration_text(200_000)
+    ('3.4 s', '5 min', '2 h', '2.3 days')
+    """
+    units = (("s", 1.0, 120.0), ("min", 60.0, 7_200.0), ("h", 3_600.0, 172_800.0), ("days", 86_400.0, inf))
+    unit, length = next((name, size) for name, size, most in units if seconds < most or most == inf)
+    return f"{number_text(float(f'{seconds / length:.2g}'))} {unit}"
 
 
 def rate_text(points_per_second: float) -> tuple[str, str]:

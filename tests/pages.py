@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from streamforest.program.summary import pictures
+from streamforest.program.summary import chart
 from streamforest.program.summary.page import Facts, summary_page
 from streamforest.protocols import VERDICT_DTYPE
 from streamforest.verdicts.counts import RunCounts
@@ -36,7 +36,7 @@ def stream(n, anomalies=(), labels=False, times=True):
 
 
 def page_of(rows, *, capacity=50_000, further=(), most=1000, is_sharp=False, **facts):
-    """The page of a run; its pictures have few pixels where nobody looks at them, or they would take a second each."""
+    """The page of a run; its picture has few pixels where nobody looks at it, or it would take a second."""
     counts, history, episodes = RunCounts(0.001), History(capacity), RecentEpisodes(most=most)
     for sink in (counts.add, history.write, episodes.write):
         if len(rows):
@@ -59,14 +59,14 @@ def page_of(rows, *, capacity=50_000, further=(), most=1000, is_sharp=False, **f
 
     with pytest.MonkeyPatch.context() as patch:
         if not is_sharp:
-            patch.setattr(pictures, "SIZES", {name: (*size, 20.0) for name, (*size, _) in pictures.SIZES.items()})
+            patch.setattr(chart, "DPI", 20.0)
         return summary_page(Facts(**shown), counts, status, history, episodes, further)
 
 
 class Reader(html.parser.HTMLParser):
     """The tags of a page, its text, and all that it would load."""
 
-    VOID = frozenset({"meta", "link", "img", "source", "circle", "rect", "path"})
+    VOID = frozenset({"meta", "link", "img", "source", "circle", "rect", "path", "br"})
 
     def __init__(self, page):
         super().__init__()

@@ -77,6 +77,7 @@ ELSEWHERE = {
     "mkdocs build": ".ci/run",
     "pip install .": ".ci/run",
     "streamforest --max-points": ".ci/run",
+    "streamforest replay": "tests/program/test_replay_command.py",
     "streamforest detect-limits": "tests/program/test_detect_limits_command.py",
     "benchmarks/detect_limits.py": "tests/benchmarks/test_detect_limits.py",
     "streamforest --version": "tests/test___main__.py",

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from streamforest.protocols import REASONS, verdict_from_row
 from streamforest.wording import (
     cut,
+    duration_text,
     expected_text,
     kind_text,
     number_text,
@@ -85,3 +86,8 @@ def test_a_rate_has_a_number_that_can_be_read(rate):
 )
 def test_a_long_text_loses_its_middle(text, letters, expected):
     assert cut(text, letters) == expected
+
+
+def test_how_long_something_lasted_is_told_in_the_unit_that_makes_it_readable():
+    lengths = (0, 59, 90, 300, 7300, 3e5, 1e9)
+    assert [*map(duration_text, lengths)] == ["0 s", "59 s", "90 s", "5 min", "2 h", "3.5 days", "12,000 days"]

@@ -69,7 +69,8 @@ class Run:
         self.rows, self.folder, self.report = stream(5000), folder, report
         self.history.write(self.rows[:points])
         self.detector, self.warm_up = DETECTORS[0], 1.0
-        self.asked, self.notices, self.problem = [], [], None
+        self.asked, self.notices, self.problem, self.case_fault = [], [], None, None
+        self.notice = ""  # the newest line of the run for people
         self.feed, self.done, self.ready = threading.Event(), threading.Event(), threading.Event()
         self.options = {"theme": theme, "access": PageAccess(**access)}
         self.thread = threading.Thread(target=self._live)
@@ -79,8 +80,14 @@ class Run:
         n = self.history.written
         return Status(
             *(SOURCE, self.detector, DETECTORS, n, 0, 0, n // 100, 3, 9.5, 0.001, None, None, None, self.warm_up),
+            notice=self.notice,
             streams=None if self.memory is self.history else len(self.memory.ranks(0, 10**6)),
         )
+
+    def case(self, index):
+        if self.case_fault is not None:
+            raise self.case_fault
+        return b"case of %d" % index
 
     def snapshot(self):
         from datetime import datetime  # noqa: PLC0415

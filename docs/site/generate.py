@@ -46,6 +46,7 @@ EXPLAINED = {
     **dict.fromkeys(("VIEW", "PORT", "PUBLIC"), "live-view.md"),
     "TOKEN_FILE": "live-view.md#prometheus",
     "SNAPSHOT_ON_ANOMALY": "live-view.md#pictures",
+    "CASE_ON_ANOMALY": "outputs.md#case-files",
     "GLOBAL_HOTKEY": "live-view.md#the-global-hotkey",
 }
 #: What an option takes that has no range and no choices.

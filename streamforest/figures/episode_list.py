@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from streamforest.figures.layers import FRAME, X_AXIS, Layers
-from streamforest.figures.news import duration_text, kind_of, size_text, when_text
+from streamforest.figures.news import kind_of, length_text, size_text, when_text
 from streamforest.figures.themes import Theme
 from streamforest.verdicts.episodes import Episode
 
@@ -95,7 +95,7 @@ class EpisodeList:
         if not self.is_shown:
             return
         self._shown = list(episodes[: self._most])
-        texts = [(kind_of(one), size_text(one), when_text(one.start, now), duration_text(one)) for one in self._shown]
+        texts = [(kind_of(one), size_text(one), when_text(one.start, now), length_text(one)) for one in self._shown]
         chosen = next((k for k, one in enumerate(self._shown) if _holds(one, selected)), None)
         written = (texts, len(episodes), chosen, self._layers.lowest == FRAME)
         if written == self._written:

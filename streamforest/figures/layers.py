@@ -77,6 +77,11 @@ class Layers:
         text = axes.text(0, 0, "", **{"color": self._theme.text, "parse_math": False, **style})
         return cast(Text, self._add(layer, axes, text, zorder))
 
+    def artist(self, axes: Axes, zorder: float, artist: Artist) -> None:
+        """Take an artist of another kind into the stream's layer."""
+        axes.add_artist(artist)
+        self._add(STREAM, axes, artist, zorder)
+
     def _add(self, layer: int, axes: Axes, artist: Artist, zorder: float) -> Artist:
         artist.set_zorder(zorder)
         artist.set_animated(self._is_animated)

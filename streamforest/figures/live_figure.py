@@ -30,7 +30,7 @@ Memory = TypeVar("Memory", bound=VerdictMemory)
 
 
 class LiveFigure(ABC, Generic[Memory]):
-    """A figure that shows what is kept of a run, hosted by any canvas: a window, a page, a file.
+    """A figure that shows what is kept of a run, hosted by any canvas: a window, a file.
 
     Every method belongs to the thread that draws; only the memory is written by another.
 
@@ -102,7 +102,7 @@ class LiveFigure(ABC, Generic[Memory]):
         self._notice_letters = 0
         self.choices: OpenPanel = lambda: None
         self._numbers = status()
-        self.header = Header(self.figure, self._layers, self._theme, self.MOST_COUNTERS)  # views cut the figure there
+        self.header = Header(self.figure, self._layers, self._theme, self.MOST_COUNTERS)
         place: dict[str, Any] = {"va": "bottom", "transform": self.figure.transFigure, "clip_on": False}
         self.notice = self._layers.text(self.header.axes, X_AXIS, visible=False, **place)
         self._build()

@@ -128,6 +128,12 @@ class Navigation:
         self.follow()
         self._hold(self.kept.first, max(NARROWEST, self.kept.end - self.kept.first), moved=False)
 
+    def show_stretch(self, first: int, end: int) -> None:
+        """Hold the view from one stream index to another, which is outside, as far as these are kept."""
+        self.follow()
+        left = max(self.kept.first, min(first, self.kept.end - NARROWEST))
+        self._hold(left, max(NARROWEST, min(end, self.kept.end) - left), moved=False)
+
     def _hold(self, left: int, width: int, moved: bool = True) -> None:
         """Hold the view still, within what is kept where it moved."""
         if moved:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from streamforest.figures.axes import EARLIEST, LATEST
 from streamforest.figures.header import News, warm_up_text
 from streamforest.figures.text_parts import waiting_text
+from streamforest.moments import short_time
 from streamforest.protocols import Status, Verdict, Verdicts
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import History
 from streamforest.verdicts.recent_episodes import RecentEpisodes
-from streamforest.wording import MINUS, kind_text, number_text, reason_text, spread_text
+from streamforest.wording import MINUS, duration_text, kind_text, reason_text, spread_text
 
 MOST_EPISODES = 200  # that are listed, the newest
-DAY = 86_400.0  # seconds; what is longer ago than that is shown with its date
 
 
 class StreamNews:
@@ -77,8 +75,7 @@ def when_text(verdict: Verdict, now: float) -> str:
     """When a point was, seen from a time in seconds: the time of its day, with the date if that was not of late."""
     if verdict.time is None or not EARLIEST < verdict.time < LATEST:
         return f"point {verdict.index:,}"
-    form = "%H:%M:%S" if abs(now - verdict.time) < DAY else "%Y-%m-%d %H:%M"
-    return f"{datetime.fromtimestamp(verdict.time, UTC):{form}}"
+    return short_time(verdict.time, now)
 
 
 def size_text(episode: Episode) -> str:
@@ -89,17 +86,14 @@ def size_text(episode: Episode) -> str:
     return f"{MINUS if value < expected else '+'}{spread_text(abs(value - expected))}"
 
 
-def duration_text(episode: Episode) -> str:
+def length_text(episode: Episode) -> str:
     """How long an episode is, from its first anomalous point to its last: by the times of these, or in points."""
     begin, end = episode.start.time, episode.last.time
     if episode.start.index == episode.last.index:
         return "1 point"
     if begin is None or end is None or end <= begin:
         return f"{episode.last.index - episode.start.index + 1:,} points"
-    seconds = end - begin
-    units = (("s", 1.0, 120.0), ("min", 60.0, 7_200.0), ("h", 3_600.0, 2 * DAY), ("days", DAY, float("inf")))
-    unit, length = next((name, size) for name, size, most in units if seconds < most)
-    return f"{number_text(float(f'{seconds / length:.2g}'))} {unit}"
+    return duration_text(end - begin)
 
 
 def why_of(episode: Episode) -> str:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from streamforest.figures.axes import NumberFormatter, next_limits
@@ -20,11 +21,12 @@ from streamforest.figures.edge_marks import EdgeMarks
 from streamforest.figures.layers import HEADER, STREAM, Layers
 from streamforest.figures.navigation import View
 from streamforest.figures.shapes import NOTHING, boxes, merge, ribbon, runs, steps
+from streamforest.figures.stamp import Stamp
 from streamforest.figures.text_parts import waiting_text
 from streamforest.figures.themes import Theme
 from streamforest.protocols import NORMAL, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.history import Floats, Marks, columns
-from streamforest.wording import number_text
+from streamforest.wording import number_text, reason_text
 
 MANY = 60  # episodes or labelled stretches in view: more are drawn with less ink
 MOST_MARKS = 2_000  # anomalies marked one by one; more are marked by each column's lowest and highest
@@ -32,6 +34,11 @@ LARGEST = 1e300  # values beyond are drawn there: the range of an axis must stay
 REACH = 6  # 1/100 inch around the mouse in which an anomalous point is preferred
 #: Widths in sizes of the text: a letter of a legend's key, what else a key takes, and a letter of a panel's title.
 KEY_LETTER, KEY_SPACE, TITLE_LETTER = 0.55, 3.0, 0.7
+#: Width of a letter of a reason in sizes of its text, share of the view that one may take, and its distance from the
+#: mark in 1/100 inch.
+REASON_LETTER, WIDEST_REASON, REASON_GAP = 0.6, 0.45, 14.0
+FADED = 0.35  # of a key whose part is hidden
+KEY_MARGIN = 0.04  # inches around a key that a click may miss it by
 NAME_LINE, MARK_LINE = 0.3, 0.74  # where in a row of a detector that judges along its name and its marks stand
 
 
@@ -142,6 +149,8 @@ class Panel:
             axes, 1, facecolor=theme.episode, edgecolor="none", transform=axes.get_xaxis_transform()
         )
         self._scaled = False  # whether the y axis has seen a number
+        self.parts: dict[str, Sequence[Artist]] = {"episode": (self.shade,)}  # what each key of the legend stands for
+        self.hidden: set[str] = set()  # keys of what is not shown
 
     @property
     def longest_label(self) -> int:
@@ -183,8 +192,33 @@ class Panel:
             labelcolor=self._theme.quiet,
             fontsize=size * 0.92,
         )
+        for handle, text in self._keys_shown():
+            for artist in (handle, text):
+                artist.set_alpha(FADED if text.get_text() in self.hidden else None)
         has_title = float(widths[-1]) + TITLE_LETTER * len(title) <= space
         self.entitle(title if has_title else "", size)  # the keys say it too
+
+    def _keys_shown(self) -> list[tuple[Artist, Text]]:
+        legend = self.axes.get_legend()
+        if legend is None:
+            return []
+        keys = zip(legend.legend_handles, legend.get_texts(), strict=True)
+        return [(handle, text) for handle, text in keys if handle is not None]
+
+    def key_at(self, x: float, y: float) -> str | None:
+        """The key of the legend at a place, in pixels; None where there is none that can be hidden."""
+        for handle, text in self._keys_shown():
+            box = Bbox.union([handle.get_window_extent(), text.get_window_extent()])
+            if text.get_text() in self.parts and box.padded(KEY_MARGIN * dpi_of(self.axes)).contains(x, y):
+                return text.get_text()
+        return None
+
+    def hide(self, hidden: set[str]) -> None:
+        """Show all that the keys of the legend stand for but for some."""
+        self.hidden = hidden
+        for key, artists in self.parts.items():
+            for artist in artists:
+                artist.set_visible(key not in hidden)
 
     def _centred_text(self) -> Text:
         return self._layers.text(
@@ -238,12 +272,22 @@ class StreamPanel(Panel):
         self.outside = EdgeMarks(axes, layers, theme)
         self.waiting = self._centred_text()
         self.newest = layers.text(axes, STREAM, va="center", fontweight="bold", transform=axes.get_yaxis_transform())
+        self.reason = Stamp(axes, theme)
+        layers.artist(axes, 9, self.reason)
+        self.parts |= {
+            "value": (self.value, self.value_columns, self.dots, self.newest),
+            "anomalous": (self.marks, self.reason),
+            "usual band": (self.band,),
+            "expected": (self.expected,),
+            "labelled": (self.labels, self.rings),
+        }
 
     def resize(self, size: float, labelled: bool) -> None:
         """Give the texts their sizes, in proportion to one in points; ``labelled``: whether there are labels."""
         self.waiting.set_fontsize(size)
         self.outside.resize(size)
         self.newest.set_fontsize(0.92 * size)
+        self.reason.size = 0.92 * size
         self.axes.tick_params(axis="y", labelsize=0.92 * size)
         self.axes.title.set_fontsize(size)
         self._legend("stream", self._keys(labelled), size)
@@ -299,6 +343,22 @@ class StreamPanel(Panel):
         text = number_text(value, top / 2 - bottom / 2, keeps_zeros=True)
         self.newest.set(text=text, x=1 + gap, y=min(max(value, bottom), top), color=colour)
 
+    def write_reason(self, points: InView, is_wanted: bool) -> None:
+        """Write beside the newest alarm in view why it is one, if that is wanted and there is space."""
+        flagged = np.flatnonzero(points.rows["is_anomaly"] & is_wanted)
+        self.reason.text = reason_text(points.verdict(int(flagged[-1]))) if len(flagged) else ""
+        wide = REASON_LETTER * len(self.reason.text) * self.reason.size / 72 * 100 / points.hundredths
+        if not self.reason.text or wide > WIDEST_REASON:
+            self.reason.text = ""
+            return
+        at = int(flagged[-1])
+        bottom, top = self.axes.get_ylim()
+        value = points.field("value")[at]
+        gap, place = REASON_GAP / points.hundredths, (at + points.first - points.view.left) / points.view.width
+        left = place + gap if place < 0.5 else place - gap - wide
+        y = min(max(float(value) if isfinite(value) else bottom, bottom), top)
+        self.reason.place = (points.view.left + left * points.view.width, y)
+
     def _draw_expected(self, points: InView) -> None:
         x, (lower, upper, expected) = points.x, (points.field(name) for name in ("lower", "upper", "expected"))
         if points.per_column > 1 and len(x):
@@ -330,6 +390,11 @@ class ScorePanel(Panel):
         self.score_columns = layers.area(axes, 4, facecolor=theme.value, edgecolor="none")
         self.threshold = layers.line(axes, 5, color=theme.threshold, linewidth=1.5)
         self.no_score = self._centred_text()
+        self.parts |= {
+            "score": (self.score, self.score_columns),
+            "threshold": (self.threshold,),
+            "anomalous": (self.marks,),
+        }
 
     def resize(self, size: float) -> None:
         """Give the texts their sizes, in proportion to one in points."""

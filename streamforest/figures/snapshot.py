@@ -6,13 +6,13 @@ import os
 import tempfile
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from streamforest.figures.live_figure import LiveFigure
+from streamforest.storage.safe_files import publish
 
 
 def save_snapshot(figure: Figure | LiveFigure[Any], folder: Path, now: datetime, metadata: Mapping[str, str]) -> Path:
@@ -64,7 +64,7 @@ def _write(figure: Figure, folder: Path, now: datetime, texts: dict[str, str]) -
             file.flush()
             os.fsync(file.fileno())
         _make_readable(hidden)
-        return _publish(hidden, folder / f"anomaly_graph_{now:%Y-%m-%d-%H-%M-%S}.png")
+        return publish(hidden, folder / f"anomaly_graph_{now:%Y-%m-%d-%H-%M-%S}.png")
     finally:
         hidden.unlink(missing_ok=True)
 
@@ -74,30 +74,3 @@ def _make_readable(file: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     file.chmod(0o666 & ~umask)
-
-
-def _publish(hidden: Path, wanted: Path) -> Path:
-    """Give a finished file the first free name; returns it."""
-    for number in count(1):
-        name = wanted if number == 1 else wanted.with_stem(f"{wanted.stem}-{number}")
-        try:
-            _take_name(hidden, name)
-        except FileExistsError:
-            continue
-        return name
-    raise AssertionError("unreachable: the numbers do not end")
-
-
-def _take_name(hidden: Path, name: Path) -> None:
-    """Name a file, or raise FileExistsError; also on file systems that know no links."""
-    try:
-        os.link(hidden, name)
-    except FileExistsError:
-        raise
-    except (OSError, NotImplementedError, AttributeError):
-        name.open("x").close()  # takes the name: the next one gets the next number
-        try:
-            hidden.replace(name)
-        except OSError:
-            name.unlink()
-            raise

@@ -19,7 +19,7 @@ from streamforest.figures.news import StreamNews
 from streamforest.figures.panels import InView, OthersPanel, Panel, ScorePanel, StreamPanel
 from streamforest.figures.point_note import PointNote
 from streamforest.figures.ranges import extremes, usual_range
-from streamforest.figures.themes import text_size
+from streamforest.figures.themes import is_wide, text_size
 from streamforest.protocols import NORMAL
 from streamforest.verdicts.history import History
 from streamforest.verdicts.panel import Panel as Choices
@@ -46,6 +46,7 @@ e        list of episodes
 w        what other settings would change
 d        next detector
 r        write the report
+c        write a case file of this alarm
 h        show or hide this
 Esc      stop watching, the run goes on
 Ctrl+C   stop the run
@@ -127,9 +128,13 @@ class StreamFigure(LiveFigure[History]):
         self._header_due = float("-inf")
 
     def _click(self, event: MouseEvent) -> bool:
-        """Go to the episode that was clicked at in the list, or move a slider; whether the click was there."""
+        """Go to the episode that was clicked at, move a slider, or show and hide a layer; whether one was there."""
         if self.choice_panel.is_shown:
             return self._click_choice(event)
+        for panel in self._panels:
+            if key := panel.key_at(event.x, event.y):
+                self._hide(panel.hidden ^ {key})
+                return True
         if not self.episode_list.is_shown or not self.episode_list.axes.bbox.contains(event.x, event.y):
             return False
         episode = self.episode_list.episode_at(event.y)
@@ -154,6 +159,12 @@ class StreamFigure(LiveFigure[History]):
 
     def _let_go(self, _event: Event) -> None:
         self._sliding = None
+
+    def _hide(self, hidden: set[str]) -> None:
+        """Show all layers but some, in all panels."""
+        for panel in self._panels:
+            panel.hide(hidden)
+        self._arrange()
 
     def select(self, x_data: float | None) -> None:
         """Show the numbers of the point nearest to a place on the x axis (a stream index); None hides them."""
@@ -208,7 +219,7 @@ class StreamFigure(LiveFigure[History]):
     def _look_as(self, other: Self) -> None:
         self.navigation = other.navigation.twin()
         self.episode_list.is_shown = other.episode_list.is_shown
-        self._arrange()
+        self._hide(other.stream.hidden)
 
     # Building: once
 
@@ -321,6 +332,7 @@ class StreamFigure(LiveFigure[History]):
         self.stream.draw(points)
         self.scores.draw(points)
         self.stream.write_newest(points, points.visible[1] == navigation.kept.end - 1 and len(points.rows) > 0)
+        self.stream.write_reason(points, navigation.selected is None and is_wide(self.figure))
         shades = points.shades()
         for panel in self._panels:
             panel.shade.set_path(shades)

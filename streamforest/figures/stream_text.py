@@ -12,13 +12,14 @@ from streamforest.figures.canvas import SHADED, SPACE, Canvas, Style, columns_of
 from streamforest.figures.choice_text import DROPPED, NEW, STAYS, rows_of, write_marks, write_panel
 from streamforest.figures.navigation import COMMANDS, Navigation, View
 from streamforest.figures.ranges import extremes, usual_range
-from streamforest.figures.text_parts import RECENT, Limits, Part, TextFigure, duration, moment, waiting_text
+from streamforest.figures.text_parts import Limits, Part, TextFigure, waiting_text
+from streamforest.moments import RECENT, short_time
 from streamforest.protocols import Status, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.difference import Difference
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import Floats, History
 from streamforest.verdicts.recent_episodes import RecentEpisodes
-from streamforest.wording import expected_text, half_width, kind_text, number_text, reason_text
+from streamforest.wording import duration_text, expected_text, half_width, kind_text, number_text, reason_text
 
 #: Columns from which on the episodes stand beside the picture, their share of it and their most.
 BESIDE, SHARE_BESIDE, MOST_BESIDE = 120, 0.36, 64
@@ -45,12 +46,13 @@ e        show or hide the episodes
 w        what other settings would change
 d        next detector
 r        write the report
+c        write a case file of this alarm
 h        show or hide this
 Esc      stop watching, the run goes on
 Ctrl+C   stop the run"""
 HINTS = (
     *("h keys", "q picture", "space pause", "← → move", "+ - zoom", "g last", ", . alarms", "e list"),
-    *("w what if", "d detector", "r report", "Esc stop watching", "Ctrl+C end"),
+    *("w what if", "d detector", "r report", "c case", "Esc stop watching", "Ctrl+C end"),
 )
 
 
@@ -235,7 +237,7 @@ class StreamText(TextFigure[History]):
         if verdict.time is None:
             return f"point {verdict.index:,}"
         newest = verdict if self._newest is None or self._newest.time is None else self._newest
-        return moment(verdict.time, newest.time or verdict.time)
+        return short_time(verdict.time, newest.time or verdict.time)
 
     def _why(self, verdict: Verdict) -> str:
         return self._worded(reason_text(verdict))
@@ -359,7 +361,7 @@ class StreamText(TextFigure[History]):
             if not first <= index <= last:
                 continue
             seconds = float(rows["time"][index - first])
-            text = f"{index:,}" if seconds != seconds or newest != newest else moment(seconds, now)
+            text = f"{index:,}" if seconds != seconds or newest != newest else short_time(seconds, now)
             text = self._glyphs.tick + text
             if column + columns_of(text) <= area.column + area.columns:
                 canvas.write(row, column, text, Style.QUIET)
@@ -405,7 +407,7 @@ class StreamText(TextFigure[History]):
         start, last = episode.start, episode.last
         lasted = f"{episode.points:,} point{'' if episode.points == 1 else 's'}"
         if start.time is not None and last.time is not None and last.time > start.time:
-            lasted = duration(last.time - start.time)
+            lasted = duration_text(last.time - start.time)
         lasted = f"{lasted}, now" if is_open else lasted
         selected = self.navigation.selected
         is_chosen = selected is not None and start.index <= selected <= last.index

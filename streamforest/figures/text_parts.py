@@ -1,4 +1,4 @@
-"""What the pictures made of text have in common: moments, limits, the lines above and below, the keys."""
+"""What the pictures made of text have in common: limits, the lines above and below, the keys."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from typing import ClassVar, Generic, TypeVar
 from streamforest.compiled import is_compiling
 from streamforest.figures.braille import BRAILLE, Glyphs
 from streamforest.figures.canvas import Canvas, Style, columns_of, cut
-from streamforest.moments import iso_time
 from streamforest.protocols import Status, VerdictMemory
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown
 from streamforest.verdicts.panel import OpenPanel
-from streamforest.wording import MINUS, PLUS_MINUS, rate_text
+from streamforest.wording import MINUS, PLUS_MINUS, duration_text, rate_text
 
 #: Rows from which on there is space for all that stands above the picture.
 TALL = 10
-#: Seconds in which a moment is shown by its hour alone.
-RECENT = 20 * 3600.0
 #: Seconds without a point, and periods, after which a stream is said to be silent.
 SILENT_SECONDS, SILENT_PERIODS = 5.0, 3.0
 #: Share of the height below which limits are drawn in.
@@ -34,35 +31,6 @@ Memory = TypeVar("Memory", bound=VerdictMemory)
 def waiting_text() -> str:
     """What a picture without points says of that."""
     return "compiling, once" if is_compiling() else "waiting for the first point"
-
-
-def moment(seconds: float, newest: float) -> str:
-    """A time (UTC) as short as it can be where ``newest`` is the newest one, both in seconds since 1970.
-
-    Examples
-    --------
-    >>> moment(1714521600.0, 1714521700.0), moment(1714521600.0, 1714821600.0)
-    ('00:00:00', '05-01 00:00')
-    """
-    text = iso_time(seconds, has_fractions=False).removesuffix("Z")
-    date, letter, clock = text.partition("T")
-    if not letter:
-        return text
-    return clock if abs(newest - seconds) < RECENT else f"{date[-5:]} {clock[:5]}"
-
-
-def duration(seconds: float) -> str:
-    """How long something lasted, in its largest unit.
-
-    Examples
-    --------
-    >>> duration(3.4), duration(300), duration(7200), duration(200_000)
-    ('3.4 s', '5 min', '2 h', '2.3 d')
-    """
-    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size or (unit == "min" and seconds >= size):
-            return f"{seconds / size:.2g} {unit}"
-    return f"{seconds:.3g} s"
 
 
 class Limits:
@@ -257,7 +225,7 @@ class TextFigure(ABC, Generic[Memory]):
         since = status.seconds_since_last_point
         if since is None or since < SILENT_SECONDS or since * status.points_per_second < SILENT_PERIODS:
             return ""
-        return f"no point for {duration(floor(since))}"
+        return f"no point for {duration_text(floor(since))}"
 
 
 def counts(status: Status) -> list[tuple[str, str]]:

@@ -9,12 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
-from streamforest.program import detect_limits_command
+from streamforest.program import detect_limits_command, replay_command
 from streamforest.program.allocator import give_back_large_blocks
-from streamforest.program.conflicts import check_conflicts
+from streamforest.program.conflicts import check_conflicts, names_to_compare
 from streamforest.program.options import OptionError, read_options
 from streamforest.terminal.console import flush_or_drop, leave, say, with_patience
-from streamforest.text import did_you_mean
 
 if TYPE_CHECKING:
     from streamforest.connections.outbox import Receiver
@@ -22,6 +21,11 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Watch a stream of numbers and mark what is unusual in it while it happens."
 DONE, FAILED, WRONG_USE = 0, 1, 2
+#: Word in front of the command line -> what is done instead of a run.
+COMMANDS = {
+    detect_limits_command.WORD: detect_limits_command.main,
+    replay_command.WORD: replay_command.main,
+}
 #: Seconds that a message waits for its reader.
 MESSAGE_PATIENCE = 1.0
 #: Models that come with the package, by the setting that names the file that is used in place of it.
@@ -67,10 +71,8 @@ def main(
         The endless loop; :meth:`Loop.run` without it.
     """
     os.environ.pop("MPLBACKEND", None)  # the views choose for themselves, and matplotlib fails at a name that it lacks
-    if arguments[:1] == [detect_limits_command.WORD]:
-        return detect_limits_command.main(
-            arguments[1:], program, lambda: settings_of(load_settings), folder, shipped=SHIPPED
-        )
+    if arguments and (command := COMMANDS.get(arguments[0])):
+        return command(arguments[1:], program, lambda: settings_of(load_settings), folder, shipped=SHIPPED)
     try:
         options = read_options(
             *(arguments, settings_of(load_settings), folder),
@@ -153,29 +155,6 @@ def list_of_detectors() -> str:
     rows += [(name, entry.cost, entry.memory, entry.line) for name, entry in DETECTORS.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-
-
-def names_to_compare(text: str | None) -> tuple[str, ...]:
-    """The detectors to compare; none where that is not asked for.
-
-    Raises
-    ------
-    OptionError
-        They are too few, too many, unknown or the same.
-    """
-    if text is None:
-        return ()
-    from streamforest.detectors import DETECTORS  # noqa: PLC0415
-    from streamforest.verdicts.comparison import LEAST_DETECTORS, MOST_DETECTORS  # noqa: PLC0415 - see run
-
-    names = tuple(name.strip() for name in text.split(","))
-    if not set(names) <= set(DETECTORS) or not LEAST_DETECTORS <= len(set(names)) == len(names) <= MOST_DETECTORS:
-        guess = "".join(did_you_mean(name, DETECTORS) for name in names if name not in DETECTORS)
-        raise OptionError(
-            f"COMPARE is {text!r}: it must be {LEAST_DETECTORS} to {MOST_DETECTORS} different ones of "
-            f"{', '.join(DETECTORS)}, with commas between{guess}"
-        )
-    return names
 
 
 def words_on_anomaly(options: SimpleNamespace) -> Sequence[str]:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from streamforest.program.options import OptionError, names_file
+from streamforest.text import did_you_mean
 
 #: Options that name files.
 LOADED, WRITTEN = ("MODEL", "LSTM_MODEL"), ("LOG", "REPORT", "VERDICTS", "SUMMARY", "TOKEN_FILE", "CHECKPOINT")
@@ -63,7 +64,7 @@ def check_ignored(options: SimpleNamespace) -> None:
     """
     if options.ignore is None:
         return
-    for name in ("COMPARE", "REFITS"):
+    for name in ("COMPARE", "REFITS", "CASE_ON_ANOMALY"):
         if (value := getattr(options, name.lower())) is not None:
             raise OptionError(f"IGNORE is given, which does not go together with {name}, {str(value)!r}")
     from streamforest.optional import MissingPackageError  # noqa: PLC0415
@@ -156,10 +157,36 @@ def check_keys(options: SimpleNamespace) -> None:
         f"COMPARE is {options.compare!r}: several detectors are compared on one stream": options.compare is not None,
         f"VERDICTS is {str(options.verdicts)!r}: verdicts are of one stream": options.verdicts is not None,
         "SNAPSHOT_ON_ANOMALY is on: that is for one stream, say --no-snapshot-on-anomaly": options.snapshot_on_anomaly,
+        f"CASE_ON_ANOMALY is {str(options.case_on_anomaly)!r}: that is for one stream, say none": (
+            options.case_on_anomaly is not None
+        ),
     }
     for fault, is_there in faults.items():
         if is_there:
             raise OptionError(f"--key-column {options.key_column}: {fault}")
+
+
+def names_to_compare(text: str | None) -> tuple[str, ...]:
+    """The detectors to compare; none where that is not asked for.
+
+    Raises
+    ------
+    OptionError
+        They are too few, too many, unknown or the same.
+    """
+    if text is None:
+        return ()
+    from streamforest.detectors import DETECTORS  # noqa: PLC0415
+    from streamforest.verdicts.comparison import LEAST_DETECTORS, MOST_DETECTORS  # noqa: PLC0415
+
+    names = tuple(name.strip() for name in text.split(","))
+    if not set(names) <= set(DETECTORS) or not LEAST_DETECTORS <= len(set(names)) == len(names) <= MOST_DETECTORS:
+        guess = "".join(did_you_mean(name, DETECTORS) for name in names if name not in DETECTORS)
+        raise OptionError(
+            f"COMPARE is {text!r}: it must be {LEAST_DETECTORS} to {MOST_DETECTORS} different ones of "
+            f"{', '.join(DETECTORS)}, with commas between{guess}"
+        )
+    return names
 
 
 def check_paths(options: SimpleNamespace) -> None:

@@ -19,8 +19,10 @@ from streamforest.text import escaped
 from streamforest.verdicts.life import EpisodeIds
 from streamforest.views import Choice, ViewError, choose, make_view
 from streamforest.views.access import PageAccess
+from streamforest.views.system_theme import system_theme
 
 if TYPE_CHECKING:
+    from streamforest.program.cases import Cases
     from streamforest.program.description import Command, Run
     from streamforest.program.watch import Watch
     from streamforest.protocols import Sink, VerdictMemory
@@ -82,7 +84,9 @@ def has_keys(options: SimpleNamespace) -> bool:
 
 def is_interactive(options: SimpleNamespace) -> bool:
     """Whether anything may be asked of the run while it goes on, a view apart."""
-    return has_keys(options) or options.global_hotkey or options.snapshot_on_anomaly
+    return (
+        has_keys(options) or options.global_hotkey or options.snapshot_on_anomaly or options.case_on_anomaly is not None
+    )
 
 
 def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
@@ -99,14 +103,36 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     )
     memory = new_memory(run)
     run.judge.recall(memory.newest)
-    output = Output(options.images, options.theme, picture_texts(options), options.report, Path())
+    output = Output(options.images, theme_of(options), picture_texts(options), options.report, Path())
     watch = Watch(memory, anomalies, run.status, actions, run.stop, run.judge, output, say)
     needed: list[Sink] = [memory, anomalies, *([] if run.episodes is None else [run.episodes])]
     if run.judge.keys is None:
         watch.open_panel = Panels(run, cast("History", memory), say, actions.wake).open
     if options.snapshot_on_anomaly:
         needed.append(EpisodeEndSink(watch.end_episode, run.cool_down))
+    watch.cases = make_cases(run, watch)
+    if watch.cases is not None and options.case_on_anomaly is not None:
+        needed.append(EpisodeEndSink(watch.cases.end_episode, run.cool_down))
     return watch, needed
+
+
+def theme_of(options: SimpleNamespace) -> str:
+    """Colours of pictures, "light" or "dark": those that the system has, where that is asked for."""
+    return system_theme(os.environ) if options.theme == "auto" else str(options.theme)
+
+
+def make_cases(run: Run, watch: Watch) -> Cases | None:
+    """What makes case files; None where there are many streams, or windows in which nothing is learned."""
+    from streamforest.program.cases import Cases  # noqa: PLC0415 - see make_watch
+    from streamforest.program.judges import OneStreamJudge  # noqa: PLC0415
+    from streamforest.program.state_copies import StateCopies  # noqa: PLC0415
+    from streamforest.verdicts.history import History  # noqa: PLC0415
+
+    if not isinstance(run.judge, OneStreamJudge) or not isinstance(watch.memory, History):
+        return None
+    copies = StateCopies()
+    run.judge.keep_copies(copies)
+    return Cases(run, watch.memory, copies, watch.picture, say)
 
 
 def new_memory(run: Run) -> VerdictMemory:
@@ -147,7 +173,7 @@ def open_view(choice: Choice, watch: Watch, run: Run, api: Api | None = None) ->
         view = make_view(
             choice,
             watch,
-            theme=options.theme,
+            theme=watch.output.theme if choice.view != "browser" or options.theme != "auto" else "light",
             notify=say,
             access=page_access(options),
             cool_down=run.cool_down,

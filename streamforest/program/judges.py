@@ -15,6 +15,7 @@ from streamforest.stream_names import StreamNames
 if TYPE_CHECKING:
     from streamforest.judging.switch import Change, DetectorSwitch
     from streamforest.program.paged_streams import PagedStreams
+    from streamforest.program.state_copies import StateCopies
 
 Recent = Callable[[int], Verdicts]
 
@@ -98,6 +99,7 @@ class OneStreamJudge:
 
     def __init__(self, make_switch: Callable[[Recent], DetectorSwitch]) -> None:
         self._memory: Recent = _nothing
+        self._copies: StateCopies | None = None
         self._switch = make_switch(self._newest)
 
     @property
@@ -117,7 +119,11 @@ class OneStreamJudge:
 
     def judge(self, points: Points) -> list[Verdicts]:
         """The verdicts of the points, with their labels."""
+        if self._copies is not None:
+            self._copies.take_if_due(self._switch)
         verdicts = self._switch.update_many(points["value"], points["time"])
+        if self._copies is not None:
+            self._copies.note(verdicts, self._switch.name)
         labels = points["label"]
         # for one point, to fill it in takes as long as half the judging
         if len(labels) > 1 or labels.item() != UNLABELLED:
@@ -135,6 +141,10 @@ class OneStreamJudge:
     def recall(self, recent: Recent) -> None:
         """Let detectors that are switched to learn the newest verdicts first."""
         self._memory = recent
+
+    def keep_copies(self, copies: StateCopies) -> None:
+        """Have what the detector remembers copied now and then."""
+        self._copies = copies
 
     def _newest(self, n: int) -> Verdicts:
         return self._memory(n)

@@ -460,7 +460,14 @@ OPTIONS: tuple[Option, ...] = (
         choices=("auto", "window", "terminal", "browser", "none"),
         default="auto",
     ),
-    Option("THEME", "choice", LIVE_VIEW, "colours of the picture", choices=("light", "dark"), default="light"),
+    Option(
+        "THEME",
+        "choice",
+        LIVE_VIEW,
+        "colours of the picture; auto: those that the system has",
+        choices=("light", "dark", "auto"),
+        default="light",
+    ),
     Option(
         "HISTORY",
         "integer",
@@ -474,6 +481,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("IMAGES", "path", LIVE_VIEW, "folder of the saved pictures", placeholder="PATH", default="detected-image"),
     Option("SNAPSHOT_ON_ANOMALY", "switch", LIVE_VIEW, "save a picture at each episode's end", default=False),
+    Option(
+        "CASE_ON_ANOMALY",
+        "path",
+        LIVE_VIEW,
+        "folder for a case file of each episode, which replay judges again",
+        is_optional=True,
+        placeholder="FOLDER",
+    ),
     Option(
         "PORT",
         "integer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -9,14 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Protocol
 
 from streamforest.judging.advice import Advice
 from streamforest.judging.what_if import WhatIf
+from streamforest.program.cases import CaseRefusedError, Cases
 from streamforest.protocols import Status, VerdictMemory, View
 from streamforest.sinks.report import RecentReport
+from streamforest.storage import safe_files
 from streamforest.terminal.actions import DETECTOR, OPENING, PANEL_COMMANDS, VIEW_COMMANDS, Actions
 from streamforest.terminal.keys import FOREGROUND_CHECK, TerminalKeys
 from streamforest.terminal.stop import StopFlag
@@ -25,6 +27,7 @@ from streamforest.views.headless import HeadlessView
 MOST_EPISODES = 100  # that wait for their picture; a replay may end them faster than pictures can be drawn
 #: Pictures of episodes that a run saves, and bytes: what is on a stream must not fill the disk.
 MOST_PICTURES, MOST_PICTURE_BYTES = 1000, 10**9
+NO_CASES = "no case: they are of one stream that is judged without --ignore"
 FRAME = 1 / 30  # seconds between two looks at keys and actions, where there is a picture
 WAIT = 0.05 if sys.platform == "win32" else FOREGROUND_CHECK  # where there is none; Windows' console cannot wake us
 #: What actions mean while a panel of choices is open.
@@ -123,6 +126,7 @@ class Watch:
         self._panel: WhatIf | Advice | None = None
         #: Opens panels; raises ValueError or OSError, with a line for people, where that cannot be done.
         self.open_panel: OpenPanel = _no_panel
+        self.cases: Cases | None = None  # makes case files, where there can be some
         self._pictures, self._picture_bytes, self._refused = 0, 0, 0  # of episodes
 
     def show(self, view: View, *, stays: bool = False) -> None:
@@ -148,13 +152,15 @@ class Watch:
 
     def rest(self) -> None:
         """Serve the user until all is judged; raises what judging raised."""
-        self._serve(lambda: self._judging.done() and not (self._episodes and not self._stop.requested))
+        self._serve(lambda: self._judging.done() and not (self._is_behind and not self._stop.requested))
         self._carry_out_all()  # asked for by the last points
         if self._refused:
             self._say(f"{self._refused:,} episodes have no picture: there were as many as a run saves")
         left_out = self._left_out + len(self._episodes)
         if left_out:
             self._say(f"{left_out} episodes have no picture: they ended faster than pictures can be drawn")
+        if self.cases is not None:
+            self.cases.tell_left_out()
         self._judging.result()
 
     def lose_display(self) -> None:
@@ -192,6 +198,33 @@ class Watch:
             self._left_out += 1
         self.actions.wake()
 
+    def case(self, index: int) -> bytes:
+        """The case file of the episode at a stream index, or the newest one before; raises OSError without one."""
+        if self.cases is None:
+            raise OSError(NO_CASES)
+        try:
+            return self.cases.make(index)
+        except CaseRefusedError as error:
+            raise OSError(str(error)) from None
+
+    def picture(self, index: int) -> bytes:
+        """A picture of the points around a stream index, as PNG, drawn off screen."""
+        from streamforest.figures.choice import figure_of  # noqa: PLC0415 - see _save
+
+        shown = figure_of(self.memory, self.status, theme=self.output.theme)
+        shown.refresh()
+        shown.show(index)
+        drawn, file = shown.picture().figure, io.BytesIO()
+        drawn.savefig(
+            file, format="png", dpi="figure", facecolor=drawn.get_facecolor(), metadata={**self.output.metadata}
+        )
+        return file.getvalue()
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether episodes wait for their picture or case."""
+        return bool(self._episodes or (self.cases is not None and self.cases.waiting))
+
     def report(self) -> bytes:
         """The anomalous points so far, the newest 10,000 of them, as a CSV file."""
         return self._anomalies.csv()
@@ -207,6 +240,8 @@ class Watch:
             self._carry_out_all()
             if self._episodes:
                 self._picture_an_episode()  # one at a time: keys are heard in between
+            if self.cases is not None and self.cases.is_due(is_over=self._judging.done()):
+                self.cases.save_next()
             if self._has_picture and not self._view.is_open:
                 self._stop_watching()
 
@@ -222,6 +257,8 @@ class Watch:
         if name == "snapshot":
             self._try_to_save()
             self.actions.ignore_repeats()
+        elif name == "case":
+            self._save_case()
         elif name == "report":
             self._write_report()
         elif name == "stop":
@@ -332,6 +369,26 @@ class Watch:
             with suppress(OSError):
                 self._picture_bytes += path.stat().st_size
 
+    def _save_case(self) -> None:
+        """Write the case of the episode whose point is chosen, else of the newest one in view."""
+        if self.cases is None:
+            self._say(NO_CASES)
+            return
+        try:
+            self._say(f"case written: {self.cases.save(self._looked_at())}")
+        except CaseRefusedError as error:
+            self._say(str(error))
+        except MemoryError:
+            self._say("no case: there is not enough memory for it")
+
+    def _looked_at(self) -> int:
+        """Stream index of the chosen point, else of the last one in view."""
+        shown = getattr(self._view, "figure", self._view)
+        navigation = getattr(shown, "navigation", None)
+        if navigation is None or not navigation.paused:
+            return self.memory.end - 1
+        return int(navigation.view.right - 1 if navigation.selected is None else navigation.selected)
+
     def _write_report(self) -> None:
         if self.output.report is not None:
             self._say(f"the report is written while the run goes on: {self.output.report}")
@@ -346,13 +403,4 @@ class Watch:
 
 def write_new(folder: Path, now: datetime, content: bytes) -> Path:
     """Write a report under a name by the time, with -2, -3 ... where it is taken; returns its path."""
-    name = folder / f"report-{now:%Y-%m-%d-%H-%M-%S}.csv"
-    for number in count(1):
-        path = name if number == 1 else name.with_stem(f"{name.stem}-{number}")
-        try:
-            with path.open("xb") as file:
-                file.write(content)
-        except FileExistsError:
-            continue
-        return path
-    raise AssertionError("unreachable: the numbers do not end")
+    return safe_files.write_new(folder / f"report-{now:%Y-%m-%d-%H-%M-%S}.csv", content)

@@ -368,7 +368,12 @@ def read(path: Path) -> Saved:
             raise CheckpointError("is no file")
         if status.st_size > MOST_BYTES:
             raise CheckpointError(f"has {status.st_size:,} bytes, a checkpoint has at most {MOST_BYTES:,}")
-        content = memoryview(file.read(status.st_size))
+        return parse(file.read(status.st_size))
+
+
+def parse(file_content: bytes) -> Saved:
+    """What the bytes of a file hold; raises CheckpointError as :func:`read` does."""
+    content = memoryview(file_content)
     if len(content) < _START.size + _DIGEST_BYTES or content[: len(MAGIC)] != MAGIC:
         raise CheckpointError("is no checkpoint" if content else "is empty")
     body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]

@@ -302,7 +302,7 @@ class Resumption:
             self._failure = ""
             source = self._parts.get("source")
             if isinstance(source, KeepingSource):
-                source.written(part_of(saved.state, "source"))
+                source.written(part_of(state, "source"))
             self._took = time.monotonic() - began
 
     def _write(self, state: State, work: Mapping[str, Callable[[], tuple[State, list[int]]]]) -> None:

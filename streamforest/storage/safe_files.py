@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedRandom
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,6 +44,54 @@ def whole_file(path: Path) -> Iterator[BufferedRandom]:
                 file.close()
             with suppress(OSError):
                 hidden.unlink()
+            raise
+
+
+def write_new(path: Path, content: bytes) -> Path:
+    """Write a new file whole, with -2, -3 ... behind its stem where the name is taken; returns its path.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; nothing is left behind.
+    """
+    hidden = hidden_name(path)
+    with suppress(FileNotFoundError):
+        hidden.unlink()  # of a killed run that had the same number
+    try:
+        with hidden.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return publish(hidden, path)
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
+def publish(hidden: Path, wanted: Path) -> Path:
+    """Give a finished file the first free name; returns it."""
+    for number in count(1):
+        name = wanted if number == 1 else wanted.with_stem(f"{wanted.stem}-{number}")
+        try:
+            _take_name(hidden, name)
+        except FileExistsError:
+            continue
+        return name
+    raise AssertionError("unreachable: the numbers do not end")
+
+
+def _take_name(hidden: Path, name: Path) -> None:
+    """Name a file, or raise FileExistsError; also on file systems that know no links."""
+    try:
+        os.link(hidden, name)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError, AttributeError):
+        name.open("x").close()  # takes the name: the next one gets the next number
+        try:
+            hidden.replace(name)
+        except OSError:
+            name.unlink()
             raise
 
 

@@ -20,7 +20,7 @@ OPENING = ("what-if", "nothing", "real", "missed", "undo")
 PANEL_COMMANDS = (*OPENING, "up", "down", "take")
 #: All that can be asked for, beside ``detector:NAME``.
 NAMES = frozenset(
-    {"snapshot", "report", "next-detector", "stop", "unwatch", *VIEW_COMMANDS, *PANEL_COMMANDS},
+    {"snapshot", "case", "report", "next-detector", "stop", "unwatch", *VIEW_COMMANDS, *PANEL_COMMANDS},
 )
 DETECTOR = "detector:"
 

@@ -26,6 +26,7 @@ KEYS = {
     ",": "previous-anomaly",
     ".": "next-anomaly",
     "e": "episodes",
+    "c": "case",
     "w": "what-if",
     "n": "nothing",
     "y": "real",

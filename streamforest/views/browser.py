@@ -103,11 +103,13 @@ class BrowserView:
         self._left_out = 0  # pictures and reports
         self.visitors: list[Visitor] = []
         self.is_open = True
+        self._case = watched.case
         self.memory, self.status, self._actions = watched.memory, watched.status, watched.actions
         self.api, self.answering = api, 0
         self._shown = SHOWN[watched.memory.name](watched.memory)
         if isinstance(self._shown, StreamShown):
             self._shown.open_panel = getattr(watched, "open_panel", self._shown.open_panel)
+        self._heard = ""  # the newest line of the run for people
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
         self._status_due = self._charts_due = 0.0
         listener = listen(access.port, access.public)
@@ -153,11 +155,14 @@ class BrowserView:
         self._loop.run_until_complete(self._say_farewell())
         self._loop.close()
 
-    def picture(self) -> bytes:
-        """A picture of the newest points as PNG, saved nowhere."""
+    def picture(self, seen: tuple[int, int] | None = None) -> bytes:
+        """A picture as PNG, saved nowhere: of the newest points, or from one stream index to another, outside."""
         from streamforest.figures.choice import figure_of  # noqa: PLC0415 - a second, for the first picture only
+        from streamforest.figures.stream_figure import StreamFigure  # noqa: PLC0415
 
         figure = figure_of(self.memory, self.status, theme=self.theme)
+        if seen is not None and isinstance(figure, StreamFigure):
+            figure.navigation.show_stretch(*seen)
         figure.refresh()
         drawn, file = figure.picture().figure, io.BytesIO()
         drawn.savefig(file, format="png", dpi="figure", facecolor=drawn.get_facecolor())
@@ -170,6 +175,10 @@ class BrowserView:
     def seen_csv(self, first: int, end: int) -> bytes:
         """What is seen from one place to another, which is outside, as CSV."""
         return self._shown.seen_csv(first, end)
+
+    def case(self, index: int) -> bytes:
+        """The case file of the episode at a stream index, or the newest one before; raises OSError without one."""
+        return self._case(index)
 
     def new_feed(self) -> Feed:
         """What one more visitor gets."""
@@ -237,6 +246,7 @@ class BrowserView:
         if now >= self._status_due:
             self._status_due = now + STATUS_SECONDS
             self._shown.look_around()
+            self._tell(self.status().notice)
             status = json.dumps(self._describe(), allow_nan=False)
             if status != self._newest:
                 self._newest, self._count = status, self._count + 1
@@ -244,6 +254,14 @@ class BrowserView:
         for visitor in self.visitors:
             visitor.offer(self._count, self._newest, now)
         self._charts_due = now + min(max(FRAME, (self._loop.time() - now) / SHARE), SLOWEST_FRAME)
+
+    def _tell(self, notice: str) -> None:
+        """Send a new line of the run for people to the visitors who may act: what was saved, or could not be."""
+        if notice and notice != self._heard:
+            for visitor in self.visitors:
+                if visitor.may_act:
+                    visitor.tell(notice)
+        self._heard = notice
 
     def _describe(self) -> dict[str, Any]:
         """What all visitors get of the run's numbers."""

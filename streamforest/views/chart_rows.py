@@ -124,6 +124,15 @@ def wire_frame(facts: Mapping[str, Any], n: int, body: bytes) -> bytes:
     return len(text).to_bytes(4, "little") + text + body
 
 
+def flags_of_others(history: History, rows: Verdicts) -> Bits:
+    """What the detectors that judge along flagged at rows of a history that follow one another, shape (n,)."""
+    if history.marks is None or not len(rows):
+        return np.zeros(len(rows), np.uint8)
+    flags = history.marks.view(int(rows["index"][0]), int(rows["index"][-1]))
+    bits: Bits = np.packbits(flags[:MOST_OTHERS], axis=0, bitorder="little")[0]
+    return bits
+
+
 class StreamCuts:
     """Pieces of a stream's history as charts need them, made once for all visitors who look at the same.
 
@@ -149,18 +158,10 @@ class StreamCuts:
         key = (first, end, shared)
         if key not in self._cuts:
             rows = self._history.view(first, end - 1)
-            others = self._others(rows)
+            others = flags_of_others(self._history, rows)
             places = chart_places(rows, others, shared)
             self._cuts[key] = (len(places), wire_body(rows[places], others[places]))
         return self._cuts[key]
-
-    def _others(self, rows: Verdicts) -> Bits:
-        marks = self._history.marks
-        if marks is None or not len(rows):
-            return np.zeros(len(rows), np.uint8)
-        flags = marks.view(int(rows["index"][0]), int(rows["index"][-1]))
-        bits: Bits = np.packbits(flags[:MOST_OTHERS], axis=0, bitorder="little")[0]
-        return bits
 
 
 def past_rows(ranking: StreamRanking, number: int) -> Verdicts:

@@ -48,21 +48,9 @@ FOLDER = Path(__file__).with_name("page")
 STYLE, SCRIPT = "text/css; charset=UTF-8", "text/javascript; charset=UTF-8"
 #: Files of the page -> their kind; uPlot's are its own, whole, with its licence beside them.
 FILES = {
-    **dict.fromkeys(("page.css", "api.css", "uplot/uPlot.min.css"), STYLE),
-    **dict.fromkeys(
-        (
-            "page.js",
-            "chart.js",
-            "episodes.js",
-            "gestures.js",
-            "numbers.js",
-            "panel.js",
-            "points.js",
-            "ranking.js",
-            "view.js",
-        ),
-        SCRIPT,
-    ),
+    **dict.fromkeys(("colours.css", "dark.css", "chart.css", "page.css", "api.css", "uplot/uPlot.min.css"), STYLE),
+    **dict.fromkeys(("page.js", "chart.js", "episodes.js", "gestures.js", "moves.js", "numbers.js"), SCRIPT),
+    **dict.fromkeys(("panel.js", "points.js", "ranking.js", "readout.js", "view.js"), SCRIPT),
     "uplot/uPlot.iife.min.js": SCRIPT,
 }
 
@@ -125,14 +113,17 @@ class Served(Protocol):
     report: Callable[[], bytes]
     snapshot: Callable[[], Path]
 
-    def picture(self) -> bytes:
-        """The picture as it stands, as PNG, saved nowhere."""
+    def picture(self, seen: tuple[int, int] | None = None) -> bytes:
+        """A picture as PNG, saved nowhere: of the newest points, or from one stream index to another, outside."""
 
     def report_json(self) -> bytes:
         """The report so far, as JSON."""
 
     def seen_csv(self, first: int, end: int) -> bytes:
         """What is seen from one place to another, which is outside, as CSV."""
+
+    def case(self, index: int) -> bytes:
+        """The case file of the episode at a stream index, or the newest one before; raises OSError without one."""
 
     def new_feed(self) -> Feed:
         """What one more visitor gets."""
@@ -241,11 +232,22 @@ class Guarded(RequestHandler):
             403: "open the address that the terminal shows, with all of its token",
             404: "there is no such page here",
             503: "too many pages are open",
-            400: "first and end must be whole numbers",
+            400: "a place in the stream must be a whole number",
             429: "too many pictures and reports were asked for; wait a minute",
         }.get(status_code, "this cannot be served")
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         self.finish(f"{status_code}: {text}\n")
+
+    def stretch(self) -> tuple[int, int]:
+        """Places of what a visitor sees, ``first`` and ``end`` of the address."""
+        return self.place("first"), self.place("end")
+
+    def place(self, name: str) -> int:
+        """A place in the stream that the address names."""
+        try:
+            return max(0, min(int(self.get_query_argument(name)), LARGEST))
+        except ValueError:
+            raise HTTPError(400) from None
 
     def send_download(self, kind: str, name: str, content: Callable[[], bytes]) -> None:
         """Send a file for the visitor to keep, or say why it cannot be made."""
@@ -282,7 +284,8 @@ class Page(Guarded):
             secure=is_secure,
         )
         page = (FOLDER / "page.html").read_text(encoding="utf-8")
-        filled = {"theme": self.view.theme, "acts": "yes" if self.may_act else "no"}
+        dark = "all" if self.view.theme == "dark" else "(prefers-color-scheme: dark)"
+        filled = {"dark": dark, "acts": "yes" if self.may_act else "no"}
         filled |= {"reasons": "|".join(REASONS), "labels": "|".join(LABELS)}
         for name, text in filled.items():
             page = page.replace(f"@{name}@", text)
@@ -319,18 +322,28 @@ class Seen(Guarded):
 
     def get(self) -> None:
         """Send it as CSV; ``first`` and ``end`` say from where to where."""
-        try:
-            first, end = (max(0, min(int(self.get_query_argument(name)), LARGEST)) for name in ("first", "end"))
-        except ValueError:
-            raise HTTPError(400) from None
+        first, end = self.stretch()
         self.send_download("text/csv; charset=UTF-8", "seen.csv", lambda: self.view.seen_csv(first, end))
 
 
-class Picture(Guarded):
-    """The picture as it stands, of a visitor who may act also saved where the run saves its pictures."""
+class CaseOfEpisode(Guarded):
+    """A case file."""
 
     def get(self) -> None:
-        """Send it as PNG."""
+        """Send that of the episode at a stream index, ``at``, or of the newest one before."""
+        at = self.place("at")
+        self.send_download("application/zip", "case.zip", lambda: self.view.case(at))
+
+
+class Picture(Guarded):
+    """A picture: of a view; or of the newest points, which of a visitor who may act is saved by the run too."""
+
+    def get(self) -> None:
+        """Send it as PNG; ``first`` and ``end`` say from where to where."""
+        if "first" in self.request.query_arguments:
+            seen = self.stretch()
+            self.send_download("image/png", "anomaly_graph.png", lambda: self.view.picture(seen))
+            return
         saved = lambda: self.view.snapshot().read_bytes()  # noqa: E731
         self.send_download("image/png", "anomaly_graph.png", saved if self.may_act else self.view.picture)
 
@@ -430,6 +443,11 @@ class Visitor(Guarded, WebSocketHandler):
         for kind, due in self.feed.due(self.is_ready, now):
             self._send(kind, due)
 
+    def tell(self, notice: str) -> None:
+        """Send a line for people, unless the visitor has not read the one before."""
+        if self.is_ready("notice"):
+            self._send("notice", json.dumps({"kind": "notice", "text": notice}))
+
     def _send(self, kind: str, content: str | bytes) -> None:
         try:
             written = self.write_message(content, binary=isinstance(content, bytes))
@@ -451,6 +469,7 @@ ROUTES: dict[str, type[RequestHandler]] = {
     f"/({'|'.join(map(re.escape, FILES))})": PageFile,
     "/live": Visitor,
     "/anomalies.json": Anomalies,
+    "/case.zip": CaseOfEpisode,
     "/metrics": Metrics,
     "/picture.png": Picture,
     "/report.csv": Report,

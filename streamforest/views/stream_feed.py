@@ -123,14 +123,15 @@ def _place_and_reason(verdict: Verdict) -> dict[str, Any]:
 
 
 def _ended(episode: Episode) -> list[Any]:
-    return _facts(episode, is_open=False)
+    return episode_facts(episode, is_open=False)
 
 
 def _open(episode: Episode) -> list[Any]:
-    return _facts(episode, is_open=True)
+    return episode_facts(episode, is_open=True)
 
 
-def _facts(episode: Episode, is_open: bool) -> list[Any]:
+def episode_facts(episode: Episode, is_open: bool) -> list[Any]:
+    """An episode as the page's list takes it: where and when it is, why, its points, whether it goes on."""
     peak = episode.peak
     place = [episode.start.index, episode.last.index, peak.index, episode.start.time]
     return [*place, *why(peak).values(), episode.points, is_open]

@@ -31,6 +31,10 @@ class Watched(Protocol):
         """Save a picture; returns its path."""
         ...
 
+    def case(self, index: int) -> bytes:
+        """The case file of the episode at a stream index, or the newest one before; raises OSError without one."""
+        ...
+
     def report(self) -> bytes:
         """The anomalous points so far as a CSV file."""
         ...

@@ -166,3 +166,35 @@ def test_a_key_that_goes_elsewhere_hides_what_the_mouse_points_at_until_it_moves
     assert hand.view.selected.text.get_text() != ""
     hand.point(hand.view.visible[0] + 40)
     assert hand.view.pointed.text.get_text() != ""
+
+
+@pytest.mark.parametrize(
+    ("panel", "key", "colour"),
+    [("stream", "usual band", "band"), ("stream", "value", "value"), ("scores", "threshold", "threshold")],
+)
+def test_a_click_on_a_key_of_the_legend_hides_its_layer_and_another_one_shows_it_again(hand, panel, key, colour):
+    view = hand.view
+    panel = getattr(view, panel)
+    box = panel.axes.bbox
+    rows = slice(int(view.figure.bbox.height - box.y1) + 1, int(view.figure.bbox.height - box.y0))
+
+    def share():
+        inside = pixels(view)[rows, int(box.x0) : int(box.x1)]
+        return near_colour(inside, getattr(THEMES["light"], colour)).mean()
+
+    def click():
+        text = next(text for text in panel.axes.get_legend().get_texts() if text.get_text() == key)
+        extent = text.get_window_extent()
+        place = (extent.x0 + extent.width / 2, extent.y0 + extent.height / 2)
+        hand._do("button_press_event", place, MouseButton.LEFT)
+        hand._do("button_release_event", place, MouseButton.LEFT)
+
+    before = share()
+    assert before > 0
+    click()
+    assert share() < before / 3
+    assert key in view.picture().stream.hidden, "a saved picture looks the same"
+    click()
+    assert share() == pytest.approx(before, rel=0.05)
+    assert not view.paused
+    assert view.navigation.selected is None

@@ -5,8 +5,8 @@ from streamforest.figures import text_parts
 from streamforest.figures.news import (
     MOST_EPISODES,
     StreamNews,
-    duration_text,
     kind_of,
+    length_text,
     size_text,
     when_text,
     why_of,
@@ -79,12 +79,12 @@ def episode(points=1, times=True, reason=1):
 
 def test_an_episode_in_words():
     one = episode()
-    assert (kind_of(one), duration_text(one)) == ("spike", "1 point")
+    assert (kind_of(one), length_text(one)) == ("spike", "1 point")
     assert size_text(one) == "+9.03"
     assert why_of(one).startswith("spike: ")
-    assert duration_text(episode(3)) == "60 min"
-    assert duration_text(episode(7)) == "3 h"
-    assert duration_text(episode(7, times=False)) == "7 points"
+    assert length_text(episode(3)) == "60 min"
+    assert length_text(episode(7)) == "3 h"
+    assert length_text(episode(7, times=False)) == "7 points"
     assert kind_of(episode(reason=0)) == why_of(episode(reason=0)) == "anomalous"
 
 
@@ -92,7 +92,8 @@ def test_a_time_is_told_with_its_date_if_it_was_long_ago_and_as_a_point_if_no_ca
     rows = stream(470)
     verdict = verdict_from_row(rows[260].item())
     assert when_text(verdict, verdict.time + 60) == "02:53:20"
-    assert when_text(verdict, verdict.time + 1e6) == "2014-05-19 02:53"
+    assert when_text(verdict, verdict.time + 1e6) == "05-19 02:53"
+    assert when_text(verdict, verdict.time + 4e7) == "2014-05-19 02:53"
     assert when_text(verdict._replace(time=None), 0.0) == when_text(verdict._replace(time=1e15), 0.0) == "point 260"
 
 

@@ -151,3 +151,25 @@ def test_keys_that_have_no_space_are_left_out():
     _, view = shown(stream(470), size=(4.0, 4.0))
     legend = view.stream.axes.get_legend().get_window_extent(view.figure.canvas.get_renderer())
     assert legend.x0 >= 0
+
+
+def test_the_newest_alarm_in_view_says_why_at_its_place_until_a_point_is_selected():
+    _, view = shown(stream(2_990))
+    reason = view.stream.reason
+    index = int(view._memory.last_anomaly())
+    assert reason.text.startswith("spike: ")
+    assert "expected" in reason.text
+    left, low, right, high = reason.box
+    panel = view.stream.axes
+    x, y = panel.transData.transform((index, view._memory.view(index, index)["value"][0]))
+    assert panel.bbox.x0 <= left <= right <= panel.bbox.x1
+    assert low <= y <= high
+    assert 0 < left - x < 40, "it stands to the right of the mark"
+    view.select(float(index))
+    view.refresh()
+    assert reason.text == ""
+
+
+def test_a_small_picture_or_one_without_an_alarm_has_no_reason_in_it():
+    assert shown(stream(100))[1].stream.reason.text == ""
+    assert shown(stream(470), size=(6.4, 4.8))[1].stream.reason.text == ""

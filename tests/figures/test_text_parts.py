@@ -1,16 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamforest.figures.text_parts import Limits, counts, duration, moment, round_step
+from streamforest.figures.text_parts import Limits, counts, round_step
 from streamforest.verdicts.counts import RunCounts
-
-
-def test_times_are_as_short_as_they_can_be():
-    noon = 1714564800.0
-    assert moment(noon, noon + 60) == "12:00:00"
-    assert moment(noon, noon + 200_000) == "05-01 12:00"
-    assert moment(1e200, noon) == "1e+200"
-    assert [duration(s) for s in (0, 59, 90, 7300, 3e5)] == ["0 s", "59 s", "1.5 min", "2 h", "3.5 d"]
 
 
 def test_limits_are_round_numbers_that_stay_while_they_fit():

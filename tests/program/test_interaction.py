@@ -149,7 +149,8 @@ def chosen(options):
 class ShownWatch:
     """Keeps the view that it is to show."""
 
-    def __init__(self):
+    def __init__(self, theme="light"):
+        self.output = SimpleNamespace(theme=theme)
         self.views, self.stays = [], None
 
     def show(self, view, *, stays):
@@ -165,7 +166,7 @@ def test_the_view_that_was_chosen_is_opened_with_what_the_options_say_of_it(monk
         return "a view"
 
     monkeypatch.setattr(interaction, "make_view", make)
-    watch, choice = ShownWatch(), Choice("browser", "")
+    watch, choice = ShownWatch("dark"), Choice("browser", "")
     options = options_of("--theme", "dark", "--port", "8123", "--public", "--token-file", "a.token")
     interaction.open_view(choice, watch, chosen(options))
     assert (watch.views, watch.stays) == (["a view"], False)
@@ -195,6 +196,20 @@ def test_a_run_that_is_served_has_a_page_whatever_screen_there_is(monkeypatch):
     monkeypatch.setattr(interaction, "choose", lambda *_parts, **_options: Choice("none", "no tornado"))
     with pytest.raises(SourceError, match="no tornado"):
         interaction.choose_view(options_of("serve"))
+
+
+def test_pictures_have_the_colours_of_the_system_where_that_is_asked_for_and_the_page_those_of_its_visitors(
+    monkeypatch,
+):
+    themes = []
+    monkeypatch.setattr(interaction, "system_theme", lambda _environment: "dark")
+    monkeypatch.setattr(interaction, "make_view", lambda *_parts, theme, **_options: themes.append(theme))
+    options = options_of("--theme", "auto")
+    assert interaction.theme_of(options) == "dark"
+    assert interaction.theme_of(options_of()) == "light"
+    for view in ("window", "browser"):
+        interaction.open_view(Choice(view, ""), ShownWatch("dark"), chosen(options))
+    assert themes == ["dark", "light"]
 
 
 def test_a_view_that_cannot_be_opened_is_told_and_the_run_goes_on_without(monkeypatch, capsys):

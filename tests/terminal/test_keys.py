@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,7 @@ from streamforest.terminal.actions import NAMES
 PROJECT = Path(main.__file__).parent
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal: Linux or macOS")
 if sys.platform != "win32":
-    import pty
-    import termios
+    from tests.shells import Shell
 
 
 def test_every_key_stands_for_an_action_that_exists():
@@ -145,92 +143,6 @@ def test_a_fault_in_a_thread_of_the_package_is_told_once_and_any_other_as_ever(i
 # A terminal
 
 
-TAKE_TERMINAL = """
-import fcntl, os, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
-"""
-
-
-class Shell:
-    """An interactive shell on a pseudo-terminal, which does job control and leaves the terminal's modes alone."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.shown = ""
-        self._master, self._slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", TAKE_TERMINAL],
-            cwd=folder,
-            env={**os.environ, "PS1": "$ ", "TERM": "dumb", "DISPLAY": "", "WAYLAND_DISPLAY": ""},
-            stdin=self._slave,
-            stdout=self._slave,
-            stderr=self._slave,
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self.wait_for("$ ")
-        self.before = self.modes()
-
-    def _read(self):
-        while True:
-            try:
-                text = os.read(self._master, 65536)
-            except OSError:
-                return
-            if not text:
-                return
-            self.shown += text.decode(errors="replace")
-
-    def modes(self):
-        return termios.tcgetattr(self._slave)
-
-    def is_cbreak(self):
-        return not self.modes()[3] & termios.ICANON
-
-    def type(self, text):
-        os.write(self._master, text.encode())
-
-    def main(self, *arguments, end="\n"):
-        command = [
-            sys.executable,
-            PROJECT / "main.py",
-            "--detector",
-            "z-score",
-            "--log",
-            "none",
-            "--images",
-            "pictures",
-        ]
-        self.type(" ".join(str(word) for word in [*command, *arguments]) + end)
-
-    def wait_for(self, words, count=1, seconds=30):
-        self.wait(lambda: self.shown.count(words) >= count, seconds)
-
-    def wait(self, is_so, seconds=30):
-        ends = time.monotonic() + seconds
-        while not is_so():
-            if time.monotonic() > ends:
-                pytest.fail(f"not within {seconds} s; the terminal shows:\n{self.shown[-2000:]}")
-            time.sleep(0.02)
-
-    def pictures(self):
-        return len(list((self.folder / "pictures").glob("*.png")))
-
-    def close(self):
-        os.write(self._master, b"\x03")
-        self.process.send_signal(signal.SIGHUP)
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        os.close(self._slave)
-        self._reader.join(timeout=5)
-        os.close(self._master)
-
-
 @pytest.fixture
 def shell(tmp_path):
     shell = Shell(tmp_path)
@@ -250,14 +162,16 @@ def test_keys_in_the_terminal_work_without_a_view_and_ctrl_c_ends_with_the_termi
     shell.type("q")
     shell.wait_for("picture saved: ")
     assert shell.pictures() == 1
+    shell.type("c")
+    shell.wait(lambda: "case written: " in shell.text or "no case: there is no episode yet" in shell.text)
     shell.type("rd")
     shell.wait_for("report written: ")
     shell.wait_for("isolation-forest")
     shell.type("\x03")
     shell.wait_for("alarm rate")
     shell.wait(lambda: shell.modes() == shell.before)
-    assert "Traceback" not in shell.shown
-    assert "qrd" not in shell.shown.split("watching", 1)[1]
+    assert "Traceback" not in shell.text
+    assert "qrd" not in shell.text.split("watching", 1)[1]
 
 
 @needs_terminal
@@ -282,10 +196,7 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_brings_the_keys_back(shell):
 def test_a_stop_that_cannot_be_caught_is_recovered_from(shell):
     shell.main(*QUIET)
     shell.wait(shell.is_cbreak)
-    number = subprocess.run(
-        ["pgrep", "-P", str(shell.process.pid)], capture_output=True, text=True, check=True
-    ).stdout.split()[0]
-    os.kill(int(number), signal.SIGSTOP)
+    os.kill(shell.program, signal.SIGSTOP)
     shell.wait_for("Stopped")
     shell.type("stty sane; fg\n")
     shell.wait(shell.is_cbreak)
@@ -304,7 +215,7 @@ def test_a_job_in_the_background_is_not_stopped_and_has_its_keys_when_it_comes_t
     assert shell.modes() == shell.before
     shell.type("jobs\n")
     shell.wait_for("Running")
-    assert "Stopped" not in shell.shown
+    assert "Stopped" not in shell.text
     shell.type("fg\n")
     shell.wait(shell.is_cbreak)
     shell.type("q")
@@ -324,9 +235,9 @@ def test_the_terminal_is_as_before_after_every_kind_of_end(shell, end):
     if end == "SIGTERM":
         shell.wait(shell.is_cbreak)
         subprocess.run(["pkill", "-TERM", "-P", str(shell.process.pid), "-f", "main.py"], check=True)
-    shell.wait(lambda: shell.shown.rstrip().endswith("$") and "over-" in shell.shown.replace("over-$", ""))
+    shell.wait(lambda: shell.text.rstrip().endswith("$") and "over-" in shell.text.replace("over-$", ""))
     assert shell.modes() == shell.before
-    assert "Traceback" not in shell.shown
+    assert "Traceback" not in shell.text
 
 
 @needs_terminal

@@ -432,6 +432,21 @@ def test_the_keys_move_the_chart_as_in_the_window(chromium, run):
         assert page.faults == []
 
 
+def test_what_was_saved_is_told_to_who_may_act_and_to_nobody_else(chromium, run):
+    reading = run.view.address.replace(run.token, run.view.reading_token)
+    with visit(chromium, run) as page, visit(chromium, run, address=reading) as other:
+        page.evaluate(
+            "const shown = document.getElementById('notice'); window.told = [];"
+            "new MutationObserver(() => window.told.push(shown.textContent)).observe(shown, { childList: true });"
+        )
+        page.keyboard.press("q")
+        wait_for(page, lambda: run.asked == ["snapshot"])
+        for run.notice in ("picture saved: pictures/one.png", "report written: two.csv"):
+            wait_until_true(page, f"window.told.includes('{run.notice}')")
+        assert not other.locator("#notice").is_visible()
+        assert page.faults == other.faults == []
+
+
 def test_what_is_asked_of_the_run_is_asked_once_by_who_may_act(chromium, run):
     with visit(chromium, run) as page:
         for key in ("q", "d", "r", "Control+r", "Escape"):
@@ -450,7 +465,7 @@ def test_who_may_only_look_sees_only_what_he_can_do(chromium, run):
         wait_for(page, lambda: page.locator("#judge").inner_text() == run.detector)
         assert not page.locator("#detector").is_visible()
         page.get_by_text("Save", exact=True).click()
-        assert page.locator("#downloads li:visible").count() == 4
+        assert page.locator("#downloads li:visible").count() == 5
         page.get_by_text("Save", exact=True).click()
         page.keyboard.press("h")
         keys = page.locator("dialog dt:visible").all_inner_texts()
@@ -585,11 +600,13 @@ def test_what_is_seen_all_anomalies_and_a_picture_can_be_kept(chromium, run, tmp
         page.keyboard.press("g")
         wait_for(page, lambda: page.locator("#pause").get_attribute("aria-pressed") == "true")
         first, end = in_view(page)
+        assert page.get_attribute("#case", "href") == "case.zip?at=200", "the alarm that is chosen"
         for name, text in (
+            ("case", "Case of the newest alarm in view, zip"),
             ("seen", "What is seen, CSV"),
             ("report", "All anomalies, CSV"),
             ("json", "All anomalies, JSON"),
-            ("picture", "Picture of the newest points, PNG"),
+            ("picture", "Picture of what is seen, PNG"),
         ):
             page.get_by_text("Save", exact=True).click()
             with page.expect_download() as download:
@@ -598,6 +615,7 @@ def test_what_is_seen_all_anomalies_and_a_picture_can_be_kept(chromium, run, tmp
     indices = [int(line.split(",")[0]) for line in (tmp_path / "got" / "seen").read_text().splitlines()[1:]]
     assert indices == list(range(first, min(end, POINTS)))
     assert (tmp_path / "got" / "report").read_bytes() == REPORT
+    assert (tmp_path / "got" / "case").read_bytes() == b"case of 200"
     assert json.loads((tmp_path / "got" / "json").read_bytes()) == [{"index": 0, "time": None}]
     assert imread(tmp_path / "got" / "picture", format="png").shape[0] > 400
 
@@ -624,7 +642,8 @@ def test_the_page_has_the_colours_of_the_system_and_is_dark_with_a_dark_theme(ch
             ("light", "dark", "rgb(18, 22, 28)"),
         ):
             page.emulate_media(color_scheme=scheme)
-            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            wanted = "all" if theme == "dark" else "(prefers-color-scheme: dark)"
+            page.evaluate(f"document.querySelector('link[href=\"dark.css\"]').media = '{wanted}'")
             wait_until_true(page, f"getComputedStyle(document.body).backgroundColor === '{colour}'")
             value = "#0072b2" if scheme == theme == "light" else "#56b4e9"
             if theme == "light":  # the theme of a run does not change while a page is open

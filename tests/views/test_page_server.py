@@ -27,6 +27,7 @@ PATHS = (
     "/report.csv",
     "/anomalies.json",
     "/seen.csv",
+    "/case.zip",
     *(f"/{name}" for name in FILES),
     "/mpl.js",
     "/favicon.ico",
@@ -93,7 +94,8 @@ def test_the_page_may_load_nothing_from_elsewhere_and_is_not_kept(run):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_has_the_theme_of_the_run(tmp_path, theme):
     with Run(tmp_path, theme=theme) as run:
-        assert f'<html lang="en" data-theme="{theme}">'.encode() in run.get(f"/?token={run.token}")[2]
+        media = "all" if theme == "dark" else "(prefers-color-scheme: dark)"
+        assert f'href="dark.css" media="{media}"'.encode() in run.get(f"/?token={run.token}")[2]
 
 
 def test_all_files_of_the_page_are_served_as_they_are_and_nothing_beside_them(run):
@@ -196,10 +198,33 @@ def test_what_is_seen_is_served_as_csv(run):
         assert run.get(f"/seen.csv?{place}&token={run.token}")[0] == 400
 
 
+def test_the_case_of_an_episode_is_served_and_why_there_is_none(run):
+    code, headers, body = run.get(f"/case.zip?at=150&token={run.view.reading_token}")
+    assert (code, headers["Content-Type"], body) == (200, "application/zip", b"case of 150")
+    assert run.get(f"/case.zip?at={10**30}&token={run.token}")[2] == b"case of %d" % 2**53
+    for place in ("", "at=x", "at=1.5"):
+        assert run.get(f"/case.zip?{place}&token={run.token}")[0] == 400
+    run.case_fault = OSError("no case: there is no episode yet")
+    assert run.get(f"/case.zip?at=1&token={run.token}")[2] == b"500: no case: there is no episode yet\n"
+
+
 def test_the_anomalies_are_served_as_json(run):
     code, headers, body = run.get(f"/anomalies.json?token={run.token}")
     assert (code, headers["Content-Type"]) == (200, "application/json")
     assert json.loads(body) == [{"index": 0, "time": None}]
+
+
+def test_a_picture_of_a_view_is_served_to_all_and_saved_nowhere(run, tmp_path):
+    whole, part = (
+        run.get(f"/picture.png?first={first}&end={end}&token={run.view.reading_token}")
+        for first, end in ((0, 300), (90, 130))
+    )
+    for code, headers, body in (whole, part):
+        assert (code, headers["Content-Type"], body[:4]) == (200, "image/png", b"\x89PNG")
+    assert whole[2] != part[2]
+    assert run.get(f"/picture.png?first=0&token={run.token}")[0] == 400
+    assert run.get(f"/picture.png?first=0&end={10**30}&token={run.token}")[0] == 200
+    assert not [*tmp_path.glob("*.png")]
 
 
 def test_the_picture_is_a_whole_png_and_the_one_that_was_saved(run, tmp_path):

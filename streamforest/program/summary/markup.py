@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from streamforest.moments import iso_time
 from streamforest.protocols import Verdict
 from streamforest.text import escaped
+from streamforest.verdicts.episodes import Episode
 from streamforest.wording import DASH
 
 
@@ -65,11 +66,39 @@ class Figure(NamedTuple):
     caption: str
 
 
+class Chart(NamedTuple):
+    """A stream that the page's script draws, and the picture that stands for it on paper and where no script runs.
+
+    Attributes
+    ----------
+    run : str
+        Points and episodes, JSON that ends no element of the page.
+    picture : str
+        Address that holds the picture.
+    size : (int, int)
+        Of the picture, in CSS pixels.
+    meaning : str
+        In words, for those who cannot see it.
+    caption : str
+        Which points it shows.
+    listed : str
+        Which episodes are listed beside it; empty where all are.
+    """
+
+    run: str
+    picture: str
+    size: tuple[int, int]
+    meaning: str
+    caption: str
+    listed: str
+
+
 class Section(NamedTuple):
     """One part of the page; what is empty is left out."""
 
     title: str = ""
     note: str = ""
+    chart: Chart | None = None
     figure: Figure | None = None
     cards: Sequence[Card] = ()
     table: Table | None = None
@@ -92,6 +121,12 @@ def printable(part: Any) -> Any:
 def moment_of(verdict: Verdict) -> str:
     """When a point was read: its time, where it has one, else its number."""
     return f"point {verdict.index:,}" if verdict.time is None else iso_time(verdict.time, has_fractions=False)
+
+
+def rarity(episode: Episode) -> tuple[float, float]:
+    """Sorts the most unusual episodes first."""
+    peak = episode.peak
+    return (1.0 if peak.p_value is None else peak.p_value, -(peak.score or 0.0))
 
 
 def many(points: int) -> str:

@@ -1,4 +1,4 @@
-"""One HTML page that tells of a whole run: picture, figures, episodes, settings; opens from disk, loads nothing."""
+"""One HTML page that tells of a whole run: chart, figures, episodes, settings; opens from disk, loads nothing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tornado.template import Template
 
-from streamforest.figures.themes import THEMES
+from streamforest.program.summary.chart import stream_chart
 from streamforest.program.summary.markup import Section, printable
-from streamforest.program.summary.pictures import episode_cards, ranking_pictures, stream_pictures
+from streamforest.program.summary.pictures import episode_cards, ranking_pictures
+from streamforest.program.summary.script import colours, digest_of, script, style
 from streamforest.program.summary.tables import episode_table, label_table, ranking_table, settings_table, tiles
 from streamforest.protocols import Status, VerdictMemory
 from streamforest.storage.safe_files import hidden_name, whole_file
 from streamforest.verdicts.counts import RunCounts
-from streamforest.verdicts.episodes import Episode
 from streamforest.verdicts.history import History
 from streamforest.verdicts.ranking import StreamRanking
 from streamforest.verdicts.recent_episodes import RecentEpisodes
@@ -25,13 +25,14 @@ PAGE = Path(__file__).with_name("page.html")
 
 
 def _of_one_stream(
-    history: History, status: Callable[[], Status], points: int, episodes: Sequence[Episode]
+    history: History, status: Callable[[], Status], points: int, episodes: RecentEpisodes
 ) -> Sequence[Section]:
-    return stream_pictures(history, status, points), *episode_cards(history, episodes)
+    kept = episodes.kept
+    return stream_chart(history, status, points, kept, episodes.ended), *episode_cards(history, kept)
 
 
 def _of_many_streams(
-    ranking: StreamRanking, status: Callable[[], Status], _points: int, _episodes: Sequence[Episode]
+    ranking: StreamRanking, status: Callable[[], Status], _points: int, _episodes: RecentEpisodes
 ) -> Sequence[Section]:
     return ranking_pictures(ranking, status), *ranking_table(ranking)
 
@@ -124,7 +125,7 @@ def summary_page(
     """
     kept = episodes.kept
     sections = [
-        *PICTURES[memory.name](memory, status, counts.points, kept),
+        *PICTURES[memory.name](memory, status, counts.points, episodes),
         episode_table(kept, episodes.ended, facts.source),
         *further,
         *label_table(counts),
@@ -132,16 +133,17 @@ def summary_page(
         Section("Run it again", code=facts.command),
         settings_table(facts.settings),
     ]
+    has_chart = any(section.chart for section in sections)
     began, ended = (f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for moment in (facts.began, facts.ended))
     page = Template(PAGE.read_text(encoding="utf-8"), whitespace="single").generate(
-        colours={theme: _colours(theme) for theme in THEMES},
+        light=colours()[0],
+        dark=colours()[1],
+        style=style() if has_chart else "",
+        script=script() if has_chart else "",
+        policy=f"; script-src '{digest_of(script())}'" if has_chart else "",
         facts=printable(asdict(facts)),
         times=f"{began} to {ended} UTC",
         tiles=tiles(counts),
         sections=printable(sections),
     )
     return page.decode("utf-8")
-
-
-def _colours(theme: str) -> str:
-    return " ".join(f"--{name}: {colour};" for name, colour in asdict(THEMES[theme]).items())

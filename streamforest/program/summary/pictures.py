@@ -1,4 +1,4 @@
-"""Pictures of the summary: the stream or the worst of many, and the most unusual episodes, each drawn small."""
+"""Pictures of the summary: the worst of many streams, and the most unusual episodes, each drawn small."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from streamforest.figures.inline import inline_picture
 from streamforest.figures.shapes import runs
 from streamforest.figures.themes import THEMES
-from streamforest.program.summary.markup import Card, Figure, Picture, Section, many, moment_of
-from streamforest.protocols import Status, VerdictMemory, Verdicts
+from streamforest.program.summary.markup import Card, Figure, Picture, Section, many, moment_of, rarity
+from streamforest.protocols import Status, Verdicts
 from streamforest.verdicts.episodes import Episode
 from streamforest.verdicts.history import Floats, History
 from streamforest.verdicts.ranking import PAST, StreamRanking
@@ -25,47 +25,26 @@ SIZES = {"wide": (12.8, 6.8, 140.0), "narrow": (5.8, 5.8, 180.0)}
 CARD_WIDTH, CARD_HEIGHT, CARD_MARGIN = 320.0, 110.0, 8.0  # of an episode's picture, in its own unit
 
 
-def stream_pictures(history: History, status: Callable[[], Status], points: int) -> Section:
-    """The stream as far as it is kept, in the colours and the size that the reader's screen has."""
-    kept = history.end - history.first
-    if not kept:
-        return Section(note="No point was judged.")
-    what = f"The newest {kept:,} of {points:,} points" if kept < points else f"All {points:,} points"
-    caption = f"{what}. Each column of pixels shows its lowest and highest value."
-    meaning = "The stream with its expected band and anomalies above, score and threshold below"
-    return Section(figure=_figure(history, status, meaning, caption))
-
-
-def _figure(memory: VerdictMemory, status: Callable[[], Status], meaning: str, caption: str) -> Figure:
-    """What is kept, a picture a theme: a printer would not choose anew among sources."""
-    pictures = [
-        Picture(theme, *(inline_picture(memory, status, theme, *SIZES[size]) for size in ("narrow", "wide")))
-        for theme in THEMES
-    ]
-    width, height, _ = SIZES["wide"]
-    return Figure(pictures, (round(100 * width), round(100 * height)), meaning, caption)
-
-
 def ranking_pictures(ranking: StreamRanking, status: Callable[[], Status]) -> Section:
-    """The worst of many streams at the end of the run."""
+    """The worst of many streams at the end of the run, a picture a theme: a printer would not choose anew."""
     if not ranking.end:
         return Section(note="No point was judged.")
     caption = f"The worst streams at the end of the run, the newest {PAST} points of each."
     meaning = "The worst streams with their expected band and anomalies, and a ranking beside them"
-    return Section(figure=_figure(ranking, status, meaning, caption))
+    pictures = [
+        Picture(theme, *(inline_picture(ranking, status, theme, *SIZES[size]) for size in ("narrow", "wide")))
+        for theme in THEMES
+    ]
+    width, height, _ = SIZES["wide"]
+    return Section(figure=Figure(pictures, (round(100 * width), round(100 * height)), meaning, caption))
 
 
 def episode_cards(history: History, episodes: Sequence[Episode]) -> list[Section]:
     """The most unusual of the episodes that can still be drawn, each with a small picture; nothing without one."""
     found = [episode for episode in episodes if episode.start.index >= history.first]
-    chosen = sorted(found, key=_rarity)[:MOST_CARDS]
+    chosen = sorted(found, key=rarity)[:MOST_CARDS]
     title = "The most unusual episodes" if len(episodes) > len(chosen) else "The episodes"
     return [Section(title, cards=[_card(history, one) for one in chosen])] if chosen else []
-
-
-def _rarity(episode: Episode) -> tuple[float, float]:
-    peak = episode.peak
-    return (1.0 if peak.p_value is None else peak.p_value, -(peak.score or 0.0))
 
 
 def _card(history: History, episode: Episode) -> Card:

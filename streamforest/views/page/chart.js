@@ -9,6 +9,8 @@ const RIGHT = 64,
   TOP = 10; // CSS pixels around the plots
 const NARROW = 560; // CSS pixels below which text is smaller and the alarm's words are left out
 const MANY_MARKS = 300; // alarms in view, of which more are drawn small
+const MANY_EPISODES = 60,
+  STRIP = 8; // in view, of which more are a strip at the top, as shades would cover all; its height in CSS pixels
 const LABEL = 76; // CSS pixels that a number at the edge takes
 const ROW = 14; // CSS pixels of the marks of a detector that judges along
 const COLOURS = ["page", "text", "quiet", "grid", "value", "expected", "band", "anomaly", "episode", "calm", "limit"];
@@ -257,8 +259,8 @@ export class Chart {
     if (!this.layers.alarms || !this.part) return;
     const { index, episode, is_anomaly: flags } = this.part;
     const { ctx, bbox } = plot;
-    ctx.fillStyle = this.colours.episode;
     const least = 4 * devicePixelRatio;
+    const shades = [];
     for (let k = 0; k < index.length; k++) {
       if (!flags[k]) continue;
       let last = k;
@@ -274,9 +276,12 @@ export class Chart {
       const pad = Math.max(0, least - (to - from)) / 2;
       const begin = Math.max(bbox.left, from - pad),
         end = Math.min(bbox.left + bbox.width, to + pad);
-      if (end > begin) ctx.fillRect(begin, bbox.top, end - begin, bbox.height);
+      if (end > begin) shades.push([begin, end - begin]);
       k = last;
     }
+    ctx.fillStyle = this.colours.episode;
+    const height = shades.length < MANY_EPISODES ? bbox.height : STRIP * devicePixelRatio;
+    for (const [begin, width] of shades) ctx.fillRect(begin, bbox.top, width, height);
   }
 
   drawMarks(plot, scale, hasTimes) {

@@ -2,10 +2,12 @@
 
 import { Chart } from "./chart.js";
 import { Episodes } from "./episodes.js";
+import { addLayers, HELD, KEYS as MOVE_KEYS, movesOf } from "./moves.js";
 import * as numbers from "./numbers.js";
 import { Panel } from "./panel.js";
 import { Points, takeApart } from "./points.js";
 import { Ranking } from "./ranking.js";
+import { Readout, Words } from "./readout.js";
 import { View } from "./view.js";
 
 const find = (id) => document.getElementById(id);
@@ -24,12 +26,12 @@ history.replaceState(null, "", location.pathname);
 
 const view = new View();
 const points = new Points();
-const labels = body.dataset.labels.split("|");
-const reasons = { names: body.dataset.reasons.split("|"), reason: reasonOf };
+const words = new Words(body.dataset.reasons.split("|"), body.dataset.labels.split("|"));
+const readout = new Readout(find("readout"), points, words);
 const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {
-  words: reasons,
+  words,
   moved: viewMoved,
-  hovered: showReadout,
+  hovered: (index, reach) => readout.show(index, reach),
   went: act,
 });
 const episodes = new Episodes(find("episodes").tBodies[0], {
@@ -71,6 +73,11 @@ function notify(text, milliseconds) {
   find("notice").hidden = !text;
   find("notice").classList.toggle("brief", Boolean(milliseconds)); // over the page, which stays as it is
   if (milliseconds) hiding = setTimeout(() => notify(""), milliseconds);
+}
+
+// A line of the run for people; what is told of the connection stays.
+function hear(text) {
+  if (find("notice").hidden || find("notice").classList.contains("brief")) notify(text, 2 * BRIEF);
 }
 
 function setState(kind, text) {
@@ -181,7 +188,7 @@ function showStatus(facts) {
       `${numbers.count(facts.episodes)} alarms, ${facts.state}`,
   );
   if (facts.shows === "stream") {
-    chart.others = facts.others;
+    chart.others = readout.others = facts.others;
     view.follow(facts, facts.points_per_second);
     if (chart.plots.length) viewMoved();
   }
@@ -193,49 +200,6 @@ function showStatus(facts) {
 
 // The chart
 
-function reasonOf(columns, k) {
-  const name = reasons.names[columns.reason[k]];
-  if (!name) return columns.is_anomaly[k] ? "anomalous" : "";
-  const { value, expected, lower, upper } = columns;
-  return numbers.why(name, value[k], expected[k], halfOf(lower[k], upper[k])).join(": ");
-}
-
-const halfOf = (lower, upper) => (lower === null || upper === null ? null : (upper - lower) / 2);
-
-function readoutParts(k) {
-  const { index, time, value, expected, lower, upper, score, threshold, p_value: p } = points.columns;
-  const parts = [numbers.place(time[k], index[k]), ["b", value[k] === null ? "missing" : numbers.full(value[k])]];
-  const half = halfOf(lower[k], upper[k]);
-  if (expected[k] !== null) parts.push(`expected ${numbers.expected(expected[k], half)}`);
-  else if (half !== null) parts.push(`usual ${numbers.usual(lower[k], upper[k])}`);
-  if (score[k] !== null) parts.push(`score ${numbers.brief(score[k])}, limit ${numbers.brief(threshold[k])}`);
-  if (p[k] !== null) parts.push(`p ${numbers.brief(p[k])}`);
-  const name = reasons.names[points.columns.reason[k]];
-  if (points.columns.is_anomaly[k]) parts.push(["alarm", name || "anomalous"]);
-  const others = chart.others.filter((_, bit) => points.columns.others[k] & (1 << bit));
-  if (others.length) parts.push(`marked by ${others.join(", ")}`);
-  if (points.columns.label[k] >= 0) parts.push(`label: ${labels[points.columns.label[k]]}`);
-  return parts;
-}
-
-// The numbers of the point at a stream index; of the newest one without an index.
-function showReadout(index, reach) {
-  const k = index === null ? points.length - 1 : points.nearest(index, reach);
-  const line = find("readout");
-  if (k < 0) {
-    write(line, "");
-    return;
-  }
-  const parts = readoutParts(k).map((part) => {
-    if (typeof part === "string") return part;
-    const marked = document.createElement(part[0] === "b" ? "b" : "span");
-    if (part[0] !== "b") marked.className = part[0];
-    marked.textContent = part[1];
-    return marked;
-  });
-  line.replaceChildren(...parts.flatMap((part, k) => (k ? [" \u00b7 ", part] : [part])));
-}
-
 function viewMoved() {
   const isHeld = !view.live;
   find("pause").setAttribute("aria-pressed", String(isHeld));
@@ -243,10 +207,11 @@ function viewMoved() {
     status && status.shows === "stream" && isHeld ? Math.max(0, Math.round(view.end - view.range[1] - 0.5)) : 0;
   write(find("pause"), !isHeld ? "Pause" : missed ? `Go live (+${numbers.count(missed)})` : "Go live");
   const [left, right] = view.range;
-  find("seen").href =
-    status?.shows === "ranking"
-      ? "seen.csv?first=0&end=1000"
-      : `seen.csv?first=${Math.max(0, Math.ceil(left))}&end=${Math.max(0, Math.floor(right) + 1)}`;
+  const isRanking = status?.shows === "ranking";
+  const stretch = `first=${Math.max(0, Math.ceil(left))}&end=${Math.max(0, Math.floor(right) + 1)}`;
+  find("seen").href = `seen.csv?${isRanking ? "first=0&end=1000" : stretch}`;
+  find("picture").href = isRanking ? "picture.png" : `picture.png?${stretch}`;
+  find("case").href = `case.zip?at=${Math.max(0, chart.pinned ?? Math.floor(right))}`;
   if (!asking)
     asking = setTimeout(() => {
       asking = 0;
@@ -272,7 +237,7 @@ function receivePoints(buffer) {
   find("plots").dataset.points = points.length; // for tests
   showThinness(facts.thin);
   chart.draw();
-  if (chart.pointer === null) showReadout(chart.pinned, 0);
+  if (chart.pointer === null) readout.show(chart.pinned, 0);
 }
 
 function showThinness(thin) {
@@ -291,7 +256,7 @@ function showEpisode(episode) {
   chart.pinned = episode.peak;
   view.show(episode.peak);
   chart.changed();
-  showReadout(episode.peak, 0);
+  readout.show(episode.peak, 0);
 }
 
 function openStream(number, key) {
@@ -368,48 +333,19 @@ function keyInPanel(event) {
 // What the visitor does
 
 const KEYS = {
-  " ": "pause",
-  ArrowLeft: "back",
-  ArrowRight: "forward",
-  "+": "in",
-  "=": "in",
-  "-": "out",
-  g: "newest",
-  ",": "previous",
-  ".": "next",
+  ...MOVE_KEYS,
+  c: "case",
   d: "next-detector",
   r: "report",
   h: "help",
   q: "snapshot",
 };
-const HELD = ["back", "forward", "in", "out", "previous", "next"];
 const ASKS = { snapshot: "Asked for a picture of the newest points.", report: "Asked for the report." };
-const MOVES = {
-  pause: () => {
-    if (view.live) view.hold();
-    else act("live");
-  },
-  live: () => {
-    view.goLive();
-    chart.pinned = null;
-  },
-  back: () => view.move(-view.width / 2),
-  forward: () => view.move(view.width / 2),
-  in: () => view.zoom(0.5),
-  out: () => view.zoom(2),
-  newest: () => step(-1, view.live ? null : chart.pinned),
-  previous: () => step(-1, view.live ? null : (chart.pinned ?? (view.range[0] + view.range[1]) / 2)),
-  next: () => step(1, chart.pinned ?? (view.range[0] + view.range[1]) / 2),
-};
-
-function step(way, from) {
-  const current = episodes.byStart.get(episodes.current);
-  const start = current && from !== null && from >= current.start && from <= current.last ? current.start : from;
-  if (!episodes.step(way, start)) notify(way < 0 ? "No alarm before." : "No alarm after.", BRIEF);
-}
+const MOVES = movesOf(view, chart, episodes, (text) => notify(text, BRIEF));
 
 function act(name) {
   if (name === "help") return find("keys").open ? find("keys").close() : find("keys").showModal();
+  if (name === "case") return body.dataset.shows === "stream" && !isOver ? find("case").click() : undefined;
   if (MOVES[name]) {
     if (body.dataset.shows === "ranking") return;
     if (view.all && ["newest", "previous", "next"].includes(name)) return;
@@ -463,18 +399,7 @@ document.addEventListener("pointerdown", (event) => {
   if (!find("downloads").contains(event.target)) find("downloads").open = false;
 });
 
-for (const name of Object.keys(chart.layers)) {
-  const button = document.createElement("button");
-  button.dataset.layer = button.textContent = name;
-  button.setAttribute("aria-pressed", "true");
-  button.addEventListener("click", () => {
-    chart.layers[name] = !chart.layers[name];
-    button.setAttribute("aria-pressed", String(chart.layers[name]));
-    if (name === "score") chart.build();
-    else chart.draw();
-  });
-  find("legend").append(button);
-}
+addLayers(chart, find("legend"));
 
 // The live connection
 
@@ -492,7 +417,8 @@ function receive(event) {
   } else if (message.kind === "panel") {
     if (message.said) notify(message.said, 2 * BRIEF);
     panel.take(message);
-  } else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
+  } else if (message.kind === "notice") hear(message.text);
+  else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
   send({ ack: message.kind });
   if (message.ended) end("The run has ended. What is shown is how it stood then.");
 }

@@ -1,14 +1,15 @@
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from streamforest.figures.themes import THEMES
 from streamforest.program.summary.markup import Section
 from streamforest.program.summary.page import Facts, check_place, summary_page, write_summary
+from streamforest.program.summary.script import digest_of
 from streamforest.program.summary.tables import tiles
 from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
 from streamforest.stream_names import StreamNames, shown_key
@@ -32,12 +33,17 @@ def test_the_page_tells_figures_episodes_settings_versions_and_the_command():
     assert read.open == []
 
 
-def test_the_page_loads_nothing_and_runs_nothing():
-    read = Reader(page_of(stream(500, [200])))
+def test_the_page_loads_nothing_and_runs_its_own_script_alone():
+    page = page_of(stream(500, [200]))
+    read = Reader(page)
     assert read.loads
     assert all(address.startswith("data:") for address in read.loads)
-    assert "script" not in read.tags
-    assert "default-src 'none'" in page_of(stream(0))
+    assert read.tags.count("script") == 2  # one of them holds the points
+    assert "default-src 'none'" in page
+    allowed = re.search(r"script-src '([^']+)'\"", page)[1]
+    own = page.rpartition("<script>")[2].partition("</script>")[0]
+    assert allowed == digest_of(own)
+    assert "script" not in Reader(page_of(stream(0))).tags
 
 
 def test_names_from_outside_are_shown_as_they_are_and_do_nothing():
@@ -45,8 +51,8 @@ def test_names_from_outside_are_shown_as_they_are_and_do_nothing():
         stream(500, [200]), source=EVIL, detector=EVIL, ending=EVIL, command=EVIL, settings={EVIL: EVIL}, versions=EVIL
     )
     read = Reader(page)
-    assert not {"script"} & set(read.tags)
-    assert read.tags.count("img") == len(THEMES)
+    assert read.tags.count("script") == 2
+    assert read.tags.count("img") == 1
     assert (
         sum(escaped(EVIL) in text for text in read.words) == 7
     )  # title, heading, line below, command, settings, versions
@@ -100,36 +106,91 @@ def sharp_page(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 800)])
-def test_it_fits_a_phone_and_a_desktop_in_both_themes_and_asks_for_nothing(sharp_page, scheme, width, height):
+@contextmanager
+def opened(path, width=1280, height=800, scheme="light", **more):
+    """The page in a browser, from disk; what is wrong with it and what it asks for are in ``faults`` and ``loaded``."""
     driver = pytest.importorskip("playwright.sync_api", reason="needs playwright: python -m pip install playwright")
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("needs chromium: apt install chromium")
-    faults, loaded = [], []
     with (
         driver.sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=program, args=CHROMIUM) as browser,
-        browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme) as context,
+        browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **more) as context,
     ):
         page = context.new_page()
-        page.on("console", lambda line: faults.append(line.text))
-        page.on("dialog", lambda dialog: faults.append(dialog.message))
-        page.on("request", lambda request: loaded.append(request.url.partition(":")[0]))
-        page.goto(sharp_page.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate("document.querySelector('img').naturalWidth") > 900
-        seen = "[...document.querySelectorAll('picture')].filter((one) => one.firstElementChild.nextElementSibling"
-        seen += ".getClientRects().length).map((one) => one.className).join()"
-        assert page.evaluate(seen) == scheme
+        page.set_default_timeout(60_000)
+        page.faults, page.loaded = [], []
+        page.on("console", lambda line: page.faults.append(line.text))
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.on("dialog", lambda dialog: page.faults.append(dialog.message))
+        page.on("request", lambda request: page.loaded.append(request.url.partition(":")[0]))
+        page.goto(path.as_uri())
+        yield page
+        assert page.faults == []
+        assert set(page.loaded) <= {"file", "data"}
+
+
+#: Share of the chart's pixels in a colour, given as [r, g, b].
+SHARE = """(wanted) => { const canvas = document.querySelector('#values canvas');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let found = 0;
+    for (let k = 0; k < data.length; k += 4) found += wanted.every((one, c) => Math.abs(data[k + c] - one) < 24);
+    return found / (data.length / 4); }"""
+VALUE = {"light": [0, 114, 178], "dark": [86, 180, 233]}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_chart_fits_every_screen_in_both_themes_and_nothing_is_asked_for(sharp_page, scheme):
+    with opened(sharp_page, scheme=scheme) as page:
+        for width, height in ((320, 640), (390, 844), (1280, 800), (3840, 2160)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_function(
+                "(width) => { const [plot, box] = ['#values .uplot', '#values'].map((one) => "
+                "document.querySelector(one)); return innerWidth === width && plot && "
+                "plot.clientWidth === box.clientWidth; }",
+                arg=width,
+            )
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.wait_for_function(f"(wanted) => ({SHARE})(wanted) > 0.0005", arg=VALUE[scheme])
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert colour == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 22, 28)"}[scheme]
+        assert not page.locator(".still").is_visible()
         page.emulate_media(media="print")
-        assert page.evaluate(seen) == "light"
-        assert THEMES[scheme].page == {"light": "#ffffff", "dark": "#12161c"}[scheme]
-    assert faults == []
-    assert set(loaded) <= {"file", "data"}
+        assert page.locator(".still").is_visible()
+        assert not page.locator("#chart").is_visible()
+
+
+def test_the_chart_tells_the_point_under_the_pointer_zooms_and_goes_to_an_episode(sharp_page):
+    with opened(sharp_page) as page:
+        page.wait_for_function("document.querySelector('#values canvas')")
+        whole, readout = page.locator("#whole"), page.locator("#readout")
+        page.wait_for_function("document.querySelector('#whole').disabled")
+        plot = page.locator("#values .u-over")
+        plot.hover()
+        page.wait_for_function("/score .*, limit .*p /.test(document.querySelector('#readout').textContent)")
+        page.mouse.wheel(0, -400)
+        page.wait_for_function("!document.querySelector('#whole').disabled")
+        rows = page.locator("#episodes tbody tr")
+        assert rows.count() == 30
+        rows.nth(3).click()
+        page.wait_for_function("/spike/.test(document.querySelector('#readout').textContent)")
+        assert rows.nth(3).get_attribute("aria-current") == "true"
+        before = readout.inner_text()
+        page.locator("#plots").focus()
+        page.keyboard.press(",")
+        page.wait_for_function("(before) => document.querySelector('#readout').textContent !== before", arg=before)
+        assert rows.nth(4).get_attribute("aria-current") == "true"
+        page.get_by_role("button", name="alarms").click()
+        page.wait_for_function(f"(wanted) => ({SHARE})(wanted) < 0.00001", arg=[213, 94, 0])
+        whole.click()
+        page.wait_for_function("document.querySelector('#whole').disabled")
+
+
+def test_where_no_script_may_run_there_is_a_picture(sharp_page):
+    with opened(sharp_page, java_script_enabled=False) as page:
+        assert page.locator(".still").is_visible()
+        assert not page.locator("#chart").is_visible()
 
 
 def test_of_many_streams_the_page_has_the_ranking_the_keys_and_their_number():

@@ -9,11 +9,6 @@ from streamforest.verdicts.episodes import EpisodeFold
 from tests.pages import page_of, stream
 
 
-def test_a_part_of_the_stream_is_told_as_such():
-    assert "The newest 500 of 800 points" in page_of(stream(800), capacity=500)
-    assert "All 800 points" in page_of(stream(800))
-
-
 def test_the_most_unusual_episodes_have_a_drawing_each_as_far_as_they_are_kept():
     page = page_of(stream(3000, range(10, 3000, 100)), capacity=1000)
     drawn = re.findall(r"<h3>spike<span>episode (\d+)</span></h3><svg", page)

@@ -1,0 +1,84 @@
+"""A text that is drawn once and then put where it is wanted as pixels: to lay out its letters takes milliseconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgba
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from streamforest.figures.themes import Theme
+
+VEIL = 0.85  # opacity of what is behind the letters
+PAD = 0.3  # around them, in sizes of the text
+
+
+class Stamp(Artist):
+    """A line of text in a panel, with what lies below it veiled.
+
+    Parameters
+    ----------
+    axes : Axes
+        The panel.
+    theme : Theme
+        Colours.
+
+    Attributes
+    ----------
+    text : str
+        What it says; empty where nothing is drawn.
+    place : tuple of float
+        Of the middle of its left edge, in the panel's own units.
+    size : float
+        Of the text, in points.
+    """
+
+    def __init__(self, axes: Axes, theme: Theme) -> None:
+        super().__init__()
+        self._panel, self._colours = axes, (theme.text, theme.page)
+        self.text, self.place, self.size = "", (0.0, 0.0), 9.0
+        self._drawn: tuple[Any, ...] = ()
+        self._pixels: NDArray[np.uint8] = np.empty((0, 0, 4), np.uint8)
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, lower, right and upper edge, in pixels."""
+        pixels = self._pixels_now()
+        x, y = self._panel.transData.transform(self.place)
+        left, low = round(float(x)), round(float(y) - pixels.shape[0] / 2)
+        return left, low, left + pixels.shape[1], low + pixels.shape[0]
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Put it on the figure."""
+        if not self.text or not self.get_visible():
+            return
+        context = renderer.new_gc()
+        renderer.draw_image(context, *self.box[:2], self._pixels[::-1])
+        context.restore()
+
+    def _pixels_now(self) -> NDArray[np.uint8]:
+        """The text as it is now, drawn anew where that is another one: red, green, blue, opacity; the top row first."""
+        wanted = (self.text, self.size, self._panel.figure.dpi)
+        if wanted != self._drawn:
+            self._drawn, self._pixels = wanted, self._draw_text(*wanted)
+        return self._pixels
+
+    def _draw_text(self, text: str, size: float, dpi: float) -> NDArray[np.uint8]:
+        colour, page = self._colours
+        line = size / 72
+        figure = Figure(((len(text) + 2) * line, 3 * line), dpi=dpi, facecolor=(*to_rgba(page)[:3], VEIL))
+        canvas = FigureCanvasAgg(figure)
+        written = figure.text(0.5, 0.5, text, color=to_hex(colour), fontsize=size, ha="center", va="center")
+        written.set_parse_math(False)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        extent = written.get_window_extent().padded(PAD * line * dpi)
+        drawn: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+        left, right = max(0, int(extent.x0)), int(extent.x1) + 1
+        top, bottom = max(0, int(drawn.shape[0] - extent.y1)), int(drawn.shape[0] - extent.y0) + 1
+        return drawn[top:bottom, left:right].copy()

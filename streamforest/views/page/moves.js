@@ -1,0 +1,55 @@
+// How the view is moved by keys and buttons, and which layers of the chart are shown.
+
+export const KEYS = {
+  " ": "pause",
+  ArrowLeft: "back",
+  ArrowRight: "forward",
+  "+": "in",
+  "=": "in",
+  "-": "out",
+  g: "newest",
+  ",": "previous",
+  ".": "next",
+};
+export const HELD = ["back", "forward", "in", "out", "previous", "next"]; // go on while their key is held
+
+// Name -> what it does to the view; `tell` hears where there is nothing to go to.
+export function movesOf(view, chart, episodes, tell) {
+  const middle = () => (view.range[0] + view.range[1]) / 2;
+  const step = (way, from) => {
+    const current = episodes.byStart.get(episodes.current);
+    const start = current && from !== null && from >= current.start && from <= current.last ? current.start : from;
+    if (!episodes.step(way, start)) tell(way < 0 ? "No alarm before." : "No alarm after.");
+  };
+  const live = () => {
+    view.goLive();
+    chart.pinned = null;
+  };
+  return {
+    live,
+    pause: () => (view.live ? view.hold() : live()),
+    back: () => view.move(-view.width / 2),
+    forward: () => view.move(view.width / 2),
+    in: () => view.zoom(0.5),
+    out: () => view.zoom(2),
+    newest: () => step(-1, view.live ? null : chart.pinned),
+    previous: () => step(-1, view.live ? null : (chart.pinned ?? middle())),
+    next: () => step(1, chart.pinned ?? middle()),
+  };
+}
+
+// A button for each layer of the chart.
+export function addLayers(chart, group) {
+  for (const name of Object.keys(chart.layers)) {
+    const button = document.createElement("button");
+    button.dataset.layer = button.textContent = name;
+    button.setAttribute("aria-pressed", "true");
+    button.addEventListener("click", () => {
+      chart.layers[name] = !chart.layers[name];
+      button.setAttribute("aria-pressed", String(chart.layers[name]));
+      if (name === "score") chart.build();
+      else chart.draw();
+    });
+    group.append(button);
+  }
+}
