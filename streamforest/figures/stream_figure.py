@@ -41,6 +41,7 @@ space    pause the view, go on
 g        last anomaly, then the one before
 , .      anomaly before, behind
 e        list of episodes
+i        alarms asked for and got
 d        next detector
 r        write the report
 h        show or hide this
@@ -149,7 +150,7 @@ class StreamFigure(LiveFigure[History]):
         """
         navigation = self.navigation
         navigation.advance(self._numbers.points_per_second)
-        state = (navigation.kept.end, navigation.view, navigation.selected, self._help, self.paused)
+        state = (navigation.kept.end, navigation.view, navigation.selected, self._help_text(), self.paused)
         if self._layers.lowest <= STREAM or state != self._drawn:
             self._layers.touch(STREAM)
             self._update_stream()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streamforest.program.judges import PointJudge
     from streamforest.sinks.tell import TellSink
     from streamforest.verdicts.comparison import DetectorComparison
+    from streamforest.verdicts.honesty import HonestyCounts
     from streamforest.verdicts.life import EpisodeCounts
 
 
@@ -77,6 +78,8 @@ class Run:
         Counts what happens to episodes; a sink of the run where somebody watches.
     tell : TellSink or None
         Sends messages of episodes, where that is asked for.
+    honesty : HonestyCounts or None
+        Counts alarms asked for and got; a sink of the run where somebody watches or reads its summary.
     """
 
     command: Command
@@ -88,6 +91,7 @@ class Run:
     resumption: Resumption | None = None
     episodes: EpisodeCounts | None = None
     tell: TellSink | None = None
+    honesty: HonestyCounts | None = None
 
     @property
     def options(self) -> SimpleNamespace:
@@ -108,6 +112,8 @@ class Run:
             status = status._replace(agreement=self.comparison.shared())
         if self.episodes is not None:
             status = status._replace(happened={**self.episodes.happened})
+        if self.honesty is not None:
+            status = status._replace(honesty=self.honesty.numbers())
         return status if self.tell is None else status._replace(messages=self.tell.counts())
 
     def summary(self) -> str:

@@ -24,6 +24,7 @@ from streamforest.terminal.console import is_attended, is_terminal, leave, say, 
 from streamforest.terminal.signals import on_quit, on_stop_signals
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.honesty import HonestyCounts
 from streamforest.verdicts.life import EpisodeCounts
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         first: list[Sink] = [] if made.comparison is None else [made.comparison]
         without_times = assembly.line_without_times(options)
         loop = Loop(made, [*first, *summed_up, *sinks], without_times=without_times, notify=say)
-        continuation.resume(made, sinks)
+        continuation.resume(made, [*summed_up, *sinks])
     except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
         stop.close()
         say(f"{command.program}: {error}")
@@ -98,7 +99,8 @@ def make_run(command: Command, stop: StopFlag) -> Run:
     counts = RunCounts(options.alarm_rate, alarms_a_day=options.alarms_a_day, names=judge.keys)
     episodes = EpisodeCounts(options.cool_down, judge.keys)
     tell = assembly.make_tell(command, source.name, judge.keys, stop, resumption)
-    return Run(command, source, judge, counts, stop, comparison, resumption, episodes, tell)
+    honesty = HonestyCounts(options.alarm_rate, options.alarms_a_day)
+    return Run(command, source, judge, counts, stop, comparison, resumption, episodes, tell, honesty)
 
 
 def explained(options: SimpleNamespace, stop: StopFlag) -> int:

@@ -13,7 +13,7 @@ from contextlib import suppress
 #: Commands of the picture: those of ``streamforest.figures.navigation``, which nothing here may import.
 VIEW_COMMANDS = (
     *("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "previous-anomaly", "next-anomaly"),
-    *("episodes", "help"),
+    *("episodes", "help", "honesty"),
 )
 #: All that can be asked for, beside ``detector:NAME``.
 NAMES = frozenset(

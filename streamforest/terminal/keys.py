@@ -26,6 +26,7 @@ KEYS = {
     ",": "previous-anomaly",
     ".": "next-anomaly",
     "e": "episodes",
+    "i": "honesty",
     "d": "next-detector",
     "r": "report",
     "h": "help",
