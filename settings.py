@@ -36,7 +36,7 @@ REFITS = None  # path of the record of which of its forests judged which point, 
 
 # When it alarms
 ALARM_RATE = 0.001  # wanted share of normal points that are flagged, 0.000001 to 0.2
-ALARMS_A_DAY = None  # alarms a day at most, 0.001 to 1000, in place of ALARM_RATE; needs times; None: ALARM_RATE
+ALARMS_A_DAY = None  # alarms a day at most, 0.001 to 1000 (of all streams together), in place of ALARM_RATE; None: that
 DIRECTION = "both"  # values that alarm: above the expected (up), below it (down), or both
 MINIMUM_DEVIATION = 0  # least distance from the expected value, in the stream's unit, at least 0
 MINIMUM_DEVIATION_PERCENT = 0  # the same in percent of the expected value, at least 0; both must hold

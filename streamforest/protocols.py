@@ -403,6 +403,57 @@ class View(Protocol):
         ...
 
 
+class RateGot(NamedTuple):
+    """How often points were flagged in some time; those that are labelled as anomalous are not counted.
+
+    Attributes
+    ----------
+    scored, flagged : int
+        Points with a score, and those of them that were anomalous by their score: what the alarm rate is asked for.
+    by_band : int
+        Further ones that only their band or a broken habit made anomalous, which the alarm rate does not limit.
+    begun : int
+        Episodes that began, whatever their label.
+    low, high : float
+        95 % interval of the rate ``flagged / scored``; 0 and 1 before the first point.
+    """
+
+    scored: int
+    flagged: int
+    by_band: int
+    begun: int
+    low: float
+    high: float
+
+
+class Honesty(NamedTuple):
+    """What was asked for and what was got.
+
+    Attributes
+    ----------
+    alarm_rate : float
+        Wanted share of normal points that are flagged.
+    alarms_a_day : float or None
+        Wanted in its place.
+    day, total : RateGot
+        In the last 24 hours of the points' times, and in all.
+    strip : tuple of int
+        p-values by equal parts of [0, 1]: all parts are alike where they say what is true.
+    today : int
+        Episodes that began since midnight, UTC.
+    left : int or None
+        Alarms that may still come today; None where no number of alarms a day is asked for.
+    """
+
+    alarm_rate: float
+    alarms_a_day: float | None
+    day: RateGot
+    total: RateGot
+    strip: tuple[int, ...]
+    today: int
+    left: int | None
+
+
 class Status(NamedTuple):
     """How a run stands, for the line above the picture and for the summary; None where unknown.
 
@@ -440,6 +491,8 @@ class Status(NamedTuple):
         Episodes that started, became worse, ended; None where that is not counted.
     messages : tuple of (address, delivered, waiting, left out)
         How many messages of each address were delivered, wait, and could not be delivered.
+    honesty : Honesty or None
+        Alarms asked for and got; None where that is not counted.
     """
 
     source: str
@@ -464,3 +517,4 @@ class Status(NamedTuple):
     notice: str = ""
     happened: Mapping[Any, int] | None = None
     messages: tuple[tuple[str, int, int, int], ...] = ()
+    honesty: Honesty | None = None

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from streamforest.figures.header import Header
+from streamforest.figures.honesty_text import honesty_lines
 from streamforest.figures.layers import STREAM, X_AXIS, Layers
 from streamforest.figures.navigation import check_command
 from streamforest.figures.themes import theme_of
@@ -95,7 +96,7 @@ class LiveFigure(ABC, Generic[Memory]):
         self.figure = Figure(size, dpi=dpi, facecolor=self._theme.page)
         FigureCanvasAgg(self.figure)
         self._layers = Layers(self.figure, self._theme, is_animated=self.DRAWS_BY_LAYER)
-        self._help = False
+        self._help = self._is_honesty_shown = False
         self.shows_notices = False
         self._reply = (float("-inf"), "")  # an answer to a key, and until when it is shown
         self._heard = ""  # the newest notice of the run
@@ -139,7 +140,9 @@ class LiveFigure(ABC, Generic[Memory]):
         self._notice_letters = max(10, int((width - left - right) / line / NOTICE_LETTER))
 
     def _help_text(self) -> str:
-        """The keys, and how the source is understood; empty where they are hidden."""
+        """The keys, and how the source is understood, or alarms asked for and got; empty where both are hidden."""
+        if self._is_honesty_shown:
+            return "\n".join(honesty_lines(self._numbers.honesty))
         if not self._help:
             return ""
         return "\n".join([self.HELP, "", *wrap(self._numbers.understood, HELP_WIDTH)]).rstrip()
@@ -169,7 +172,9 @@ class LiveFigure(ABC, Generic[Memory]):
         """
         check_command(name)
         if name == "help":
-            self._help = not self._help
+            self._help, self._is_honesty_shown = not self._help, False
+        if name == "honesty":
+            self._help, self._is_honesty_shown = False, not self._is_honesty_shown
         self._navigate(name)
 
     @abstractmethod

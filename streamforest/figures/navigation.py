@@ -16,7 +16,7 @@ STEPS = 8  # a full view moves on by this part of its width, so that its axis se
 #: Commands that a figure takes.
 COMMANDS = (
     *("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "previous-anomaly", "next-anomaly"),
-    *("episodes", "help"),
+    *("episodes", "help", "honesty"),
 )
 GROWTH = 1.25  # of the width of a view that grows with its stream: no more than a fifth of it is empty
 

@@ -39,6 +39,7 @@ HELP = """q        save a picture
 space    pause the view, go on
 ← →      the streams before and behind
 g        the worst streams again
+i        alarms asked for and got
 r        write the report
 h        show or hide this
 Esc      stop watching, the run goes on

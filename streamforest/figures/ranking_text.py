@@ -31,6 +31,7 @@ HELP = """q        save a picture
 space    pause the view, go on
 ← →      the streams before and behind
 g        the worst streams again
+i        alarms asked for and got
 r        write the report
 h        show or hide this
 Esc      stop watching, the run goes on
@@ -57,8 +58,8 @@ class RankingText(TextFigure[StreamRanking]):
 
     def command(self, name: str) -> None:
         """Change what is shown; the time cannot be zoomed here."""
-        if name == "help":
-            self._help = not self._help
+        if name in ("help", "honesty"):
+            self._open_panel(name)
         elif name == "pause":
             self._paused_at = self._memory.end if self._paused_at is None else None
         elif name in ("live", "last-anomaly"):

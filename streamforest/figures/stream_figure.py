@@ -43,6 +43,7 @@ space    pause the view, go on
 g        last anomaly, then the one before
 , .      anomaly before, behind
 e        list of episodes
+i        alarms asked for and got
 w        what other settings would change
 d        next detector
 r        write the report
@@ -193,7 +194,7 @@ class StreamFigure(LiveFigure[History]):
         navigation.advance(self._numbers.points_per_second)
         self._follow_choices()
         version = None if self._panel is None else self._panel.version
-        state = (navigation.kept.end, navigation.view, navigation.selected, self._help, self.paused, version)
+        state = (navigation.kept.end, navigation.view, navigation.selected, self._help_text(), self.paused, version)
         if self._layers.lowest <= STREAM or state != self._drawn:
             self._layers.touch(STREAM)
             self._update_stream()

@@ -43,6 +43,7 @@ space    pause the view, go on
 g        last anomaly, then the one before
 , .      from alarm to alarm
 e        show or hide the episodes
+i        alarms asked for and got
 w        what other settings would change
 d        next detector
 r        write the report
@@ -137,8 +138,8 @@ class StreamText(TextFigure[History]):
 
     def command(self, name: str) -> None:
         """Change what is shown."""
-        if name == "help":
-            self._help = not self._help
+        if name in ("help", "honesty"):
+            self._open_panel(name)
         elif name == "episodes":
             self._has_list = not self._has_list
         elif name in COMMANDS:

@@ -10,8 +10,9 @@ from textwrap import wrap
 from typing import ClassVar, Generic, TypeVar
 
 from streamforest.compiled import is_compiling
-from streamforest.figures.braille import BRAILLE, Glyphs
+from streamforest.figures.braille import ASCII, BLOCKS, BRAILLE, Glyphs
 from streamforest.figures.canvas import Canvas, Style, columns_of, cut
+from streamforest.figures.honesty_text import ASCII_BARS, BARS, HALF_BARS, honesty_lines
 from streamforest.protocols import Status, VerdictMemory
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown
 from streamforest.verdicts.panel import OpenPanel
@@ -23,6 +24,8 @@ TALL = 10
 SILENT_SECONDS, SILENT_PERIODS = 5.0, 3.0
 #: Share of the height below which limits are drawn in.
 FILLED = 0.6
+#: The bars that each kind of terminal can show.
+BARS_OF: dict[Glyphs, str] = {BRAILLE: BARS, BLOCKS: HALF_BARS, ASCII: ASCII_BARS}
 
 Part = tuple[str, Style]
 Memory = TypeVar("Memory", bound=VerdictMemory)
@@ -114,8 +117,8 @@ class TextFigure(ABC, Generic[Memory]):
     ) -> None:
         self._memory, self._status, self._clock = memory, status, clock
         self._glyphs, self._shades, self._cool_down = glyphs, shades, CoolDown.of(cool_down)
-        self._help = False
         self.choices: OpenPanel = lambda: None
+        self._panel = ""  # what stands in the box in the middle: help, honesty or nothing
 
     @abstractmethod
     def command(self, name: str) -> None:
@@ -167,8 +170,8 @@ class TextFigure(ABC, Generic[Memory]):
         self._fill(canvas, status, top, bottom)
         for place, (text, style) in enumerate(lines):
             canvas.write(bottom + place, 0, cut(text, columns), style)
-        if self._help:
-            self._write_help(canvas, status)
+        if self._panel:
+            self._write_panel(canvas, status)
         return canvas
 
     def hint(self, columns: int) -> str:
@@ -203,11 +206,21 @@ class TextFigure(ABC, Generic[Memory]):
                 break
             column = canvas.write_parts(2, column, [(f"{name} ", Style.QUIET), (text, Style.TEXT)]) + 3
 
-    def _write_help(self, canvas: Canvas, status: Status) -> None:
-        """Write the list of keys, and how the source is understood, in a box in the middle."""
+    def _open_panel(self, name: str) -> None:
+        """Show what stands in the box, or hide it where it is shown."""
+        self._panel = "" if self._panel == name else name
+
+    def _panel_lines(self, status: Status) -> list[str]:
+        """Alarms asked for and got; or the list of keys, and how the source is understood."""
+        if self._panel == "honesty":
+            return honesty_lines(status.honesty, BARS_OF[self._glyphs])
         left, right = self._glyphs.arrows
         text = self.HELP.replace("←", left).replace("→", right)
-        lines = [*text.splitlines(), *([""] if status.understood else []), *wrap(status.understood, 48)]
+        return [*text.splitlines(), *([""] if status.understood else []), *wrap(status.understood, 48)]
+
+    def _write_panel(self, canvas: Canvas, status: Status) -> None:
+        """Write a box in the middle."""
+        lines = self._panel_lines(status)
         lines = lines[: max(1, canvas.rows - 2)]
         width = max(map(columns_of, lines)) + 4
         row, column = max(0, (canvas.rows - len(lines) - 2) // 2), max(0, (canvas.columns - width) // 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from streamforest.judging.rejudging import AlarmSettings
 from streamforest.judging.rules import Rules
 from streamforest.judging.switch import DetectorSwitch, IsQuiet
 from streamforest.optional import MissingPackageError
+from streamforest.program.budget import BudgetJudge
 from streamforest.program.judges import ManyStreamsJudge, OneStreamJudge, PointJudge
 from streamforest.program.maintenance import MaintenanceJudge
 from streamforest.program.maintenance_windows import MaintenanceWindows
@@ -73,11 +74,14 @@ def make_judge(options: SimpleNamespace, source: Source) -> tuple[PointJudge, De
     make = _many_streams if options.key_column is not None else _one_stream
     with telling_of_compiling(say):
         judge, comparison = make(options, source, None)
-        if options.ignore is None:
-            return judge, comparison
-        shadow, _ = make(options, source, judge.keys)
-    windows = MaintenanceWindows(options.ignore, zone_of(options.time_zone) or UTC)
-    return MaintenanceJudge(judge, shadow, windows, say), None
+        if options.ignore is not None:
+            shadow, _ = make(options, source, judge.keys)
+            windows = MaintenanceWindows(options.ignore, zone_of(options.time_zone) or UTC)
+            judge = MaintenanceJudge(judge, shadow, windows, say)
+        if judge.keys is not None and options.alarms_a_day is not None:
+            asked = options.alarms_a_day, options.alarm_rate, options.cool_down
+            judge = BudgetJudge(judge, judge.keys, *asked)
+    return judge, comparison
 
 
 def _one_stream(
@@ -162,7 +166,11 @@ def _many_streams(options: SimpleNamespace, source: Source, keys: StreamNames | 
     _compile_ahead(options, source)
     most = _most_streams(options) if keys is None else keys.most
     detectors = PagedStreams.load(
-        options.model, options.alarm_rate, rules_of(options), most=most, silence=options.drop_after
+        options.model,
+        options.alarm_rate,
+        replace(rules_of(options), alarms_a_day=None),  # that is a budget of all streams, see BudgetJudge
+        most=most,
+        silence=options.drop_after,
     )
     detectors.update([], [])
     return ManyStreamsJudge(detectors, StreamNames(most) if keys is None else keys), None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamforest.program.judges import PointJudge
     from streamforest.sinks.tell import TellSink
     from streamforest.verdicts.comparison import DetectorComparison
+    from streamforest.verdicts.honesty import HonestyCounts
     from streamforest.verdicts.life import EpisodeCounts
 
 
@@ -83,6 +84,8 @@ class Run:
         Sends messages of episodes, where that is asked for.
     cool_down : CoolDown
         Of all that follow its episodes.
+    honesty : HonestyCounts or None
+        Counts alarms asked for and got; a sink of the run where somebody watches or reads its summary.
     """
 
     command: Command
@@ -95,6 +98,7 @@ class Run:
     episodes: EpisodeCounts | None = None
     tell: TellSink | None = None
     cool_down: CoolDown = field(default_factory=CoolDown)
+    honesty: HonestyCounts | None = None
 
     @property
     def options(self) -> SimpleNamespace:
@@ -115,6 +119,8 @@ class Run:
             status = status._replace(agreement=self.comparison.shared())
         if self.episodes is not None:
             status = status._replace(happened={**self.episodes.happened})
+        if self.honesty is not None:
+            status = status._replace(honesty=self.honesty.numbers())
         return status if self.tell is None else status._replace(messages=self.tell.counts())
 
     def summary(self) -> str:

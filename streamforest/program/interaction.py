@@ -105,7 +105,7 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     run.judge.recall(memory.newest)
     output = Output(options.images, theme_of(options), picture_texts(options), options.report, Path())
     watch = Watch(memory, anomalies, run.status, actions, run.stop, run.judge, output, say)
-    needed: list[Sink] = [memory, anomalies, *([] if run.episodes is None else [run.episodes])]
+    needed: list[Sink] = [memory, anomalies, *(sink for sink in (run.episodes, run.honesty) if sink is not None)]
     if run.judge.keys is None:
         watch.open_panel = Panels(run, cast("History", memory), say, actions.wake).open
     if options.snapshot_on_anomaly:

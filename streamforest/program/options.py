@@ -323,7 +323,7 @@ OPTIONS: tuple[Option, ...] = (
         "ALARMS_A_DAY",
         "number",
         ALARMED,
-        "no more than so many, in place of the alarm rate; needs times",
+        "no more than so many, in place of the alarm rate; with --key-column of all streams together; needs times",
         "alarms a day",
         0.001,
         1000,

@@ -28,6 +28,7 @@ from streamforest.terminal.signals import on_quit, on_stop_signals
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.episodes import CoolDown
+from streamforest.verdicts.honesty import HonestyCounts
 from streamforest.verdicts.life import EpisodeCounts
 from streamforest.views import ViewError
 
@@ -63,7 +64,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         first: list[Sink] = [] if made.comparison is None else [made.comparison]
         without_times = assembly.line_without_times(options)
         loop = Loop(made, [*first, *summed_up, *sinks], without_times=without_times, notify=say)
-        continuation.resume(made, sinks)
+        continuation.resume(made, [*summed_up, *sinks])
     except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
         stop.close()
         say(f"{command.program}: {error}")
@@ -113,6 +114,7 @@ def make_run(command: Command, stop: StopFlag) -> Run:
     cool_down = CoolDown(options.cool_down)
     episodes = EpisodeCounts(cool_down, judge.keys)
     run = Run(command, source, judge, counts, stop, comparison, resumption, episodes, cool_down=cool_down)
+    run = replace(run, honesty=HonestyCounts(options.alarm_rate, options.alarms_a_day))
     return replace(run, tell=assembly.make_tell(run))
 
 

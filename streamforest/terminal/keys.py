@@ -26,6 +26,7 @@ KEYS = {
     ",": "previous-anomaly",
     ".": "next-anomaly",
     "e": "episodes",
+    "i": "honesty",
     "c": "case",
     "w": "what-if",
     "n": "nothing",

@@ -22,6 +22,7 @@ def make_summary(run: Run, watch: Watch | None) -> tuple[Callable[[str], None], 
     if options.summary is None:
         return lambda _fault: None, []
     from streamforest.program.repeat import shown_settings, versions  # noqa: PLC0415 - only where it is asked for
+    from streamforest.program.summary.honesty import honesty_section  # noqa: PLC0415
     from streamforest.program.summary.page import Facts, check_place, summary_page, write_summary  # noqa: PLC0415
     from streamforest.program.summary.tables import agreement  # noqa: PLC0415
     from streamforest.verdicts.recent_episodes import RecentEpisodes  # noqa: PLC0415
@@ -49,7 +50,8 @@ def make_summary(run: Run, watch: Watch | None) -> tuple[Callable[[str], None], 
             understood=run.counts.understood,
         )
         try:
-            further = [] if run.comparison is None else [agreement(run.comparison.table())]
+            further = [] if run.honesty is None else [honesty_section(run.honesty.numbers())]
+            further += [] if run.comparison is None else [agreement(run.comparison.table())]
             write_summary(options.summary, summary_page(facts, run.counts, run.status, memory, episodes, further))
         except OSError as error:
             say(f"no summary: {options.summary}: {error.strerror or error}")
@@ -58,4 +60,5 @@ def make_summary(run: Run, watch: Watch | None) -> tuple[Callable[[str], None], 
         else:
             say(f"summary written: {options.summary}")
 
-    return write, [*([memory] if watch is None else []), episodes]
+    counted = [] if run.honesty is None or watch is not None else [run.honesty]
+    return write, [*([memory] if watch is None else []), *counted, episodes]

@@ -18,7 +18,7 @@ def test_without_a_path_nothing_is_written_and_no_sink_is_needed(tmp_path, monke
 
 def test_the_page_tells_the_command_and_what_broke_the_run(tmp_path, capsys):
     write, sinks = made("--summary", str(tmp_path / "page.html"))
-    assert [sink.name for sink in sinks] == ["history", "recent episodes"]
+    assert [sink.name for sink in sinks] == ["history", "rates asked for and got", "recent episodes"]
     write("the disk was full")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "failed: the disk was full" in page
