@@ -22,7 +22,7 @@ SETTINGS_FILE = "settings.py"
 #: Words that name a source, alone or before a colon; any other word is the path of a file.
 SOURCE_WORDS = (
     *("simulated", "-", "cpu", "memory", "network", "disk"),
-    *("mqtt", "mqtts", "kafka", "duckdb", "prometheus", "price", "serve"),
+    *("mqtt", "mqtts", "kafka", "duckdb", "sqlite", "xlsx", "prometheus", "price", "serve"),
 )
 NO_FILES: Mapping[str, Path] = MappingProxyType({})
 SHELLS = ("bash", "zsh", "tcsh")

@@ -179,7 +179,7 @@ def test_the_view_that_was_chosen_is_opened_with_what_the_options_say_of_it(monk
 def test_a_page_that_programs_use_stays_and_without_it_there_is_no_run(monkeypatch):
     watch, api = ShownWatch(), object()
     monkeypatch.setattr(interaction, "make_view", lambda *_parts, **given: given["api"])
-    interaction.open_view(Choice("browser", ""), watch, options_of("serve"), api)
+    interaction.open_view(Choice("browser", ""), watch, chosen(options_of("serve")), api)
     assert (watch.views, watch.stays) == ([api], True)
 
     def fail(*_parts, **_options):
@@ -187,7 +187,7 @@ def test_a_page_that_programs_use_stays_and_without_it_there_is_no_run(monkeypat
 
     monkeypatch.setattr(interaction, "make_view", fail)
     with pytest.raises(ViewError, match="taken"):
-        interaction.open_view(Choice("browser", ""), watch, options_of("serve"), api)
+        interaction.open_view(Choice("browser", ""), watch, chosen(options_of("serve")), api)
 
 
 def test_a_run_that_is_served_has_a_page_whatever_screen_there_is(monkeypatch):

@@ -129,20 +129,20 @@ FLAGS = {
 
 
 def test_all_that_follow_episodes_go_by_the_new_cool_down():
-    given, told = points(), []
+    given, lines = points(), []
     with run_of("--alarm-rate", "0.01", "--cool-down", "0") as run:
         memory = History(10_000)
         run.judge.recall(memory.newest)
-        follower = EpisodeEndSink(told.append, run.cool_down)
+        follower = EpisodeEndSink(lines.append, run.cool_down)
         follower.write(judged(run, given[:2000], memory))
         live = LiveSettings(run, memory, print)
         live.take(live.present()._replace(rules=Rules(cool_down=100)))
         wait_until(lambda: switch_of(run)._ready is not None, 120)
-        before = len(told)
+        before = len(lines)
         after = judged(run, given[2000:], memory)
         follower.write(after)
         follower.close()
-    assert 0 < len(told) - before <= len(set(after["episode"][after["is_anomaly"]])) + 1
+    assert 0 < len(lines) - before <= len(set(after["episode"][after["is_anomaly"]])) + 1
     assert run.cool_down.points == 100
 
 

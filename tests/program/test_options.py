@@ -68,7 +68,7 @@ def test_a_wrong_option_is_named_as_it_was_written_with_value_and_range(argument
         ("SEED", True, "SEED in settings.py is True: it must be a whole number from 0 to 4294967295"),
         ("VISUALIZATION", 1, "VISUALIZATION in settings.py is 1: it must be True or False"),
         ("LOG", "a\0b", "LOG in settings.py is 'a\\x00b': it must be a path or None"),
-        ("THEME", ["light"], "THEME in settings.py is ['light']: it must be one of light, dark"),
+        ("THEME", ["light"], "THEME in settings.py is ['light']: it must be one of light, dark, auto"),
     ],
 )
 def test_a_wrong_setting_is_named_with_value_and_range(name, value, message):
