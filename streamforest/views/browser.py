@@ -16,7 +16,7 @@ from streamforest.terminal.actions import DETECTOR
 from streamforest.verdicts.history import History
 from streamforest.verdicts.ranking import StreamRanking
 from streamforest.views.access import PageAccess
-from streamforest.views.api import API_ROUTES, Api
+from streamforest.views.api import API_ROUTES, Api, streams_of
 from streamforest.views.exposition import exposition
 from streamforest.views.page_downloads import report_json
 from streamforest.views.page_server import Feed, Visitor, listen, new_server, tls_context
@@ -103,7 +103,7 @@ class BrowserView:
         self._left_out = 0  # pictures and reports
         self.visitors: list[Visitor] = []
         self.is_open = True
-        self.memory, self.status, self._actions = watched.memory, watched.status, watched.actions
+        self._memory, self._status, self._actions = watched.memory, watched.status, watched.actions
         self.api, self.answering = api, 0
         self._shown = SHOWN[watched.memory.name](watched.memory)
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
@@ -155,7 +155,7 @@ class BrowserView:
         """A picture of the newest points as PNG, saved nowhere."""
         from streamforest.figures.choice import figure_of  # noqa: PLC0415 - a second, for the first picture only
 
-        figure = figure_of(self.memory, self.status, theme=self.theme)
+        figure = figure_of(self._memory, self._status, theme=self.theme)
         figure.refresh()
         drawn, file = figure.picture().figure, io.BytesIO()
         drawn.savefig(file, format="png", dpi="figure", facecolor=drawn.get_facecolor())
@@ -188,7 +188,11 @@ class BrowserView:
 
     def metrics(self) -> bytes:
         """The run's numbers, as Prometheus reads them."""
-        return exposition(self.status(), self.memory.newest(1), streamforest.__version__)
+        return exposition(self._status(), self._memory.newest(1), streamforest.__version__)
+
+    def streams(self, first: int, most: int) -> list[dict[str, Any]]:
+        """The streams from a place of the ranking on, at most so many, for programs."""
+        return streams_of(self._memory, self._status(), first, most)
 
     async def _serve(self, seconds: float) -> None:
         end = self._loop.time() + seconds
@@ -245,7 +249,7 @@ class BrowserView:
 
     def _describe(self) -> dict[str, Any]:
         """What all visitors get of the run's numbers."""
-        status = self.status()
+        status = self._status()
         since = status.seconds_since_last_point
         return {
             "kind": "status",
@@ -271,4 +275,6 @@ class BrowserView:
                 visitor.feed.heed(message)
 
     def _is_askable(self, name: str) -> bool:
-        return name in ASKABLE or (name.startswith(DETECTOR) and name.removeprefix(DETECTOR) in self.status().detectors)
+        return name in ASKABLE or (
+            name.startswith(DETECTOR) and name.removeprefix(DETECTOR) in self._status().detectors
+        )
