@@ -30,6 +30,8 @@ def program(tmp_path):
 def test_a_kill_and_an_end_in_order_lose_no_reading_and_judge_none_twice(program):
     """Of clients that send again what was not answered; the run goes on with its episodes and ids."""
     program.start()
+    refused = program.ask("POST", "/readings", json.dumps([{"value": "x"}] * 250).encode())
+    assert (refused[1]["refused"], refused[1]["refusals"][1]["where"]) == (250, "item 2")  # which ends no run
     clients = Clients(program, 2, with_keys=False)
     wait_until(lambda: sum(clients.sent) > 1000, 120)
     program.kill()
