@@ -217,7 +217,7 @@ class _Intake:
         """The points of the block, up to as many as wanted in all; readings behind these stay unread."""
         while self._unread and not self.is_full:
             wanted = self._most - self._points
-            if not self._points:
+            if not self._points and not isinstance(self._source, AnsweringSource):
                 wanted = min(wanted, FIRST_READINGS - self._refused)
             if self._judge.drops_silent:
                 since = (self._points + self._refused) % LOOK

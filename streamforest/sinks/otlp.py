@@ -169,7 +169,7 @@ def _noting_session() -> type[Any]:
     """A session of requests that notes the newest answer, or why there is none, and is never sent elsewhere."""
     requests: Any = optional("requests", "otlp")
 
-    class NotingSession(requests.Session):  # type: ignore[misc, name-defined] # it is made at run time
+    class NotingSession(requests.Session):  # type: ignore[misc] # it is made at run time
         answer: Any = None
         error: Exception | None = None
 

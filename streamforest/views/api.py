@@ -63,16 +63,13 @@ class ServingView(Served, Protocol):
         What they may.
     answering : int
         Requests whose batch is not judged yet.
-    memory : VerdictMemory
-        What is shown.
-    status : callable
-        Gives the run's Status.
     """
 
     api: Api
     answering: int
-    memory: VerdictMemory
-    status: Callable[[], Status]
+
+    def streams(self, first: int, most: int) -> list[dict[str, Any]]:
+        """The streams from a place of the ranking on, at most so many."""
 
 
 class ApiRequest(Guarded):
@@ -255,7 +252,7 @@ class Streams(ApiRequest):
     def get(self) -> None:
         """Send them, the worst first."""
         first, most = max(0, self.number("first", 0)), self.most()
-        self.send(200, {"streams": streams_of(self.view.memory, self.view.status(), first, most)})
+        self.send(200, {"streams": self.view.streams(first, most)})
 
 
 def streams_of(memory: VerdictMemory, status: Status, first: int, most: int) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from streamforest.terminal.actions import DETECTOR, OPENING
 from streamforest.verdicts.history import History
 from streamforest.verdicts.ranking import StreamRanking
 from streamforest.views.access import PageAccess
-from streamforest.views.api import API_ROUTES, Api
+from streamforest.views.api import API_ROUTES, Api, streams_of
 from streamforest.views.exposition import exposition
 from streamforest.views.page_downloads import report_json
 from streamforest.views.page_server import Feed, Visitor, listen, new_server, tls_context
@@ -104,7 +104,7 @@ class BrowserView:
         self.visitors: list[Visitor] = []
         self.is_open = True
         self._case = watched.case
-        self.memory, self.status, self._actions = watched.memory, watched.status, watched.actions
+        self._memory, self._status, self._actions = watched.memory, watched.status, watched.actions
         self.api, self.answering = api, 0
         self._shown = SHOWN[watched.memory.name](watched.memory)
         if isinstance(self._shown, StreamShown):
@@ -160,7 +160,7 @@ class BrowserView:
         from streamforest.figures.choice import figure_of  # noqa: PLC0415 - a second, for the first picture only
         from streamforest.figures.stream_figure import StreamFigure  # noqa: PLC0415
 
-        figure = figure_of(self.memory, self.status, theme=self.theme)
+        figure = figure_of(self._memory, self._status, theme=self.theme)
         if seen is not None and isinstance(figure, StreamFigure):
             figure.navigation.show_stretch(*seen)
         figure.refresh()
@@ -199,7 +199,11 @@ class BrowserView:
 
     def metrics(self) -> bytes:
         """The run's numbers, as Prometheus reads them."""
-        return exposition(self.status(), self.memory.newest(1), streamforest.__version__)
+        return exposition(self._status(), self._memory.newest(1), streamforest.__version__)
+
+    def streams(self, first: int, most: int) -> list[dict[str, Any]]:
+        """The streams from a place of the ranking on, at most so many, for programs."""
+        return streams_of(self._memory, self._status(), first, most)
 
     async def _serve(self, seconds: float) -> None:
         end = self._loop.time() + seconds
@@ -246,7 +250,7 @@ class BrowserView:
         if now >= self._status_due:
             self._status_due = now + STATUS_SECONDS
             self._shown.look_around()
-            self._tell(self.status().notice)
+            self._tell(self._status().notice)
             status = json.dumps(self._describe(), allow_nan=False)
             if status != self._newest:
                 self._newest, self._count = status, self._count + 1
@@ -265,7 +269,7 @@ class BrowserView:
 
     def _describe(self) -> dict[str, Any]:
         """What all visitors get of the run's numbers."""
-        status = self.status()
+        status = self._status()
         since = status.seconds_since_last_point
         return {
             "kind": "status",
@@ -294,4 +298,6 @@ class BrowserView:
                 visitor.feed.heed(message)
 
     def _is_askable(self, name: str) -> bool:
-        return name in ASKABLE or (name.startswith(DETECTOR) and name.removeprefix(DETECTOR) in self.status().detectors)
+        return name in ASKABLE or (
+            name.startswith(DETECTOR) and name.removeprefix(DETECTOR) in self._status().detectors
+        )

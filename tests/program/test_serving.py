@@ -27,48 +27,45 @@ def program(tmp_path):
         found.kill()
 
 
-def index_of_next(program):
-    """How many readings were judged."""
-    found = program.ask("POST", "/readings?verdicts=all", b'{"value": 0}')
-    return found[1]["verdicts"][0]["index"]
-
-
-def test_no_reading_is_lost_or_judged_twice_over_kills_with_clients_that_send_again(program):
+def test_a_kill_and_an_end_in_order_lose_no_reading_and_judge_none_twice(program):
+    """Of clients that send again what was not answered; the run goes on with its episodes and ids."""
     program.start()
+    refused = program.ask("POST", "/readings", json.dumps([{"value": "x"}] * 250).encode())
+    assert (refused[1]["refused"], refused[1]["refusals"][1]["where"]) == (250, "item 2")  # which ends no run
     clients = Clients(program, 2, with_keys=False)
-    for _ in range(2):
-        before = sum(clients.sent)
-        wait_until(lambda before=before: sum(clients.sent) > before + 500, 120)
-        program.kill()
-        program.start()
-    clients.end()
-    assert index_of_next(program) == sum(clients.sent)
-
-
-def test_a_run_that_is_ended_in_order_goes_on_with_page_episodes_and_ids(program):
+    wait_until(lambda: sum(clients.sent) > 1000, 120)
+    program.kill()
     program.start()
-    for batch in range(3):
-        rows = [{"value": value} for value in ([1, 2] * 100 if batch < 2 else [1, 2, 500])]
-        assert program.ask("POST", "/readings", json.dumps(rows).encode(), Idempotency_Key=str(batch))[0] == 200
-    (episode,) = program.ask("GET", "/episodes")[1]["episodes"]
+    clients.end()
+    sent = sum(clients.sent) + 3
+    body = json.dumps([{"value": value} for value in (0, 0, 500)]).encode()
+    assert program.ask("POST", "/readings", body, Idempotency_Key="last")[1]["anomalies"]
+    episodes = program.ask("GET", "/episodes")[1]["episodes"]
+    assert episodes[0]["value"] == 500
     program.process.send_signal(signal.SIGTERM)
     program.process.wait(60)
     program.start()
-    assert program.ask("GET", "/episodes")[1]["episodes"] == [episode]
-    assert program.ask("POST", "/readings", b"7", Idempotency_Key="2")[1]["repeated"]
-    assert index_of_next(program) == 403
+    assert program.ask("GET", "/episodes")[1]["episodes"] == episodes
+    assert program.ask("POST", "/readings", body, Idempotency_Key="last")[1]["repeated"]
+    found = program.ask("POST", "/readings?verdicts=all", b'{"value": 0}')
+    assert found[1]["verdicts"][0]["index"] == sent
 
 
-@pytest.fixture
-def keyed(tmp_path):
-    found = Program(tmp_path, "--key-column", "key")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def keyed(folder):
+    found = Program(folder, "--key-column", "key")
     found.start()
     yield found
     found.kill()
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_lines_of_the_page_work_as_they_stand_there(keyed, tmp_path):
+def test_the_lines_of_the_page_work_as_they_stand_there(keyed, folder):
     lines = [line for block in blocks("docs/serve.md", "sh") for line in block.splitlines() if "curl" in line]
     assert len(lines) == 10
     auth = next(line for block in blocks("docs/serve.md", "sh") for line in block.splitlines() if line[:4] == "AUTH")
@@ -77,7 +74,7 @@ def test_the_lines_of_the_page_work_as_they_stand_there(keyed, tmp_path):
         script = f"{auth}\n{line}".replace("8787", str(keyed.port))
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-ec", script],
-            **{"cwd": tmp_path, "timeout": 120, "env": os.environ | {"NO_PROXY": "*"}},
+            **{"cwd": folder, "timeout": 120, "env": os.environ | {"NO_PROXY": "*"}},
             check=False,
             capture_output=True,
             text=True,
@@ -93,10 +90,10 @@ def test_the_lines_of_the_page_work_as_they_stand_there(keyed, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs Prometheus")
-def test_prometheus_writes_its_series_here(keyed, tmp_path):
+def test_prometheus_writes_its_series_here(keyed, folder):
     pytest.importorskip("cramjam")
     port = free_port()
-    (tmp_path / "prometheus.yml").write_text(
+    (folder / "prometheus.yml").write_text(
         "global: {scrape_interval: 1s}\n"
         f"scrape_configs: [{{job_name: self, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]\n"
         f"remote_write: [{{url: 'http://127.0.0.1:{keyed.port}/api/v1/write', "
@@ -106,7 +103,7 @@ def test_prometheus_writes_its_series_here(keyed, tmp_path):
     )
     server = Server(
         port,
-        *("prometheus", f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'series'}"),
+        *("prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'series'}"),
         f"--web.listen-address=127.0.0.1:{port}",
     ).start()
     try:
