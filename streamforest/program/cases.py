@@ -81,6 +81,8 @@ class Cases:
         Its verdicts.
     copies : StateCopies
         What its detector remembered.
+    options : callable
+        Gives the run's options with the settings that hold now.
     draw : callable
         Stream index -> a picture of the points around it, as PNG.
     say : callable
@@ -92,10 +94,12 @@ class Cases:
         run: Run,
         history: History,
         copies: StateCopies,
+        options: Callable[[], SimpleNamespace],
         draw: Callable[[int], bytes],
         say: Callable[[str], None],
     ) -> None:
         self._run, self._history, self._copies, self._draw, self._say = run, history, copies, draw, say
+        self._options = options
         self._wanted: Path | None = run.options.case_on_anomaly
         self._digests: dict[str, str] = {}
         self._waiting: deque[tuple[int, int]] = deque()  # peak, and where the stream was at the end
@@ -116,6 +120,8 @@ class Cases:
             There is none, or what the detector remembered before it is not kept any more.
         """
         stretch = self._stretch(index)
+        if getattr(self._options(), "quiet", ()):
+            raise CaseRefusedError("no case: a rule of quiet times holds, which a case cannot hold")
         first, end = self._history.first, self._history.end
         copy = self._copies.before(stretch.first - AROUND, first)
         if copy is None or copy.index > stretch.first:
@@ -229,16 +235,17 @@ class Cases:
                 "peak": peak,
                 "reason": verdict_at(rows, peak).reason,
             },
-            "settings": settings_of(run.options),
+            "settings": settings_of(self._options()),
             "models": self._models(),
         }
 
     def _models(self) -> dict[str, str]:
         """Checksums of the models that judge, each read once."""
-        for name in models_of(self._run.options):
+        needed = models_of(self._options())
+        for name in needed:
             if name not in self._digests:
                 self._digests[name] = digest_of(getattr(self._run.options, name.lower()))
-        return self._digests
+        return {name: self._digests[name] for name in needed}
 
 
 def peak_of(rows: Verdicts, stretch: Stretch) -> int:

@@ -22,6 +22,8 @@ from streamforest.views.access import PageAccess
 from streamforest.views.system_theme import system_theme
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamforest.program.cases import Cases
     from streamforest.program.description import Command, Run
     from streamforest.program.watch import Watch
@@ -107,10 +109,11 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     watch = Watch(memory, anomalies, run.status, actions, run.stop, run.judge, output, say)
     needed: list[Sink] = [memory, anomalies, *(sink for sink in (run.episodes, run.honesty) if sink is not None)]
     if run.judge.keys is None:
-        watch.open_panel = Panels(run, cast("History", memory), say, actions.wake).open
+        panels = Panels(run, cast("History", memory), say, actions.wake)
+        watch.open_panel = panels.open
+        watch.cases = make_cases(run, watch, panels.options)
     if options.snapshot_on_anomaly:
         needed.append(EpisodeEndSink(watch.end_episode, run.cool_down))
-    watch.cases = make_cases(run, watch)
     if watch.cases is not None and options.case_on_anomaly is not None:
         needed.append(EpisodeEndSink(watch.cases.end_episode, run.cool_down))
     return watch, needed
@@ -121,8 +124,11 @@ def theme_of(options: SimpleNamespace) -> str:
     return system_theme(os.environ) if options.theme == "auto" else str(options.theme)
 
 
-def make_cases(run: Run, watch: Watch) -> Cases | None:
-    """What makes case files; None where there are many streams, or windows in which nothing is learned."""
+def make_cases(run: Run, watch: Watch, options: Callable[[], SimpleNamespace]) -> Cases | None:
+    """What makes case files of a run of one stream; None where there are windows in which nothing is learned.
+
+    ``options`` gives the run's options with the settings that hold now.
+    """
     from streamforest.program.cases import Cases  # noqa: PLC0415 - see make_watch
     from streamforest.program.judges import OneStreamJudge  # noqa: PLC0415
     from streamforest.program.state_copies import StateCopies  # noqa: PLC0415
@@ -132,7 +138,7 @@ def make_cases(run: Run, watch: Watch) -> Cases | None:
         return None
     copies = StateCopies()
     run.judge.keep_copies(copies)
-    return Cases(run, watch.memory, copies, watch.picture, say)
+    return Cases(run, watch.memory, copies, options, watch.picture, say)
 
 
 def new_memory(run: Run) -> VerdictMemory:

@@ -159,7 +159,16 @@ class OneStreamJudge:
 
     def change(self, change: Change) -> None:
         """Let other settings hold."""
-        self._switch.change(change)
+        copies = self._copies
+        if copies is not None:
+
+            def begin() -> None:
+                copies.clear()
+                change.begin()
+
+            self._switch.change(change._replace(begin=begin))
+        else:
+            self._switch.change(change)
 
 
 class ManyStreamsJudge:

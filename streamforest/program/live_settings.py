@@ -15,6 +15,8 @@ from streamforest.protocols import DetectorError, Verdicts
 from streamforest.verdicts.history import History
 
 if TYPE_CHECKING:
+    from types import SimpleNamespace
+
     from streamforest.program.description import Run
 
 #: What may keep a detector from being made; their texts are for people.
@@ -44,6 +46,10 @@ class LiveSettings:
     def present(self) -> AlarmSettings:
         """The settings that hold now, with the detector that judges now."""
         return self._settings._replace(detector=self._run.judge.name)
+
+    def options(self) -> SimpleNamespace:
+        """The options that would start a run with these settings."""
+        return assembly.with_settings(self._options, self.present())
 
     def judge_again(
         self, settings: AlarmSettings, readings: Readings, is_wanted: Callable[[], bool] = lambda: True

@@ -46,6 +46,7 @@ class Panels:
     def __init__(self, run: Run, memory: History, say: Callable[[str], None], ready: Callable[[], None]) -> None:
         self._run, self._memory, self._say, self._ready = run, memory, say, ready
         self._live = LiveSettings(run, memory, say)
+        self.options = self._live.options  # the run's, with the settings that hold now
         path = run.options.verdicts
         self._opinions = Opinions(run.source_id, None if path is None else VerdictFile(path))
         self._taken: list[tuple[Entry, AlarmSettings]] = []  # rules of this run, and what held before each

@@ -73,6 +73,7 @@ class StateCopies:
         """Drop all copies: points are judged in another way from here on."""
         with self._lock:
             self._copies.clear()
+        self._fresh = None
         self._bytes, self._since, self._due = 0, EVERY, float("-inf")
 
     def before(self, index: int, least: int) -> StateCopy | None:

@@ -24,7 +24,14 @@ class Judged:
         self.said, self.history, self.copies = [], History(history), StateCopies(lambda: 0.0)
         self.run = run
         run.judge.keep_copies(self.copies)
-        self.cases = Cases(run, self.history, self.copies, lambda index: b"picture of %d" % index, self.said.append)
+        self.cases = Cases(
+            run,
+            self.history,
+            self.copies,
+            lambda: run.options,
+            lambda index: b"picture of %d" % index,
+            self.said.append,
+        )
         points = np.zeros(n, POINT_DTYPE)
         points["value"] = np.random.default_rng(4).uniform(-1, 1, n)
         points["value"][[at for at in SPIKES if at < n]] = 30.0
