@@ -6,7 +6,10 @@ import pytest
 from streamforest.detectors.z_score import ZScoreDetector
 from streamforest.judging.rejudging import readings_of
 from streamforest.judging.rules import Rules
+from streamforest.program import cli
+from streamforest.program.cases import CaseRefusedError, Cases
 from streamforest.program.live_settings import LiveSettings, flags_of
+from streamforest.program.state_copies import StateCopies
 from streamforest.protocols import POINT_DTYPE, VERDICT_DTYPE
 from streamforest.sinks.episode_end import EpisodeEndSink
 from streamforest.verdicts.comparison import DetectorComparison
@@ -180,3 +183,24 @@ def test_the_options_that_make_settings_are_those_that_differ():
     assert flags_of(own, own) == ""
     changed = own._replace(detector="matrix-profile", rules=Rules("down", cool_down=3))
     assert flags_of(own, changed) == "--detector matrix-profile --direction down --cool-down 3"
+
+
+def test_a_case_file_holds_the_settings_that_were_taken_over_and_none_is_made_of_what_was_judged_before(
+    tmp_path, capsys
+):
+    memory, copies = History(50_000), StateCopies(lambda: 0.0)
+    given = points(6000)
+    with run_of() as run:
+        run.judge.keep_copies(copies)
+        live = LiveSettings(run, memory, lambda _line: None)
+        cases = Cases(run, memory, copies, live.options, lambda _index: b"a picture", lambda _line: None)
+        judged(run, given[:3000], memory)
+        before = memory.previous_anomaly(2900)
+        live.take(live.present()._replace(rules=Rules("up")))
+        wait_until(lambda: len(judged(run, given[3000:3500], memory)) and live.present().rules == Rules("up"))
+        judged(run, given[3500:], memory)
+        (tmp_path / "case.zip").write_bytes(cases.make(memory.end - 1))
+        with pytest.raises(CaseRefusedError, match="not kept any more"):
+            cases.make(before)
+    assert cli.main(["replay", str(tmp_path / "case.zip"), "--format", "json"], "streamforest") == 0
+    assert "spike" in capsys.readouterr().out
