@@ -100,19 +100,24 @@ def sharp_page(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 800)])
-def test_it_fits_a_phone_and_a_desktop_in_both_themes_and_asks_for_nothing(sharp_page, scheme, width, height):
+@pytest.fixture(scope="module")
+def chromium():
     driver = pytest.importorskip("playwright.sync_api", reason="needs playwright: python -m pip install playwright")
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("needs chromium: apt install chromium")
-    faults, loaded = [], []
     with (
         driver.sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=program, args=CHROMIUM) as browser,
-        browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme) as context,
     ):
+        yield browser
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 800)])
+def test_it_fits_a_phone_and_a_desktop_in_both_themes_and_asks_for_nothing(chromium, sharp_page, scheme, width, height):
+    faults, loaded = [], []
+    with chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme) as context:
         page = context.new_page()
         page.on("console", lambda line: faults.append(line.text))
         page.on("dialog", lambda dialog: faults.append(dialog.message))
