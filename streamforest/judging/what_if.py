@@ -334,7 +334,7 @@ def dials_of(present: AlarmSettings, half_band: float, detectors: Sequence[str])
         rate = Dial("alarm rate", _steps(RATES, present.alarm_rate), _percent, _put_rate)
     else:
         rate = Dial("alarms a day", _steps(A_DAY, rules.alarms_a_day), lambda n: f"{n:g}", _put_rule("alarms_a_day"))
-    least = tuple(float(f"{share * half_band:.2g}") for share in HALF_BANDS) if half_band > 0 else ()
+    least = tuple(float(f"{share * half_band:.2g}") for share in HALF_BANDS) if 1e-300 < half_band < 1e300 else ()
     directions = tuple(DIRECTIONS)
     dials = [
         rate,
