@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.protocols import ANOMALY, LABELS, NORMAL, UNLABELLED, Reading
-from streamforest.reading.time_text import Wall, iso_moment, of_moment, simple_seconds, read_text
+from streamforest.reading.time_text import Wall, iso_moment, of_moment, read_text, simple_seconds
 from streamforest.text import shown
 
 Column = Sequence[str | float | None]

@@ -21,9 +21,9 @@ from streamforest.reading.time_text import (
     Wall,
     of_moment,
     offset_of,
-    simple_seconds,
     read_compact,
     read_text,
+    simple_seconds,
 )
 from streamforest.text import shown
 
