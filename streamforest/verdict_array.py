@@ -13,8 +13,8 @@ import streamforest
 class VerdictArray(np.ndarray[Any, Any]):
     """An array of VERDICT_DTYPE, in all but its picture an array as any other.
 
-    What is cut or computed from it is of this class too, as numpy has it, and is shown as plain numbers unless it is a
-    run of verdicts of one stream.
+    What is cut or computed from it is of this class too, as numpy has it, and is shown as text unless it is a run of
+    verdicts of one stream. What is put together from several is an array of numpy.
     """
 
     __slots__ = ()

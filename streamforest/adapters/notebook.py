@@ -85,7 +85,7 @@ def html_of_detector(detector: StreamDetector) -> str:
         verdicts[name] = np.nan
     verdicts["index"] = np.arange(seen["index"] - len(values), seen["index"])
     verdicts["value"], verdicts["label"] = values, UNLABELLED
-    words = f"The newest {len(values):,} readings as it remembers them: without times, outliers held to what is usual."
+    words = f"The newest {len(values):,} readings that it remembers; it keeps neither their times nor their scores."
     return f"{table}<p>{words}</p>{_picture(verdicts)}"
 
 

@@ -1,4 +1,4 @@
-"""Files that were reported as read wrongly, from shared/cases beside the checkout: each read as it is right."""
+"""Files of the folder shared/cases beside the checkout that were reported as read wrongly: each is read as is right."""
 
 from pathlib import Path
 
