@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.detectors.isolation_forest import RECORD_DTYPE
+from streamforest.compiled import address_of
+from streamforest.detectors.isolation_forest import RECORD_DTYPE, new_records
 from streamforest.features.ranges import check_records
 from streamforest.protocols import VERDICT_DTYPE, State, Verdicts
 from streamforest.reading.python_values import LATEST
 from streamforest.state import packed, saved_array, unpacked
 from streamforest.storage.paging import Log
-from streamforest.streams import CHUNK, RECORD_BYTES, StreamDetectors
+from streamforest.streams import CHUNK, RECORD_BYTES, UNUSED, StreamDetectors
 
 #: In the place of a reading's time in the log: the stream began anew, before the next reading.
 BEGINS_ANEW = np.inf
@@ -160,34 +161,33 @@ class PagedStreams(StreamDetectors):
         silent = saved_array(rest, "silent", np.empty(n))
         turns = saved_array(rest, "turns", np.empty(n, np.int64))
         looks = saved_array(rest, "looks", np.empty(2))
-        self._slots, self._free, self._chunks, self._names = {}, [], [], []
-        self._addresses, self._newest, self._heard = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
-        self._turns, self._taken = np.empty(0, dtype=np.int64), 0
-        self._latest, self.dropped, self.changed = None, [], since[:0]
-        self._grow(len(since))
-        self._names = [*names]
         self._slots = {name: slot for slot, name in enumerate(names) if name is not None}
         self._free = [slot for slot in range(n - 1, -1, -1) if names[slot] is None]
+        self._names, self._latest, self.dropped, self._taken = [*names], None, [], 0
+        self._newest, self._heard, self._turns = np.full(n, np.nan), np.full(n, np.inf), np.full(n, UNUSED)
+        self._chunks = [self._restored(number, pages.pop(number, {})) for number in range(len(since))]
+        self._addresses = np.array([address_of(chunk) for chunk in self._chunks], np.int64)
         self.changed = since.copy()
-        for number in sorted(pages):
-            self._restore_page(number, pages.pop(number))
         for log in logs:
             self._take_again(log, since)
         now = self._clock()
         is_used = np.array([name is not None for name in names], np.bool_)
+        super()._reset(np.flatnonzero(~is_used & ~np.isnan(self._newest)))  # forged: a free slot has no time
         self._heard[is_used], self._turns[is_used] = now - silent[is_used], -turns[is_used]
         self._looked = float(looks[0]), now - float(looks[1])
 
-    def _restore_page(self, number: int, saved: State) -> None:
-        """Take the records of a page; those behind the last one are fresh."""
+    def _restored(self, number: int, saved: State) -> NDArray[np.void]:
+        """The records of a page, of one that was not saved fresh ones; takes their newest times."""
+        if not saved:
+            return new_records(CHUNK)
         n = len(saved["records"])
         records = saved_array(saved, "records", np.empty(n, RECORD_DTYPE))
         newest = saved_array(saved, "newest", np.empty(n))
         if n > CHUNK or saved_array(saved, "page", np.empty(1, np.int64))[0] != number:
             raise ValueError(f"page {number} of the saved streams is another one")
         check_records(records)
-        self._chunks[number][:n] = records
         self._newest[number * CHUNK : number * CHUNK + n] = newest
+        return records if n == CHUNK else np.concatenate([records, new_records(CHUNK - n)])
 
     def _take_again(self, log: Log, since: NDArray[np.int64]) -> None:
         """Judge the readings of a log once more, those that came after the pages of their streams were written."""

@@ -97,7 +97,13 @@ def rows_around(model, rng, base, most=None):
 def fit(rng, features, trees, missing=0.0, **options):
     rows = rng.normal(size=(options.pop("rows", 300), features)) * 10.0 ** rng.integers(-3, 4, features)
     rows[rng.random(rows.shape) < missing] = np.nan
-    return IsolationForest(n_estimators=trees, random_state=int(rng.integers(2**31)), **options).fit(rows), rows
+    forest = IsolationForest(n_estimators=trees, random_state=int(rng.integers(2**31)), **options)
+    try:
+        return forest.fit(rows), rows
+    except ValueError as error:
+        if "does not accept missing values" not in str(error):
+            raise
+        pytest.skip("this version of scikit-learn fits no isolation forest on missing values")
 
 
 def test_at_every_cut_of_the_production_forest_and_a_step_beside_it_all_is_as_in_scikit_learn(model):

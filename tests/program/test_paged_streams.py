@@ -134,6 +134,15 @@ def test_a_forged_log_is_refused_before_anything_follows_it(kept, model, tmp_pat
         resumed(model, tmp_path)
 
 
+def test_a_forged_reading_of_no_stream_is_forgotten(kept, model, tmp_path):
+    path = tmp_path / "state.pages" / str(kept.pager._logs[0][0])
+    state = read(path).state
+    path.write_bytes(b"".join(as_blocks(Saved({}, state | {"slots": state["slots"] + 7}))))
+    streams = resumed(model, tmp_path, silence=100.0)
+    streams.update([0, 1, 0, 1], np.zeros(4), np.repeat([2e9, 3e9], 2))
+    assert set(streams) == {0, 1, 2}
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
