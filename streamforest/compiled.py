@@ -159,7 +159,7 @@ def telling_of_compiling(notify: Callable[[str], None]) -> AbstractContextManage
     return cast("AbstractContextManager[object]", event.install_listener("numba:compile", _CompilingListener(notify)))
 
 
-class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
+class _PartLibrary(JITCodeLibrary):
     """The code of a function that is part of others: linked with what it calls, and not yet optimised."""
 
     def finalize(self) -> None:
@@ -177,7 +177,7 @@ class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _BecomePart(AnalysisPass):  # type: ignore[misc]
+class _BecomePart(AnalysisPass):
     """Gives the function that is being compiled a library of its kind."""
 
     _name = "become_part"
@@ -192,7 +192,7 @@ class _BecomePart(AnalysisPass):  # type: ignore[misc]
         return False
 
 
-class _PartCompiler(CompilerBase):  # type: ignore[misc]
+class _PartCompiler(CompilerBase):
     """numba's usual steps, with a library for parts."""
 
     def define_pipelines(self) -> list[Any]:
