@@ -166,7 +166,6 @@ class _PartLibrary(JITCodeLibrary):
         """Keep the code for those that link it; what the engine gets is the function's environment alone."""
         environments = [str(one) for one in self._final_module.global_variables if one.name.startswith(ENVIRONMENT)]
         for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalize_dynamic_globals()
         self._finalized = True
