@@ -159,14 +159,13 @@ def telling_of_compiling(notify: Callable[[str], None]) -> AbstractContextManage
     return cast("AbstractContextManager[object]", event.install_listener("numba:compile", _CompilingListener(notify)))
 
 
-class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
+class _PartLibrary(JITCodeLibrary):
     """The code of a function that is part of others: linked with what it calls, and not yet optimised."""
 
     def finalize(self) -> None:
         """Keep the code for those that link it; what the engine gets is the function's environment alone."""
         environments = [str(one) for one in self._final_module.global_variables if one.name.startswith(ENVIRONMENT)]
         for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalize_dynamic_globals()
         self._finalized = True
@@ -177,7 +176,7 @@ class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _BecomePart(AnalysisPass):  # type: ignore[misc]
+class _BecomePart(AnalysisPass):
     """Gives the function that is being compiled a library of its kind."""
 
     _name = "become_part"
@@ -192,7 +191,7 @@ class _BecomePart(AnalysisPass):  # type: ignore[misc]
         return False
 
 
-class _PartCompiler(CompilerBase):  # type: ignore[misc]
+class _PartCompiler(CompilerBase):
     """numba's usual steps, with a library for parts."""
 
     def define_pipelines(self) -> list[Any]:

@@ -75,6 +75,9 @@ def _multiplied(a, times):
 def test_what_is_called_with_several_constants_is_compiled_once():
     assert _twice_and_thrice(1.5) == 7.5
     assert len(_multiplied.part.signatures) == 1
+    assert not _multiplied.signatures, "by itself it is compiled where Python calls it"
+    assert _multiplied(1.5, 2) == 3.0
+    assert len(_multiplied.signatures) == 1
 
 
 def test_it_runs_without_the_interpreters_lock():

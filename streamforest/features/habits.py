@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from streamforest.compiled import Record, compiled
 from streamforest.features import recurrence
 from streamforest.features.season import LONGEST_SEASON
+from streamforest.features.sorting import ordered
 from streamforest.protocols import REASONS
 
 GAP = REASONS.index("gap")
@@ -149,7 +150,7 @@ def find_levels(values: NDArray[np.float32]) -> tuple[float, float]:
 @compiled
 def _look_for_levels(state: Record, y: float) -> None:
     """Find the two levels anew in the last values; keep what is known of their stays while the levels are the same."""
-    values = np.sort(state.ring[:LONGEST_SEASON])
+    values = ordered(state.ring[:LONGEST_SEASON])
     low, high = find_levels(values)
     middle, gap = 0.5 * (state.low + state.high), state.high - state.low
     if state.level:

@@ -30,6 +30,7 @@ from streamforest.features.season import (
     learn_season,
     seasonal,
 )
+from streamforest.features.sorting import ordered
 from streamforest.features.tails import FAR_WEIGHT, TAIL_START, gains_of, learn_tail, surprise
 from streamforest.features.time_of_day import learn_clock, usual_at
 
@@ -163,9 +164,9 @@ FEATURES_DTYPE = np.dtype(
 @compiled
 def _set_unit(state: Record) -> None:
     """Zero and unit of the stream from its first readings: their median, and their median distance from it."""
-    values = np.sort(state.buffer)
+    values = ordered(state.buffer)
     zero = 0.5 * values[WARM_UP // 2 - 1] + 0.5 * values[WARM_UP // 2]
-    distances = np.sort(np.abs(state.buffer - zero))
+    distances = ordered(np.abs(state.buffer - zero))
     unit = 1.4826 * distances[WARM_UP // 2]
     if not unit > 0.0:
         unit = distances[WARM_UP - 1] / 3.0

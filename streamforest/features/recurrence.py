@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from streamforest.compiled import Record, compiled
+from streamforest.features.sorting import ordered
 
 #: Excursions kept: their first points and sizes.
 EXCURSIONS = 64
@@ -97,7 +98,7 @@ def largest_usual(state: Record, sign: float, share: float) -> float:
 def least_outlier(state: Record) -> float:
     """Size below which an excursion is none of an outlier beside those that were before it, in units."""
     kept = min(state.excursions, EXCURSIONS)
-    sizes = np.sort(np.abs(state.excursion_off[:kept]))
+    sizes = ordered(np.abs(state.excursion_off[:kept]))
     return LEAST_SHARE * float(sizes[kept - LARGER]) if kept >= LARGER else 0.0
 
 

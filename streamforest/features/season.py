@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
 from streamforest.features.recurrence import BY_CHANCE
+from streamforest.features.sorting import sort
 
 #: Points kept, and so the longest season that is found.
 LONGEST_SEASON = 512
@@ -391,7 +392,7 @@ def _sharpest(state: Record, lag: int) -> int:
 @compiled
 def _middle(values: NDArray[np.float32], n: int) -> float:
     """Median of the first n values, which are sorted in place."""
-    values[:n].sort()
+    sort(values[:n])
     return 0.5 * (float(values[(n - 1) // 2]) + float(values[n // 2]))
 
 

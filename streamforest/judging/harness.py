@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from streamforest.compiled import Record, compiled
 from streamforest.features import observe as features
 from streamforest.features.season import LONGEST_SEASON
+from streamforest.features.sorting import ordered
 from streamforest.features.tails import FAR_WEIGHT, TAIL_START, gains_of, learn_tail, surprise
 from streamforest.features.vector import N_VECTOR, Buffers, look, new_buffers, tell_expected
 from streamforest.judging import threshold
@@ -75,9 +76,9 @@ def begin(record: Record, value: float, time: float, rate: float, buffers: Buffe
 @compiled
 def _begin_scale(record: Record) -> None:
     """Zero and unit of the scale from the first scores."""
-    ordered = np.sort(record.first)
-    record.zero = ordered[LEAST_SCORES // 2]
-    unit = max(ordered[4 * LEAST_SCORES // 5] - record.zero, 1e-3 * abs(record.zero), FINEST_UNIT)
+    scores = ordered(record.first)
+    record.zero = scores[LEAST_SCORES // 2]
+    unit = max(scores[4 * LEAST_SCORES // 5] - record.zero, 1e-3 * abs(record.zero), FINEST_UNIT)
     for k in range(3):
         record.tail[k] = unit * TAIL_START[k]
 

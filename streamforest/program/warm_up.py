@@ -20,7 +20,7 @@ from streamforest.features.observe import new_state
 from streamforest.features.vector import N_VECTOR, look, new_buffers
 from streamforest.judging.decide import new_positions, renumber
 from streamforest.judging.rules import NO_RULES
-from streamforest.models.forest import NODE_DTYPE, Forest, isolation
+from streamforest.models.forest import NODE_DTYPE, Forest, isolate, isolation
 from streamforest.protocols import VERDICT_DTYPE
 from streamforest.simulation.streams import SimulatedStream, default_profile
 from streamforest.terminal.console import is_terminal
@@ -28,7 +28,7 @@ from streamforest.terminal.progress import show_bar
 from streamforest.verdicts.counts import tally
 
 #: Functions on disk after all is compiled, for the bar; a test holds it near the truth.
-FUNCTIONS = 143
+FUNCTIONS = 146
 FRAME = 0.2  # seconds between two looks at how far it is
 #: Starts the second process, which has to find the package as this one did.
 WORKER = "import sys; sys.path.insert(0, {!r}); from streamforest.program.warm_up import work; work()"
@@ -63,6 +63,7 @@ def compile_parts() -> None:
 def compile_verdict() -> None:
     """What the forest and the alarm rules make of it, what is counted, and the simulated stream."""
     record, verdicts, judge = forest_detector.new_records()[0], np.zeros(1, VERDICT_DTYPE), _judge()
+    isolate(judge.forest, np.zeros((1, N_VECTOR), np.float32), np.zeros(1))  # a loaded model is tried with it
     compile_part(isolation, judge.forest, np.zeros(N_VECTOR, np.float32))
     compile_part(forest_detector.conclude, record, 0.0, 0.0, judge, new_buffers()[0], 0.0, verdicts[0])
     tally(verdicts[:0])
