@@ -14,6 +14,7 @@ from streamforest.storage.resumption import Resumption
 from streamforest.terminal.console import newest_notice
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
+from streamforest.verdicts.incidents import incident_text
 
 if TYPE_CHECKING:
     from streamforest.connections.outbox import Receiver
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from streamforest.sinks.tell import TellSink
     from streamforest.verdicts.comparison import DetectorComparison
     from streamforest.verdicts.honesty import HonestyCounts
+    from streamforest.verdicts.incidents import Incidents
     from streamforest.verdicts.life import EpisodeCounts
 
 
@@ -80,6 +82,8 @@ class Run:
         Sends messages of episodes, where that is asked for.
     honesty : HonestyCounts or None
         Counts alarms asked for and got; a sink of the run where somebody watches or reads its summary.
+    incidents : Incidents or None
+        Of many streams, episodes that begin together; a sink in front of those that tell of them.
     """
 
     command: Command
@@ -92,6 +96,7 @@ class Run:
     episodes: EpisodeCounts | None = None
     tell: TellSink | None = None
     honesty: HonestyCounts | None = None
+    incidents: Incidents | None = None
 
     @property
     def options(self) -> SimpleNamespace:
@@ -114,6 +119,8 @@ class Run:
             status = status._replace(happened={**self.episodes.happened})
         if self.honesty is not None:
             status = status._replace(honesty=self.honesty.numbers())
+        if self.incidents is not None and self.incidents.kept:
+            status = status._replace(incident=incident_text(self.incidents.kept[-1]))
         return status if self.tell is None else status._replace(messages=self.tell.counts())
 
     def summary(self) -> str:

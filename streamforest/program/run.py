@@ -55,9 +55,10 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
             sinks = [*needed, *sinks]
         summary, summed_up = make_summary(made, watch)
         first: list[Sink] = [] if made.comparison is None else [made.comparison]
+        in_front: list[Sink] = [] if made.incidents is None else [made.incidents]
         without_times = assembly.line_without_times(options)
-        loop = Loop(made, [*first, *summed_up, *sinks], without_times=without_times, notify=say)
-        continuation.resume(made, [*summed_up, *sinks])
+        loop = Loop(made, [*first, *in_front, *summed_up, *sinks], without_times=without_times, notify=say)
+        continuation.resume(made, [*in_front, *summed_up, *sinks])
     except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
         stop.close()
         say(f"{command.program}: {error}")
@@ -100,7 +101,8 @@ def make_run(command: Command, stop: StopFlag) -> Run:
     episodes = EpisodeCounts(options.cool_down, judge.keys)
     tell = assembly.make_tell(command, source.name, judge.keys, stop, resumption)
     honesty = HonestyCounts(options.alarm_rate, options.alarms_a_day)
-    return Run(command, source, judge, counts, stop, comparison, resumption, episodes, tell, honesty)
+    incidents = assembly.make_incidents(options, source.name, judge.keys)
+    return Run(command, source, judge, counts, stop, comparison, resumption, episodes, tell, honesty, incidents)
 
 
 def explained(options: SimpleNamespace, stop: StopFlag) -> int:
