@@ -33,17 +33,17 @@ MEMORY_DAYS = 3.0
 #: Episodes' worth of trust in the alarm rate, for how often they begin, and how many times it they are taken to be at
 #: first: those of streams of some hundred readings are more.
 PRIOR, PRIOR_RATE = 50.0, 3.0
-#: Spans whose number of episodes is kept: in no fewer than the median of them they begin, incidents included.
-SPANS, LEAST_SPANS = 100, 3
+#: Spans whose number of episodes is kept, incidents included: there are no fewer than this share of them have at most.
+SPANS, LEAST_SPANS, SPANS_SHARE = 100, 3, 0.3
 #: Usual intervals in which what begins anew in the streams of an incident is part of it.
 AFTER = 60.0
 #: A stream of which more episodes than these are due within the span says nothing.
 TALKATIVE = 0.2
-#: Episodes by whose strength the first of an incident is told from one that came by chance.
+#: Episodes of no incident, which say how strong those are that come by chance.
 STRENGTHS = 500
-#: Share of the streams of an incident that have begun where it has begun for sure, and the greatest chance that one
-#: before is none of it.
-SURE_SHARE, FIRST_CHANCE = 0.25, 0.1
+#: Share of the streams of an incident that have begun where it has begun for sure; usual intervals before that in which
+#: the first one moves, and the greatest expected number of those as strong that chance brings meanwhile.
+SURE_SHARE, FIRST_SPAN, FIRST_CHANCE = 0.25, 12.0, 0.33
 #: Of a value's distance from what was expected, in half widths of its band: its power in the strength of an episode.
 DISTANCE_POWER = 3.0
 MOST_KEPT = 50  # incidents, the newest
@@ -230,8 +230,9 @@ class IncidentFold:
         """Let a stream join the open incident, if that goes on; returns whether it is one of it."""
         if start.stream in {one.stream for one in self._open}:
             return True
-        near = sum(one.at >= start.at - JOIN * self._interval for one in self._open) + 1
-        if poisson_tail(near, self._rate * JOIN * self._interval) > JOIN_CHANCE:
+        since = max(start.at - JOIN * self._interval, self._open[0].at)
+        near = sum(one.at >= since for one in self._open) + 1
+        if poisson_tail(near, self._rate * (start.at - since + self._interval)) > JOIN_CHANCE:
             return False
         self._open.append(start)
         return True
@@ -269,7 +270,7 @@ class IncidentFold:
         rate = (self._count + PRIOR) / (self._elapsed + PRIOR / expected)
         if len(self._spans) < LEAST_SPANS:
             return rate
-        return max(rate, sorted(self._spans)[len(self._spans) // 2] / (SPAN * self._interval))
+        return max(rate, sorted(self._spans)[int(SPANS_SHARE * len(self._spans))] / (SPAN * self._interval))
 
     def _count_span(self, at: float) -> None:
         """Count an episode in its span, which begins with the first one behind the span before."""
@@ -309,10 +310,12 @@ class IncidentFold:
         """The open incident, with the one that moved first."""
         opened, self._open = self._open, []
         sure_at = opened[int(SURE_SHARE * len(opened))].at
-        before = [one for one in (*self._recent, *opened) if one.at < sure_at]
+        early = sure_at - FIRST_SPAN * self._interval
+        before = [one for one in (*self._recent, *opened) if early <= one.at < sure_at]
+        before.sort(key=lambda one: (one.at, -one.strength))
         kept = [one for one in opened if one.at >= sure_at]
         sure = 1.0
-        for place, one in enumerate(sorted(before, key=lambda one: one.at)):
+        for place, one in enumerate(before):
             chance = self._chance_of(one, sure_at)
             if chance < FIRST_CHANCE:
                 sure = math.exp(-chance)
@@ -320,7 +323,7 @@ class IncidentFold:
                 kept = [early for early in before[place:] if early.stream not in streams] + kept
                 break
         self._recent = [one for one in self._recent if one not in kept]
-        kept.sort(key=lambda one: one.at)
+        kept.sort(key=lambda one: one.at)  # a stable sort: of those at one time the strongest stays first
         until = kept[-1].at + AFTER * self._interval
         self._after = {stream: end for stream, end in self._after.items() if end > kept[-1].at}
         self._after |= {one.stream: until for one in kept}
