@@ -493,6 +493,8 @@ class Status(NamedTuple):
         How many messages of each address were delivered, wait, and could not be delivered.
     honesty : Honesty or None
         Alarms asked for and got; None where that is not counted.
+    incident : str
+        The newest incident across streams, in words; empty where there was none.
     """
 
     source: str
@@ -518,3 +520,4 @@ class Status(NamedTuple):
     happened: Mapping[Any, int] | None = None
     messages: tuple[tuple[str, int, int, int], ...] = ()
     honesty: Honesty | None = None
+    incident: str = ""

@@ -294,7 +294,10 @@ class RankingFigure(LiveFigure[StreamRanking]):
         if not rank.anomalies:
             now = warm_up_text(self._numbers.warm_up) if self._numbers.warm_up < 1 else "no stream had an alarm yet"
             return News(now, "quiet", "")
-        return News(f"worst: {cut(shown_key(rank.key), 40)}", state_name(rank.state), f"{rank.state}; {rank.reason}")
+        why = f"{rank.state}; {rank.reason}"
+        if incident := self._numbers.incident:
+            why = f"{why}   {incident}"
+        return News(f"worst: {cut(shown_key(rank.key), 40)}", state_name(rank.state), why)
 
     def _update_panels(self, left: float, bottom: float, across: float, body: float, line: float) -> None:
         width, height = (float(n) for n in self.figure.get_size_inches())

@@ -86,10 +86,12 @@ class RankingText(TextFigure[StreamRanking]):
             last = self._first + min(len(self._ranks), self._page)
             return [(f"streams {self._first + 1:,} to {last:,}", Style.TEXT)]
         key = cut(shown_key(worst.key), KEY)
+        incident = [(f"   {status.incident}", Style.THRESHOLD)] if status.incident else []
         if worst.state == "anomalous":
             mark = self._glyphs.marks[0]
-            return [(f"{mark} {key} is anomalous", Style.ANOMALY), (f"   {self._why(worst)}", Style.TEXT)]
-        return [("calm", Style.CALM), (f"   worst of late: {key}  {self._why(worst)}", Style.QUIET)]
+            parts = [(f"{mark} {key} is anomalous", Style.ANOMALY), (f"   {self._why(worst)}", Style.TEXT)]
+            return [parts[0], *incident, *parts[1:]]
+        return [("calm", Style.CALM), *incident, (f"   worst of late: {key}  {self._why(worst)}", Style.QUIET)]
 
     def _view_state(self, status: Status) -> str:  # noqa: ARG002
         return "live" if self._paused_at is None else f"paused, {self._memory.end - self._paused_at:,} new"

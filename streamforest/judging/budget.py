@@ -25,8 +25,10 @@ LEAST_POWER, MOST_POWER = 2.0, 9.0
 MOST_OF_SCORE, MOST_WITHOUT_VALUE = 4.0, 8.0
 #: Of the evidence, so that it falls by a factor of e a unit in the tail: on the same streams.
 EVIDENCE_UNIT = 0.7
-#: Where the correction of the limit starts: with 0.4, as for scores, there were half as many alarms as asked for.
-FIRST_CORRECTION = -0.3
+#: Where the correction of the limit starts: the evidence of young streams is heavier than it is later.
+FIRST_CORRECTION = 0.8
+#: Readings of a stream of which none is an alarm: its band and its tail are guesses at first.
+YOUNG = 100
 #: Of each alarm so much is earned for further ones, and spent over so many episodes that come next.
 EARNED, SPENT_OVER = 0.1, 20.0
 
@@ -211,6 +213,10 @@ def spend(
         if share.is_open and verdict.index - share.last > cool_down + 1:
             _learn(pool, share, alarms_a_day)
         if not verdict.is_anomaly:
+            continue
+        if verdict.index < YOUNG and verdict.time == verdict.time:
+            verdict.is_anomaly = False
+            verdict.episode = verdict.reason = 0
             continue
         if verdict.episode != share.candidate:
             if share.is_open:

@@ -40,6 +40,7 @@ from streamforest.stream_names import StreamNames
 from streamforest.terminal.console import is_terminal, say
 from streamforest.text import escaped
 from streamforest.verdicts.comparison import DetectorComparison
+from streamforest.verdicts.incidents import IncidentFold, Incidents
 from streamforest.verdicts.life import EpisodeIds, EpisodeLife
 
 if TYPE_CHECKING:
@@ -245,7 +246,8 @@ def make_sinks(run: Run, *, is_shown: bool) -> list[Sink]:
     source = run.source_id
 
     def open_log(path: Path) -> EventLogSink:
-        return EventLogSink(path, options.log_bytes, options.log_files, run.cool_down, keys, source)
+        size = options.log_bytes, options.log_files
+        return EventLogSink(path, *size, run.cool_down, keys, source, run.incidents)
 
     log = opened("log", options.log, open_log)
     goes_on = run.resumption is not None and run.resumption.has(ReportSink.__name__)
@@ -260,10 +262,24 @@ def make_sinks(run: Run, *, is_shown: bool) -> list[Sink]:
         return [*hook, *tell, *log, *report]
     colour = wants_colour(sys.stdout, os.environ)
     if options.format == "auto" and is_shown and is_terminal(sys.stdout):
-        return [*hook, *tell, *log, *report, EpisodeLinesSink(sys.stdout, colour, run.cool_down, keys)]
+        return [
+            *hook,
+            *tell,
+            *log,
+            *report,
+            EpisodeLinesSink(sys.stdout, colour, run.cool_down, keys, run.incidents),
+        ]
     form: Form = "text" if options.format == "auto" else options.format
     life = EpisodeLife(source, run.cool_down, keys)
-    return [*hook, *tell, *log, *report, TerminalSink(sys.stdout, form, colour, names=keys, life=life)]
+    printed = TerminalSink(sys.stdout, form, colour, names=keys, life=life, incidents=run.incidents)
+    return [*hook, *tell, *log, *report, printed]
+
+
+def make_incidents(options: SimpleNamespace, source: str, keys: StreamNames | None) -> Incidents | None:
+    """What finds episodes of many streams that begin together; None where there is one stream."""
+    if keys is None:
+        return None
+    return Incidents(IncidentFold(keys, source, options.alarm_rate, options.cool_down))
 
 
 def make_tell(run: Run) -> TellSink | None:

@@ -15,6 +15,7 @@ from streamforest.terminal.console import newest_notice
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.episodes import CoolDown
+from streamforest.verdicts.incidents import incident_text
 
 if TYPE_CHECKING:
     from streamforest.connections.outbox import Receiver
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from streamforest.sinks.tell import TellSink
     from streamforest.verdicts.comparison import DetectorComparison
     from streamforest.verdicts.honesty import HonestyCounts
+    from streamforest.verdicts.incidents import Incidents
     from streamforest.verdicts.life import EpisodeCounts
 
 
@@ -86,6 +88,8 @@ class Run:
         Of all that follow its episodes.
     honesty : HonestyCounts or None
         Counts alarms asked for and got; a sink of the run where somebody watches or reads its summary.
+    incidents : Incidents or None
+        Of many streams, episodes that begin together; a sink in front of those that tell of them.
     """
 
     command: Command
@@ -99,6 +103,7 @@ class Run:
     tell: TellSink | None = None
     cool_down: CoolDown = field(default_factory=CoolDown)
     honesty: HonestyCounts | None = None
+    incidents: Incidents | None = None
 
     @property
     def options(self) -> SimpleNamespace:
@@ -121,6 +126,8 @@ class Run:
             status = status._replace(happened={**self.episodes.happened})
         if self.honesty is not None:
             status = status._replace(honesty=self.honesty.numbers())
+        if self.incidents is not None and self.incidents.kept:
+            status = status._replace(incident=incident_text(self.incidents.kept[-1]))
         return status if self.tell is None else status._replace(messages=self.tell.counts())
 
     def summary(self) -> str:

@@ -62,9 +62,10 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
             sinks = [*needed, *([] if api is None else [api.served]), *sinks]
         summary, summed_up = make_summary(made, watch)
         first: list[Sink] = [] if made.comparison is None else [made.comparison]
+        in_front: list[Sink] = [] if made.incidents is None else [made.incidents]
         without_times = assembly.line_without_times(options)
-        loop = Loop(made, [*first, *summed_up, *sinks], without_times=without_times, notify=say)
-        continuation.resume(made, [*summed_up, *sinks])
+        loop = Loop(made, [*first, *in_front, *summed_up, *sinks], without_times=without_times, notify=say)
+        continuation.resume(made, [*in_front, *summed_up, *sinks])
     except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
         stop.close()
         say(f"{command.program}: {error}")
@@ -114,7 +115,8 @@ def make_run(command: Command, stop: StopFlag) -> Run:
     cool_down = CoolDown(options.cool_down)
     episodes = EpisodeCounts(cool_down, judge.keys)
     run = Run(command, source, judge, counts, stop, comparison, resumption, episodes, cool_down=cool_down)
-    run = replace(run, honesty=HonestyCounts(options.alarm_rate, options.alarms_a_day))
+    honesty = HonestyCounts(options.alarm_rate, options.alarms_a_day)
+    run = replace(run, honesty=honesty, incidents=assembly.make_incidents(options, run.source_id, judge.keys))
     return replace(run, tell=assembly.make_tell(run))
 
 

@@ -8,6 +8,7 @@ from streamforest.moments import iso_time
 from streamforest.protocols import State, Verdict, Verdicts
 from streamforest.stream_names import StreamNames, shown_key
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening, deviation_of
+from streamforest.verdicts.incidents import Incident, Incidents, incident_text
 from streamforest.wording import MINUS, PLUS_MINUS, reason_text
 
 SIGN = "\u25b2"
@@ -27,6 +28,8 @@ class EpisodeLinesSink:
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many: each line has the key of its own.
+    incidents : Incidents, optional
+        Of many streams, those that it has found.
 
     Raises
     ------
@@ -37,8 +40,14 @@ class EpisodeLinesSink:
     name = "standard output"
 
     def __init__(
-        self, stream: TextIO, colour: bool, cool_down: int | CoolDown = EPISODE_GAP, names: StreamNames | None = None
+        self,
+        stream: TextIO,
+        colour: bool,
+        cool_down: int | CoolDown = EPISODE_GAP,
+        names: StreamNames | None = None,
+        incidents: Incidents | None = None,
     ) -> None:
+        self._incidents = incidents
         self._stream, self._colour = stream, colour
         self._encoding = stream.encoding or "ascii"
         self._is_ascii = not _can_show_signs(self._encoding)
@@ -47,12 +56,16 @@ class EpisodeLinesSink:
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
         text = "".join(self._line(happening, episode) for happening, episode in self._fold.add(verdicts))
+        self._write(text + self._of_incidents([] if self._incidents is None else self._incidents.new))
+
+    def _write(self, text: str) -> None:
         if text:
             self._stream.write(text.encode(self._encoding, "backslashreplace").decode(self._encoding))
             self._stream.flush()
 
     def close(self) -> None:
-        """Nothing is held back: an episode that is open when the run ends has no end."""
+        """Write an incident that is still open; an episode that is has no end."""
+        self._write(self._of_incidents([] if self._incidents is None else self._incidents.finish()))
 
     def state(self) -> State:
         """The open episodes."""
@@ -75,6 +88,10 @@ class EpisodeLinesSink:
             return ""
         worst = f"; worst: {self._why(episode.peak)}" if deviation_of(episode.peak) > episode.reported else ""
         return f"  {_moment(episode.last)}  {key}over, {episode.points:,} anomalous points{worst}\n"
+
+    def _of_incidents(self, incidents: list[Incident]) -> str:
+        lines = (f"{'!' if self._is_ascii else SIGN} {incident_text(incident)}" for incident in incidents)
+        return "".join(f"{RED}{line}{RESET}\n" if self._colour else f"{line}\n" for line in lines)
 
     def _why(self, verdict: Verdict) -> str:
         return verdict.reason if self._is_ascii else reason_text(verdict)

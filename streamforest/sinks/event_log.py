@@ -20,10 +20,11 @@ from streamforest.storage.file_mark import FileMark, sync_folder
 from streamforest.storage.safe_files import drop_torn, is_moved, size_of
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening
+from streamforest.verdicts.incidents import MOST_LISTED, Incident, Incidents
 from streamforest.verdicts.life import episode_id
 
 #: A line of such a log.
-_LINE = re.compile(rb"\S+ (start|worse|end) (key=.* )?episode=\d+ index=\d+ ")
+_LINE = re.compile(rb"\S+ ((start|worse|end) (key=.* )?episode=\d+ index=\d+ |incident streams=\d+ )")
 
 MOST_HELD = 1_000  # lines that cannot be written now; the oldest are dropped
 
@@ -48,6 +49,8 @@ class EventLogSink:
         Of the streams, where there are many: each line has the key of its own.
     source : str
         Name of the source, without a password, for the ids of the episodes.
+    incidents : Incidents, optional
+        Of many streams, those that it has found.
 
     Raises
     ------
@@ -63,7 +66,9 @@ class EventLogSink:
         cool_down: int | CoolDown = EPISODE_GAP,
         names: StreamNames | None = None,
         source: str = "",
+        incidents: Incidents | None = None,
     ) -> None:
+        self._incidents = incidents
         self.name = f"log {path}"
         self._source = source
         self._handler = _RaisingHandler(path, max_bytes, files)
@@ -72,12 +77,12 @@ class EventLogSink:
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        self._add(self._fold.add(verdicts))
+        self._add(self._fold.add(verdicts), [] if self._incidents is None else self._incidents.new)
 
     def close(self) -> None:
         """Write the end of the open episode, if there is one, and close the file."""
         try:
-            self._add(self._fold.finish())
+            self._add(self._fold.finish(), [] if self._incidents is None else self._incidents.finish())
         finally:
             self._handler.close()
 
@@ -94,9 +99,10 @@ class EventLogSink:
             return "it is not the file of the checkpoint, or others wrote there: lines may stand there twice"
         return ""
 
-    def _add(self, happenings: list[tuple[Happening, Episode]]) -> None:
+    def _add(self, happenings: list[tuple[Happening, Episode]], incidents: list[Incident]) -> None:
         for happening, episode in happenings:
             self._held.append(_line_of(happening, episode, episode_id(self._source, episode.key, episode.start)))
+        self._held.extend(map(_line_of_incident, incidents))
         while self._held:
             self._handler.handle(logging.LogRecord("episodes", logging.INFO, "", 0, self._held[0], None, None))
             self._held.popleft()
@@ -194,6 +200,18 @@ def _line_of(happening: Happening, episode: Episode, name: str) -> str:
     if happening != "start":
         line += f" points={episode.points} peak_time={_moment(episode.peak)} {_facts(episode.peak, 'peak_')}"
     return f"{line} id={name}"
+
+
+def _line_of_incident(incident: Incident) -> str:
+    """A line of the log: when it was complete, how many streams, which one first, and all of them."""
+    first, last = incident.members[0], incident.members[-1]
+    keys = ",".join(repr(member.key) for member in incident.members[:MOST_LISTED])
+    begun = "-" if first.start is None else iso_time(first.start)
+    moment = "-" if last.start is None else iso_time(last.start)
+    return (
+        f"{moment} incident streams={len(incident.members)} begun={begun} first={first.key!r} sure={incident.sure:.3g} "
+        f"by_chance={incident.by_chance:.3g} chance_a_day={incident.chance:.3g} keys={keys} id={incident.id}"
+    )
 
 
 def _key(episode: Episode) -> str:

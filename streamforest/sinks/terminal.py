@@ -31,6 +31,7 @@ from streamforest.protocols import (
 from streamforest.state import attributes_of, joined, packed, part_of, set_attributes, unpacked
 from streamforest.storage.file_mark import FileMark, mark_at
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.incidents import Incidents
 from streamforest.verdicts.life import EpisodeLife, event_lines
 from streamforest.wording import reason_text
 
@@ -89,6 +90,8 @@ class TerminalSink:
         Of the streams, where there are many: each line begins with the key of its own, each object with ``key``.
     life : EpisodeLife, optional
         Finds what happens to episodes, for the form ``events``.
+    incidents : Incidents, optional
+        Of many streams, those that it has found, for the same.
 
     Raises
     ------
@@ -108,7 +111,9 @@ class TerminalSink:
         width: int | None = None,
         names: StreamNames | None = None,
         life: EpisodeLife | None = None,
+        incidents: Incidents | None = None,
     ) -> None:
+        self._incidents = incidents
         self._stream = stream
         self._life = life if form == "events" else None
         self._is_json = form == "json"
@@ -124,7 +129,8 @@ class TerminalSink:
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
         if self._life is not None:
-            self._put(event_lines(self._life.add(verdicts)))
+            incidents = [] if self._incidents is None else self._incidents.new_events()
+            self._put(event_lines([*self._life.add(verdicts), *incidents]))
             return
         if self._is_quiet:
             verdicts = verdicts[verdicts["is_anomaly"]]
@@ -149,7 +155,8 @@ class TerminalSink:
     def close(self) -> None:
         """Write the ends of the open episodes, where these are what is written; nothing else is held back."""
         if self._life is not None:
-            self._put(event_lines(self._life.finish()))
+            incidents = [] if self._incidents is None else self._incidents.last_events()
+            self._put(event_lines([*self._life.finish(), *incidents]))
 
     def state(self) -> State:
         """What the columns look like, and where the stream ends if it is a file."""

@@ -6,6 +6,9 @@ import pytest
 from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
 from streamforest.sinks.episode_lines import EpisodeLinesSink
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.incidents import IncidentFold, Incidents
+from tests.verdicts.test_incidents import RATE, names_of, planted_at
+from tests.verdicts.test_incidents import verdicts_of as verdicts_of_streams
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
 
@@ -68,3 +71,24 @@ def test_of_many_streams_each_line_has_its_key_and_an_episode_goes_on_after_a_re
     assert second.restore(first.state(), cut=True) == ""
     second.write(verdicts[11:])
     assert stream.getvalue() == "  2024-05-01T12:00:11Z  pump 1  over, 2 anomalous points\n"
+
+
+def incidents_found():
+    """A sink that has found an incident, the names of its streams and the verdicts that it was found in."""
+    names = names_of()
+    incidents = Incidents(IncidentFold(names, "fleet.csv", RATE))
+    rows = verdicts_of_streams(names, planted_at(300, 7, range(20, 40)))
+    return incidents, names, rows
+
+
+def test_an_incident_across_streams_has_one_line():
+    incidents, names, rows = incidents_found()
+    stream = io.StringIO()
+    sink = EpisodeLinesSink(stream, False, names=names, incidents=incidents)
+    for part in np.split(rows, 30):
+        incidents.write(part)
+        sink.write(part)
+    sink.close()
+    lines = [line for line in stream.getvalue().splitlines() if "incident" in line]
+    assert len(lines) == 1
+    assert "streams, first s7 (" in lines[0]

@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE, verdict_from_row
-from streamforest.sinks.event_log import EventLogSink
+from streamforest.sinks.event_log import EventLogSink, _is_own
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.life import episode_id
+from tests.sinks.test_episode_lines import incidents_found
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
 
@@ -264,3 +265,18 @@ def test_a_log_that_is_no_file_has_nothing_to_take_back(tmp_path, open_log):
     sink = open_log(os.devnull)
     sink.write(verdicts_of("!"))
     assert open_log(tmp_path / "anomaly.log").restore(sink.state(), cut=True) == ""
+
+
+def test_an_incident_across_streams_is_a_line_with_all_of_its_keys(tmp_path):
+    incidents, names, rows = incidents_found()
+    path = tmp_path / "anomaly.log"
+    sink = EventLogSink(path, 10**6, 3, names=names, source="fleet.csv", incidents=incidents)
+    for part in np.split(rows, 30):
+        incidents.write(part)
+        sink.write(part)
+    sink.close()
+    (line,) = [line for line in lines_of(path) if " incident streams=" in line]
+    assert " first='s7' sure=" in line
+    assert "keys='s7'," in line
+    assert line.split("id=")[1] == incidents.kept[0].id
+    assert _is_own(path, 0)

@@ -21,6 +21,7 @@ from streamforest.sinks.terminal import HEADER_EVERY, TerminalSink, has_reader, 
 from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.life import EpisodeLife
+from tests.sinks.test_episode_lines import incidents_found
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
 
@@ -410,3 +411,16 @@ def test_decimals_that_no_number_has_are_refused(tmp_path, name, forged):
         lines = packed(unpacked(state, "lines") | {name: forged})
         with pytest.raises(ValueError, match="saved decimals"):
             TerminalSink(stream, "text", False).restore(state | {"lines": lines}, cut=False)
+
+
+def test_an_incident_across_streams_is_an_event_once():
+    incidents, names, rows = incidents_found()
+    stream = io.StringIO()
+    life = EpisodeLife("fleet.csv", names=names)
+    sink = TerminalSink(stream, "events", False, names=names, life=life, incidents=incidents)
+    for part in np.split(rows, 30):
+        incidents.write(part)
+        sink.write(part)
+    sink.close()
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["first"] for event in events if event["event"] == "incident"] == ["s7"]

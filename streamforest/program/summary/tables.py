@@ -12,7 +12,8 @@ from streamforest.protocols import LABELS
 from streamforest.stream_names import shown_key
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.episodes import Episode
-from streamforest.verdicts.life import episode_id
+from streamforest.verdicts.incidents import Incident, keys_text
+from streamforest.verdicts.life import episode_id, moment
 from streamforest.verdicts.ranking import HALF_LIFE, StreamRanking
 from streamforest.wording import DASH, expected_text, half_width, kind_text, number_text
 
@@ -110,6 +111,28 @@ def _row(episode: Episode, source: str) -> list[str]:
         kind_text(peak),
         episode_id(source, episode.key, episode.start),
     ]
+
+
+def incident_table(incidents: Sequence[Incident], found: int) -> list[Section]:
+    """The newest incidents across streams, in a table; nothing where there was none."""
+    heads = (
+        *(Column("start"), Column("streams", True), Column("by chance", True), Column("moved first")),
+        *(Column("sure", True), Column("then"), Column("id")),
+    )
+    rows = [
+        (
+            moment(one.members[0].start),
+            f"{len(one.members):,}",
+            f"{one.by_chance:.2g}",
+            shown_key(one.members[0].key),
+            percent(one.sure),
+            keys_text(one.members[1:]),
+            one.id,
+        )
+        for one in incidents
+    ]
+    note = f"Episodes of different streams that began together more often than chance explains. {found:,} were found."
+    return [Section("Incidents", note, table=Table(heads, rows))] if rows else []
 
 
 def label_table(counts: RunCounts) -> list[Section]:

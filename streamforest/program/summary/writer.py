@@ -24,7 +24,7 @@ def make_summary(run: Run, watch: Watch | None) -> tuple[Callable[[str], None], 
     from streamforest.program.repeat import shown_settings, versions  # noqa: PLC0415 - only where it is asked for
     from streamforest.program.summary.honesty import honesty_section  # noqa: PLC0415
     from streamforest.program.summary.page import Facts, check_place, summary_page, write_summary  # noqa: PLC0415
-    from streamforest.program.summary.tables import agreement  # noqa: PLC0415
+    from streamforest.program.summary.tables import agreement, incident_table  # noqa: PLC0415
     from streamforest.verdicts.recent_episodes import RecentEpisodes  # noqa: PLC0415
 
     try:
@@ -51,6 +51,7 @@ def make_summary(run: Run, watch: Watch | None) -> tuple[Callable[[str], None], 
         )
         try:
             further = [] if run.honesty is None else [honesty_section(run.honesty.numbers())]
+            further += [] if run.incidents is None else incident_table(run.incidents.kept, run.incidents.found)
             further += [] if run.comparison is None else [agreement(run.comparison.table())]
             write_summary(options.summary, summary_page(facts, run.counts, run.status, memory, episodes, further))
         except OSError as error:

@@ -1,0 +1,152 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamforest.protocols import REASONS, STREAM_VERDICT_DTYPE
+from streamforest.stream_names import StreamNames
+from streamforest.verdicts.incidents import (
+    IncidentFold,
+    Incidents,
+    incident_event,
+    incident_text,
+    keys_text,
+    poisson_tail,
+)
+
+STREAMS, ROWS, RATE = 60, 700, 0.002
+
+
+def names_of(n=STREAMS):
+    names = StreamNames()
+    names.numbers_of([f"s{k}" for k in range(n)])
+    return names
+
+
+def verdicts_of(names, planted=(), seed=1, timed=True):
+    """Verdicts of streams side by side with episodes of one point, by chance and as planted: (row, stream)."""
+    rng = np.random.default_rng(seed)
+    rows = np.zeros(STREAMS * ROWS, STREAM_VERDICT_DTYPE)
+    numbers = np.array(names.numbers_of([f"s{k}" for k in range(STREAMS)]))
+    rows["stream"], rows["index"] = np.tile(numbers, ROWS), np.repeat(np.arange(ROWS), STREAMS)
+    rows["time"] = 1.7e9 + 60.0 * rows["index"] if timed else np.nan
+    rows["lower"], rows["upper"], rows["score"], rows["p_value"] = -1.0, 1.0, 0.5, 0.5
+    flags = rng.random((ROWS, STREAMS)) < RATE / 2
+    strong = np.zeros((ROWS, STREAMS), bool)
+    for row, stream in planted:
+        strong[row, stream] = True
+    flags |= strong
+    rows["is_anomaly"] = flags.ravel()
+    rows["p_value"][flags.ravel()], rows["value"][flags.ravel()] = 5e-4, 1.1
+    rows["p_value"][strong.ravel()], rows["value"][strong.ravel()] = 1e-6, 4.0
+    rows["episode"] = (np.cumsum(flags, axis=0) * flags).ravel()
+    rows["reason"] = flags.ravel() * REASONS.index("spike")
+    return rows
+
+
+def planted_at(row, first, others, lag=3):
+    return [(row, first), *((row + lag + k % 4, stream) for k, stream in enumerate(others))]
+
+
+TWO = [*planted_at(300, 7, range(20, 40)), *planted_at(550, 50, range(0, 12))]
+
+
+def incidents_of(rows, names, cuts=()):
+    fold, found = IncidentFold(names, "fleet.csv", RATE), []
+    for part in np.split(rows, cuts):
+        found += fold.add(part)
+    return found + fold.finish()
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_planted_incidents_are_found_as_one_each_with_the_stream_that_moved_first(timed):
+    names = names_of()
+    found = incidents_of(verdicts_of(names, TWO, timed=timed), names)
+    assert [incident.members[0].key for incident in found] == ["s7", "s50"]
+    assert {member.key for member in found[0].members} >= {f"s{k}" for k in range(20, 40)}
+    assert len(found[0].members) <= 23
+    assert found[0].sure > 0.9
+    assert found[0].chance < 1e-6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_chance_brings_together_is_none(seed):
+    names = names_of()
+    assert incidents_of(verdicts_of(names, seed=seed), names) == []
+
+
+def test_streams_that_are_new_together_are_none():
+    names = names_of()
+    rows = verdicts_of(names, [(30 + k % 5, k) for k in range(40)])
+    assert incidents_of(rows, names) == []
+
+
+def test_a_stream_that_always_talks_makes_no_incident():
+    names = names_of()
+    rows = verdicts_of(names, [(row, stream) for row in range(150, 650, 8) for stream in (1, 2, 3, 4)])
+    assert len(incidents_of(rows, names)) <= 3  # before it is known how they are
+
+
+@settings(max_examples=20)
+@given(cuts=st.lists(st.integers(1, STREAMS * ROWS - 1), max_size=5), kept=st.integers(0, 5))
+def test_incidents_are_the_same_however_the_stream_is_cut_and_resumed(cuts, kept):
+    names = names_of()
+    rows = verdicts_of(names, TWO)
+    whole = incidents_of(rows, names)
+    fold, found = IncidentFold(names, "fleet.csv", RATE), []
+    for number, part in enumerate(np.split(rows, sorted(set(cuts)))):
+        found += fold.add(part)
+        if number == kept:
+            state = fold.state()
+            fold = IncidentFold(names, "fleet.csv", RATE)
+            fold.restore(state)
+    assert found + fold.finish() == whole
+
+
+def test_a_state_that_none_can_have_is_refused():
+    names = names_of()
+    fold = IncidentFold(names, "fleet.csv", RATE)
+    fold.add(verdicts_of(names, TWO))
+    state = fold.state()
+    facts = json.loads(state["facts"].tobytes())
+    facts[0][0] = -1.0
+    forged = {**state, "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
+    for wrong in (forged, {**state, "firsts": np.zeros(3, "i8")}, {"facts": state["facts"][:5]}):
+        with pytest.raises(ValueError, match="saved"):
+            IncidentFold(names, "fleet.csv", RATE).restore(wrong)
+
+
+def test_a_sink_hands_on_what_is_complete_and_the_open_one_at_the_end_once():
+    names = names_of()
+    rows = verdicts_of(names, [*TWO[:21], *planted_at(ROWS - 8, 50, range(0, 12), lag=1)])
+    sink = Incidents(IncidentFold(names, "fleet.csv", RATE))
+    seen = []
+    for part in np.split(rows, 50):
+        sink.write(part)
+        seen += sink.new
+    assert [incident.members[0].key for incident in seen] == ["s7"]
+    events = sink.last_events()
+    assert [event["first"] for event in events] == ["s50"]
+    assert sink.last_events() == events
+    sink.close()
+    assert (sink.found, len(sink.kept)) == (2, 2)
+
+
+def test_an_incident_is_an_event_and_a_line():
+    names = names_of()
+    incident = incidents_of(verdicts_of(names, TWO), names)[0]
+    event = incident_event(incident, "fleet.csv")
+    assert (event["event"], event["first"], event["start"]) == ("incident", "s7", 1.7e9 + 300 * 60)
+    assert event["streams"] == len(event["members"]) == len(incident.members)
+    assert event["id"] == incident.id
+    text = incident_text(incident)
+    assert "streams, first s7 (" in text
+    assert text.endswith("more")
+    assert keys_text(incident.members).startswith("s7, ")
+
+
+@pytest.mark.parametrize(("k", "mean"), [(0, 3.0), (3, 0.0), (5, 9.0), (1000, 0.1)])
+def test_a_probability_is_one(k, mean):
+    assert 0.0 <= poisson_tail(k, mean) <= 1.0
