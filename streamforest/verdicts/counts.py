@@ -404,7 +404,8 @@ class RunCounts:
             if rate is None
             else f"{rate:.3g} {of}"
         )
-        asked = f"{self.alarm_rate:g}" if self.alarms_a_day is None else f"at most {self.alarms_a_day:g} alarms a day"
+        most = "at most" if self._names is None else "about"  # of many streams together: see judging.budget
+        asked = f"{self.alarm_rate:g}" if self.alarms_a_day is None else f"{most} {self.alarms_a_day:g} alarms a day"
         return f"{realised}, asked for {asked}"
 
 
