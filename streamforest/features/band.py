@@ -27,6 +27,10 @@ FAR_MEMORY, MOST_FAR = 500.0, 0.4
 #: The mean residual at a point of the season counts where it exceeds so many medians. A Gaussian's is 1.2; the rest is
 #: an allowance for its error over the last few seasons.
 PHASE_SCALE = 2.1
+#: So does that of the points beside it, as what comes each season comes now and then a point early or late, where less
+#: than this share of the points stands out: with more, such a point is itself one. On the named profiles 0.80 of spikes
+#: and dips at probability 0.005 are found so (0.74 without), at 0.1 and 0.2 as many as without.
+FEW = 0.05
 
 #: The histogram of the sizes of residuals: bins an octave, lower edge of the second bin in medians, number of bins.
 #: It ends at 1,000 medians.
@@ -275,7 +279,10 @@ def scale_now(state: Record) -> float:
     """Size of a usual residual at this point of the season, in units."""
     scale = max(float(state.scale), FINEST_SCALE)
     if state.season:
-        scale = max(scale, float(state.phase_spread[state.phase]) / PHASE_SCALE)
+        near = 1 if state.far_share < FEW else 0
+        for step in range(-near, near + 1):
+            k = (state.phase + step + state.season) % state.season
+            scale = max(scale, float(state.phase_spread[k]) / PHASE_SCALE)
     return scale
 
 
