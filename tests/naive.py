@@ -593,7 +593,8 @@ class NaiveFeatures:
         """Outliers in a row at a phase, all of one sign, are the season's once there are more than chance brings."""
         if self.season:
             k = self.phase
-            self.learn_phase_spread(off, self.far)
+            if self.phase_outliers.get(k) or self.banded["far_share"] < 0.1:
+                self.learn_phase_spread(off, self.far)
             alike = [other for other in self.phase_outliers.get(k, []) if other * off > 0.0]
             self.phase_outliers[k] = [*alike, off]
             chance = min(max(0.5 * float(self.banded["far_share"]), 1e-4), 0.5)

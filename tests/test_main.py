@@ -803,24 +803,23 @@ def test_what_cannot_go_back_goes_on_with_what_comes_and_takes_nothing_back(run_
 
 
 def test_a_counter_is_judged_by_its_growth_in_a_file_and_in_a_pipe_and_a_step_back_is_an_anomaly(
-    model, tmp_path, capsys, run
+    tmp_path, run, run_apart
 ):
     totals = 5000.0 + np.cumsum(np.random.default_rng(1).gamma(2.0, 0.5, 1500))
     totals[1000:] -= totals[1000] - totals[999] + 0.1
     totals[1200:] -= totals[1200] - 0.7
     file = tmp_path / "meter.csv"
     file.write_text("\n".join(["kwh_total", *(f"{total:.3f}" for total in totals)]), encoding="utf-8")
-    quietly = ("--delay", "0", "--no-visualization", "--log", "none", "--format", "json", "--model", str(model))
-    assert main.main([str(file), *quietly]) == 0
-    out, err = capsys.readouterr()
+    code, out, err = run(file, "--delay", 0, "--format", "json")
+    assert code == 0
     assert "a counter, judged by its growth" in err
     verdicts = [json.loads(line) for line in out.splitlines()]
     assert verdicts[10]["value"] == pytest.approx(totals[10] - totals[9], abs=2e-3)
     assert [verdicts[at]["is_anomaly"] for at in (1000, 1200)] == [True, False]  # a step back, and a reset
-    assert main.main([str(file), "--gauge", *quietly]) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[10])["value"] == round(totals[10], 3)
+    by_value = run(file, "--gauge", "--delay", 0, "--format", "json")[1]
+    assert json.loads(by_value.splitlines()[10])["value"] == round(totals[10], 3)
     with file.open() as stream:
-        code, piped, err = run("-", "--format", "json", stdin=stream)
+        code, piped, err = run_apart("-", "--format", "json", stdin=stream)
     assert (code, piped) == (0, out), err
 
 

@@ -273,7 +273,7 @@ class StreamPanel(Panel):
         self.waiting = self._centred_text()
         self.newest = layers.text(axes, STREAM, va="center", fontweight="bold", transform=axes.get_yaxis_transform())
         self.reason = Stamp(axes, theme)
-        layers.artist(axes, 9, self.reason)
+        layers.artist(axes, 4, self.reason)
         self.parts |= {
             "value": (self.value, self.value_columns, self.dots, self.newest),
             "anomalous": (self.marks, self.reason),

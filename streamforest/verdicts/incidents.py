@@ -348,12 +348,12 @@ def strength_of(verdict: Verdict) -> float:
 
 
 def poisson_tail(k: int, mean: float) -> float:
-    """Probability of k or more where so many are expected.
+    """Probability of k or more where fewer are expected; 1 where no fewer are.
 
     Examples
     --------
-    >>> round(poisson_tail(1, 2.0), 4), f"{poisson_tail(20, 2.0):.2e}"
-    (0.8647, '5.43e-15')
+    >>> round(poisson_tail(3, 2.0), 4), f"{poisson_tail(20, 2.0):.2e}", poisson_tail(1, 2.0)
+    (0.3233, '6.44e-14', 1.0)
     """
     if k <= 0 or mean <= 0.0:
         return 1.0 if k <= 0 else 0.0

@@ -3,12 +3,14 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from streamforest.connections.outbox import Outbox
 from streamforest.connections.targets import read_target
+from streamforest.optional import MissingPackageError
 from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
 from streamforest.sinks import BY_HTTP, open_receiver
 from streamforest.sinks.tell import TellSink
@@ -108,7 +110,12 @@ def test_every_kind_says_what_it_needs_and_an_unknown_one_is_refused_with_a_gues
     needs = {"ntfy": "/topic", "pagerduty": "#key=abcd"}
     for kind in BY_HTTP:
         for head in (kind, f"{kind}+http", f"{kind}+https"):
-            assert open_receiver(read_target(f"{head}://h.example.org{needs.get(kind, '/x')}", {})).repeat >= 0
+            target = read_target(f"{head}://h.example.org{needs.get(kind, '/x')}", {})
+            if kind == "otlp" and find_spec("opentelemetry") is None:
+                with pytest.raises(MissingPackageError, match=r"requirements/otlp\.txt"):
+                    open_receiver(target)
+            else:
+                assert open_receiver(target).repeat >= 0
     for word in ("slak+https://h", "smtp+http://h/a@b", "webhook+ftp://h"):
         with pytest.raises(ValueError, match="there is no such kind; there are alertmanager"):
             open_receiver(read_target(word, {}))

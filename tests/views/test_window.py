@@ -493,5 +493,5 @@ def test_a_real_mouse_points_zooms_moves_and_goes_live_and_real_keys_step_from_a
 
 
 def test_every_key_for_the_picture_is_a_command_of_the_figure():
-    others = {"snapshot", "report", "next-detector", "unwatch"}
+    others = {"snapshot", "case", "report", "next-detector", "unwatch"}
     assert set(KEYS.values()) - others - set(PANEL_COMMANDS) <= set(COMMANDS)

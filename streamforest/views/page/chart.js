@@ -32,7 +32,12 @@ export class Chart {
       this.readColours();
       this.draw();
     });
-    new ResizeObserver(() => this.build()).observe(boxes.plots);
+    this.gestures = [];
+    this.isStale = false; // the size is another one, and a drag goes on that a new plot would end
+    new ResizeObserver(() => {
+      this.isStale = this.gestures.some((one) => one.start !== null);
+      if (!this.isStale) this.build();
+    }).observe(boxes.plots);
   }
 
   readColours() {
@@ -56,6 +61,8 @@ export class Chart {
   // Make the plots anew, for another size or other layers.
   build() {
     for (const plot of this.plots) plot.destroy();
+    this.isStale = false;
+    this.gestures = [];
     this.boxes.scores.hidden = !this.hasScore;
     const { values, scores } = this.boxes;
     if (!values.clientWidth || !values.clientHeight) {
@@ -65,14 +72,16 @@ export class Chart {
     this.plots = [this.makePlot(values, "value", !this.hasScore, this.valueParts())];
     if (this.hasScore) this.plots.push(this.makePlot(scores, "score", true, this.scoreParts()));
     for (const { over } of this.plots) {
-      new Gestures(over, this.view, {
+      const gestures = new Gestures(over, this.view, {
         changed: () => this.changed(),
+        ended: () => this.isStale && this.build(),
         tapped: (index) => {
           this.pinned = index;
           this.draw();
         },
         live: () => this.went("live"),
       });
+      this.gestures.push(gestures);
     }
     this.draw();
     this.moved();

@@ -8,9 +8,10 @@ const TAP = 5,
 const LEAST_SPREAD = 24; // pixels between two fingers, or small moves would zoom far
 
 export class Gestures {
-  // `over` is the area of a plot; `changed` hears of another view, `tapped` of a stream index, `live` of two taps.
-  constructor(over, view, { changed, tapped, live }) {
-    Object.assign(this, { over, view, changed, tapped, live });
+  // `over` is the area of a plot; `changed` hears of another view, `ended` of the last finger that leaves, `tapped` of a
+  // stream index, `live` of two taps.
+  constructor(over, view, { changed, ended, tapped, live }) {
+    Object.assign(this, { over, view, changed, ended, tapped, live });
     this.fingers = new Map(); // place across the page, by pointer
     this.start = null;
     this.tappedAt = 0;
@@ -74,6 +75,7 @@ export class Gestures {
     this.over.classList.remove("moving");
     if (event.type === "pointerup" && !this.start.moved) this.tap(event);
     this.start = null;
+    this.ended();
   }
 
   tap(event) {
