@@ -87,6 +87,15 @@ def limited(folder, limit, *words):
     return done.returncode, done.stderr.decode()
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """What the runs need is compiled: under a limit of memory LLVM ends the program where it cannot."""
+    folder = tmp_path_factory.mktemp("compiled")
+    (folder / "in.txt").write_text("1\n2\n" * 50)
+    assert limited(folder, "true", "in.txt", *QUICK, "--delay", "0")[0] == 0
+
+
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("limit", ["ulimit -n 20", "ulimit -v 700000", "ulimit -v 300000", "unset HOME", "ulimit -f 0"])
 def test_a_limit_of_the_system_is_never_a_traceback(tmp_path, limit):
     (tmp_path / "in.txt").write_text("\n".join(map(str, [1, 2, 3] * 100)))

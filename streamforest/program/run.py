@@ -46,7 +46,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
     options = command.options
     if options.memory_limit is not None and not limit_memory(options.memory_limit * MEGABYTE):
         say(f"this system limits no memory: --memory-limit {options.memory_limit} only limits streams")
-    stop = StopFlag()
+    stop, watch = StopFlag(), None
     try:
         if options.explain:
             return explained(options, stop)
@@ -56,7 +56,6 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         choice = interaction.choose_view(options)
         api = make_api(made)
         sinks = assembly.make_sinks(made, is_shown=choice.view != "none")
-        watch = None
         if choice.view != "none" or interaction.is_interactive(options):
             watch, needed = interaction.make_watch(made)
             sinks = [*needed, *([] if api is None else [api.served]), *sinks]
@@ -67,14 +66,14 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         loop = Loop(made, [*first, *in_front, *summed_up, *sinks], without_times=without_times, notify=say)
         continuation.resume(made, [*in_front, *summed_up, *sinks])
     except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
-        stop.close()
+        give_back(stop, watch)
         say(f"{command.program}: {error}")
         return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
     try:
         if watch is not None:
             interaction.open_view(choice, watch, made, api)
     except ViewError as error:
-        stop.close()
+        give_back(stop, watch)
         say(f"{command.program}: {error}")
         return FAILED
     on_stop_signals(stop.hear)
@@ -93,6 +92,13 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         code = run_watched(made, judge, summary, watch, choice)
     stop.close()
     return code
+
+
+def give_back(stop: StopFlag, watch: Watch | None) -> None:
+    """Release what a run that does not begin has taken."""
+    stop.close()
+    if watch is not None:
+        watch.close()
 
 
 def make_run(command: Command, stop: StopFlag) -> Run:

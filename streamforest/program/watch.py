@@ -175,10 +175,11 @@ class Watch:
             self._serve(lambda: self._stop.requested or not self._has_picture)
 
     def close(self) -> None:
-        """Give back terminal and screen."""
+        """Give back terminal and screen; actions that are asked for afterwards do nothing."""
         if self._keys is not None:
             self._keys.close()
         self._view.close()
+        self.actions.close()
 
     def snapshot(self) -> Path:
         """Save a picture of what is seen, or of the newest points where nothing is; returns its path.
