@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
 from streamforest.program import detect_limits_command, replay_command
-from streamforest.program.allocator import give_back_large_blocks
+from streamforest.program.allocator import LEAST_ADDRESSES, can_load_packages, give_back_large_blocks
 from streamforest.program.conflicts import check_conflicts, names_to_compare
 from streamforest.program.options import OptionError, read_options
 from streamforest.terminal.console import flush_or_drop, leave, say, with_patience
@@ -90,6 +90,10 @@ def main(
     if options.detector == "list":
         print(list_of_detectors())
         return DONE
+    if not can_load_packages():
+        least = f"{LEAST_ADDRESSES // 1024:,} KB"
+        say(f"{program}: the limit on memory (ulimit -v) is below {least}, which loading alone takes")
+        return FAILED
     give_back_large_blocks()
     try:
         # numpy and more: after the command line was found to be right
