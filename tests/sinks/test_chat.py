@@ -16,9 +16,9 @@ def test_slack_gets_a_text_in_which_nothing_is_a_mention(web):
 
 
 def test_teams_gets_a_card(web):
-    receiver(f"teams+http://127.0.0.1:{web.port}/workflows/x?sig=y").send(EVENT)
+    receiver(f"teams+http://127.0.0.1:{web.port}/hooks/x?sig=y").send(EVENT)
     (request,) = web.requests
-    assert request.path == "/workflows/x?sig=y"
+    assert request.path == "/hooks/x?sig=y"
     (attachment,) = request.json["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
     assert attachment["content"]["type"] == "AdaptiveCard"

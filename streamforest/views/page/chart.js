@@ -327,6 +327,7 @@ export class Chart {
     const size = (total > MANY_MARKS ? 2 : 5) * unit;
     let labelled = [-Infinity, -Infinity],
       newest = null;
+    const marks = [];
     for (let k = 0; k < index.length; k++) {
       const x = plot.valToPos(index[k], "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -350,10 +351,13 @@ export class Chart {
       const y = value[k] === null ? bbox.top + bbox.height - 6 * unit : plot.valToPos(value[k], "value", true);
       const name = this.words.names[reason[k]] ?? "";
       const shape = name === "spike" ? "up" : name === "dip" ? "down" : "diamond";
-      drawShape(ctx, total > MANY_MARKS ? "diamond" : shape, x, y, size, this.colours.page);
+      marks.push([total > MANY_MARKS ? "diamond" : shape, x, y]);
       newest = { k, x, y };
     }
+    // below the marks, of which it may lie on some
     if (newest && !this.isNarrow && !this.view.all) this.drawReason(plot, unit, newest);
+    ctx.fillStyle = this.colours.anomaly;
+    for (const [shape, x, y] of marks) drawShape(ctx, shape, x, y, size, this.colours.page);
   }
 
   // Stretches that the source labels as anomalous: a strip at the bottom.
