@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
-from streamforest.features import band, habits, novelty, season
+from streamforest.features import band, habits, novelty, running_median, season
 from streamforest.features import time_of_day as clock
 from streamforest.features.band import (
     OLD_LEVEL,
@@ -21,6 +21,13 @@ from streamforest.features.band import (
 from streamforest.features.habits import begin_habits, hold_against_habits, miss_readings
 from streamforest.features.novelty import N_SIGNALS, hold_against_centres, learn_novelty
 from streamforest.features.novelty import novelty as novelty_of
+from streamforest.features.running_median import (
+    begin_median,
+    compare_median,
+    is_median_better,
+    learn_median,
+    move_median,
+)
 from streamforest.features.season import (
     LONGEST_SEASON,
     begin_season,
@@ -152,6 +159,7 @@ FEATURES_DTYPE = np.dtype(
         ("unrest", "f8"),  # recent share of residuals above the first quantile
         ("tails", "f8", (N_FEATURES, 3)),
         ("tail_counts", "f8", (N_FEATURES,)),
+        *running_median.FIELDS,
         *season.FIELDS,
         *band.FIELDS,
         *habits.FIELDS,
@@ -192,6 +200,7 @@ def _begin(state: Record, buffers: Record) -> None:
     state.last = first
     state.forecasts[:] = first
     state.errors[:] = 1.0
+    begin_median(state, first)
     state.levels[:] = 0.0
     state.long_level = 0.0
     state.spread = state.motion = 0.8
@@ -215,14 +224,22 @@ def _begin(state: Record, buffers: Record) -> None:
 
 
 @compiled
-def _forecast(state: Record) -> float:
-    """The best of the levels as a forecast of the next value, plus the season."""
+def _level(state: Record) -> float:
+    """The best of the levels as a forecast of the next value without the season."""
     best = 0
     for k in range(1, N_FORECASTS):
         if state.errors[k] < state.errors[best]:
             best = k
-    forecast: float = state.forecasts[best] + seasonal(state)
-    return forecast
+    level: float = state.forecasts[best]
+    return level
+
+
+@compiled
+def _forecast(state: Record) -> float:
+    """The best level plus the season or, where that is led astray, the median of the last values."""
+    if is_median_better(state):
+        return float(state.running_median)
+    return _level(state) + seasonal(state)
 
 
 @compiled
@@ -388,8 +405,8 @@ def _learn_tails(state: Record, buffers: Record) -> None:
 
 @compiled
 def _learn(state: Record, y: float, time: float, buffers: Record) -> None:
-    level = _forecast(state) - seasonal(state)
-    off = y - _forecast(state)
+    level = _level(state)
+    off = y - level - seasonal(state)
     has_jumped = learn_band(state, y, level, buffers.rate, buffers)
     _learn_tails(state, buffers)
     for k in range(N_SIGNALS):
@@ -399,12 +416,16 @@ def _learn(state: Record, y: float, time: float, buffers: Record) -> None:
         _learn_distance(state, k, buffers.distances[k])
     reach = CLIP * scale_now(state)
     _learn_forecasts(state, y - seasonal(state), reach, bool(buffers.is_alone))
+    compare_median(state, y, y - off)
+    if not buffers.is_alone:
+        learn_median(state, y)
     _learn_levels(state, y, buffers.deviations[RESIDUAL], reach, buffers)
     state.repeat = buffers.deviations[REPEAT]
     state.last = y
     learn_clock(state, time, y)
     if has_jumped:
         state.forecasts[:] = state.new_level
+        move_median(state, y)
         state.slope = 0.0
     if state.old_age == OLD_LEVEL:  # after so many points a new level is the usual one
         state.levels[:] = level

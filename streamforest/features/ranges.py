@@ -9,6 +9,7 @@ from streamforest.features.band import LOOK_EVERY as BAND_LOOK
 from streamforest.features.habits import LOOK_EVERY as LEVELS_LOOK
 from streamforest.features.novelty import CENTRES, MOST_CENTRES
 from streamforest.features.observe import WARM_UP
+from streamforest.features.running_median import POINTS as MEDIAN_POINTS
 from streamforest.features.season import LONGEST_SEASON
 from streamforest.features.time_of_day import SLOTS
 from streamforest.protocols import REASONS
@@ -17,6 +18,7 @@ from streamforest.state import MOST_COUNTED, check_ranges
 #: Field -> least and greatest value, of each element where a tuple gives them. Integers of other names only count.
 RANGES: dict[str, tuple[object, object]] = {
     "warm": (0, WARM_UP),
+    "recent_at": (0, MEDIAN_POINTS - 1),
     "season": (0, LONGEST_SEASON),
     "phase": (0, LONGEST_SEASON - 1),
     "search": (0, LONGEST_SEASON),  # 0 before the warm-up is over

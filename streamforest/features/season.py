@@ -30,6 +30,9 @@ USEFUL = 1.75
 CYCLE_GAIN = 0.15
 #: Gain of the mean distance from the cycle at each of its points.
 SPREAD_GAIN = 0.2
+#: What the median of these distances moves by at each point, and the least it falls to, in units. It starts at so many
+#: median residuals: a Gaussian's mean one.
+MEDIAN_GAIN, FINEST_SPREAD, GAUSSIAN_MEAN = 0.02, 0.01, 1.2
 #: Points that the phase is followed by.
 PHASE_MEMORY = 400.0
 #: Peaks of a new cycle, so many median residuals from the median of so many points on either side (or a quarter of
@@ -67,6 +70,7 @@ FIELDS = [
     ("shapes", "f4", (2, LONGEST_SEASON)),  # mean squared difference of the last few points at each lag
     ("cycle", "f4", (LONGEST_SEASON,)),  # the season's shape, mean 0
     ("phase_spread", "f4", (LONGEST_SEASON,)),  # mean distance from the cycle
+    ("usual_spread", "f8"),  # median of those
     ("ahead", "f8"),  # mean product of residual and slope of the cycle, and mean squared slope
     ("slopes", "f8"),
     ("phase_off", "f4", (LONGEST_SEASON,)),  # outliers at each phase: how far off all the last in a row were
@@ -214,6 +218,8 @@ def seasonal(state: Record) -> float:
 def _learn_spread(state: Record, size: float, reach: float) -> None:
     k = state.phase
     state.phase_spread[k] += np.float32(SPREAD_GAIN * (min(size, reach) - state.phase_spread[k]))
+    step = 1.0 + MEDIAN_GAIN if state.phase_spread[k] > state.usual_spread else 1.0 / (1.0 + MEDIAN_GAIN)
+    state.usual_spread = max(step * state.usual_spread, FINEST_SPREAD)
 
 
 @compiled
@@ -491,6 +497,7 @@ def _take_season(state: Record, period: int) -> None:
     state.phase = 0
     state.phase_times[:] = 0
     state.phase_spread[:] = 0.0
+    state.usual_spread = GAUSSIAN_MEAN * max(float(state.scale), FINEST_SPREAD)
     state.ahead = 0.0
     state.slopes = 0.0
     for i in range(period):
