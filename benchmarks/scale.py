@@ -31,7 +31,7 @@ from streamforest.engines.spark import METRICS, SECONDS, SHARDS, Shards, detect,
 
 SEED = 1
 #: Batches before those that are measured: the workers start, every stream's record is made, and Java compiles.
-KNOWN = 3
+KNOWN = 8
 #: Of the columns of numbers.
 WIDTHS = 8, 7, 6, 10, 12, 10, 12
 #: Keys, times and values of one batch.
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str]) -> int:
         "--history", type=int, default=0, help="readings of a key in the first batch, instead of as many as in others"
     )
     parser.add_argument(
-        "--batches", type=int, default=8, help=f"of which the first {KNOWN} are not counted (default %(default)s)"
+        "--batches", type=int, default=16, help=f"of which the first {KNOWN} are not counted (default %(default)s)"
     )
     parser.add_argument("--shards", type=int, default=SHARDS, help="of Spark's streams (default %(default)s)")
     parser.add_argument("--output", type=Path, help="CSV file of the table")

@@ -63,6 +63,24 @@ def test_a_failed_query_has_one_line_to_say():
     assert engine.reason_of(RuntimeError()) == "RuntimeError"
 
 
+def test_a_collector_is_chosen_where_the_user_chose_none(monkeypatch):
+    for name in ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    assert engine._driver_options() == f"{engine.DRIVER_OPTIONS} {engine.COLLECTOR}"
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xmx2g -XX:+UseZGC")
+    assert engine._driver_options() == engine.DRIVER_OPTIONS
+
+
+def test_what_a_worker_has_loaded_is_looked_through_once(monkeypatch):
+    engine.keep_what_is_loaded.cache_clear()
+    frozen = []
+    monkeypatch.setattr(engine.gc, "freeze", lambda: frozen.append(True))
+    for work in (engine.pack, engine.unpack, engine.pack):
+        assert list(work([])) == []
+    engine.DetectorProcessor(None, None).close()
+    assert frozen == [True]
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 300), st.integers(0, 300), st.integers(0, 99), st.data())
 def test_a_sorted_table_has_the_bits_of_one_machine_wherever_it_is_cut(model, n_streams, n, seed, data):
