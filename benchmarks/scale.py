@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow
@@ -114,24 +114,25 @@ def on_spark(model: Path, cores: int, batches: Sequence[Batch], shards: int) -> 
     session = new_session("scale", cores, f"local[{cores}]")
     session.sparkContext.setLogLevel("OFF")
     with tempfile.TemporaryDirectory() as folder:
-        write_files(batches, Path(folder) / "in")
-        readings = session.readStream.schema(SCHEMA).option("maxFilesPerTrigger", 1).parquet(f"{folder}/in")
-        clock = [processor_seconds()]
-
-        def note(_batch: Any, _number: int) -> None:
-            _batch.write.format("noop").mode("append").save()
-            clock.append(processor_seconds())
-
-        query = detect(readings, model=model, shards=Shards(shards)).writeStream.foreachBatch(note)
-        query = query.option("checkpointLocation", f"{folder}/checkpoint").trigger(availableNow=True).start()
-        query.awaitTermination()
+        parts = [Path(folder) / name for name in ("in", "later")]
+        write_files(batches[:KNOWN], parts[0])
+        write_files(batches[KNOWN:], parts[1])
+        readings = session.readStream.schema(SCHEMA).option("maxFilesPerTrigger", 1).parquet(str(parts[0]))
+        verdicts = detect(readings, model=model, shards=Shards(shards)).writeStream.format("noop")
+        query = verdicts.option("checkpointLocation", f"{folder}/checkpoint").start()
+        query.processAllAvailable()
+        used = -processor_seconds()
+        for file in sorted(parts[1].iterdir()):
+            file.rename(parts[0] / f"later {file.name}")
+        query.processAllAvailable()
+        used += processor_seconds()
+        query.stop()
         measured = [batch for batch in query.recentProgress if batch.numInputRows][KNOWN:]
         seconds = [batch.durationMs["triggerExecution"] / 1000.0 for batch in measured]
         detector = sum(batch.observedMetrics[METRICS][SECONDS] for batch in measured)
         state = sum(file.stat().st_size for file in Path(folder, "checkpoint", "state").rglob("*") if file.is_file())
     session.stop()
     readings, keys = sizes(batches)
-    used = clock[-1] - clock[KNOWN]
     return Cost(
         "Spark",
         readings // keys,

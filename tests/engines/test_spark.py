@@ -54,6 +54,12 @@ def by_fault(found):
     }
 
 
+def alarms(found):
+    """How many of the verdicts are anomalous."""
+    verdicts = (np.frombuffer(verdict, VERDICT_DTYPE)[0] for rows in found.values() for verdict, _ in rows if verdict)
+    return sum(bool(verdict["is_anomaly"]) for verdict in verdicts)
+
+
 def test_a_failed_query_has_one_line_to_say():
     trace = (
         "[STREAM_FAILED] Query terminated: Traceback:\n  File x\nValueError: the checkpoint holds others\n\n at org.x"
@@ -176,6 +182,7 @@ def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_ch
     rows = sorted(seconds.collect(), key=lambda row: (row["index"] is None, row["index"]))
     expected = alone(model, batches)
     assert by_fault(said(rows)) == by_fault(expected)
+    assert counted[0]["alarms"] == alarms(expected) - alarms(alone(model, batches[:2])) > 0
     faults = [fault for found in expected.values() for _, fault in found]
     assert {INFINITE, TIME_BACK} < set(faults), "such readings are among them"
 
