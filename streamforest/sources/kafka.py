@@ -42,8 +42,8 @@ class KafkaSource:
 
     Where messages hold no time, it is the time that Kafka keeps with each.
 
-    A run with a checkpoint goes on behind the last message that it holds, whatever the group says. The group is told of
-    messages once they are judged; with a checkpoint, once they are in it.
+    A run with a checkpoint goes on behind the last message that it holds, whatever the group says. The group gets the
+    offsets of messages once they are judged; with a checkpoint, once they are in it.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class KafkaSource:
         self._ends: dict[str, int] = {}  # by partition, behind the newest message
         self._offsets: dict[str, int] = {}  # the same of those whose readings were handed out
         self._written: dict[str, int] = {}  # the same of those that a checkpoint holds
-        self._told: dict[str, int] = {}  # to the group
+        self._stored: dict[str, int] = {}  # the same that the group has
         self._due: dict[str, int] = {}  # the same where the run before ended, until a message comes
         self._columns = Bookmark()  # its place is not used: the offsets are
         self._is_kept = False  # by checkpoints
@@ -175,19 +175,19 @@ class KafkaSource:
     def _tell_group(self) -> None:
         """Have the client tell the group within seconds where a run without a checkpoint is to go on."""
         offsets = self._written if self._is_kept else self._offsets
-        if offsets == self._told:
+        if offsets == self._stored:
             return
-        self._told = offsets
+        self._stored = offsets
         places = [self._client.TopicPartition(self._topic, int(name), offset) for name, offset in offsets.items()]
         with suppress(self._client.KafkaException):  # a partition went to another process of the group
             self._consumer.store_offsets(offsets=places)
 
     def _placed(self, partitions: Sequence[Any]) -> Sequence[Any]:
         """Partitions with the offsets to go on from, so far as they are known and no other process may have gone on."""
-        known = {} if self._is_shared else self._offsets
+        own = {} if self._is_shared else self._offsets
         for one in partitions:
             stored = self._client.OFFSET_STORED  # where the group ended, else as the offset parameter says
-            one.offset = known.get(str(one.partition), stored)
+            one.offset = own.get(str(one.partition), stored)
         return partitions
 
     def close(self) -> None:

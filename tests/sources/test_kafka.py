@@ -185,7 +185,7 @@ def test_a_run_that_is_killed_before_its_first_checkpoint_with_readings_begins_a
         source.written(source.state())
         reader = begin()
         wait_until(lambda reader=reader: len(reader.items) == 2, 60)
-        end()  # the group is told when a client leaves, of nothing here
+        end()  # the group gets its offsets when a client leaves: none here
 
 
 def test_columns_that_a_header_named_are_known_to_the_next_run(topic, publish, run):
@@ -340,7 +340,7 @@ def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_read
 
 
 def test_a_process_a_partition_one_of_them_killed_judges_every_reading_once(broker, tmp_path):
-    producer, told = create(broker, "pumps", 3), [[], [], []]
+    producer, verdicts = create(broker, "pumps", 3), [[], [], []]
 
     def publish(first, end):
         for partition, i in product(range(3), range(first, end)):
@@ -352,7 +352,7 @@ def test_a_process_a_partition_one_of_them_killed_judges_every_reading_once(brok
         word = f"kafka://127.0.0.1:{broker.port}/pumps?partition={partition}&group=g&offset=earliest"
         kept = "--checkpoint", f"partition-{partition}", "--checkpoint-every", "0.2"
         program = Program(word, "--detector", "isolation-forest", "--key-column", "pump", *kept, cwd=tmp_path)
-        told[partition].append(program.verdicts)
+        verdicts[partition].append(program.verdicts)
         return program
 
     publish(0, 300)
@@ -363,11 +363,11 @@ def test_a_process_a_partition_one_of_them_killed_judges_every_reading_once(brok
         publish(300, 600)
         programs[0] = begin(0)
         whole = {(f"{partition}-{i % 2}", i // 2) for partition, i in product(range(3), range(600))}
-        wait_until(lambda: {(one["key"], one["value"]) for one in chain(*chain(*told))} == whole, 300)
+        wait_until(lambda: {(one["key"], one["value"]) for one in chain(*chain(*verdicts))} == whole, 300)
     finally:
         for program in programs:
             program.kill()
-    for verdict in chain(*chain(*told)):
+    for verdict in chain(*chain(*verdicts)):
         assert verdict["index"] == verdict["value"], "each reading was learned once, also where it is told twice"
 
 
