@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow
@@ -31,7 +31,9 @@ from streamforest.engines.spark import METRICS, SECONDS, SHARDS, Shards, detect,
 
 SEED = 1
 #: Batches before those that are measured: the workers start, every stream's record is made, and Java compiles.
-KNOWN = 3
+KNOWN = 8
+#: Of the readings.
+SCHEMA = "key long, time double, value double"
 #: Of the columns of numbers.
 WIDTHS = 8, 7, 6, 10, 12, 10, 12
 #: Keys, times and values of one batch.
@@ -98,35 +100,39 @@ def processor_seconds() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def write_files(batches: Sequence[Batch], folder: Path) -> None:
+    """A file of each batch."""
+    folder.mkdir()
+    for number, (names, times, values) in enumerate(batches):
+        place = folder / f"{number:04d}.parquet"
+        parquet.write_table(pyarrow.table({"key": names, "time": times, "value": values}), place)
+        os.utime(place, (number, number))  # the order in which they are taken
+
+
 def on_spark(model: Path, cores: int, batches: Sequence[Batch], shards: int) -> Cost:
     """Judge the batches, each a file, in a streaming query whose verdicts nobody keeps."""
     session = new_session("scale", cores, f"local[{cores}]")
     session.sparkContext.setLogLevel("OFF")
     with tempfile.TemporaryDirectory() as folder:
-        for number, (names, times, values) in enumerate(batches):
-            table = pyarrow.table({"key": names, "time": times, "value": values})
-            place = Path(folder) / "in" / f"{number:04d}.parquet"
-            place.parent.mkdir(exist_ok=True)
-            parquet.write_table(table, place)
-            os.utime(place, (number, number))  # the order in which they are taken
-        readings = session.readStream.schema("key long, time double, value double")
-        readings = readings.option("maxFilesPerTrigger", 1).parquet(f"{folder}/in")
-        clock = [processor_seconds()]
-
-        def note(_batch: Any, _number: int) -> None:
-            _batch.write.format("noop").mode("append").save()
-            clock.append(processor_seconds())
-
-        query = detect(readings, model=model, shards=Shards(shards)).writeStream.foreachBatch(note)
-        query = query.option("checkpointLocation", f"{folder}/checkpoint").trigger(availableNow=True).start()
-        query.awaitTermination()
+        parts = [Path(folder) / name for name in ("in", "later")]
+        write_files(batches[:KNOWN], parts[0])
+        write_files(batches[KNOWN:], parts[1])
+        readings = session.readStream.schema(SCHEMA).option("maxFilesPerTrigger", 1).parquet(str(parts[0]))
+        verdicts = detect(readings, model=model, shards=Shards(shards)).writeStream.format("noop")
+        query = verdicts.option("checkpointLocation", f"{folder}/checkpoint").start()
+        query.processAllAvailable()
+        used = -processor_seconds()
+        for file in sorted(parts[1].iterdir()):
+            file.rename(parts[0] / f"later {file.name}")
+        query.processAllAvailable()
+        used += processor_seconds()
+        query.stop()
         measured = [batch for batch in query.recentProgress if batch.numInputRows][KNOWN:]
         seconds = [batch.durationMs["triggerExecution"] / 1000.0 for batch in measured]
         detector = sum(batch.observedMetrics[METRICS][SECONDS] for batch in measured)
         state = sum(file.stat().st_size for file in Path(folder, "checkpoint", "state").rglob("*") if file.is_file())
     session.stop()
     readings, keys = sizes(batches)
-    used = clock[-1] - clock[KNOWN]
     return Cost(
         "Spark",
         readings // keys,
@@ -137,6 +143,24 @@ def on_spark(model: Path, cores: int, batches: Sequence[Batch], shards: int) -> 
         detector / used,
         state / (keys * len(batches)),
     )
+
+
+def on_spark_at_once(model: Path, cores: int, batches: Sequence[Batch], _shards: int) -> Cost:
+    """Judge all batches as one table, after the first one alone."""
+    session = new_session("scale", cores, f"local[{cores}]")
+    session.sparkContext.setLogLevel("OFF")
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(batches[:1], Path(folder) / "first")
+        write_files(batches, Path(folder) / "all")
+        for part in ("first", "all"):
+            before, begun = processor_seconds(), time.perf_counter()
+            verdicts = detect(session.read.schema(SCHEMA).parquet(f"{folder}/{part}"), model=model)
+            verdicts.write.format("noop").mode("append").save()
+            seconds, used = time.perf_counter() - begun, processor_seconds() - before
+    session.stop()
+    readings, keys = sum(len(names) for names, _, _ in batches), sizes(batches)[1]
+    where = "Spark, a table"
+    return Cost(where, readings // keys, keys, cores, readings / seconds, 1e6 * used / readings, np.nan, 0.0)
 
 
 def on_one_machine(model: Path, cores: int, batches: Sequence[Batch], _shards: int) -> Cost:
@@ -174,9 +198,12 @@ def main(arguments: Sequence[str]) -> int:
         "--history", type=int, default=0, help="readings of a key in the first batch, instead of as many as in others"
     )
     parser.add_argument(
-        "--batches", type=int, default=8, help=f"of which the first {KNOWN} are not counted (default %(default)s)"
+        "--batches", type=int, default=16, help=f"of which the first {KNOWN} are not counted (default %(default)s)"
     )
     parser.add_argument("--shards", type=int, default=SHARDS, help="of Spark's streams (default %(default)s)")
+    parser.add_argument(
+        "--table", type=int, help=f"readings of a key in a table of {KNOWN + 2} files: judged at once, and by batches"
+    )
     parser.add_argument("--output", type=Path, help="CSV file of the table")
     asked = parser.parse_args(arguments)
     if asked.batches <= KNOWN:
@@ -188,9 +215,13 @@ def main(arguments: Sequence[str]) -> int:
     rows = [Cost._fields]
     heads = zip(("keys", "points", "cores", "points/s", "us a point", "detector", "bytes a key"), WIDTHS, strict=True)
     print(f"{'where':16}" + "".join(f"{head:>{width}}" for head, width in heads))
-    for points, keys in product(asked.points, asked.keys):
-        batches = make_batches(keys, [asked.history or points, *[points] * (asked.batches - 1)])
-        for run, cores in product((on_one_machine, on_spark), asked.cores):
+    for points, keys in product(asked.points if asked.table is None else [asked.table], asked.keys):
+        if asked.table is None:
+            batches = make_batches(keys, [asked.history or points, *[points] * (asked.batches - 1)])
+        else:
+            batches = make_batches(keys, [points // (KNOWN + 2)] * (KNOWN + 2))
+        on_cluster = on_spark if asked.table is None else on_spark_at_once
+        for run, cores in product((on_one_machine, on_cluster), asked.cores):
             cost = run(asked.model, cores, batches, asked.shards)
             rows.append(tuple(map(str, cost)))
             share = "" if np.isnan(cost.detector) else f"{100.0 * cost.detector:.1f} %"

@@ -105,11 +105,13 @@ class Program:
             stderr=subprocess.PIPE,
         )
         self.verdicts = []
-        threading.Thread(target=self._take, daemon=True).start()
+        self._taking = threading.Thread(target=self._take, daemon=True)
+        self._taking.start()
 
     def _take(self):
         for line in self._program.stdout:
-            self.verdicts.append(json.loads(line))
+            if line.endswith("\n"):  # a program that is killed may leave a part of one
+                self.verdicts.append(json.loads(line))
 
     def end(self, signal=None):
         """Send a signal, or wait for its own end; returns exit code, standard error and seconds that it took."""
@@ -124,3 +126,4 @@ class Program:
     def kill(self):
         with self._program:
             self._program.kill()
+            self._taking.join(60)

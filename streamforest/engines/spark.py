@@ -6,6 +6,7 @@ shard's readings of one batch go through the same compiled function, in one call
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import math
 import os
@@ -53,9 +54,11 @@ SETTINGS = {
 }
 #: Java's default stack of a thread is too small for Spark's planner: queries died of it after some batches.
 DRIVER_OPTIONS = "-Xss16m"
+#: Java's own choice, G1, looks through its memory after each large array, of which batches are made: 0.2 s each.
+COLLECTOR = "-XX:+UseParallelGC"
 
-#: Shards where nothing else is asked for: each costs 20 ms of processor time a batch, and 16 cores can share these.
-SHARDS = 16
+#: Shards where nothing else is asked for: each costs 15 ms of processor time a batch, and 8 cores can share these.
+SHARDS = 8
 #: Verdicts that are handed over at once.
 MOST_VERDICTS = 100_000
 
@@ -105,6 +108,17 @@ def _words(table: tuple[str, ...], which: NDArray[np.integer[Any]]) -> Any:
     return pyarrow.array([text or None for text in table]).take(pyarrow.array(which))
 
 
+@cache
+def keep_what_is_loaded() -> None:
+    """Have the garbage collector pass over all that a worker has loaded by now; the first call counts.
+
+    Spark has it look at everything after each task, which takes 0.1 seconds where this package is loaded: more than
+    a small batch.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def pack(batches: Iterable[Any]) -> Iterator[Any]:
     """Readings with the number of their shard -> a row a shard: its readings as bytes; Arrow's record batches."""
     for batch in batches:
@@ -118,6 +132,7 @@ def pack(batches: Iterable[Any]) -> Iterator[Any]:
             [pyarrow.array(found, pyarrow.int32()), pyarrow.array(packed, pyarrow.binary())],
             names=["shard", "readings"],
         )
+    keep_what_is_loaded()
 
 
 def unpack(batches: Iterable[Any]) -> Iterator[Any]:
@@ -125,6 +140,7 @@ def unpack(batches: Iterable[Any]) -> Iterator[Any]:
     for batch in batches:
         for packed in batch.column("verdicts"):
             yield from pyarrow.ipc.open_stream(packed.as_buffer())
+    keep_what_is_loaded()
 
 
 @cache
@@ -228,6 +244,7 @@ class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyp
 
     def close(self) -> None:
         """End a part of a batch."""
+        keep_what_is_loaded()
 
 
 class ReadingColumns(NamedTuple):
@@ -456,7 +473,8 @@ def _judge_table(rows: Any, settings: Settings) -> Any:
     ordered = rows.repartition("stream").sortWithinPartitions("stream", "time", "value")
 
     def judge(batches: Iterable[Any]) -> Iterator[Any]:
-        return judge_in_order(batches, settings.judge)
+        yield from judge_in_order(batches, settings.judge)
+        keep_what_is_loaded()
 
     return ordered.mapInArrow(judge, _verdict_types(rows.schema["stream"].dataType))
 
@@ -600,6 +618,12 @@ def check_java() -> None:
         )
 
 
+def _driver_options() -> str:
+    """Java's options, with a collector where the user's own choose none: of two Java starts with neither."""
+    chosen = " ".join(os.environ.get(name, "") for name in ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"))
+    return DRIVER_OPTIONS if re.search(r"-XX:\+Use\w+GC\b", chosen) else f"{DRIVER_OPTIONS} {COLLECTOR}"
+
+
 def new_session(name: str, partitions: int | None = None, master: str | None = None) -> Any:
     """A session that is set as ``detect`` needs it: of the cluster it is submitted to, else of this machine's cores.
 
@@ -623,7 +647,7 @@ def new_session(name: str, partitions: int | None = None, master: str | None = N
     package = str(Path(__file__).parents[2])
     # the workers of a cluster have a PYTHONPATH of their own
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    builder = sql.SparkSession.builder.appName(name).config("spark.driver.extraJavaOptions", DRIVER_OPTIONS)
+    builder = sql.SparkSession.builder.appName(name).config("spark.driver.extraJavaOptions", _driver_options())
     for setting, text in SETTINGS.items():
         builder = builder.config(setting, text)
     if master is not None:

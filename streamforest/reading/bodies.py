@@ -147,11 +147,15 @@ class BodyReader:
     def _read_metrics(self, lines: list[str], notation: str) -> Items:
         found = SeriesReadings(self._asked)
         refusals: Items = []
+        keys: dict[tuple[str, str], str | None] = {}
         for number, line in enumerate(lines, 1):
             stripped = line.strip()
             if not stripped or stripped.startswith("#"):
                 continue
-            is_read = _take_influx(stripped, found) if notation == _INFLUX else _take_metric(stripped, notation, found)
+            if notation == _INFLUX:
+                is_read = _take_influx(stripped, found, keys)
+            else:
+                is_read = _take_metric(stripped, notation, found)
             if not is_read:
                 refusals.append(Refusal(f"line {number}", f"{shown(line)} is not {notation}"))
         return [*found.items, *refusals]
@@ -214,34 +218,44 @@ def _take_metric(line: str, notation: str, found: SeriesReadings) -> bool:
     return True
 
 
-def _take_influx(line: str, found: SeriesReadings) -> bool:
-    """Take the fields of a line that are numbers; False where it is none of the protocol."""
-    if "\\" in line or '"' in line:
+def _take_influx(line: str, found: SeriesReadings, keys: dict[tuple[str, str], str | None]) -> bool:
+    """Take the fields of a line that are numbers; False where it is none of the protocol.
+
+    ``keys``: of the series and fields of earlier lines, as they are written.
+    """
+    is_escaped = "\\" in line or '"' in line
+    if is_escaped:
         match = _INFLUX_LINE.fullmatch(line)
         if match is None:
             return False
-        series, written, time = match["series"], _INFLUX_FIELD.findall(match["fields"]), match["time"]
-        name, *pairs = _COMMA.split(series)
-        name = _unescaped(name)
-        tags = {_unescaped(tag): _unescaped(text) for tag, text in (_pair(pair) for pair in pairs)}
-        fields = [(_unescaped(field), text) for field, text in written]
+        series, time = match["series"], match["time"]
+        fields = [(_unescaped(field), text) for field, text in _INFLUX_FIELD.findall(match["fields"])]
     else:
         parts = line.split()
         if not 2 <= len(parts) <= 3 or "=" not in parts[1]:
             return False
-        name, *pairs = parts[0].split(",")
-        tags = dict(pair.partition("=")[::2] for pair in pairs)
+        series, time = parts[0], parts[2] if len(parts) == 3 else None
         fields = [pair.partition("=")[::2] for pair in parts[1].split(",")]
-        time = parts[2] if len(parts) == 3 else None
     for field, text in fields:
         if text[-1:] in "iu":
             text = text[:-1]  # noqa: PLW2901 - an integer
         if not text or text[0] not in "-+.0123456789":
             continue  # a text or a truth value
-        key = found.key_of(_measure(name, field), tags, field)
+        if (series, field) not in keys:
+            name, tags = _name_and_tags(series, is_escaped)
+            keys[series, field] = found.key_of(_measure(name, field), tags, field)
+        key = keys[series, field]
         if key is not None:
             found.add(text, time, key)
     return True
+
+
+def _name_and_tags(series: str, is_escaped: bool) -> tuple[str, dict[str, str]]:
+    if is_escaped:
+        name, *pairs = _COMMA.split(series)
+        return _unescaped(name), {_unescaped(tag): _unescaped(text) for tag, text in map(_pair, pairs)}
+    name, *pairs = series.split(",")
+    return name, dict(pair.partition("=")[::2] for pair in pairs)
 
 
 def _pair(pair: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
@@ -14,9 +15,11 @@ from uuid import uuid4
 from streamforest.connections.addresses import Address, read_address
 from streamforest.connections.reconnecting import FIRST_LIMIT, LONGEST_PAUSE, PATIENCE, Connection, Silence
 from streamforest.optional import optional
-from streamforest.protocols import Reading, Refusal, SourceError, Stop
+from streamforest.protocols import Reading, Refusal, SourceError, State, Stop
+from streamforest.reading.bookmark import START, Bookmark
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
-from streamforest.reading.payloads import PayloadReader
+from streamforest.reading.payloads import Items, PayloadReader
+from streamforest.state import packed, unpacked
 
 PORT = 9092
 #: Values of the offset parameter, and what each is to the client.
@@ -38,6 +41,9 @@ class KafkaSource:
     """The messages of a topic, as they come.
 
     Where messages hold no time, it is the time that Kafka keeps with each.
+
+    A run with a checkpoint goes on behind the last message that it holds, whatever the group says. The group gets the
+    offsets of messages once they are judged; with a checkpoint, once they are in it.
 
     Parameters
     ----------
@@ -76,6 +82,7 @@ class KafkaSource:
             raise SourceError("kafka: there is no topic in the address; write kafka://HOST/TOPIC")
         chosen = _parameters(query)
         self._partition = int(chosen["partition"]) if "partition" in chosen else None
+        self._is_shared = "group" in chosen and self._partition is None  # others may read what was read here
         self._client = optional("confluent_kafka", "kafka")
         self._payloads = PayloadReader(self.name, asked, dialect)
         self.reader = self._payloads.reader
@@ -84,6 +91,13 @@ class KafkaSource:
         self._connection = Connection(self.name, notify)
         self._fault = ""  # the newest one of the client
         self._reported: set[str] = set()
+        self._ends: dict[str, int] = {}  # by partition, behind the newest message
+        self._offsets: dict[str, int] = {}  # the same of those whose readings were handed out
+        self._written: dict[str, int] = {}  # the same of those that a checkpoint holds
+        self._stored: dict[str, int] = {}  # the same that the group has
+        self._due: dict[str, int] = {}  # the same where the run before ended, until a message comes
+        self._columns = Bookmark()  # its place is not used: the offsets are
+        self._is_kept = False  # by checkpoints
         self._consumer = self._make_consumer(_configuration(address, chosen))
 
     def describe(self) -> str:
@@ -103,21 +117,85 @@ class KafkaSource:
         self._connection = Connection(self.name, self._notify)
         last = None
         while not stop.requested:
-            items: list[Reading | Refusal] = []
-            for message in self._take(most):
-                items += self._read_message(message)
-            if items:
+            has_come = False
+            for block in self._blocks(self._take(most), most):
+                has_come = True
                 silence.arrived()
-                last = next((item.time for item in reversed(items) if isinstance(item, Reading)), last)
-            elif self._connection.was_made and silence.is_gap():
-                items.append(Reading(None, last))
-            for start in range(0, len(items), most):
-                yield items[start : start + most]
+                last = next((item.time for item in reversed(block) if isinstance(item, Reading)), last)
+                yield block
+            self._tell_group()
+            if not has_come and self._connection.was_made and silence.is_gap():
+                yield [Reading(None, last)]
+
+    def _blocks(self, messages: Sequence[Any], most: int) -> Iterator[Items]:
+        """The readings of messages, those of one message in one block if they are no more than ``most``."""
+        items: Items = []
+        for message in messages:
+            found = self._read_message(message)
+            if len(items) + len(found) > most:
+                yield from self._handed_out(items, most)
+                items = []
+            items += found
+            if message.error() is None:
+                self._ends[str(message.partition())] = message.offset() + 1
+        yield from self._handed_out(items, most)
+
+    def _handed_out(self, items: Items, most: int) -> Iterator[Items]:
+        """Blocks of items; with the last one the place is behind their messages."""
+        for start in range(0, len(items), most):
+            if start + most >= len(items):
+                self._offsets = self._ends.copy()
+            yield items[start : start + most]
+
+    def state(self) -> State:
+        """Behind the newest message of each partition, and the columns; empty where others of the group read them."""
+        if self._is_shared:
+            return {}
+        self._is_kept = True
+        self._columns.turn(self.reader.newest_layout)
+        return self._columns.state() | {"offsets": packed(self._offsets)}
+
+    def restore(self, state: State) -> str:
+        """Go on behind these messages; raises ValueError where the state is none."""
+        offsets = unpacked(state, "offsets", dict[str, int])
+        if not all(name.isdigit() and offset >= 0 for name, offset in offsets.items()):
+            raise ValueError("the saved offsets are none")
+        self._columns.restore(state)
+        self._ends, self._offsets, self._due = dict(offsets), dict(offsets), dict(offsets)
+        self.reader.go_on(START, self._columns.earlier)
+        if self._partition is not None:
+            self._consumer.assign(self._placed([self._client.TopicPartition(self._topic, self._partition)]))
+        return ""
+
+    def written(self, state: State) -> None:
+        """Have the group told of the messages that a checkpoint holds; :meth:`read` does it, in its own thread."""
+        if "offsets" in state:
+            self._written = unpacked(state, "offsets", dict[str, int])
+
+    def _tell_group(self) -> None:
+        """Have the client tell the group within seconds where a run without a checkpoint is to go on."""
+        offsets = self._written if self._is_kept else self._offsets
+        if offsets == self._stored:
+            return
+        self._stored = offsets
+        places = [self._client.TopicPartition(self._topic, int(name), offset) for name, offset in offsets.items()]
+        with suppress(self._client.KafkaException):  # a partition went to another process of the group
+            self._consumer.store_offsets(offsets=places)
+
+    def _placed(self, partitions: Sequence[Any]) -> Sequence[Any]:
+        """Partitions with the offsets to go on from, so far as they are known and no other process may have gone on."""
+        own = {} if self._is_shared else self._offsets
+        for one in partitions:
+            stored = self._client.OFFSET_STORED  # where the group ended, else as the offset parameter says
+            one.offset = own.get(str(one.partition), stored)
+        return partitions
 
     def close(self) -> None:
         """Leave the server, within LEAVING."""
-        consumer, self._consumer = self._consumer, None
+        consumer = self._consumer
         if consumer is not None:
+            self._tell_group()
+            self._consumer = None
             leaving = threading.Thread(target=consumer.close, daemon=True)
             leaving.start()
             leaving.join(LEAVING)
@@ -129,8 +207,7 @@ class KafkaSource:
             if self._partition is None:
                 consumer.subscribe([self._topic], on_assign=self._on_assign)
             else:
-                stored = self._client.OFFSET_STORED  # where the group ended, else as the offset parameter says
-                consumer.assign([self._client.TopicPartition(self._topic, self._partition, stored)])
+                consumer.assign(self._placed([self._client.TopicPartition(self._topic, self._partition)]))
         except (self._client.KafkaException, ValueError, TypeError) as error:
             raise SourceError(f"{self.name}: {_words(error)}") from None
         return consumer
@@ -149,10 +226,17 @@ class KafkaSource:
             self._judge_error(error)
             return []
         self._connection.worked()
+        self._look_for_gap(str(message.partition()), message.offset())
         where = f"offset {message.offset()} of partition {message.partition()}"
         kind, milliseconds = message.timestamp()
         moment = time.time() if kind == self._client.TIMESTAMP_NOT_AVAILABLE else milliseconds / 1000
         return self._payloads.read(message.value() or b"", where, moment)
+
+    def _look_for_gap(self, partition: str, offset: int) -> None:
+        """Say once where the first message of a partition is not the one that the run before would have read next."""
+        due = self._due.pop(partition, offset)
+        if due != offset:
+            self._notify(f"{self.name}: partition {partition} goes on at offset {offset}, not {due}: the rest is gone")
 
     def _judge_error(self, error: Any) -> None:
         """Fail where the server refuses what was asked for; else say it once."""
@@ -185,7 +269,7 @@ class KafkaSource:
                 f"the topic has {len(partitions)} partitions, which keep no common order: a reading whose time goes "
                 "back is refused; ?partition=N takes one alone"
             )
-        consumer.assign(partitions)
+        consumer.assign(self._placed(partitions))
 
     def _tell_once(self, message: str) -> None:
         if message not in self._reported and len(self._reported) < 100:
@@ -215,6 +299,7 @@ def _configuration(address: Address, chosen: dict[str, str]) -> dict[str, Any]:
         "bootstrap.servers": address.place,
         "group.id": chosen.get("group") or f"streamforest-{uuid4().hex[:12]}",
         "enable.auto.commit": bool(chosen.get("group")),
+        "enable.auto.offset.store": False,  # the client does not know what was judged
         "auto.offset.reset": OFFSETS[chosen.get("offset", "latest")],
         "security.protocol": chosen.get("security", "plaintext" if address.user is None else "sasl_ssl"),
         "reconnect.backoff.ms": 1000,

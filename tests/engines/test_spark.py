@@ -54,6 +54,12 @@ def by_fault(found):
     }
 
 
+def alarms(found):
+    """How many of the verdicts are anomalous."""
+    verdicts = (np.frombuffer(verdict, VERDICT_DTYPE)[0] for rows in found.values() for verdict, _ in rows if verdict)
+    return sum(bool(verdict["is_anomaly"]) for verdict in verdicts)
+
+
 def test_a_failed_query_has_one_line_to_say():
     trace = (
         "[STREAM_FAILED] Query terminated: Traceback:\n  File x\nValueError: the checkpoint holds others\n\n at org.x"
@@ -61,6 +67,24 @@ def test_a_failed_query_has_one_line_to_say():
     assert engine.reason_of(RuntimeError(trace)) == "ValueError: the checkpoint holds others"
     assert engine.reason_of(RuntimeError("no such topic\n at org.x")) == "no such topic"
     assert engine.reason_of(RuntimeError()) == "RuntimeError"
+
+
+def test_a_collector_is_chosen_where_the_user_chose_none(monkeypatch):
+    for name in ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    assert engine._driver_options() == f"{engine.DRIVER_OPTIONS} {engine.COLLECTOR}"
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xmx2g -XX:+UseZGC")
+    assert engine._driver_options() == engine.DRIVER_OPTIONS
+
+
+def test_what_a_worker_has_loaded_is_looked_through_once(monkeypatch):
+    engine.keep_what_is_loaded.cache_clear()
+    frozen = []
+    monkeypatch.setattr(engine.gc, "freeze", lambda: frozen.append(True))
+    for work in (engine.pack, engine.unpack, engine.pack):
+        assert list(work([])) == []
+    engine.DetectorProcessor(None, None).close()
+    assert frozen == [True]
 
 
 @settings(max_examples=15, deadline=None)
@@ -158,6 +182,7 @@ def test_a_streaming_query_gives_the_bits_of_one_machine_and_goes_on_from_its_ch
     rows = sorted(seconds.collect(), key=lambda row: (row["index"] is None, row["index"]))
     expected = alone(model, batches)
     assert by_fault(said(rows)) == by_fault(expected)
+    assert counted[0]["alarms"] == alarms(expected) - alarms(alone(model, batches[:2])) > 0
     faults = [fault for found in expected.values() for _, fault in found]
     assert {INFINITE, TIME_BACK} < set(faults), "such readings are among them"
 

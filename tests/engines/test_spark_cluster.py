@@ -18,7 +18,7 @@ kills = pytest.importorskip("benchmarks.kills")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 #: Seconds: five Java programs start on a machine that may have other work.
-PATIENCE = 300.0
+PATIENCE = 600.0
 #: Spark gives a new process of its own 10 seconds to answer: on a busy machine that may be too few.
 TRIES = 4
 BIN = Path(pyspark.__file__).parent / "bin"

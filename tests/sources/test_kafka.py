@@ -1,14 +1,17 @@
+import json
 import multiprocessing
 import os
 import signal
 import threading
 import time
+from itertools import chain, product
 
 import pytest
 
 from streamforest.connections import reconnecting
 from streamforest.protocols import Reading, Refusal, SourceError
 from streamforest.sources import SourceOptions, open_source
+from streamforest.state import packed
 from streamforest.terminal.stop import StopFlag
 from tests.servers import Program, Reader, Server, free_port, let_end, wait_until
 
@@ -120,6 +123,110 @@ def test_a_group_goes_on_where_its_last_run_ended(topic, publish, stop, said, mo
     assert [item.value for item in second.items] == ["3"]
 
 
+@pytest.fixture
+def run(mock, said):
+    """Make a source of a topic, which a call reads in a thread and another one ends."""
+    running = []
+
+    def run(rest, **options):
+        source = open_source(f"kafka://{mock[1]}/{rest}", SourceOptions(said.append, **options))
+        flag = StopFlag()
+        running.append((flag, source))
+
+        def end():
+            flag.request()
+            reader.ends_within(60)
+
+        def begin():
+            nonlocal reader
+            reader = Reader(source, flag)
+            return reader
+
+        reader = None
+        return source, begin, end
+
+    yield run
+    for flag, source in running:
+        flag.request()
+        source.close()
+        flag.close()
+
+
+@pytest.mark.parametrize("rest", ["&group=g-{0}&partition=0", "&partition=0", ""], ids=["group", "one", "all"])
+def test_with_a_checkpoint_a_run_goes_on_behind_what_it_holds_whatever_the_group_says(rest, topic, publish, run, said):
+    word = f"{topic}?offset=earliest" + rest.format(topic)
+    publish(topic, *map(str, range(3)))
+    source, begin, end = run(word)
+    source.state()  # of a checkpoint at the start
+    reader = begin()
+    wait_until(lambda: len(reader.items) == 3, 60)
+    kept = source.state()
+    publish(topic, "3")
+    wait_until(lambda: len(reader.items) == 4, 60)
+    source.written(kept)
+    end()
+    publish(topic, "4")
+    again, begin, end = run(word)
+    assert again.restore(kept) == ""
+    reader = begin()
+    wait_until(lambda: len(reader.items) == 2, 60)
+    end()
+    assert [item.value for item in reader.items] == ["3", "4"]
+    assert not [line for line in said if "is gone" in line]
+
+
+def test_a_run_that_is_killed_before_its_first_checkpoint_with_readings_begins_again_where_it_began(
+    topic, publish, run
+):
+    publish(topic, "1", "2")
+    word = f"{topic}?offset=earliest&group=g-{topic}&partition=0"
+    for _ in range(2):
+        source, begin, end = run(word)
+        source.written(source.state())
+        reader = begin()
+        wait_until(lambda reader=reader: len(reader.items) == 2, 60)
+        end()  # the group gets its offsets when a client leaves: none here
+
+
+def test_columns_that_a_header_named_are_known_to_the_next_run(topic, publish, run):
+    publish(topic, "time,volt,celsius", "1,5,20", "2,5,21")
+    word = f"{topic}?offset=earliest&partition=0"
+    source, begin, end = run(word, column="celsius")
+    reader = begin()
+    wait_until(lambda: len(reader.items) == 2, 60)
+    kept = source.state()
+    end()
+    publish(topic, "3,5,22")
+    again, begin, end = run(word, column="celsius")
+    again.restore(kept)
+    reader = begin()
+    wait_until(lambda: reader.items, 60)
+    end()
+    assert [(item.value, item.time) for item in reader.items] == [("22", "3")]
+
+
+def test_what_others_of_a_group_may_read_is_left_to_the_group(topic, run):
+    source, _, _ = run(f"{topic}?group=g-{topic}")
+    assert source.state() == {}
+
+
+def test_messages_that_are_gone_are_told_of(topic, publish, mock, run, said):
+    publish(topic, "1", "2")
+    source, begin, end = run(f"{topic}?offset=earliest&partition=0")
+    source.restore(source.state() | {"offsets": packed({"0": 1000})})
+    reader = begin()
+    wait_until(lambda: reader.items, 60)
+    end()
+    assert f"kafka://{mock[1]}/{topic}: partition 0 goes on at offset 0, not 1000: the rest is gone" in said
+
+
+def test_offsets_that_are_none_are_refused(topic, run):
+    source, _, _ = run(f"{topic}?partition=0")
+    for wrong in ({"0": -1}, {"x": 1}, [1]):
+        with pytest.raises(ValueError, match="offsets"):
+            source.restore(source.state() | {"offsets": packed(wrong)})
+
+
 def test_a_topic_that_is_not_there_is_told_of_once_and_waited_for(mock, said):
     source = open_source(f"kafka://{mock[1]}/a_topic", SourceOptions(said.append))
     errors = client.KafkaError
@@ -197,13 +304,13 @@ def broker(tmp_path):
     server.kill()
 
 
-def create(broker, topic):
-    """Create a topic of one partition; returns a producer for it."""
+def create(broker, topic, partitions=1):
+    """Create a topic; returns a producer for it."""
     from confluent_kafka.admin import AdminClient, NewTopic  # noqa: PLC0415
 
     place = {"bootstrap.servers": f"127.0.0.1:{broker.port}", "log_level": 0}
     admin = AdminClient(place)  # its requests end with it
-    for future in admin.create_topics([NewTopic(topic, 1, 1)]).values():
+    for future in admin.create_topics([NewTopic(topic, partitions, 1)]).values():
         future.result(20)
     return client.Producer(place)
 
@@ -230,6 +337,38 @@ def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_read
     assert int(reader.items[1].value) > 1
     assert reader.fault is None
     assert len([line for line in said if "connection" in line]) == 2
+
+
+def test_a_process_a_partition_one_of_them_killed_judges_every_reading_once(broker, tmp_path):
+    producer, verdicts = create(broker, "pumps", 3), [[], [], []]
+
+    def publish(first, end):
+        for partition, i in product(range(3), range(first, end)):
+            reading = {"pump": f"{partition}-{i % 2}", "time": 1_700_000_000 + i, "value": i // 2}
+            producer.produce("pumps", json.dumps(reading), partition=partition)
+        assert producer.flush(60) == 0
+
+    def begin(partition):
+        word = f"kafka://127.0.0.1:{broker.port}/pumps?partition={partition}&group=g&offset=earliest"
+        kept = "--checkpoint", f"partition-{partition}", "--checkpoint-every", "0.2"
+        program = Program(word, "--detector", "isolation-forest", "--key-column", "pump", *kept, cwd=tmp_path)
+        verdicts[partition].append(program.verdicts)
+        return program
+
+    publish(0, 300)
+    programs = [begin(partition) for partition in range(3)]
+    try:
+        wait_until(lambda: len(programs[0].verdicts) >= 100, 300)  # it may compile first
+        programs[0].kill()
+        publish(300, 600)
+        programs[0] = begin(0)
+        whole = {(f"{partition}-{i % 2}", i // 2) for partition, i in product(range(3), range(600))}
+        wait_until(lambda: {(one["key"], one["value"]) for one in chain(*chain(*verdicts))} == whole, 300)
+    finally:
+        for program in programs:
+            program.kill()
+    for verdict in chain(*chain(*verdicts)):
+        assert verdict["index"] == verdict["value"], "each reading was learned once, also where it is told twice"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
