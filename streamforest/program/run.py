@@ -16,7 +16,7 @@ from streamforest.program import assembly, continuation, interaction
 from streamforest.program.description import Command, Run
 from streamforest.program.explanation import explanation
 from streamforest.program.loop import Loop
-from streamforest.program.memory import MEGABYTE, limit_memory
+from streamforest.program.memory import MEGABYTE, limit_memory, reserve_for_pictures
 from streamforest.program.serving import make_api
 from streamforest.program.summary.writer import make_summary
 from streamforest.protocols import DetectorError, ReaderGoneError, Sink, SourceError
@@ -53,6 +53,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         interaction.offer_models(command)
         made = make_run(command, stop)
         options = made.options
+        leave_out_pictures(options)
         choice = interaction.choose_view(options)
         api = make_api(made)
         sinks = assembly.make_sinks(made, is_shown=choice.view != "none")
@@ -92,6 +93,15 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         code = run_watched(made, judge, summary, watch, choice)
     stop.close()
     return code
+
+
+def leave_out_pictures(options: SimpleNamespace) -> None:
+    """Ask for no picture where a limit on memory leaves no room for any; raises MemoryError if it has to be there."""
+    if (options.visualization or options.summary is not None) and not reserve_for_pictures():
+        if options.source == "serve":
+            raise MemoryError
+        options.visualization, options.summary = False, None
+        say("the limit on memory leaves no room for pictures: there is neither a view nor a summary")
 
 
 def give_back(stop: StopFlag, watch: Watch | None) -> None:
