@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamforest.connections.addresses import without_passwords
 from streamforest.optional import MissingPackageError
+from streamforest.orphans import reap_as_first_process
 from streamforest.program import assembly, continuation, interaction
 from streamforest.program.description import Command, Run
 from streamforest.program.explanation import explanation
@@ -79,6 +80,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         return FAILED
     on_stop_signals(stop.hear)
     on_quit()
+    reap_as_first_process()
     stop.end_in_time(lambda: "" if made.resumption is None else made.resumption.unwritten)
     wait_for_readers(stop, OUTPUT_PATIENCE if made.source.live else None)
     interaction.listen_to_keys(watch, options)
