@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from streamforest.program import detect_limits_command, replay_command
 from streamforest.program.allocator import LEAST_ADDRESSES, can_load_packages, give_back_large_blocks
+from streamforest.program.complaint import complain
 from streamforest.program.conflicts import check_conflicts, names_to_compare
 from streamforest.program.options import OptionError, read_options
 from streamforest.terminal.console import flush_or_drop, leave, say, with_patience
@@ -89,7 +90,7 @@ def main(
         words = words_on_anomaly(options)
         receivers = receivers_of(options)
     except OptionError as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return WRONG_USE
     if options.detector == "list":
         print(list_of_detectors())

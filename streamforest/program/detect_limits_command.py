@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from streamforest.program.complaint import complain
 from streamforest.program.conflicts import check_dialect
 from streamforest.program.options import OptionError, names_file, read_options
 from streamforest.terminal.console import say
@@ -40,7 +41,7 @@ def main(
     try:
         options = read_command(arguments, program, load_settings(), folder, shipped)
     except OptionError as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return WRONG_USE
     return tell(options, program)
 
@@ -109,10 +110,10 @@ def tell(options: SimpleNamespace, program: str) -> int:
                     print(f"{source.name}, at an alarm rate of {answer.rate:g}:")
                     print("\n".join(f"  {line}" for line in detect_limits.sentences(answer, history.step)), flush=True)
     except (SourceError, DetectorError, MissingPackageError) as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return FAILED
     except ValueError as error:
-        say(f"{program}: {options.source}: {error}")
+        complain(program, f"{options.source}: {error}")
         return FAILED
     if options.format != "json":
         print("\nat other alarm rates, and their price:")

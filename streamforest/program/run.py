@@ -14,6 +14,7 @@ from streamforest.connections.addresses import without_passwords
 from streamforest.optional import MissingPackageError
 from streamforest.orphans import reap_as_first_process
 from streamforest.program import assembly, continuation, interaction
+from streamforest.program.complaint import complain
 from streamforest.program.description import Command, Run
 from streamforest.program.explanation import explanation
 from streamforest.program.loop import Loop
@@ -69,14 +70,14 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         continuation.resume(made, [*in_front, *summed_up, *sinks])
     except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
         give_back(stop, watch)
-        say(f"{command.program}: {error}")
+        complain(command.program, error)
         return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
     try:
         if watch is not None:
             interaction.open_view(choice, watch, made, api)
     except ViewError as error:
         give_back(stop, watch)
-        say(f"{command.program}: {error}")
+        complain(command.program, error)
         return FAILED
     on_stop_signals(stop.hear)
     on_quit()
@@ -213,7 +214,7 @@ def sum_up(made: Run, judge: Callable[[], None], summary: Callable[[str], None])
         return DONE  # nobody is left to read more
     except SourceError as error:
         fault = str(error)
-        say(f"{made.command.program}: {fault}")
+        complain(made.command.program, fault)
     except MemoryError:
         fault = "there is not enough memory to go on; see --memory-limit and --most-streams"
         say(f"{made.command.program}: {fault}")
