@@ -333,8 +333,8 @@ def test_the_limit_leaves_descriptors_for_files_and_commands(monkeypatch, tmp_pa
         monkeypatch.setattr(page_server, "open_descriptors", lambda used=used: used)
         assert most_connections() == left
     monkeypatch.setattr(page_server, "open_descriptors", lambda: soft)
-    with pytest.raises(OSError, match="the limit on open files"):
-        Run(tmp_path)
+    with pytest.raises(OSError, match="the limit on open files"), Run(tmp_path):
+        raise AssertionError("it is served")
 
 
 def test_who_acknowledges_and_does_not_read_gets_no_more():
