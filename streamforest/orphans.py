@@ -48,7 +48,7 @@ def _reap_on() -> None:
 def reap(before: set[int]) -> set[int]:
     """Strike off the children that had ended before too; returns the others that have ended.
 
-    Whoever started a child asks about its end sooner than that.
+    Code that started a child asks about its end sooner than that.
     """
     ended = {pid for pid in children() if _has_ended(pid)}
     for pid in ended & before:

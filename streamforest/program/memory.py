@@ -69,7 +69,7 @@ def limit_memory(limit: int) -> bool:
 
 
 def reserve_for_pictures() -> bool:
-    """Whether the limits of this program, if there are any, leave room for pictures; some of it is taken at once.
+    """Whether the limits of this program, if there are any, leave memory for pictures; some of it is taken at once.
 
     That is the buffer of numpy's OpenBLAS: where there is no memory for it when a picture is drawn, OpenBLAS ends the
     program. And where memory ends while packages are imported, the interpreter may never come to an end of it.

@@ -99,12 +99,12 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
 
 
 def leave_out_pictures(options: SimpleNamespace) -> None:
-    """Ask for no picture where a limit on memory leaves no room for any; raises MemoryError if it has to be there."""
+    """Ask for no picture if a limit leaves no memory for it; raises MemoryError if the source needs the page."""
     if (options.visualization or options.summary is not None) and not reserve_for_pictures():
         if options.source == "serve":
             raise MemoryError
         options.visualization, options.summary = False, None
-        say("the limit on memory leaves no room for pictures: there is neither a view nor a summary")
+        say("the limit on memory leaves too little for pictures: there is neither a view nor a summary")
 
 
 def give_back(stop: StopFlag, watch: Watch | None) -> None:
