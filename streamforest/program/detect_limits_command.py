@@ -90,6 +90,9 @@ def tell(options: SimpleNamespace, program: str) -> int:
     rates = [options.alarm_rate, *(options.alarm_rate * factor for factor in OTHER_RATES)]
     try:
         source = assembly.make_source(options)
+        if source.live and options.source != "-":
+            source.close()
+            raise SourceError(f"{options.source} is no regular file, and could go on for ever; {WORD} needs a file")
         history = detect_limits.history_of(newest_points(source, options))
 
         def make(rate: float) -> Detector:
