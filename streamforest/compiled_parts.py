@@ -16,9 +16,9 @@ ENVIRONMENT = "_ZN08NumbaEnv"
 @cache
 def part_options() -> dict[str, Any] | None:
     """What to tell numba of a function that is part of others; None where this numba may have no such functions."""
-    if numba.version_info.short > NEWEST:
-        return None
     try:
+        if numba.version_info.short > NEWEST:
+            return None
         return {"no_cfunc_wrapper": True, "no_cpython_wrapper": True, "pipeline_class": _part_compiler()}
     except (ImportError, AttributeError):  # a name that it has no more
         return None
@@ -31,10 +31,10 @@ def can_link_parts() -> bool:
     if options is None:
         return False
     njit: Any = numba.njit
-    inner = njit(**options)(lambda x: x + 0.5)
-    outer = njit(**options)(lambda x: 3.0 * inner(x))
-    whole = njit(no_cfunc_wrapper=True)(lambda x: outer(x) - inner(x))
     try:
+        inner = njit(**options)(lambda x: x + 0.5)
+        outer = njit(**options)(lambda x: 3.0 * inner(x))
+        whole = njit(no_cfunc_wrapper=True)(lambda x: outer(x) - inner(x))
         return bool(whole(1.0) == 3.0)
     except Exception:  # whatever numba raises at names that mean something else now
         return False
