@@ -29,6 +29,8 @@ from pathlib import Path
 import numpy as np
 
 PROJECT = Path(__file__).resolve().parents[1]
+#: What hostile files are made of.
+SHIPPED = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 sys.path.insert(0, str(PROJECT))
 
 from streamforest import StreamDetector  # noqa: E402 - the path comes first
@@ -410,12 +412,14 @@ def read_apart(model: Path, seed: int, numbers: range) -> list[tuple[int, str, s
 def main(arguments: Sequence[str]) -> int:
     """Make, read and count; returns 1 where a file did what it must not."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib", help="made by model_prod.py")
+    parser.add_argument("--model", type=Path, default=SHIPPED, help="that others are made of (default the shipped one)")
     parser.add_argument("--count", type=int, default=10_000, help="files (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default %(default)s)")
     parser.add_argument("--read", nargs=3, metavar=("FIRST", "END", "FOLDER"), help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
+    if not asked.model.is_file():
+        parser.error(f"there is no model {asked.model}")
     if asked.read:
         first, end, folder = asked.read
         read_some(asked.model, asked.seed, range(int(first), int(end)), Path(folder))

@@ -14,16 +14,13 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
-from llvmlite.binding import parse_assembly
 from numba import types
 from numba.core import cgutils, event
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import AnalysisPass, register_pass
-from numba.core.typed_passes import AnnotateTypes
 from numba.extending import intrinsic
 from numba.np import linalg
 from numpy.typing import NDArray
+
+from streamforest.compiled_parts import can_link_parts, part_options
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,9 +32,6 @@ Records: TypeAlias = Any
 
 #: A file that holds compiled functions, and a line that imports from the package; what is imported inside a function or
 #: for types only is indented, and no constant of it is compiled.
-#: How names of the environments begin that numba gives compiled functions.
-ENVIRONMENT = "_ZN08NumbaEnv"
-
 HOLDS_COMPILED = re.compile(rb"^@compiled$", re.MULTILINE)
 IMPORT = re.compile(rb"^(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))", re.MULTILINE)
 
@@ -159,49 +153,6 @@ def telling_of_compiling(notify: Callable[[str], None]) -> AbstractContextManage
     return cast("AbstractContextManager[object]", event.install_listener("numba:compile", _CompilingListener(notify)))
 
 
-class _PartLibrary(JITCodeLibrary):
-    """The code of a function that is part of others: linked with what it calls, and not yet optimised."""
-
-    def finalize(self) -> None:
-        """Keep the code for those that link it; what the engine gets is the function's environment alone."""
-        environments = [str(one) for one in self._final_module.global_variables if one.name.startswith(ENVIRONMENT)]
-        for library in dict.fromkeys(self._linking_libraries):
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        self._finalize_dynamic_globals()
-        self._finalized = True
-        self._get_module_for_linking()  # keeps it
-        empty = str(self._codegen._create_empty_module(self.name))
-        self._final_module = parse_assembly("\n".join([empty, *environments]))
-        self._finalize_final_module()
-
-
-@register_pass(mutates_CFG=False, analysis_only=True)
-class _BecomePart(AnalysisPass):
-    """Gives the function that is being compiled a library of its kind."""
-
-    _name = "become_part"
-
-    def __init__(self) -> None:
-        """Take nothing."""
-
-    def run_pass(self, state: Any) -> bool:
-        """Set the library; returns that nothing else was changed."""
-        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        return False
-
-
-class _PartCompiler(CompilerBase):
-    """numba's usual steps, with a library for parts."""
-
-    def define_pipelines(self) -> list[Any]:
-        """The steps."""
-        steps = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        steps.add_pass_after(_BecomePart, AnnotateTypes)
-        steps.finalize()
-        return [steps]
-
-
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function without the interpreter's lock, cached on disk, in strict IEEE arithmetic.
 
@@ -209,13 +160,16 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
     By itself numba optimises each function together with all that it calls, at every level of calls again. Here a
     function that compiled functions call is their part: it is typed and lowered once, kept on disk like that, and
-    optimised and made into machine code only as part of what Python calls.
+    optimised and made into machine code only as part of what Python calls. A numba that cannot do that compiles all of
+    them its own way: the same bits, later.
     """
     folder = cache_folder()
-    whole = _dispatcher(function, folder)
-    part = _dispatcher(function, folder and folder / "parts", no_cpython_wrapper=True, pipeline_class=_PartCompiler)
-    whole.get_call_template, whole.get_overload = _for_any_constant(part.get_call_template), part.get_overload
-    whole.part = part
+    options = part_options()
+    if options is None:
+        return cast("Callable[P, R]", _dispatcher(function, folder))
+    whole = _dispatcher(function, folder, no_cfunc_wrapper=True)
+    whole.part = _dispatcher(function, folder and folder / "parts", **options)
+    _let_parts_be_called(whole, whole.part)
     return cast("Callable[P, R]", whole)
 
 
@@ -226,29 +180,37 @@ def _dispatcher(function: Callable[P, R], folder: Path | None, **options: Any) -
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder or "")
     try:
-        return njit(nogil=True, cache=folder is not None, error_model="numpy", no_cfunc_wrapper=True, **options)(
-            function
-        )
+        return njit(nogil=True, cache=folder is not None, error_model="numpy", **options)(function)
     finally:
         config.CACHE_DIR = before  # other programs' functions keep their own place
 
 
-def _for_any_constant(get_call_template: Callable[..., Any]) -> Callable[..., Any]:
-    """How a compiled function is found by one that calls it: by the types of its arguments alone.
+def _let_parts_be_called(whole: Any, part: Any) -> None:
+    """Have compiled functions find a function's part where they call it, by the types of its arguments alone.
 
     numba would compile it once more for each constant integer that some caller passes.
     """
     unliteral: Any = types.unliteral
+    own_template, own_overload = whole.get_call_template, whole.get_overload
 
-    def get(args: Iterable[Any], named: Mapping[str, Any]) -> Any:
-        return get_call_template(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in named.items()})
+    def get_call_template(args: Iterable[Any], named: Mapping[str, Any]) -> Any:
+        if not can_link_parts():
+            return own_template(args, named)
+        return part.get_call_template(
+            tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in named.items()}
+        )
 
-    return get
+    def get_overload(signature: Any) -> Any:
+        return (part.get_overload if can_link_parts() else own_overload)(signature)
+
+    whole.get_call_template, whole.get_overload = get_call_template, get_overload
 
 
 def compile_part(function: Callable[..., object], *examples: object) -> None:
-    """Compile a function as part of others, for arguments of the types of these, and keep it on disk."""
-    cast("Any", function).part.compile(tuple(map(numba.typeof, examples)))
+    """Compile a function as others call it, for arguments of the types of these, and keep it on disk."""
+    whole = cast("Any", function)
+    called = whole.part if part_options() is not None and can_link_parts() else whole
+    called.compile(tuple(map(numba.typeof, examples)))
 
 
 def _pointer(_context: Any, address: Any) -> Any:

@@ -80,6 +80,10 @@ def test_a_stream_too_many_is_refused_by_the_number_that_was_asked_for(tmp_path)
     assert b"   streams  50" in err
 
 
+#: Less than loading takes, less than a picture takes besides, and more.
+VIRTUAL = [f"ulimit -v {kilobytes}" for kilobytes in (300_000, 400_000, 700_000)]
+
+
 def limited(folder, limit, *words):
     """A run under a limit of the shell: exit code and what it said."""
     shell = ["sh", "-c", f'{limit}; exec "$@"', "sh", sys.executable, str(PROJECT / "main.py"), *map(str, words)]
@@ -96,13 +100,14 @@ def compiled(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("compiled")
-@pytest.mark.parametrize("limit", ["ulimit -n 20", "ulimit -v 700000", "ulimit -v 300000", "unset HOME", "ulimit -f 0"])
+@pytest.mark.parametrize("limit", ["ulimit -n 20", *VIRTUAL, "unset HOME", "ulimit -f 0"])
 def test_a_limit_of_the_system_is_never_a_traceback(tmp_path, limit):
     (tmp_path / "in.txt").write_text("\n".join(map(str, [1, 2, 3] * 100)))
-    code, said = limited(tmp_path, limit, "in.txt", *QUICK, "--delay", "0", "--report", "r.csv", "--checkpoint", "c")
+    outputs = ("--report", "r.csv", "--checkpoint", "c", "--summary", "s.html", "--on-anomaly", "true")
+    code, said = limited(tmp_path, limit, "in.txt", *QUICK, "--delay", "0", *outputs)
     assert "Traceback" not in said, said
     assert code in {0, 1}
-    assert said
+    assert "main.py: " in said if code else "points  300" in said, said
 
 
 def test_a_key_in_any_script_is_drawn_without_a_warning(tmp_path):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from streamforest.small_files import read_small_file
+
 #: What stands in an address for a secret: ``{env:NAME}`` or ``{file:PATH}``.
 _PLACEHOLDER = re.compile(r"\{(env|file):([^{}]+)\}")
 #: Shorter secrets are not looked for in texts: they would hide words of any kind.
@@ -163,7 +165,7 @@ def _secret(where: str, name: str, environment: Mapping[str, str]) -> str:
             raise SecretError(f"the environment variable {name} is not set")
         return found
     try:
-        return Path(name).read_text(encoding="utf-8").strip()
+        return read_small_file(Path(name)).decode().strip()
     except (OSError, ValueError) as error:
         raise SecretError(f"the file {name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 

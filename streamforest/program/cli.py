@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from streamforest.program import detect_limits_command, replay_command
 from streamforest.program.allocator import LEAST_ADDRESSES, can_load_packages, give_back_large_blocks
+from streamforest.program.complaint import complain
 from streamforest.program.conflicts import check_conflicts, names_to_compare
 from streamforest.program.options import OptionError, read_options
 from streamforest.terminal.console import flush_or_drop, leave, say, with_patience
@@ -80,20 +81,20 @@ def main(
             description=DESCRIPTION,
             shipped=SHIPPED,
         )
+        if not can_load_packages():
+            least = f"{LEAST_ADDRESSES // 1024:,} KB"
+            say(f"{program}: the limit on memory (ulimit -v) is below {least}, which loading alone takes")
+            return FAILED
         check_conflicts(options)
         options.compare = names_to_compare(options.compare)
         words = words_on_anomaly(options)
         receivers = receivers_of(options)
     except OptionError as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return WRONG_USE
     if options.detector == "list":
         print(list_of_detectors())
         return DONE
-    if not can_load_packages():
-        least = f"{LEAST_ADDRESSES // 1024:,} KB"
-        say(f"{program}: the limit on memory (ulimit -v) is below {least}, which loading alone takes")
-        return FAILED
     give_back_large_blocks()
     try:
         # numpy and more: after the command line was found to be right
@@ -104,20 +105,27 @@ def main(
     except ModuleNotFoundError as error:
         say(missing(program, error))
         return FAILED
-    except (ImportError, OSError, MemoryError) as error:  # a library that the system does not load
-        why = str(error).partition("\n")[0][:200] or "there is not enough memory"
-        say(f"{program}: a package cannot be loaded: {why}; is there a limit on memory or open files (ulimit -a)?")
+    except (ImportError, OSError, MemoryError) as error:
+        say(not_loaded(program, error))
         return FAILED
     try:
         return run(Command(program, arguments, options, words, receivers), judge_all or Loop.run)
     except ModuleNotFoundError as error:
         say(missing(program, error))
         return FAILED
+    except ImportError as error:
+        say(not_loaded(program, error))
+        return FAILED
     except MemoryError:
         say(f"{program}: there is not enough memory; see --memory-limit and --most-streams")
         return FAILED
     except SystemError as error:  # compiled code that had not even the memory for its own exception
         say(f"{program}: the interpreter failed: {error}; is there a limit on memory (ulimit -a)?")
+        return FAILED
+    except RuntimeError as error:
+        if "thread" not in str(error):
+            raise
+        say(f"{program}: {error}; is there a limit on memory or processes (ulimit -a)?")
         return FAILED
 
 
@@ -135,6 +143,12 @@ def end(main: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = 
 def missing(program: str, error: ModuleNotFoundError) -> str:
     """What is to be done where a package that every run needs is not installed."""
     return f"{program}: {error.name} is not installed; run 'python -m pip install -r requirements.txt'"
+
+
+def not_loaded(program: str, error: Exception) -> str:
+    """What may be wrong where the system does not load a library of a package."""
+    why = str(error).partition("\n")[0][:200] or "there is not enough memory"
+    return f"{program}: a package cannot be loaded: {why}; is there a limit on memory or open files (ulimit -a)?"
 
 
 def settings_of(load_settings: Callable[[], Mapping[str, object]]) -> Mapping[str, object]:

@@ -13,7 +13,8 @@ from streamforest.program.options import OptionError, names_file
 from streamforest.text import did_you_mean
 
 #: Options that name files.
-LOADED, WRITTEN = ("MODEL", "LSTM_MODEL"), ("LOG", "REPORT", "VERDICTS", "SUMMARY", "TOKEN_FILE", "CHECKPOINT")
+LOADED = "MODEL", "LSTM_MODEL", "TLS_CERT", "TLS_KEY"
+WRITTEN = "LOG", "REPORT", "VERDICTS", "SUMMARY", "TOKEN_FILE", "CHECKPOINT", "REFITS"
 #: Kinds of sources with columns, beside files.
 KEYED_KINDS = ("mqtt:", "mqtts:", "kafka:", "duckdb:", "prometheus:")
 #: What else is written beside the file of an option: ends of names.
@@ -202,7 +203,7 @@ def check_paths(options: SimpleNamespace) -> None:
         if path is not None:
             check_kind(name, path)
     taken = {"SOURCE": Path(options.source)} if names_file(options.source) else {}
-    taken |= {"MODEL": options.model, "LSTM_MODEL": options.lstm_model}
+    taken |= {name: path for name in LOADED if (path := getattr(options, name.lower())) is not None}
     for name in WRITTEN:
         path = getattr(options, name.lower())
         if path is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from streamforest.program.complaint import complain
 from streamforest.program.conflicts import check_dialect
 from streamforest.program.options import OptionError, names_file, read_options
 from streamforest.terminal.console import say
@@ -40,7 +41,7 @@ def main(
     try:
         options = read_command(arguments, program, load_settings(), folder, shipped)
     except OptionError as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return WRONG_USE
     return tell(options, program)
 
@@ -89,6 +90,9 @@ def tell(options: SimpleNamespace, program: str) -> int:
     rates = [options.alarm_rate, *(options.alarm_rate * factor for factor in OTHER_RATES)]
     try:
         source = assembly.make_source(options)
+        if source.live and options.source != "-":
+            source.close()
+            raise SourceError(f"{options.source} is no regular file, and could go on for ever; {WORD} needs a file")
         history = detect_limits.history_of(newest_points(source, options))
 
         def make(rate: float) -> Detector:
@@ -109,10 +113,10 @@ def tell(options: SimpleNamespace, program: str) -> int:
                     print(f"{source.name}, at an alarm rate of {answer.rate:g}:")
                     print("\n".join(f"  {line}" for line in detect_limits.sentences(answer, history.step)), flush=True)
     except (SourceError, DetectorError, MissingPackageError) as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return FAILED
     except ValueError as error:
-        say(f"{program}: {options.source}: {error}")
+        complain(program, f"{options.source}: {error}")
         return FAILED
     if options.format != "json":
         print("\nat other alarm rates, and their price:")

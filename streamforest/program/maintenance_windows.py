@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.optional import optional
+from streamforest.small_files import read_small_file
 
 Floats = NDArray[np.float64]
 #: A window's start and end, seconds, UTC epoch.
@@ -25,6 +26,9 @@ BEFORE, AFTER = timedelta(days=8), timedelta(days=32)
 _DAY = rf"(?:{'|'.join(DAYS)})[a-z]*"
 _CLOCK = r"([01]?\d|2[0-4]):([0-5]\d)"
 _WEEKLY = re.compile(rf"(?:({_DAY})(?:-({_DAY}))?|daily) {_CLOCK}-(?:({_DAY}) )?{_CLOCK}", re.IGNORECASE)
+
+#: Bytes of the longest calendar.
+MOST_CALENDAR = 2**24
 
 FORMS = (
     "write 2026-03-01T22:00/2026-03-02T06:00, 'daily 02:00-03:00', 'Mon-Fri 12:00-13:00', 'Sat 22:00-Sun 06:00' "
@@ -142,7 +146,7 @@ def _calendar(path: Path, zone: tzinfo) -> list[Rule]:
     """The events of an iCalendar file, those that recur with all their times."""
     icalendar = optional("icalendar", "icalendar")
     try:
-        calendar = icalendar.Calendar.from_ical(path.read_bytes())
+        calendar = icalendar.Calendar.from_ical(read_small_file(path, MOST_CALENDAR))
         return [_event(event, zone) for event in calendar.walk("VEVENT")]
     except OSError as error:
         raise ValueError(f"the calendar {path} cannot be read: {error.strerror or error}") from None

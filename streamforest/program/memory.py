@@ -16,6 +16,8 @@ KEPT = 0.25
 #: Bytes of a stream beside its record: its key, its times, what sinks and counts know of it.
 BESIDE = 2_000
 MEGABYTE = 10**6
+#: Bytes that matplotlib, its libraries and a picture take, in addresses.
+PICTURES = 120 * MEGABYTE
 
 
 def most_streams(record_bytes: int, is_kept: bool, free: int | None) -> int:
@@ -64,6 +66,22 @@ def limit_memory(limit: int) -> bool:
     except (OSError, ValueError):
         return False
     return sys.platform == "linux"  # elsewhere it counts too little
+
+
+def reserve_for_pictures() -> bool:
+    """Whether the limits of this program, if there are any, leave memory for pictures; some of it is taken at once.
+
+    That is the buffer of numpy's OpenBLAS: where there is no memory for it when a picture is drawn, OpenBLAS ends the
+    program. And where memory ends while packages are imported, the interpreter may never come to an end of it.
+    """
+    left = left_to_program()
+    if left is not None and left < PICTURES:
+        return False
+    if left is not None:
+        import numpy as np  # noqa: PLC0415 - seldom needed here
+
+        np.linalg.inv(np.eye(3))
+    return True
 
 
 def available() -> int | None:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn
 
 import streamforest
 from streamforest.optional import MissingPackageError, optional
+from streamforest.small_files import read_small_file
 from streamforest.text import did_you_mean
 
 Kind = Literal["switch", "integer", "number", "text", "choice", "path", "source"]
@@ -748,7 +749,7 @@ def read_config(path: Path, table: Sequence[Option] = OPTIONS) -> dict[str, obje
     import tomllib  # noqa: PLC0415 - only where there is such a file
 
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_small_file(path).decode())
     except OSError as error:
         raise OptionError(f"--config is {str(path)!r}: {error.strerror or error}") from None
     except ValueError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streamforest.program.complaint import complain
 from streamforest.program.conflicts import names_to_compare
 from streamforest.program.options import OPTIONS, OptionError, check_settings, read_options
 from streamforest.storage.case_file import FACTS, POINTS, STATE, VERDICTS, CaseError, read_case
@@ -73,14 +74,14 @@ def main(
         if not has_case:
             raise OptionError(f"name a case file: {program} {WORD} case.zip")
     except OptionError as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return WRONG_USE
     try:
         return _replay(Path(arguments[0]), options, program)
     except CaseError as error:
-        say(f"{program}: {arguments[0]} {error}")
+        complain(program, f"{arguments[0]} {error}")
     except OSError as error:
-        say(f"{program}: {arguments[0]}: {error.strerror or error}")
+        complain(program, f"{arguments[0]}: {error.strerror or error}")
     return FAILED
 
 
@@ -99,7 +100,7 @@ def _replay(path: Path, options: SimpleNamespace, program: str) -> int:
     try:
         found = judged_again(parts, points, index, SimpleNamespace(**judging))
     except (DetectorError, MissingPackageError) as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return FAILED
     if options.format == "json":
         print("\n".join(found.lines))

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from streamforest.connections.addresses import without_passwords
 from streamforest.optional import MissingPackageError
+from streamforest.orphans import reap_as_first_process
 from streamforest.program import assembly, continuation, interaction
+from streamforest.program.complaint import complain
 from streamforest.program.description import Command, Run
 from streamforest.program.explanation import explanation
 from streamforest.program.loop import Loop
-from streamforest.program.memory import MEGABYTE, limit_memory
+from streamforest.program.memory import MEGABYTE, limit_memory, reserve_for_pictures
 from streamforest.program.serving import make_api
 from streamforest.program.summary.writer import make_summary
 from streamforest.protocols import DetectorError, ReaderGoneError, Sink, SourceError
@@ -53,6 +55,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         interaction.offer_models(command)
         made = make_run(command, stop)
         options = made.options
+        leave_out_pictures(options)
         choice = interaction.choose_view(options)
         api = make_api(made)
         sinks = assembly.make_sinks(made, is_shown=choice.view != "none")
@@ -67,17 +70,18 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         continuation.resume(made, [*in_front, *summed_up, *sinks])
     except (SourceError, DetectorError, MissingPackageError, CheckpointError) as error:
         give_back(stop, watch)
-        say(f"{command.program}: {error}")
+        complain(command.program, error)
         return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
     try:
         if watch is not None:
             interaction.open_view(choice, watch, made, api)
     except ViewError as error:
         give_back(stop, watch)
-        say(f"{command.program}: {error}")
+        complain(command.program, error)
         return FAILED
     on_stop_signals(stop.hear)
     on_quit()
+    reap_as_first_process()
     stop.end_in_time(lambda: "" if made.resumption is None else made.resumption.unwritten)
     wait_for_readers(stop, OUTPUT_PATIENCE if made.source.live else None)
     interaction.listen_to_keys(watch, options)
@@ -92,6 +96,15 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         code = run_watched(made, judge, summary, watch, choice)
     stop.close()
     return code
+
+
+def leave_out_pictures(options: SimpleNamespace) -> None:
+    """Ask for no picture if a limit leaves no memory for it; raises MemoryError if the source needs the page."""
+    if (options.visualization or options.summary is not None) and not reserve_for_pictures():
+        if options.source == "serve":
+            raise MemoryError
+        options.visualization, options.summary = False, None
+        say("the limit on memory leaves too little for pictures: there is neither a view nor a summary")
 
 
 def give_back(stop: StopFlag, watch: Watch | None) -> None:
@@ -201,7 +214,7 @@ def sum_up(made: Run, judge: Callable[[], None], summary: Callable[[str], None])
         return DONE  # nobody is left to read more
     except SourceError as error:
         fault = str(error)
-        say(f"{made.command.program}: {fault}")
+        complain(made.command.program, fault)
     except MemoryError:
         fault = "there is not enough memory to go on; see --memory-limit and --most-streams"
         say(f"{made.command.program}: {fault}")

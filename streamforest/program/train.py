@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from types import SimpleNamespace
 
+from streamforest.program.complaint import complain
 from streamforest.terminal.console import say
 
 #: Detectors that are trained, and the setting that holds the path of each one's model.
@@ -37,7 +38,7 @@ def train_and_save(options: SimpleNamespace, program: str) -> int:
             warm_up.compile_all()  # training needs most of it, and the run that comes next all
             save, report = trained.train(options.seed, options.alarm_rate, own)
     except (SourceError, MissingPackageError) as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return FAILED
     seconds = time.monotonic() - started
     print(training.describe(report, seconds, options.alarm_rate, file.name if file else "", trained.what))

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import NoReturn
 
 from streamforest.program.cli import missing, no_settings, settings_of
+from streamforest.program.complaint import complain
 from streamforest.program.conflicts import check_training
 from streamforest.program.options import JUDGED, OPTIONS, Option, OptionError, read_options
 from streamforest.program.train import FAILED, MODELS, train_and_save
@@ -48,7 +49,7 @@ def main(
         options = read_command(arguments, program, settings_of(load_settings), folder)
         check_training(options)
     except OptionError as error:
-        say(f"{program}: {error}")
+        complain(program, error)
         return WRONG_USE
     try:
         return train_and_save(options, program)

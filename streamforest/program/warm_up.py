@@ -25,6 +25,7 @@ from streamforest.protocols import VERDICT_DTYPE
 from streamforest.simulation.streams import SimulatedStream, default_profile
 from streamforest.terminal.console import is_terminal
 from streamforest.terminal.progress import show_bar
+from streamforest.terminal.signals import before_abrupt_end
 from streamforest.verdicts.counts import tally
 
 #: Functions on disk after all is compiled, for the bar; a test holds it near the truth.
@@ -155,6 +156,7 @@ def _second_process() -> Iterator[Callable[[str], Callable[[str], None]]]:
         return wait
 
     working.append(worker)
+    before_abrupt_end(worker.kill)
     try:
         yield ask
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import select
@@ -20,6 +19,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamforest.connections.addresses import PASSWORD, USER
+from streamforest.orphans import adopt_orphans, children
 from streamforest.protocols import State, Verdicts, streams_of
 from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames, shown_key
@@ -33,7 +33,6 @@ SILENT = 1.0  # seconds at the end of the run before the wait for commands is re
 BEAT = 0.1  # seconds between two looks at whether the end of the run has become urgent
 MOST_OUTPUT = 64 * 1024  # bytes that one command may print
 GENERATIONS = 100  # of processes that were started to outlive a command
-_PR_SET_CHILD_SUBREAPER = 36
 _RUNNING: set[int] = set()  # process ids of the commands that run
 PATIENCE = 5.0  # seconds beyond the time limit for a command that was killed to be gone
 
@@ -363,23 +362,6 @@ def _wait(command: subprocess.Popen[bytes], end: float, seconds: float, passed: 
     except subprocess.TimeoutExpired:
         raise subprocess.TimeoutExpired(command.args, seconds) from None
     return passed > MOST_OUTPUT
-
-
-def adopt_orphans() -> None:
-    """Become the parent of what a command leaves behind in a session of its own, so that it can be ended (Linux)."""
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def children() -> set[int]:
-    """The processes whose parent this one is, ended ones that nobody asked about among them; none where unknown."""
-    found: set[int] = set()
-    with suppress(OSError, ValueError):
-        for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - as fast as it gets
-            with suppress(FileNotFoundError), open(f"/proc/self/task/{task}/children", encoding="ascii") as file:  # noqa: PTH123
-                found.update(map(int, file.read().split()))
-    return found
 
 
 def _is_adopted(pid: int) -> bool:

@@ -10,6 +10,7 @@ from streamforest.connections.outbox import DeliveryError, Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import request
 from streamforest.optional import optional
+from streamforest.small_files import read_small_file
 from streamforest.verdicts.life import headline, moment
 
 
@@ -70,7 +71,7 @@ def _template_of(path: str) -> Any:
     sandbox, jinja = optional("jinja2.sandbox", "webhook"), optional("jinja2", "webhook")
     environment = sandbox.SandboxedEnvironment(undefined=jinja.StrictUndefined)
     try:
-        return environment.from_string(Path(path).read_text(encoding="utf-8"))
+        return environment.from_string(read_small_file(Path(path)).decode())
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the template {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except jinja.TemplateSyntaxError as error:

@@ -7,10 +7,13 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from streamforest.small_files import read_small_file
 from streamforest.storage.safe_files import whole_file
 
 #: Lines that are kept: the newest. Of a run that is killed only those since its last checkpoint are asked for.
 MOST_LINES = 10_000
+#: A longer file is none that was written here.
+MOST_BYTES = 2**24
 
 
 class Journal:
@@ -33,7 +36,7 @@ class Journal:
         self._lines: dict[str, None] = {}
         if goes_on:
             with suppress(OSError):
-                text = path.read_text(encoding="utf-8", errors="replace")
+                text = read_small_file(path, MOST_BYTES).decode(errors="replace")
                 self._lines = dict.fromkeys(text.split("\n")[:-1][-MOST_LINES:])  # the last one may be torn
         self._begin()
 

@@ -21,6 +21,8 @@ GAP = "this source cannot go back: it goes on with what comes, the readings in b
 LARGE = 2**22
 #: Share of the time that large checkpoints may take: those of 100,000 streams cost seconds.
 SHARE = 0.05
+#: Seconds that the end waits for a checkpoint that is being written, as a disk may hang.
+CLOSING = 2.0
 #: Characters of what does not fit that are shown.
 LONGEST = 200
 #: What restoring a part from a state that is none may raise.
@@ -243,10 +245,12 @@ class Resumption:
     def write_last(self, deadline: float = math.inf) -> None:
         """Write a checkpoint at the end of the run, if it can be done by a time of ``time.monotonic``."""
         self._finish(deadline)
-        if time.monotonic() + self._took > deadline or (deadline < math.inf and self._has_gap()):
+        if self._is_writing:
+            self._notify(f"no last checkpoint, one is still being written: {self.unwritten}")
+        elif time.monotonic() + self._took > deadline or (deadline < math.inf and self._has_gap()):
             self._notify(f"no last checkpoint, it takes {self._took:.1f} s: {self.unwritten}")
-            return
-        self.write()
+        else:
+            self.write()
 
     @property
     def unwritten(self) -> str:
@@ -322,9 +326,13 @@ class Resumption:
         self._failure = failure
 
     def close(self) -> None:
-        """Let another run have the checkpoint; may be called twice."""
-        self._finish()
-        self._file.close()
+        """Let another run have the checkpoint; may be called twice.
+
+        One that is still being written after CLOSING seconds keeps it, to the end of the program.
+        """
+        self._finish(time.monotonic() + CLOSING)
+        if not self._is_writing:
+            self._file.close()
 
 
 class DifferentRunError(CheckpointError):

@@ -113,12 +113,9 @@ class PatientStream:
             return len(text)
         with self._lock:
             self._given += text.count("\n")
-            if self._has_space(text):
+            if self._has_space(text) or not self._has_thread():
                 self._put_or_note(text)
                 return len(text)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="output", daemon=True)
-                self._thread.start()
             self._waiting.append(text)
             self._size += len(text)
             while self._size > MOST and len(self._waiting) > 1:
@@ -188,6 +185,17 @@ class PatientStream:
                 self._size -= len(text)
                 self._is_writing = True
             self._put_or_note(text)
+
+    def _has_thread(self) -> bool:
+        """Whether there is a thread that writes; none can be started where memory ends. The caller holds the lock."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._work, name="output", daemon=True)
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError):
+                return False
+            self._thread = thread
+        return True
 
     def _has_space(self, text: str) -> bool:
         """Whether a pipe takes this at once, so that no thread need be woken for it; the caller holds the lock."""

@@ -19,7 +19,7 @@ from streamforest.views.access import PageAccess
 from streamforest.views.api import API_ROUTES, Api, streams_of
 from streamforest.views.exposition import exposition
 from streamforest.views.page_downloads import report_json
-from streamforest.views.page_server import Feed, Visitor, listen, new_server, tls_context
+from streamforest.views.page_server import Feed, Visitor, listen, most_connections, new_server, tls_context
 from streamforest.views.ranking_feed import RankingShown
 from streamforest.views.stream_feed import StreamShown
 from streamforest.views.token_file import kept_tokens, new_token
@@ -112,6 +112,8 @@ class BrowserView:
         self._heard = ""  # the newest line of the run for people
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
         self._status_due = self._charts_due = 0.0
+        if most_connections() < 1:
+            raise OSError("the limit on open files (ulimit -n) leaves none for visitors")
         listener = listen(access.port, access.public)
         self.port: int = listener.getsockname()[1]
         place = self.base or f"{self.scheme}://127.0.0.1:{self.port}"

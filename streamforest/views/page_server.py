@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import os
 import re
 import secrets
 import socket
@@ -30,6 +31,7 @@ from streamforest.views.exposition import CONTENT_TYPE
 PING_SECONDS = 20  # a visitor that does not answer so long is gone
 PAGES_SHARE = 75  # percent of the connections that may be open pages
 DESCRIPTORS_SHARE = 4  # visitors have one in so many of those that a program may open: files and commands need some
+DESCRIPTORS_KEPT = 12  # for a command with its pipes, a checkpoint and a picture at the same time
 BACKLOG = 16  # connections that wait to be accepted
 ACCEPT_PAUSE = 1.0  # seconds, where no connection can be accepted
 LARGEST_MESSAGE = 4096  # bytes that a visitor may send at once
@@ -497,7 +499,7 @@ class PageServer(HTTPServer):
 
     def serve(self, listener: socket.socket, most: int) -> None:
         """Accept connections, at most so many at once, in the event loop that runs."""
-        self.listener, self.most, self._taken = listener, min(most, most_connections()), []
+        self.listener, self.most, self._taken = listener, max(1, min(most, most_connections())), []
         self._listen()
 
     @property
@@ -541,13 +543,23 @@ class PageServer(HTTPServer):
 
 
 def most_connections() -> int:
-    """As many connections as the program's limit of descriptors allows, beside files and commands."""
+    """As many connections as the program's limit of descriptors allows, beside files and commands; at least 0."""
     if sys.platform == "win32":
         return MOST_VISITORS * 4
     import resource  # noqa: PLC0415 - not on Windows
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if soft == resource.RLIM_INFINITY else max(1, soft // DESCRIPTORS_SHARE)
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(0, min(soft // DESCRIPTORS_SHARE, soft - open_descriptors() - DESCRIPTORS_KEPT))
+
+
+def open_descriptors() -> int:
+    """How many the program has open now; 0 where the system does not tell."""
+    try:
+        return len(os.listdir("/dev/fd"))  # noqa: PTH208 - of Linux and macOS
+    except OSError:
+        return 0
 
 
 def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:

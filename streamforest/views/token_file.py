@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import stat
 from collections.abc import Callable
 from pathlib import Path
+
+from streamforest.small_files import read_small_file
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}")
 
@@ -54,11 +55,8 @@ def kept_token(path: Path, notify: Callable[[str], None]) -> str:
 
 def _read(path: Path, notify: Callable[[str], None]) -> str:
     try:
-        # a named pipe would keep open() waiting
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
-            mode = os.fstat(descriptor).st_mode
-            token = file.read(1000).strip() if stat.S_ISREG(mode) else ""
+        token = read_small_file(path).decode("ascii", "replace").strip()
+        mode = path.stat().st_mode
     except OSError as error:
         raise OSError(f"the token in {path} cannot be read: {error.strerror or error}") from error
     if not TOKEN.fullmatch(token):

@@ -102,7 +102,15 @@ def test_without_shtab_the_command_that_installs_it_is_told(capsys, monkeypatch)
     assert "streamforest/requirements/completion.txt" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [MemoryError(), SystemError("a function returned NULL without an exception")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        SystemError("a function returned NULL without an exception"),
+        RuntimeError("can't start new thread"),
+        ImportError("libx.so: failed to map segment from shared object"),
+    ],
+)
 def test_where_memory_ends_one_line_says_so(error, capsys, monkeypatch, tmp_path):
     def fail(_loop):
         raise error

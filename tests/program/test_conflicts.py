@@ -5,8 +5,11 @@ import pytest
 import main
 import model_prod
 from streamforest.program.conflicts import check_conflicts
-from streamforest.program.options import OptionError
+from streamforest.program.options import OPTIONS, OptionError
 from tests.chosen import options_of
+
+#: Options that name a file; of a folder the pictures and cases in it are opened.
+FILES = [one.flag for one in OPTIONS if one.kind == "path" and one.name not in ("IMAGES", "CASE_ON_ANOMALY")]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ def test_dropping_needs_many_streams(capsys):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-@pytest.mark.parametrize("option", ["--model", "--log", "--report", "--summary", "--checkpoint"])
+@pytest.mark.parametrize("option", FILES)
 def test_a_pipe_or_a_device_is_no_file_to_write_or_load(tmp_path, option):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OptionError, match="that is a named pipe, name a file"):

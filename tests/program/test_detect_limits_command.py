@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -73,3 +74,11 @@ def test_a_short_file_is_named_with_what_is_needed(tmp_path, capsys):
 def test_of_an_endless_stream_the_first_points_are_the_history(capsys):
     assert main("simulated", "--detector", "z-score", "--history", "600", "--format", "json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[0])["points"] == 300
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_could_go_on_for_ever_is_refused(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        assert main(path, "--detector", "z-score") == 1
+        assert "is no regular file, and could go on for ever" in capsys.readouterr().err

@@ -1,7 +1,12 @@
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from streamforest.program import memory
 from streamforest.program.memory import free_memory, most_streams
+from streamforest.program.run import leave_out_pictures
 from streamforest.stream_names import MOST_STREAMS
 
 
@@ -36,3 +41,16 @@ def test_a_system_that_does_not_tell_has_no_limit(monkeypatch):
 
 def test_this_machine_tells():
     assert free_memory() is None or free_memory() > 10**6
+
+
+@pytest.mark.parametrize(("left", "has_enough"), [(None, True), (memory.PICTURES, True), (memory.PICTURES - 1, False)])
+def test_where_a_limit_leaves_too_little_for_pictures_there_are_none(monkeypatch, left, has_enough, capsys):
+    monkeypatch.setattr(memory, "left_to_program", lambda: left)
+    assert memory.reserve_for_pictures() is has_enough
+    options = SimpleNamespace(source="-", visualization=True, summary=Path("s.html"))
+    leave_out_pictures(options)
+    assert (options.visualization, options.summary is not None) == (has_enough, has_enough)
+    assert ("too little for pictures" in capsys.readouterr().err) is not has_enough
+    options = SimpleNamespace(source="serve", visualization=True, summary=None)
+    with nullcontext() if has_enough else pytest.raises(MemoryError):
+        leave_out_pictures(options)

@@ -1,4 +1,5 @@
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,14 @@ def test_a_wrong_file_is_told_in_one_line(text, message, tmp_path):
         read("--config", str(path))
     assert message.format(path) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_config_that_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path / "pipe"), "/dev/zero"):
+        with pytest.raises(OptionError, match=f"--config is '{path}': that is no file"):
+            read("--config", path)
 
 
 def test_a_wrong_setting_is_told_even_where_the_command_line_overrides_it():

@@ -42,3 +42,16 @@ def test_a_second_process_that_fails_is_no_fault(worker, monkeypatch, tmp_path):
         process.wait(60)
         process.stdout.close()
     warm_up.working.clear()
+
+
+def test_the_second_process_does_not_outlive_a_run_that_ends_abruptly(monkeypatch):
+    deeds = []
+    monkeypatch.setattr(warm_up, "WORKER", "import time; time.sleep(600)#{!r}")
+    monkeypatch.setattr(warm_up, "before_abrupt_end", deeds.append)
+    with warm_up._second_process():
+        for deed in deeds:
+            deed()
+        (process,) = warm_up.working
+        assert process.wait(60) != 0
+    process.stdout.close()
+    warm_up.working.clear()

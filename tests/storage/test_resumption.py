@@ -199,11 +199,11 @@ def test_a_full_disk_is_told_once_and_does_not_end_the_run(begin, path):
 class SlowDisk(Disk):
     """One that writes nothing before it may."""
 
-    def __init__(self):
-        self.may = threading.Event()
+    def __init__(self, seconds=20):
+        self.may, self.seconds = threading.Event(), seconds
 
     def sync(self, descriptor):
-        self.may.wait(20)
+        self.may.wait(self.seconds)
         super().sync(descriptor)
 
 
@@ -222,6 +222,27 @@ def test_a_large_checkpoint_is_written_while_the_run_goes_on(begin, path, monkey
     run.write()
     assert int(read(path).state["counts.n"][0]) == 2
     assert int(read(path.with_name("checkpoint.1")).state["counts.n"][0]) == 1, "what it was when it was taken"
+
+
+def test_a_disk_that_hangs_holds_up_no_end_and_no_other_run_gets_what_it_may_still_write(begin, path, monkeypatch):
+    monkeypatch.setattr(resumptions, "LARGE", 4)
+    monkeypatch.setattr(resumptions, "CLOSING", 0.05)
+    disk = SlowDisk(3600)
+    run = begin(disk=disk)
+    run.add("counts", Counter(1))
+    run.clock[0] = 11.0
+    run.write_if_due()
+    run.write_last(time.monotonic() + 0.05)
+    before = "the last checkpoint is the one before that of 0 s ago"
+    assert run.notes == [f"no last checkpoint, one is still being written: {before}"]
+    run.close()
+    assert run._is_writing
+    with pytest.raises(CheckpointError, match="another run uses"):
+        CheckpointFile(path)
+    disk.may.set()
+    run._writer.join()
+    run.close()
+    CheckpointFile(path).close()
 
 
 def test_large_checkpoints_take_no_more_than_their_share_of_the_time_and_that_is_told_once(begin, path, monkeypatch):

@@ -62,6 +62,19 @@ def test_a_stream_that_is_no_file_is_written_too():
     assert stream.getvalue() == "one\n"
 
 
+@pytest.mark.parametrize("text", ["one\n", "x" * 100_000 + "\n"])
+def test_where_no_thread_can_be_started_it_is_written_all_the_same(tmp_path, monkeypatch, text):
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with (tmp_path / "file").open("w") as stream:
+        patient = PatientStream(stream, "a file")
+        patient.write(text)
+        patient.flush()
+    assert (tmp_path / "file").read_text() == text
+
+
 def test_a_reader_who_is_slow_gets_all(pipe):
     reader, stream = pipe
     patient = PatientStream(stream, "a pipe", 0.5)

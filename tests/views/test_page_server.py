@@ -323,10 +323,18 @@ def test_a_fault_in_accepting_waits_quietly_and_ends(tmp_path, monkeypatch, capf
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_limit_leaves_descriptors_for_files_and_commands():
+def test_the_limit_leaves_descriptors_for_files_and_commands(monkeypatch, tmp_path):
     resource = pytest.importorskip("resource")
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert 1 <= most_connections() <= max(1, soft // 4)
+    assert 0 < page_server.open_descriptors() < soft
+    for left in (0, 1, 3):
+        used = soft - page_server.DESCRIPTORS_KEPT - left
+        monkeypatch.setattr(page_server, "open_descriptors", lambda used=used: used)
+        assert most_connections() == left
+    monkeypatch.setattr(page_server, "open_descriptors", lambda: soft)
+    with pytest.raises(OSError, match="the limit on open files"), Run(tmp_path):
+        raise AssertionError("it is served")
 
 
 def test_who_acknowledges_and_does_not_read_gets_no_more():

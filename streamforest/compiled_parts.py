@@ -1,0 +1,91 @@
+"""Compiled functions that are part of others, as numba does not make them by itself: linked, and optimised later."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numba
+
+#: The newest numba that was seen to link parts as meant: what they are made of has no names that it promises.
+NEWEST = (0, 68)
+#: How names of the environments begin that numba gives compiled functions.
+ENVIRONMENT = "_ZN08NumbaEnv"
+
+
+@cache
+def part_options() -> dict[str, Any] | None:
+    """What to tell numba of a function that is part of others; None where this numba may have no such functions."""
+    try:
+        if numba.version_info.short > NEWEST:
+            return None
+        return {"no_cfunc_wrapper": True, "no_cpython_wrapper": True, "pipeline_class": _part_compiler()}
+    except (ImportError, AttributeError):  # a name that it has no more
+        return None
+
+
+@cache
+def can_link_parts() -> bool:
+    """Whether this numba compiles a function with parts of parts: it is tried, at the first that is compiled."""
+    options = part_options()
+    if options is None:
+        return False
+    njit: Any = numba.njit
+    try:
+        inner = njit(**options)(lambda x: x + 0.5)
+        outer = njit(**options)(lambda x: 3.0 * inner(x))
+        whole = njit(no_cfunc_wrapper=True)(lambda x: outer(x) - inner(x))
+        return bool(whole(1.0) == 3.0)
+    except Exception:  # whatever numba raises at names that mean something else now
+        return False
+
+
+def _part_compiler() -> type:
+    """The usual steps of numba, with a library of its own for each function; raises where a name is not there."""
+    from llvmlite.binding import parse_assembly  # noqa: PLC0415 - these may be missing
+    from numba.core.codegen import JITCodeLibrary  # noqa: PLC0415
+    from numba.core.compiler import CompilerBase, DefaultPassBuilder  # noqa: PLC0415
+    from numba.core.compiler_machinery import AnalysisPass, register_pass  # noqa: PLC0415
+    from numba.core.typed_passes import AnnotateTypes  # noqa: PLC0415
+
+    class PartLibrary(JITCodeLibrary):
+        """The code of a function that is part of others: linked with what it calls, and not yet optimised."""
+
+        def finalize(self) -> None:
+            """Keep the code for those that link it; what the engine gets is the function's environment alone."""
+            environments = [str(v) for v in self._final_module.global_variables if v.name.startswith(ENVIRONMENT)]
+            for library in dict.fromkeys(self._linking_libraries):
+                self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+            self._finalize_dynamic_globals()
+            self._finalized = True
+            self._get_module_for_linking()  # keeps it
+            empty = str(self._codegen._create_empty_module(self.name))
+            self._final_module = parse_assembly("\n".join([empty, *environments]))
+            self._finalize_final_module()
+
+    @register_pass(mutates_CFG=False, analysis_only=True)
+    class BecomePart(AnalysisPass):
+        """Gives the function that is being compiled a library of its kind."""
+
+        _name = "become_part"
+
+        def __init__(self) -> None:
+            """Take nothing."""
+
+        def run_pass(self, state: Any) -> bool:
+            """Set the library; returns that nothing else was changed."""
+            state.library = PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
+            return False
+
+    class PartCompiler(CompilerBase):
+        """The usual steps of numba, with a library for parts."""
+
+        def define_pipelines(self) -> list[Any]:
+            """The steps."""
+            steps = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            steps.add_pass_after(BecomePart, AnnotateTypes)
+            steps.finalize()
+            return [steps]
+
+    return PartCompiler
