@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from streamforest.protocols import Reading, Refusal
 from streamforest.reading.cells import BLANK, COMMENT, SEPARATORS, cut_line, split_line
 from streamforest.reading.column_layout import Layout
-from streamforest.reading.line_text import text_of
 from streamforest.reading.notation import RefusedError
 from streamforest.reading.number_form import BOOKED, DEFAULT_FORM
 from streamforest.reading.objects import METRIC, OF_METRICS, READERS, SERIES, Fields, json_text, value_at
 from streamforest.reading.row_block import ODD
+from streamforest.reading.text_conversion import text_of
 from streamforest.reading.time_form import TimeReader, is_hour
 from streamforest.text import shown
 
