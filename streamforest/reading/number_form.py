@@ -40,15 +40,20 @@ _MINUS = "\u2212"
 _MOST_UNIT = 12  # characters
 _ENOUGH_THIRDS = 5  # numbers, each with three digits behind its sign, that can hardly be decimals beside whole numbers
 
+# A dash behind the decimal sign stands for no cents: 100.- is a hundred francs, and nothing that is taken away.
 _CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[-+{_MINUS}]?)\s?(?P<prefix>{_CURRENCY})?\s?(?P<inner>[-+{_MINUS}]?)"
-    rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?P<power>[eE][-+{_MINUS}]?\d{{1,3}})?"
+    rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?:(?<=[.,])[-\u2013\u2014]{{1,2}})?(?P<power>[eE][-+{_MINUS}]?\d{{1,3}})?"
     rf"(?P<behind>\s?[-+{_MINUS}])?"
     rf"(?P<suffix>\s?[^\d\s.,()+\-][^,;]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
 )
 # Most numbers: with a decimal sign and no other, or without one.
 _SIMPLE = {sign: re.compile(rf"-?\d+(?:\{sign}\d+)?", re.ASCII) for sign in ".,"}
-_GROUPED = re.compile(rf"\d{{1,3}}(?:(?P<sign>[.,'\u2019{_BLANKS}])\d{{3}})(?:(?P=sign)\d{{3}})*(?P<rest>[.,]\d*)?")
+# Groups of three digits; or of two before the last three, as lakhs and crores are written: 12,34,567.
+_GROUPED = re.compile(
+    rf"\d{{1,3}}(?P<sign>[.,'\u2019{_BLANKS}])(?:\d{{3}}(?:(?P=sign)\d{{3}})*|(?:\d\d(?P=sign)(?<=,))+\d{{3}})"
+    r"(?P<rest>[.,]\d*)?"
+)
 _THIRDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 

@@ -334,8 +334,21 @@ def rows_in(found: Any, depth: int = 4) -> list[Any]:
     return best
 
 
+# Digits of other scripts, the signs that go with them, and the marks of the direction of writing, which are dropped.
+_FOREIGN = {
+    **{first + digit: str(digit) for first in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)},
+    **{0x66B: ".", 0x66C: "'", 0xFF0D: "-", 0xFF0E: ".", 0xFF0F: "/", 0xFF1A: ":"},
+    **dict.fromkeys((0x200E, 0x200F, 0x61C)),
+}
+_IS_FOREIGN = re.compile(f"[{''.join(map(chr, _FOREIGN))}]")
+
+
 def text_of(lines: bytes, coding: str = "") -> str | None:
-    """Lines as text, without byte order marks and the first half of Windows line ends; None where it is no text."""
+    """Lines as text, None where it is no text.
+
+    Without byte order marks and the first half of Windows line ends; digits of other scripts, such as Arabic ones, are
+    those of ASCII.
+    """
     try:
         text = lines.decode()
     except UnicodeDecodeError:
@@ -344,7 +357,11 @@ def text_of(lines: bytes, coding: str = "") -> str | None:
         text = lines.decode(coding, "replace")
     if "\r" in text:
         text = text.replace("\r\n", "\n").removesuffix("\r")
-    return text.replace("\ufeff", "") if "\ufeff" in text else text
+    if text.isascii():
+        return text
+    if _IS_FOREIGN.search(text):
+        text = text.translate(_FOREIGN)
+    return text.replace("\ufeff", "")
 
 
 def old_text(raw: bytes) -> str | None:

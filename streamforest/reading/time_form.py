@@ -53,6 +53,8 @@ IN_WORDS = {
     "elapsed": "seconds from a start, no date",
 }
 
+# Seconds, UTC epoch, of the years 1600 and 2400: before and after, most dates are Persian, Islamic or Buddhist ones.
+_FIRST_YEAR, _LAST_YEAR = -11_676_096_000, 13_569_465_600
 _DAY = 86_400
 _EXCEL_DAYS = 25_569  # from 1899-12-30 to 1970-01-01
 _EXCEL = 32_874, 73_051  # 1990 and 2100
@@ -295,6 +297,14 @@ def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
     n_numbers = sum(number is not None for number in numbers)
     if 2 * n_numbers > len(texts):
         return _number_form(texts, [number for number in numbers if number is not None], name)
+    form = _text_form(texts, name)
+    if form is not None:
+        _refuse_other_calendars(texts, form)
+    return form
+
+
+def _text_form(texts: Sequence[str], name: str) -> str | None:
+    """The form of times that are no numbers."""
     begins_with_day = bool(re.match(r"(?:\D+\s)?\d{1,2}\.", texts[0]))
     if not begins_with_day and all(_reads(text, "") for text in texts):
         return ""
@@ -312,6 +322,17 @@ def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
     if best[0] == "" or len(best) == 1:
         return best[0]
     return _by_steps(texts, best)
+
+
+def _refuse_other_calendars(texts: Sequence[str], form: str) -> None:
+    """Refuse to take the years of other calendars for those of the Gregorian one."""
+    walls = [read_text(text, form).micros for text in texts if _reads(text, form)]
+    odd = [micros for micros in walls if not _FIRST_YEAR <= micros / 1e6 < _LAST_YEAR]
+    if 2 * len(odd) > len(walls):
+        raise AmbiguousTimeError(
+            f"{shown(texts[0])} may be of another calendar than the Gregorian one: convert the times, or say "
+            "--time-format if they are right, --time-column none to judge without them"
+        )
 
 
 def _order_in(name: str) -> str:

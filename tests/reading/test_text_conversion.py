@@ -71,6 +71,12 @@ def test_utf_8_is_text_without_marks_and_the_first_half_of_windows_line_ends():
     assert text_of(b"5\xb0", FALLBACK) == "5\u00b0"
 
 
+@pytest.mark.parametrize("first", [0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10])
+def test_digits_of_other_scripts_are_digits(first):
+    digits = "".join(chr(first + digit) for digit in range(10))
+    assert text_of(f"\u200f{digits};{digits}\u066b5\u200e".encode()) == "0123456789;0123456789.5"
+
+
 @pytest.mark.parametrize("text", ["Zeit;Temperatur \u00b0C", "5\u20ac", "\u00fc"])
 def test_lines_in_windows_1252_are_known_by_what_is_usual_in_them(text):
     assert old_text(text.encode(FALLBACK)) == text

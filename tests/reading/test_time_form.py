@@ -52,6 +52,13 @@ def test_what_could_mean_two_times_or_none_that_is_likely_is_asked_for(cells):
         learn_time_form(cells)
 
 
+@pytest.mark.parametrize("day", ["1402/12/11", "13/03/2567", "1445-08-20 10:00", "15 Mar 2567"])
+def test_a_date_of_another_calendar_is_asked_for(day):
+    with pytest.raises(AmbiguousTimeError, match="another calendar"):
+        learn_time_form([day])
+    assert learn_time_form([day, "1899-12-31", "2024-03-01", "1700-01-01"]) is not None
+
+
 def test_a_time_of_another_form_is_refused_in_words():
     with pytest.raises(RefusedError, match=r"time '13/13/2024' cannot be read as day.month.year"):
         TimeReader("dmy").read("13/13/2024")

@@ -39,6 +39,21 @@ MARCH = datetime(2024, 3, 1, tzinfo=UTC).timestamp()
         ("Fri Mar  1 00:00:00 2024", "", 0),
         ("1. M\u00e4rz 2024", "", 0),
         ("01-ao\u00fbt-2024", "", 153 * 86400),
+        ("1 de marzo de 2024", "", 0),
+        ("1 de mar\u00e7o de 2024", "", 0),
+        ("1 \u043c\u0430\u0440\u0442\u0430 2024 \u0433. 12:00", "", 43200),
+        ("1 May\u0131s 2024", "", 61 * 86400),
+        ("Fri Mar 01 2024 02:00:00 GMT+0200 (Eastern European Standard Time)", "", 0),
+        # as Chinese, Japanese and Korean programs write them
+        ("2024\u5e743\u67081\u65e5 1\u664205\u520607\u79d2", "", 3907),
+        ("\u4ee4\u548c6\u5e743\u67081\u65e5", "", 0),
+        ("2024/03/01(\u91d1) \u5348\u5f8c0\u664210\u5206", "", 43800),
+        ("2024/03/01\uff08\u91d1\uff09 00:10", "", 600),
+        ("2024\ub144 03\uc6d4 01\uc77c 01\uc2dc 05\ubd84", "", 3900),
+        ("2024-03-01 \uc624\uc804 12:05:00", "", 300),
+        ("2024. 3. 1. \uc624\ud6c4 1:00", "", 46800),
+        ("2024/3/1 \u4e0a\u53481:00", "", 3600),
+        ("2024-03-01 12:00 (EST)", "", 61200),
     ],
 )
 def test_a_time_in_words_and_digits_is_read(text, order, seconds):
@@ -58,6 +73,7 @@ def test_a_time_in_words_and_digits_is_read(text, order, seconds):
         ("01.03.2024 5", ""),
         ("2024-400", ""),
         ("1 Foo 2024", ""),
+        ("5 listopada 2024", ""),  # November in Poland, October in Croatia
         ("01.03.2024 10:00 XYZ", ""),
         ("01.03.2024 00:00 - what comes", ""),
         ("", ""),
