@@ -115,6 +115,8 @@ class LineRules:
         width, value, time = len(layout.names), layout.value, layout.time
         cells = cut_line(line, layout.separator, width)
         n = len(cells)
+        if n <= value and line.count('"') % 2:
+            return f"{shown(line)} has a quoted cell that goes on in the next line, which is not read"
         if n <= value or (n < width and layout.separator == BLANK):  # nobody knows which cell is missing there
             return f"{shown(line)} has too few cells: {n} of {width}"
         if n > width and any(cell.strip() for cell in cells[width:]):

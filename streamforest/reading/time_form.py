@@ -37,7 +37,7 @@ FORMATS = {
     **dict.fromkeys(("mdy", "m/d/y", "m-d-y", "m.d.y"), "mdy"),
     **dict.fromkeys(("ymd", "y-m-d", "iso"), "ymd"),
     **dict.fromkeys(("yyyymmdd", "compact"), "compact"),
-    **{name: name for name in ("unix", "excel", "filetime", "ticks", "elapsed")},
+    **{name: name for name in ("unix", "excel", "matlab", "filetime", "ticks", "elapsed")},
 }
 #: The forms in words.
 IN_WORDS = {
@@ -48,6 +48,7 @@ IN_WORDS = {
     "compact": "yyyymmdd",
     "unix": "unix time",
     "excel": "days of a spreadsheet",
+    "matlab": "days of MATLAB",
     "filetime": "Windows file time",
     "ticks": ".NET ticks",
     "elapsed": "seconds from a start, no date",
@@ -58,6 +59,7 @@ _FIRST_YEAR, _LAST_YEAR = -11_676_096_000, 13_569_465_600
 _DAY = 86_400
 _EXCEL_DAYS = 25_569  # from 1899-12-30 to 1970-01-01
 _EXCEL = 32_874, 73_051  # 1990 and 2100
+_MATLAB_DAYS = 719_529  # from the day before 0000-01-01 to 1970-01-01
 _FILETIME = 11_644_473_600  # seconds from 1601-01-01 to 1970-01-01
 _TICKS = 62_135_596_800  # seconds from 0001-01-01 to 1970-01-01
 _UNITS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -166,7 +168,7 @@ class TimeReader:
         return found
 
 
-_NUMBERS = ("unix", "excel", "filetime", "ticks", "elapsed")
+_NUMBERS = ("unix", "excel", "matlab", "filetime", "ticks", "elapsed")
 
 
 def _number_seconds(form: str, number: float) -> float:
@@ -174,6 +176,8 @@ def _number_seconds(form: str, number: float) -> float:
         raise ValueError(number)
     if form == "excel":
         return round((number - _EXCEL_DAYS) * _DAY, 3)
+    if form == "matlab":
+        return round((number - _MATLAB_DAYS) * _DAY, 3)
     if form == "filetime":
         return number / 1e7 - _FILETIME
     if form == "ticks":
@@ -377,6 +381,8 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
         return "compact"
     if all(_EXCEL[0] <= number < _EXCEL[1] for number in (first, last)):
         return "excel"
+    if _are_days_of_matlab(numbers, name):
+        return "matlab"
     for form in ("filetime", "ticks"):
         if all(EARLIEST <= _number_seconds(form, number) < LATEST for number in (first, last)):
             return form
@@ -389,6 +395,12 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
     raise AmbiguousTimeError(
         f"{shown(texts[0])} as a unix time would be the year {year:.0f}: say --time-format unix if it is one"
     )
+
+
+def _are_days_of_matlab(numbers: Sequence[float], name: str) -> bool:
+    """Whether numbers are days as MATLAB counts them; whole ones by their name alone, as they may be seconds."""
+    is_said = "datenum" in name.lower() or any(number % 1 for number in numbers)
+    return is_said and all(EARLIEST <= _number_seconds("matlab", number) < LATEST for number in numbers)
 
 
 def _refuse_dates_in_digits(texts: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 import tracemalloc
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def made(profile, seed, probability, points, kinds=KINDS):
 
 @pytest.mark.parametrize(
     ("profile", "probability"),
-    [*((default_profile(), share) for share in (0.005, 0.02, 0.1, 0.3)), *((BARE, share) for share in (0.05, 0.2, 0.5))],
+    [*product([default_profile()], (0.005, 0.02, 0.1, 0.3)), *product([BARE], (0.05, 0.2, 0.5))],
     ids=lambda of: str(of) if isinstance(of, float) else ("default" if of.seasons else "without a season"),
 )
 def test_as_many_events_begin_as_asked_for_and_most_points_are_normal_or_single(profile, probability):

@@ -147,6 +147,13 @@ def test_a_table_as_people_have_it_gives_all_its_readings(lines, asked):
         np.testing.assert_allclose(values, VALUES)
 
 
+def test_a_quoted_cell_over_two_lines_is_refused_and_told_for_what_it_is():
+    lines = [f'{iso(k)},"{"a" if k else "a" + chr(10) + "b"}",{VALUES[k]:.1f}' for k in range(N)]
+    _, values, reasons = read("\n".join(["time,note,value", *lines, ""]))
+    assert len(values) == N - 1
+    assert "goes on in the next line" in reasons[0]
+
+
 def test_lakhs_and_amounts_without_cents_are_read_whole():
     amounts = [1234567.0 + 1000 * k for k in range(N)]
     lakhs = [

@@ -370,7 +370,7 @@ def look_at(path):
 
 @needs_screen
 @pytest.mark.parametrize(
-    ("toolkit", "number"), [("Tk", signal.SIGINT), ("Qt", signal.SIGTERM)], ids=["SIGINT", "SIGTERM"], indirect=["toolkit"]
+    ("toolkit", "number"), [("Tk", signal.SIGINT), ("Qt", signal.SIGTERM)], ids=["Tk", "Qt"], indirect=["toolkit"]
 )
 def test_a_signal_ends_a_run_with_a_window_within_a_second(start, number):
     run = start("--delay", "0.005")
