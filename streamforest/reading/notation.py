@@ -35,8 +35,8 @@ MISSING = frozenset(
         *("ice", "eqp"),  # of gauges in rivers
     ]
 )
-#: The sign that spreadsheets and typesetters take for a minus.
-MINUS = "\u2212"
+#: What spreadsheets and typesetters take for a minus: the sign, or a dash.
+MINUS = ("\u2212", "\u2013")
 NO_NUMBER = "a value that is no number"
 INFINITE = "an infinite value"
 BAD_TIME = "a time that cannot be read"

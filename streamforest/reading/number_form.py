@@ -8,13 +8,21 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from streamforest.reading.notation import MISSING, NO_NUMBER, RefusedError
+from streamforest.reading.notation import MINUS, MISSING, NO_NUMBER, RefusedError
 from streamforest.text import shown
 
 #: Words that a switch or contact has in place of numbers.
 SWITCH_WORDS = {
-    **dict.fromkeys(("on", "true", "open", "yes", "opened", "active"), "1"),
-    **dict.fromkeys(("off", "false", "closed", "no", "close", "inactive"), "0"),
+    **dict.fromkeys(("on", "true", "open", "yes", "opened", "active", "y", "t"), "1"),
+    **dict.fromkeys(("off", "false", "closed", "no", "close", "inactive", "n", "f"), "0"),
+    # in German, French, Spanish, Italian, Portuguese and Dutch
+    **dict.fromkeys(
+        ("ein", "an", "ja", "offen", "oui", "ouvert", "s\u00ed", "si", "s\u00ec", "sim", "aperto", "abierto", "aan"),
+        "1",
+    ),
+    **dict.fromkeys(
+        ("aus", "nein", "zu", "geschlossen", "non", "ferm\u00e9", "cerrado", "chiuso", "n\u00e3o", "uit", "nee"), "0"
+    ),
 }
 #: What banks write behind an amount, or in a column of its own, in lower case: whether it is taken away.
 BOOKED = {
@@ -36,7 +44,7 @@ UNITS = frozenset(
 )
 _CURRENCY = r"(?:[$€£¥₹₽₩₺₿]|US\$|A\$|C\$|EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|Fr\.|kr|Rs\.?|R\$)"
 _BLANKS = " \u00a0\u2009\u202f"
-_MINUS = "\u2212"
+_MINUS = "".join(MINUS)
 _MOST_UNIT = 12  # characters
 _ENOUGH_THIRDS = 5  # numbers, each with three digits behind its sign, that can hardly be decimals beside whole numbers
 
@@ -122,7 +130,7 @@ class NumberForm(NamedTuple):
         if bool(found["open"]) != bool(found["close"]) or (found["open"] and is_negative):
             return text
         sign = "-" if is_negative or found["open"] else ""
-        return f"{sign}{digits}{(found['power'] or '').replace(_MINUS, '-')}"
+        return f"{sign}{digits}{re.sub(f'[{_MINUS}]', '-', found['power'] or '')}"
 
     def _has_unit(self, found: re.Match[str]) -> bool:
         """Whether what stands around a number is the column's unit, or nothing."""

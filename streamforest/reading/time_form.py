@@ -65,9 +65,19 @@ _TICKS = 62_135_596_800  # seconds from 0001-01-01 to 1970-01-01
 _UNITS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 #: Dates in so few digits that they may be seconds from a start.
-_SHORT_DATES = {"%Y": "a year", "%Y%m": "a year and month", "%Y%j": "a year and the day in it"}
+_SHORT_DATES = {
+    "%Y": "a year",
+    "%Y%m": "a year and month",
+    "%Y%j": "a year and the day in it",
+    "%y%m%d": "a year, month and day",
+    "%d%m%Y": "a day, month and year",
+    "%m%d%Y": "a month, day and year",
+}
+# Of these digits the years from 19 on are as unix times of 2030 and later.
+_SHORT_CLOCK, _SHORT_CLOCK_FROM = "%y%m%d%H%M", 1.9e9
 _HOUR_DIGITS = 10
 _SHORT_YEAR = re.compile(r"\d\d-\d\d-\d\d(?!\d)", re.ASCII)
+_SLASHED_SHORT_YEAR = re.compile(r"\d\d/\d\d/\d\d(?!\d)", re.ASCII)
 _CLOCK_ALONE = re.compile(rf"{CLOCK}{ZONE}", re.IGNORECASE | re.ASCII)
 _HEADER_ZONE = re.compile(r"(?:utc|gmt)[-+\u2212]\d{1,2}(?::?\d{2})?", re.IGNORECASE)
 _HEADER_ORDER = re.compile(r"\b(?:(dd?[./\-]mm?)|(mm?[./\-]dd?))[./\-]yy", re.IGNORECASE)
@@ -323,6 +333,8 @@ def _text_form(texts: Sequence[str], name: str) -> str | None:
     if orders["dmy"] == most and begins_with_day:
         return "dmy"
     best = [order for order, n in orders.items() if n == most]
+    if _SLASHED_SHORT_YEAR.match(texts[0]) and best[0] and _are_years_first(texts, best):
+        return "ymd"
     if best[0] == "" or len(best) == 1:
         return best[0]
     return _by_steps(texts, best)
@@ -345,14 +357,23 @@ def _order_in(name: str) -> str:
     return "" if found is None else "dmy" if found[1] else "mdy"
 
 
+def _spread(texts: Sequence[str], order: str) -> float:
+    """How far the steps between dates in an order are from the usual step, in seconds; 0 where there is none."""
+    walls = np.array([read_text(text, order).micros / 1_000_000 for text in texts if _reads(text, order)])
+    steps = np.diff(walls)
+    steps = steps[steps != 0]
+    return float(np.abs(steps - np.median(steps)).max()) if len(steps) else 0.0
+
+
+def _are_years_first(texts: Sequence[str], orders: Sequence[str]) -> bool:
+    """Whether dates of two digits each begin with their years: rare, but then the steps are far more even."""
+    is_read = all(_reads(text, "ymd") for text in texts)
+    return is_read and min(_spread(texts, order) for order in orders) > 2 * _spread(texts, "ymd") + 1
+
+
 def _by_steps(texts: Sequence[str], orders: Sequence[str]) -> str:
     """Which order of day, month and year makes the steps even, where the dates are right in several."""
-    spreads = {}
-    for order in orders:
-        walls = np.array([read_text(text, order).micros / 1_000_000 for text in texts if _reads(text, order)])
-        steps = np.diff(walls)
-        steps = steps[steps != 0]
-        spreads[order] = float(np.abs(steps - np.median(steps)).max()) if len(steps) else 0.0
+    spreads = {order: _spread(texts, order) for order in orders}
     (first, low), (_, high), *_ = sorted(spreads.items(), key=lambda item: item[1])
     if high > 2 * low + 1:
         return first
@@ -376,6 +397,7 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
     if sum(_is_hour_of_day(text) for text in texts) * 10 > 9 * n:
         return "compact"  # as unix time such digits are of 2033 and later
     if sum(_is_likely(number) for number in numbers) * 2 > n:
+        _refuse_short_clocks(texts, numbers)
         return ""
     if sum(_is_compact(text.removesuffix(".0")) for text in texts) * 10 > 9 * n:
         return "compact"
@@ -395,6 +417,15 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
     raise AmbiguousTimeError(
         f"{shown(texts[0])} as a unix time would be the year {year:.0f}: say --time-format unix if it is one"
     )
+
+
+def _refuse_short_clocks(texts: Sequence[str], numbers: Sequence[float]) -> None:
+    """Refuse to take a year of two digits, month, day, hour and minute for unix times."""
+    if min(numbers) > _SHORT_CLOCK_FROM and all(_is_date(text, _SHORT_CLOCK) for text in texts):
+        raise AmbiguousTimeError(
+            f"{shown(texts[0])} may be a year, month, day, hour and minute or unix time: say --time-format "
+            f"'{_SHORT_CLOCK}' or --time-format unix"
+        )
 
 
 def _are_days_of_matlab(numbers: Sequence[float], name: str) -> bool:

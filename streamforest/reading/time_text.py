@@ -55,11 +55,15 @@ _NUMERIC = re.compile(
 )
 _NAMED = re.compile(
     rf"\[?{_WEEKDAY}(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?(?:[\s\-/]|\bde\b)*(?P<month>[^\W\d]{{3,12}})\.?,?|"
-    rf"(?P<month2>[^\W\d]{{3,12}})\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?,?)(?:[\s\-/]|\bde\b)*"
+    rf"(?P<month2>[^\W\d]{{3,12}})\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?(?=[\s,/\-]),?)(?:[\s\-/]|\bde\b)*"
     r"(?P<year>\d{4}|\d{2})(?:\s?\u0433\.?)?"
     rf"(?:[t,:\s]\s*{CLOCK}{ZONE})?\]?",
     re.IGNORECASE,
 )
+# Months and quarters as offices of statistics write them: March 2024, 2024M03, 2024-Q1.
+_MONTH_ALONE = re.compile(r"(?P<month>[^\W\d]{3,12})\.?\s(?:de\s)?(?P<year>\d{4})")
+_PERIOD = re.compile(r"(\d{4})[-\s]?(?:M(\d{2})|Q([1-4]))", re.IGNORECASE | re.ASCII)
+_CLOCK_FIRST = re.compile(r"(\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]\.?m\.?)?),?\s+(\d.{5,})", re.IGNORECASE | re.ASCII)
 _CTIME = re.compile(
     rf"{_WEEKDAY}(?P<month>[^\W\d]{{3,10}})\s+(?P<day>\d{{1,2}})\s+{CLOCK}{ZONE}\s+(?P<year>\d{{4}})", re.IGNORECASE
 )
@@ -177,6 +181,10 @@ def read_text(text: str, order: str = "") -> Wall:
         fields = found.groupdict()
         month = _MONTHS.get((fields["month"] or fields.get("month2") or "").lower(), 0)
         return _wall_of(_full_year(fields["year"]), month, int(fields["day"] or fields.get("day2") or 0), found)
+    if (first := _first_of_period(text)) is not None:
+        return first
+    if found := _CLOCK_FIRST.fullmatch(text):
+        return read_text(f"{found[2]} {found[1]}", order)
     start, *rest = _RANGE.split(text, maxsplit=1)
     if rest and len(start) > _SHORTEST:
         if not re.fullmatch(r"P[\dTYMWDHS.]+|[\d.:/\-T ]+(?: ?[AaPp][Mm]|Z|[+-][\d:]+)?", rest[0]):
@@ -187,6 +195,17 @@ def read_text(text: str, order: str = "") -> Wall:
     if text[:4].isdigit() and len(text) >= _SHORTEST and not text.isdigit():
         return of_moment(_iso_moment(text))
     raise ValueError(text)
+
+
+def _first_of_period(text: str) -> Wall | None:
+    """The first moment of a month or quarter without a day; None where a text is none."""
+    if found := _PERIOD.fullmatch(text):
+        month = int(found[2]) if found[2] else 3 * int(found[3]) - 2
+        return of_moment(datetime(int(found[1]), month, 1))
+    found = _MONTH_ALONE.fullmatch(text)
+    if found is None or (month := _MONTHS.get(found["month"].lower(), 0)) == 0:
+        return None
+    return of_moment(datetime(int(found["year"]), month, 1))
 
 
 def _western(text: str) -> str:
