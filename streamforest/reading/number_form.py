@@ -16,13 +16,8 @@ SWITCH_WORDS = {
     **dict.fromkeys(("on", "true", "open", "yes", "opened", "active", "y", "t"), "1"),
     **dict.fromkeys(("off", "false", "closed", "no", "close", "inactive", "n", "f"), "0"),
     # in German, French, Spanish, Italian, Portuguese and Dutch
-    **dict.fromkeys(
-        ("ein", "an", "ja", "offen", "oui", "ouvert", "s\u00ed", "si", "s\u00ec", "sim", "aperto", "abierto", "aan"),
-        "1",
-    ),
-    **dict.fromkeys(
-        ("aus", "nein", "zu", "geschlossen", "non", "ferm\u00e9", "cerrado", "chiuso", "n\u00e3o", "uit", "nee"), "0"
-    ),
+    **dict.fromkeys(("ein", "an", "ja", "offen", "oui", "ouvert", "s\u00ed", "si", "s\u00ec", "sim", "aan"), "1"),
+    **dict.fromkeys(("aus", "nein", "zu", "geschlossen", "non", "ferm\u00e9", "n\u00e3o", "uit", "nee"), "0"),
 }
 #: What banks write behind an amount, or in a column of its own, in lower case: whether it is taken away.
 BOOKED = {

@@ -76,6 +76,7 @@ _SHORT_DATES = {
 # Of these digits the years from 19 on are as unix times of 2030 and later.
 _SHORT_CLOCK, _SHORT_CLOCK_FROM = "%y%m%d%H%M", 1.9e9
 _HOUR_DIGITS = 10
+_LONG_STEP = 300 * _DAY
 _SHORT_YEAR = re.compile(r"\d\d-\d\d-\d\d(?!\d)", re.ASCII)
 _SLASHED_SHORT_YEAR = re.compile(r"\d\d/\d\d/\d\d(?!\d)", re.ASCII)
 _CLOCK_ALONE = re.compile(rf"{CLOCK}{ZONE}", re.IGNORECASE | re.ASCII)
@@ -333,7 +334,7 @@ def _text_form(texts: Sequence[str], name: str) -> str | None:
     if orders["dmy"] == most and begins_with_day:
         return "dmy"
     best = [order for order, n in orders.items() if n == most]
-    if _SLASHED_SHORT_YEAR.match(texts[0]) and best[0] and _are_years_first(texts, best):
+    if _SLASHED_SHORT_YEAR.match(texts[0]) and best[0] and _are_years_first(texts, best[0]):
         return "ymd"
     if best[0] == "" or len(best) == 1:
         return best[0]
@@ -357,29 +358,44 @@ def _order_in(name: str) -> str:
     return "" if found is None else "dmy" if found[1] else "mdy"
 
 
-def _spread(texts: Sequence[str], order: str) -> float:
-    """How far the steps between dates in an order are from the usual step, in seconds; 0 where there is none."""
-    walls = np.array([read_text(text, order).micros / 1_000_000 for text in texts if _reads(text, order)])
-    steps = np.diff(walls)
-    steps = steps[steps != 0]
+def _steps(texts: Sequence[str], order: str) -> NDArray[np.float64]:
+    """Seconds between the dates that can be read in an order, without those of no length."""
+    walls = [read_text(text, order).micros / 1_000_000 for text in texts if _reads(text, order)]
+    steps = np.diff(np.array(walls))
+    return np.asarray(steps[steps != 0], np.float64)
+
+
+def _spread(steps: NDArray[np.float64]) -> float:
+    """How far steps are from the usual one, in seconds; 0 where there is none."""
     return float(np.abs(steps - np.median(steps)).max()) if len(steps) else 0.0
 
 
-def _are_years_first(texts: Sequence[str], orders: Sequence[str]) -> bool:
-    """Whether dates of two digits each begin with their years: rare, but then the steps are far more even."""
-    is_read = all(_reads(text, "ymd") for text in texts)
-    return is_read and min(_spread(texts, order) for order in orders) > 2 * _spread(texts, "ymd") + 1
+def _are_years_first(texts: Sequence[str], order: str) -> bool:
+    """Whether dates such as 24/03/01 begin with their years, which is rare: not unless they would go on year by year.
+
+    Raises AmbiguousTimeError where they may do that.
+    """
+    steps = _steps(texts, order)
+    if not len(steps) or np.median(np.abs(steps)) < _LONG_STEP or not all(_reads(text, "ymd") for text in texts):
+        return False
+    if _spread(steps) <= 2 * _spread(_steps(texts, "ymd")) + 1:
+        raise _undecided(texts[0], "day and year", "y-m-d", "d-m-y")
+    return True
+
+
+def _undecided(text: str, what: str, *ways: str) -> AmbiguousTimeError:
+    said = " or ".join(f"--time-format {way}" for way in ways)
+    return AmbiguousTimeError(f"{what} of {shown(text)} cannot be told apart: say {said}")
 
 
 def _by_steps(texts: Sequence[str], orders: Sequence[str]) -> str:
     """Which order of day, month and year makes the steps even, where the dates are right in several."""
-    spreads = {order: _spread(texts, order) for order in orders}
+    spreads = {order: _spread(_steps(texts, order)) for order in orders}
     (first, low), (_, high), *_ = sorted(spreads.items(), key=lambda item: item[1])
     if high > 2 * low + 1:
         return first
-    what, *ways = ("day and month", "d/m/y", "m/d/y") if "ymd" not in orders else ("day and year", "y-m-d", "d-m-y")
-    said = " or ".join(f"--time-format {way}" for way in ways)
-    raise AmbiguousTimeError(f"{what} of {shown(texts[0])} cannot be told apart: say {said}")
+    way = ("day and month", "d/m/y", "m/d/y") if "ymd" not in orders else ("day and year", "y-m-d", "d-m-y")
+    raise _undecided(texts[0], *way)
 
 
 def _number(text: str) -> float | None:

@@ -117,7 +117,9 @@ def test_a_year_of_two_digits_may_stand_first_where_dashes_are_and_the_steps_dec
     with pytest.raises(AmbiguousTimeError, match=r"day and year of '24-03-01 10:00' .* y-m-d or --time-format d-m-y"):
         learn_time_form([f"24-03-01 10:{minute:02}" for minute in range(60)])
     assert learn_time_form(["31-03-99", "01-04-99"]) == "dmy"
-    assert learn_time_form(["24/03/01", "24/03/02", "24/03/03"]) == "ymd"
+    assert learn_time_form([f"24/03/{day:02}" for day in range(1, 9)]) == "ymd"
+    with pytest.raises(AmbiguousTimeError, match="day and year"):
+        learn_time_form(["24/03/01", "24/03/02", "24/03/03"])
     assert learn_time_form(["24/03/01", "25/03/01", "26/03/01"]) == learn_time_form(["24/03/01"]) == "dmy"
     assert learn_time_form(["01.03.24 10:00", "01.03.24 10:15"]) == "dmy"
 
