@@ -13,8 +13,8 @@ from streamforest.text import shown
 
 #: Words that a switch or contact has in place of numbers.
 SWITCH_WORDS = {
-    **dict.fromkeys(("on", "true", "open", "yes", "opened", "active", "y", "t"), "1"),
-    **dict.fromkeys(("off", "false", "closed", "no", "close", "inactive", "n", "f"), "0"),
+    **dict.fromkeys(("on", "true", "open", "yes", "opened", "active"), "1"),
+    **dict.fromkeys(("off", "false", "closed", "no", "close", "inactive"), "0"),
     # in German, French, Spanish, Italian, Portuguese and Dutch
     **dict.fromkeys(("ein", "an", "ja", "offen", "oui", "ouvert", "s\u00ed", "si", "s\u00ec", "sim", "aan"), "1"),
     **dict.fromkeys(("aus", "nein", "zu", "geschlossen", "non", "ferm\u00e9", "n\u00e3o", "uit", "nee"), "0"),
