@@ -1,3 +1,4 @@
+import compileall
 import pickle
 import signal
 
@@ -51,8 +52,13 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionstart(session):
-    """Compile what most tests need before there are workers, or each of them would compile it."""
+    """Compile what most tests need before there are workers, or each of them would compile it.
+
+    The bytecode too, where the environment says that none is to be written: each program that a test starts would make
+    it anew, in a quarter of a second.
+    """
     if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
+        compileall.compile_dir(session.config.rootpath / "streamforest", quiet=2)
         warm_up.compile_all(one_by_one=True)
 
 

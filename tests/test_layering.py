@@ -1,5 +1,6 @@
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,16 @@ def statements(tree, at_once=False):
         yield from statements(node, at_once)
 
 
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path, at_once=False):
     """Full names of the modules that a file imports, those for types only and those inside functions among them."""
     found = set()
-    for node in statements(ast.parse(path.read_text(encoding="utf-8")), at_once):
+    for node in statements(tree_of(path), at_once):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -108,20 +115,18 @@ def own(path):
     return {name for name in imports(path) if name in NAMES} - {"settings"}
 
 
-def ids(paths):
-    return [str(path.relative_to(PROJECT)) for path in paths]
+FILES = [*MODULES, *SCRIPTS]
 
 
-every_file = pytest.mark.parametrize("path", [*MODULES, *SCRIPTS], ids=ids([*MODULES, *SCRIPTS]))
-
-
-@every_file
-def test_an_import_leads_to_a_lower_room_or_stays_in_its_own(path):
-    name = name_of(path)
-    if name == PACKAGE.name:
-        return  # it hands on the public names
-    for other in own(path):
-        assert level(other) < level(name) or room_of(other) == room_of(name), f"{name} imports {other}"
+def test_an_import_leads_to_a_lower_room_or_stays_in_its_own():
+    wrong = [
+        f"{name} imports {other}"
+        for name, path in NAMES.items()
+        if name != PACKAGE.name  # it hands on the public names
+        for other in own(path)
+        if level(other) >= level(name) and room_of(other) != room_of(name)
+    ]
+    assert not wrong
 
 
 def test_every_folder_is_a_room():
@@ -129,12 +134,10 @@ def test_every_folder_is_a_room():
     assert folders | {"streams"} == set(ROOMS)
 
 
-@every_file
-def test_a_detector_a_source_and_a_sink_know_nothing_of_one_another(path):
-    name = name_of(path)
-    if room_of(name) not in INTERCHANGEABLE or path.name == "__init__.py":
-        return
-    assert not {other for other in own(path) if room_of(other) in INTERCHANGEABLE}
+def test_a_detector_a_source_and_a_sink_know_nothing_of_one_another():
+    for name, path in NAMES.items():
+        if room_of(name) in INTERCHANGEABLE and path.name != "__init__.py":
+            assert not {other for other in own(path) if room_of(other) in INTERCHANGEABLE}, name
 
 
 def test_a_view_knows_nothing_of_the_others():
@@ -151,10 +154,8 @@ def test_no_imports_go_round_in_a_circle():
         done |= ready
 
 
-@every_file
-def test_only_the_two_programs_read_the_settings(path):
-    if path.name not in ("main.py", "model_prod.py"):
-        assert "settings" not in imports(path)
+def test_only_the_two_programs_read_the_settings():
+    assert {path.name for path in FILES if "settings" in imports(path)} <= {"main.py", "model_prod.py"}
 
 
 def test_settings_import_nothing():
@@ -176,22 +177,21 @@ def test_heavy_packages_are_imported_only_where_and_when_they_are_needed(name):
         assert not {name.split(".")[0] for name in imports(path, at_once=True)} & HEAVY, path.name
 
 
-@every_file
-def test_the_first_line_says_what_the_file_is(path):
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert docstring, "no docstring"
-    first, *rest = docstring.splitlines()
-    assert first.endswith("."), first
-    assert len(first) <= 117, first
-    assert not rest or not rest[0], "the first line stands alone"
+def test_the_first_line_says_what_the_file_is():
+    for path in FILES:
+        docstring = ast.get_docstring(tree_of(path))
+        assert docstring, f"{path} has no docstring"
+        first, *rest = docstring.splitlines()
+        assert first.endswith("."), f"{path}: {first}"
+        assert len(first) <= 117, f"{path}: {first}"
+        assert not rest or not rest[0], f"{path}: the first line stands alone"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in [*MODULES, *SCRIPTS] if path.name != "__init__.py"],
-    ids=ids(path for path in [*MODULES, *SCRIPTS] if path.name != "__init__.py"),
-)
-def test_every_file_has_a_test_file_of_its_name(path):
-    base = PACKAGE if PACKAGE in path.parents else PROJECT
-    place = PROJECT / "tests" / path.relative_to(base).parent / f"test_{path.name}"
-    assert place.is_file(), f"{place.relative_to(PROJECT)} is missing"
+def test_every_file_has_a_test_file_of_its_name():
+    missing = []
+    for path in FILES:
+        base = PACKAGE if PACKAGE in path.parents else PROJECT
+        place = PROJECT / "tests" / path.relative_to(base).parent / f"test_{path.name}"
+        if path.name != "__init__.py" and not place.is_file():
+            missing.append(place.relative_to(PROJECT))
+    assert not missing

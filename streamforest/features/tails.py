@@ -11,6 +11,9 @@ from streamforest.compiled import compiled
 
 #: Shares of normal deviations above each of the three tracked quantiles.
 TAIL_SHARES = (0.2, 0.02, 0.002)
+#: The surprise at the first and the second of them, and from each to the next: the shares fall by the same factor.
+FIRST_SURPRISE, SECOND_SURPRISE = math.log(1.0 / TAIL_SHARES[0]), math.log(1.0 / TAIL_SHARES[1])
+SURPRISE_STEP = math.log(TAIL_SHARES[0] / TAIL_SHARES[1])
 #: Points that each quantile remembers, and points' worth of trust in the values that they start with.
 TAIL_MEMORY = (250.0, 1000.0, 5000.0)
 TAIL_PRIOR = (10.0, 40.0, 400.0)
@@ -37,10 +40,10 @@ def surprise(deviation: float, tail: NDArray[np.float64]) -> float:
     b: float = tail[1]
     c: float = tail[2]
     if deviation <= a:
-        return 1.6094379124341003 * deviation / a
+        return FIRST_SURPRISE * deviation / a
     if deviation <= b:
-        return 1.6094379124341003 + 2.302585092994046 * (deviation - a) / (b - a)
-    return 3.912023005428146 + 2.302585092994046 * (deviation - b) / (c - b)
+        return FIRST_SURPRISE + SURPRISE_STEP * (deviation - a) / (b - a)
+    return SECOND_SURPRISE + SURPRISE_STEP * (deviation - b) / (c - b)
 
 
 @compiled
@@ -49,11 +52,11 @@ def deviation_at(surprise_wanted: float, tail: NDArray[np.float64]) -> float:
     a: float = tail[0]
     b: float = tail[1]
     c: float = tail[2]
-    if surprise_wanted <= 1.6094379124341003:
-        return a * surprise_wanted / 1.6094379124341003
-    if surprise_wanted <= 3.912023005428146:
-        return a + (b - a) * (surprise_wanted - 1.6094379124341003) / 2.302585092994046
-    return b + (c - b) * (surprise_wanted - 3.912023005428146) / 2.302585092994046
+    if surprise_wanted <= FIRST_SURPRISE:
+        return a * surprise_wanted / FIRST_SURPRISE
+    if surprise_wanted <= SECOND_SURPRISE:
+        return a + (b - a) * (surprise_wanted - FIRST_SURPRISE) / SURPRISE_STEP
+    return b + (c - b) * (surprise_wanted - SECOND_SURPRISE) / SURPRISE_STEP
 
 
 @compiled

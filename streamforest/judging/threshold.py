@@ -13,6 +13,9 @@ from streamforest.compiled import Record, compiled
 BODY_SHARES = (0.5, 0.1, 0.02)
 BODY_MEMORY = (500.0, 2000.0, 5000.0)
 BODY_PRIOR = (20.0, 40.0, 80.0)
+#: The surprise of normal scores at each of them, and from one to the next: the shares fall by the same factor.
+BODY_SURPRISES = tuple(math.log(1.0 / share) for share in BODY_SHARES)
+BODY_STEP = math.log(BODY_SHARES[0] / BODY_SHARES[1])
 
 #: Alarms that the correction remembers; where it starts, and alarms' worth of trust in that. A new stream is
 #: given the benefit of the doubt: its first points all look newer than they are.
@@ -78,7 +81,7 @@ def interpolate(x: float, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> f
 @compiled
 def _slope(state: Record) -> float:
     """Surprise of the stream's scores for one e-folding of their share, in the tail."""
-    slope: float = (state.body[2] - state.body[1]) / 1.6094379124341003
+    slope: float = (state.body[2] - state.body[1]) / BODY_STEP
     held: float = min(max(slope, 0.7), 1.3)
     return held
 
@@ -98,13 +101,13 @@ def limit(state: Record, rate: float) -> float:
     correction makes up for what the guess is off.
     """
     wanted = -np.log(rate)
-    if wanted >= 3.912023005428146:
-        guess = state.body[2] + _slope(state) * (wanted - 3.912023005428146)
-    elif wanted >= 2.302585092994046:
-        share = (wanted - 2.302585092994046) / 1.6094379124341003
+    if wanted >= BODY_SURPRISES[2]:
+        guess = state.body[2] + _slope(state) * (wanted - BODY_SURPRISES[2])
+    elif wanted >= BODY_SURPRISES[1]:
+        share = (wanted - BODY_SURPRISES[1]) / BODY_STEP
         guess = state.body[1] + share * (state.body[2] - state.body[1])
     else:
-        share = (wanted - 0.6931471805599453) / 1.6094379124341003
+        share = (wanted - BODY_SURPRISES[0]) / BODY_STEP
         guess = state.body[0] + share * (state.body[1] - state.body[0])
     guess += FAR_SLOPE * max(wanted - GUESSED_WELL, 0.0)
     corrected: float = max(guess + state.correction, _least_limit(rate))

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamforest.judging.budget import SHARE_DTYPE, new_pool, new_shares, spend
-from streamforest.program.judges import PointJudge, Recent
+from streamforest.program.judges import OuterJudge, PointJudge
 from streamforest.protocols import STREAM_VERDICT_DTYPE, Points, State, Verdicts
 from streamforest.state import check_ranges, saved_array
 from streamforest.storage.resumption import Part
 from streamforest.stream_names import StreamNames
 
-if TYPE_CHECKING:
-    from streamforest.judging.switch import Change
 
-
-class BudgetJudge:
+class BudgetJudge(OuterJudge):
     """A judge of many streams, of whose episodes those are alarms for which the budget of all suffices.
 
     Parameters
@@ -38,34 +34,15 @@ class BudgetJudge:
     def __init__(
         self, judge: PointJudge, keys: StreamNames, alarms_a_day: float, alarm_rate: float, cool_down: int
     ) -> None:
-        self._judge, self.keys = judge, keys
+        super().__init__(judge)
+        self._most_streams = keys.most
         self._asked = alarms_a_day, alarm_rate, cool_down
         self._pool, self._shares = new_pool(), new_shares(0)
         spend(self._pool, self._shares, *self._asked, np.empty(0, STREAM_VERDICT_DTYPE))  # compiled before they come
 
-    @property
-    def name(self) -> str:
-        """Of the detector that judges."""
-        return self._judge.name
-
-    @property
-    def detectors(self) -> tuple[str, ...]:
-        """The same: there is one."""
-        return self._judge.detectors
-
-    @property
-    def warm_up_points(self) -> int:
-        """Points that the detector takes before its first score."""
-        return self._judge.warm_up_points
-
-    @property
-    def drops_silent(self) -> bool:
-        """Whether streams are dropped once they have said nothing for long."""
-        return self._judge.drops_silent
-
     def judge(self, points: Points) -> list[Verdicts]:
         """The verdicts of the points; those that are alarms have numbers of episodes by their stream's alarms."""
-        blocks = self._judge.judge(points)
+        blocks = super().judge(points)
         missing = int(points["stream"].max()) + 1 - len(self._shares)
         if missing > 0:
             self._shares = np.concatenate((self._shares, new_shares(max(missing, 256, len(self._shares) // 2))))
@@ -75,18 +52,14 @@ class BudgetJudge:
 
     def drop_silent(self) -> Sequence[int]:
         """Drop the streams that have said nothing for long; returns their numbers, which may go to others."""
-        dropped = self._judge.drop_silent()
+        dropped = super().drop_silent()
         self._pool["streams"] -= len(dropped)
         self._shares["is_there"][list(dropped)] = 0
         return dropped
 
-    def change(self, change: Change) -> None:
-        """Raise ValueError: the settings stay."""
-        self._judge.change(change)
-
     def parts(self) -> Mapping[str, Part]:
         """What a checkpoint keeps."""
-        return {**self._judge.parts(), "budget": self}
+        return {**super().parts(), "budget": self}
 
     def state(self) -> State:
         """A copy of what is remembered of the budget."""
@@ -96,21 +69,10 @@ class BudgetJudge:
         """Go on from a state; raises ValueError where it is none."""
         pool = saved_array(state, "pool", self._pool)
         shares = state.get("shares", new_shares(0))
-        if shares.dtype != SHARE_DTYPE or shares.ndim != 1 or len(shares) > 2 * self.keys.most + 256:
+        if shares.dtype != SHARE_DTYPE or shares.ndim != 1 or len(shares) > 2 * self._most_streams + 256:
             raise ValueError("the saved shares of the budget are not of this version")
         check_ranges(pool, {})
         check_ranges(shares, {"is_there": (0, 1)})
         if not all(0.0 <= float(pool[name][0]) < np.inf for name in ("days", "episodes", "earned")):
             raise ValueError("the saved budget has numbers that none can have")
         self._pool, self._shares = pool.copy(), shares.copy()
-
-    def recall(self, recent: Recent) -> None:
-        """Nothing: the detector stays."""
-
-    def switch(self, name: str) -> None:
-        """Raise ValueError: the detector stays."""
-        self._judge.switch(name)
-
-    def switch_to_next(self) -> None:
-        """Raise ValueError: the detector stays."""
-        self._judge.switch_to_next()

@@ -81,6 +81,72 @@ class PointJudge(Protocol):
         ...
 
 
+class OuterJudge:
+    """A judge around another one, to which it leaves all that it does not do itself.
+
+    Parameters
+    ----------
+    judge : PointJudge
+        The inner one.
+    """
+
+    def __init__(self, judge: PointJudge) -> None:
+        self._judge = judge
+
+    @property
+    def name(self) -> str:
+        """Of the detector that judges now."""
+        return self._judge.name
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """All that can be switched to."""
+        return self._judge.detectors
+
+    @property
+    def warm_up_points(self) -> int:
+        """Points that the detector takes before its first score; 0 where it does not say."""
+        return self._judge.warm_up_points
+
+    @property
+    def keys(self) -> StreamNames | None:
+        """Of the streams; None where the source holds one."""
+        return self._judge.keys
+
+    @property
+    def drops_silent(self) -> bool:
+        """Whether streams are dropped once they have said nothing for long."""
+        return self._judge.drops_silent
+
+    def judge(self, points: Points) -> list[Verdicts]:
+        """The verdicts of the points, in blocks."""
+        return self._judge.judge(points)
+
+    def drop_silent(self) -> Sequence[int]:
+        """Drop the streams that have said nothing for long; returns their numbers, which may go to others."""
+        return self._judge.drop_silent()
+
+    def parts(self) -> Mapping[str, Part]:
+        """What a checkpoint keeps."""
+        return self._judge.parts()
+
+    def recall(self, recent: Recent) -> None:
+        """Let detectors that are switched to learn the newest verdicts first."""
+        self._judge.recall(recent)
+
+    def switch(self, name: str) -> None:
+        """Let another detector judge from a next block on; raises ValueError where it cannot."""
+        self._judge.switch(name)
+
+    def switch_to_next(self) -> None:
+        """Let the next detector judge from a next block on; raises ValueError where it cannot."""
+        self._judge.switch_to_next()
+
+    def change(self, change: Change) -> None:
+        """Let other settings hold from a next block on; raises ValueError where they cannot."""
+        self._judge.change(change)
+
+
 def _nothing(_n: int) -> Verdicts:
     return np.empty(0, VERDICT_DTYPE)
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamforest.moments import iso_time
-from streamforest.program.judges import PointJudge, Recent
+from streamforest.program.judges import OuterJudge, PointJudge
 from streamforest.program.maintenance_windows import MaintenanceWindows
 from streamforest.protocols import REASONS, Points, State, Verdicts, streams_of
 from streamforest.state import joined, packed, part_of, unpacked
 from streamforest.storage.resumption import Part
-from streamforest.stream_names import StreamNames
 
 if TYPE_CHECKING:
     from streamforest.judging.switch import Change
@@ -39,7 +38,7 @@ def _suppress(verdicts: Verdicts) -> None:
     verdicts["is_anomaly"], verdicts["episode"], verdicts["reason"] = False, 0, 0
 
 
-class MaintenanceJudge:
+class MaintenanceJudge(OuterJudge):
     """Two judges: one learns what is outside the windows, the other judges what is inside and is then forgotten.
 
     Inside a window the first one is given missing readings, so that its seasons and its clock go on; the second one
@@ -67,36 +66,12 @@ class MaintenanceJudge:
         notify: Callable[[str], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._judge, self._shadow, self._windows = judge, shadow, windows
+        super().__init__(judge)
+        self._shadow, self._windows = shadow, windows
         self._notify, self._clock = notify, clock
         self._is_inside = False
         self._windows_seen = 0
         self._ignored_last: dict[int, int] = {}  # by stream, index of its newest point inside the newest window
-
-    @property
-    def name(self) -> str:
-        """Of the detector that judges now."""
-        return self._judge.name
-
-    @property
-    def detectors(self) -> tuple[str, ...]:
-        """All that can be switched to."""
-        return self._judge.detectors
-
-    @property
-    def warm_up_points(self) -> int:
-        """Points that the detector takes before its first score; 0 where it does not say."""
-        return self._judge.warm_up_points
-
-    @property
-    def keys(self) -> StreamNames | None:
-        """Of the streams; None where the source holds one."""
-        return self._judge.keys
-
-    @property
-    def drops_silent(self) -> bool:
-        """Whether streams are dropped once they have said nothing for long."""
-        return self._judge.drops_silent
 
     def judge(self, points: Points) -> list[Verdicts]:
         """The verdicts of the points, in blocks; those inside a window are no alarms."""
@@ -151,14 +126,14 @@ class MaintenanceJudge:
 
     def drop_silent(self) -> Sequence[int]:
         """Drop the streams that have said nothing for long; returns their numbers, which may go to others."""
-        dropped = self._judge.drop_silent()
+        dropped = super().drop_silent()
         if dropped:
             self._is_inside = False  # the copy is made anew, without them
         return dropped
 
     def parts(self) -> Mapping[str, Part]:
         """What a checkpoint keeps."""
-        return {**self._judge.parts(), "maintenance": self}
+        return {**super().parts(), "maintenance": self}
 
     def state(self) -> State:
         """Whether a window goes on, and then what the second judge remembers."""
@@ -178,19 +153,7 @@ class MaintenanceJudge:
                 if name != SHARED:
                     part.restore(part_of(state, name))
 
-    def recall(self, recent: Recent) -> None:
-        """Let detectors that are switched to learn the newest verdicts first."""
-        self._judge.recall(recent)
-
-    def switch(self, name: str) -> None:
-        """Let another detector judge from a next block on, or after the window; raises ValueError where it cannot."""
-        self._judge.switch(name)
-
-    def switch_to_next(self) -> None:
-        """The same with the next detector."""
-        self._judge.switch_to_next()
-
     def change(self, change: Change) -> None:
         """Let other settings hold from a next block on; raises ValueError where they cannot."""
-        self._judge.change(change)
+        super().change(change)
         self._shadow.change(change)

@@ -161,8 +161,8 @@ OPTIONS: tuple[Option, ...] = (
         "TIME_FORMAT",
         "text",
         WATCHED,
-        "how times are written: d.m.y, d/m/y, m/d/y, y-m-d, yyyymmdd, unix, excel, filetime, ticks, elapsed, or a "
-        "pattern such as %d.%m.%Y",
+        "how times are written: d.m.y, d/m/y, m/d/y, y-m-d, yyyymmdd, unix, excel, matlab, filetime, ticks, elapsed, "
+        "or a pattern such as %d.%m.%Y",
         is_optional=True,
         placeholder="FORM",
     ),

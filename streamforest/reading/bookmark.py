@@ -7,10 +7,10 @@ from typing import Any
 
 from streamforest.protocols import State
 from streamforest.reading.column_layout import Layout
-from streamforest.reading.line_text import FALLBACK
 from streamforest.reading.number_form import NumberForm
 from streamforest.reading.objects import READERS
 from streamforest.reading.row_block import Position, TextBlock
+from streamforest.reading.text_conversion import FALLBACK
 from streamforest.reading.time_form import TimeReader
 from streamforest.state import packed, unpacked
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from itertools import islice
 
 from streamforest.protocols import Stop
+from streamforest.reading.column_layout import Asked, Dialect
 from streamforest.reading.line_reader import LIMIT, RowReader
 from streamforest.reading.row_block import TextBlock
 
@@ -16,22 +18,50 @@ from streamforest.reading.row_block import TextBlock
 ROWS = 1000
 
 
-def blocks_of(rows: Iterable[Iterable[object]], reader: RowReader, stop: Stop, most: int) -> Iterator[TextBlock]:
-    """Yield the readings of rows in blocks of at most ``most``.
+class CellSource(ABC):
+    """What sources of rows of cells share: a kind of them opens what it reads, and gives the rows.
 
     Parameters
     ----------
-    rows : iterable of rows
-        In order. Names of columns are the cells of a row before the readings, as in a file.
-    reader : RowReader
-        Learns the columns from the first rows.
-
-    Raises
-    ------
-    SourceError
-        The value column or the form of the times cannot be told.
+    name : str
+        For people.
+    asked, dialect
+        As in :class:`~streamforest.reading.line_reader.RowReader`.
     """
-    return reader.blocks(_chunks(iter(rows), reader), stop, most)
+
+    live = False
+
+    def __init__(self, name: str, asked: Asked, dialect: Dialect) -> None:
+        self.name = name
+        self.reader = RowReader(name, asked, dialect)
+
+    def describe(self) -> str:
+        """The value column and the columns there are, in words."""
+        return self.reader.describe()
+
+    def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
+        """Yield the rows in blocks of at most ``most``.
+
+        Raises
+        ------
+        SourceError
+            The rows cannot be had, or the value column or the form of the times cannot be told.
+        """
+        return self.reader.blocks(_chunks(self.rows(stop), self.reader), stop, most)
+
+    @abstractmethod
+    def rows(self, stop: Stop) -> Iterator[Iterable[object]]:
+        """Yield the rows in order; names of columns are the cells of a row before the readings, as in a file.
+
+        Raises
+        ------
+        SourceError
+            They cannot be had.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what is held."""
 
 
 def _chunks(rows: Iterator[Iterable[object]], reader: RowReader) -> Iterator[bytes]:

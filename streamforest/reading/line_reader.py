@@ -18,7 +18,6 @@ from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, 
 from streamforest.reading.compiled_rows import WrittenForm, read_rows
 from streamforest.reading.counter import is_counter
 from streamforest.reading.line_rules import LineRules, no_text_in
-from streamforest.reading.line_text import FALLBACK, coding_of, old_text, text_of
 from streamforest.reading.notation import RefusedError, read_time, read_value
 from streamforest.reading.number_form import DEFAULT_FORM
 from streamforest.reading.row_block import (
@@ -32,6 +31,7 @@ from streamforest.reading.row_block import (
     TextBlock,
 )
 from streamforest.reading.table_search import MOST_LINES, find_layout, fits, is_possible, is_row
+from streamforest.reading.text_conversion import FALLBACK, coding_of, old_text, text_of
 from streamforest.text import shown
 
 #: Bytes of the longest line that is read, without its end; also the most bytes that ``feed`` takes.

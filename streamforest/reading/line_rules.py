@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from streamforest.protocols import Reading, Refusal
 from streamforest.reading.cells import BLANK, COMMENT, SEPARATORS, cut_line, split_line
 from streamforest.reading.column_layout import Layout
-from streamforest.reading.line_text import text_of
 from streamforest.reading.notation import RefusedError
 from streamforest.reading.number_form import BOOKED, DEFAULT_FORM
 from streamforest.reading.objects import METRIC, OF_METRICS, READERS, SERIES, Fields, json_text, value_at
 from streamforest.reading.row_block import ODD
+from streamforest.reading.text_conversion import text_of
 from streamforest.reading.time_form import TimeReader, is_hour
 from streamforest.text import shown
 
@@ -115,6 +115,8 @@ class LineRules:
         width, value, time = len(layout.names), layout.value, layout.time
         cells = cut_line(line, layout.separator, width)
         n = len(cells)
+        if n <= value and line.count('"') % 2:
+            return f"{shown(line)} has a quoted cell that goes on in the next line, which is not read"
         if n <= value or (n < width and layout.separator == BLANK):  # nobody knows which cell is missing there
             return f"{shown(line)} has too few cells: {n} of {width}"
         if n > width and any(cell.strip() for cell in cells[width:]):

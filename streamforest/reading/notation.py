@@ -35,8 +35,8 @@ MISSING = frozenset(
         *("ice", "eqp"),  # of gauges in rivers
     ]
 )
-#: The sign that spreadsheets and typesetters take for a minus.
-MINUS = "\u2212"
+#: What spreadsheets and typesetters take for a minus: the sign, or a dash.
+MINUS = ("\u2212", "\u2013")
 NO_NUMBER = "a value that is no number"
 INFINITE = "an infinite value"
 BAD_TIME = "a time that cannot be read"
@@ -48,6 +48,7 @@ LABEL_CODES = {
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
+_JSON_DATE = re.compile(r"/Date\((-?\d{1,15})(?:[-+]\d{4})?\)/")  # milliseconds, as .NET writes them
 _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 
 
@@ -161,6 +162,8 @@ def read_wall(raw: str | float) -> Wall | float:
     if text[4:5] in {"-", "/"} and text[:4].isdigit():
         with suppress(ValueError):
             return _read_iso(text)
+    if found := _JSON_DATE.fullmatch(text):
+        return float(found[1]) / 1e3
     if text.isascii() and text.replace(".", "", 1).lstrip("+-").isdigit():
         return _read_unix(float(text))
     try:

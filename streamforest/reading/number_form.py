@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from streamforest.reading.notation import MISSING, NO_NUMBER, RefusedError
+from streamforest.reading.notation import MINUS, MISSING, NO_NUMBER, RefusedError
 from streamforest.text import shown
 
 #: Words that a switch or contact has in place of numbers.
 SWITCH_WORDS = {
     **dict.fromkeys(("on", "true", "open", "yes", "opened", "active"), "1"),
     **dict.fromkeys(("off", "false", "closed", "no", "close", "inactive"), "0"),
+    # in German, French, Spanish, Italian, Portuguese and Dutch
+    **dict.fromkeys(("ein", "an", "ja", "offen", "oui", "ouvert", "s\u00ed", "si", "s\u00ec", "sim", "aan"), "1"),
+    **dict.fromkeys(("aus", "nein", "zu", "geschlossen", "non", "ferm\u00e9", "n\u00e3o", "uit", "nee"), "0"),
 }
 #: What banks write behind an amount, or in a column of its own, in lower case: whether it is taken away.
 BOOKED = {
@@ -36,19 +39,24 @@ UNITS = frozenset(
 )
 _CURRENCY = r"(?:[$€£¥₹₽₩₺₿]|US\$|A\$|C\$|EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|Fr\.|kr|Rs\.?|R\$)"
 _BLANKS = " \u00a0\u2009\u202f"
-_MINUS = "\u2212"
+_MINUS = "".join(MINUS)
 _MOST_UNIT = 12  # characters
 _ENOUGH_THIRDS = 5  # numbers, each with three digits behind its sign, that can hardly be decimals beside whole numbers
 
+# A dash behind the decimal sign stands for no cents: 100.- is a hundred francs, and nothing that is taken away.
 _CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[-+{_MINUS}]?)\s?(?P<prefix>{_CURRENCY})?\s?(?P<inner>[-+{_MINUS}]?)"
-    rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?P<power>[eE][-+{_MINUS}]?\d{{1,3}})?"
+    rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?:(?<=[.,])[-\u2013\u2014]{{1,2}})?(?P<power>[eE][-+{_MINUS}]?\d{{1,3}})?"
     rf"(?P<behind>\s?[-+{_MINUS}])?"
     rf"(?P<suffix>\s?[^\d\s.,()+\-][^,;]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
 )
 # Most numbers: with a decimal sign and no other, or without one.
 _SIMPLE = {sign: re.compile(rf"-?\d+(?:\{sign}\d+)?", re.ASCII) for sign in ".,"}
-_GROUPED = re.compile(rf"\d{{1,3}}(?:(?P<sign>[.,'\u2019{_BLANKS}])\d{{3}})(?:(?P=sign)\d{{3}})*(?P<rest>[.,]\d*)?")
+# Groups of three digits; or of two before the last three, as lakhs and crores are written: 12,34,567.
+_GROUPED = re.compile(
+    rf"\d{{1,3}}(?P<sign>[.,'\u2019{_BLANKS}])(?:\d{{3}}(?:(?P=sign)\d{{3}})*|(?:\d\d(?P=sign)(?<=,))+\d{{3}})"
+    r"(?P<rest>[.,]\d*)?"
+)
 _THIRDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 
@@ -117,7 +125,7 @@ class NumberForm(NamedTuple):
         if bool(found["open"]) != bool(found["close"]) or (found["open"] and is_negative):
             return text
         sign = "-" if is_negative or found["open"] else ""
-        return f"{sign}{digits}{(found['power'] or '').replace(_MINUS, '-')}"
+        return f"{sign}{digits}{re.sub(f'[{_MINUS}]', '-', found['power'] or '')}"
 
     def _has_unit(self, found: re.Match[str]) -> bool:
         """Whether what stands around a number is the column's unit, or nothing."""

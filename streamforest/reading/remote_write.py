@@ -8,9 +8,8 @@ from typing import Any
 
 from streamforest.optional import optional
 from streamforest.protocols import Reading, Refusal
-from streamforest.reading.bodies import BodyError
+from streamforest.reading.bodies import BodyError, SeriesReadings, SeveralSeriesError
 from streamforest.reading.column_layout import Asked
-from streamforest.reading.series import SeriesReadings, SeveralSeriesError
 
 #: Bytes of a request, unpacked.
 MOST_BYTES = 2**26
@@ -41,7 +40,7 @@ def read_remote_write(body: bytes, asked: Asked) -> list[Reading | Refusal]:
     body : bytes
         As it was sent.
     asked : Asked
-        As in :class:`~streamforest.reading.series.SeriesReadings`.
+        As in :class:`~streamforest.reading.bodies.SeriesReadings`.
 
     Raises
     ------

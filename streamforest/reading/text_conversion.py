@@ -1,4 +1,4 @@
-"""Bytes as files and pipes hold them -> lines of UTF-8: UTF-16, line ends of old Macs, JSON documents."""
+"""Bytes as files and pipes hold them -> text: its coding, line ends of old Macs, JSON documents."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from streamforest.protocols import SourceError
 
 #: Bytes of the largest JSON document that is read as a whole: one whose rows stand in an object.
 LARGEST_DOCUMENT = 64 * 2**20
+#: What text is coded in where it is no UTF-8: Windows' own extension of Latin-1.
+FALLBACK = "cp1252"
+# Characters of a line that are too few to tell its coding.
+_SHORT = 5
+# What short lines in that coding have beside ASCII: units and letters of names.
+_USUAL = "\u00b0\u00b5\u00b2\u00b3\u20ac\u00a3\u00e4\u00f6\u00fc\u00df\u00c4\u00d6\u00dc\u00e9\u00e8\u00e0\u00e7\u00f1"
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -326,3 +332,52 @@ def rows_in(found: Any, depth: int = 4) -> list[Any]:
             inner = inner[0]  # noqa: PLW2901 - an only element stands for itself
         best = max(best, rows_in(inner, depth - 1), key=len)
     return best
+
+
+# Digits of other scripts, the signs that go with them, and the marks of the direction of writing, which are dropped.
+_FOREIGN = {
+    **{first + digit: str(digit) for first in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)},
+    **{0x66B: ".", 0x66C: "'", 0xFF0D: "-", 0xFF0E: ".", 0xFF0F: "/", 0xFF1A: ":"},
+    **dict.fromkeys((0x200E, 0x200F, 0x61C)),
+}
+_IS_FOREIGN = re.compile(f"[{''.join(map(chr, _FOREIGN))}]")
+
+
+def text_of(lines: bytes, coding: str = "") -> str | None:
+    """Lines as text, None where it is no text.
+
+    Without byte order marks and the first half of Windows line ends; digits of other scripts, such as Arabic ones, are
+    those of ASCII.
+    """
+    try:
+        text = lines.decode()
+    except UnicodeDecodeError:
+        if not coding:
+            return None
+        text = lines.decode(coding, "replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").removesuffix("\r")
+    if text.isascii():
+        return text
+    if _IS_FOREIGN.search(text):
+        text = text.translate(_FOREIGN)
+    return text.replace("\ufeff", "")
+
+
+def old_text(raw: bytes) -> str | None:
+    """A line that is no UTF-8 but most likely text in FALLBACK; else None."""
+    if raw.isascii() or text_of(raw) is not None:
+        return None
+    try:
+        text = raw.decode(FALLBACK).removesuffix("\r")
+    except UnicodeDecodeError:
+        return None
+    n = sum(map(str.isascii, text))
+    is_likely = text.replace("\t", "").replace("\xa0", "").isprintable() and 2 * n > len(text) and len(text) > _SHORT
+    is_likely = is_likely or all(sign.isascii() or sign in _USUAL for sign in text)
+    return text if is_likely else None
+
+
+def coding_of(sample: bytes) -> str:
+    """The coding of a text by its first lines: empty for UTF-8, or FALLBACK."""
+    return FALLBACK if any(old_text(raw) is not None for raw in sample.split(b"\n")[:-1]) else ""

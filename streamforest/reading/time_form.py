@@ -37,7 +37,7 @@ FORMATS = {
     **dict.fromkeys(("mdy", "m/d/y", "m-d-y", "m.d.y"), "mdy"),
     **dict.fromkeys(("ymd", "y-m-d", "iso"), "ymd"),
     **dict.fromkeys(("yyyymmdd", "compact"), "compact"),
-    **{name: name for name in ("unix", "excel", "filetime", "ticks", "elapsed")},
+    **{name: name for name in ("unix", "excel", "matlab", "filetime", "ticks", "elapsed")},
 }
 #: The forms in words.
 IN_WORDS = {
@@ -48,22 +48,37 @@ IN_WORDS = {
     "compact": "yyyymmdd",
     "unix": "unix time",
     "excel": "days of a spreadsheet",
+    "matlab": "days of MATLAB",
     "filetime": "Windows file time",
     "ticks": ".NET ticks",
     "elapsed": "seconds from a start, no date",
 }
 
+# Seconds, UTC epoch, of the years 1600 and 2400: before and after, most dates are Persian, Islamic or Buddhist ones.
+_FIRST_YEAR, _LAST_YEAR = -11_676_096_000, 13_569_465_600
 _DAY = 86_400
 _EXCEL_DAYS = 25_569  # from 1899-12-30 to 1970-01-01
 _EXCEL = 32_874, 73_051  # 1990 and 2100
+_MATLAB_DAYS = 719_529  # from the day before 0000-01-01 to 1970-01-01
 _FILETIME = 11_644_473_600  # seconds from 1601-01-01 to 1970-01-01
 _TICKS = 62_135_596_800  # seconds from 0001-01-01 to 1970-01-01
 _UNITS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 #: Dates in so few digits that they may be seconds from a start.
-_SHORT_DATES = {"%Y": "a year", "%Y%m": "a year and month", "%Y%j": "a year and the day in it"}
+_SHORT_DATES = {
+    "%Y": "a year",
+    "%Y%m": "a year and month",
+    "%Y%j": "a year and the day in it",
+    "%y%m%d": "a year, month and day",
+    "%d%m%Y": "a day, month and year",
+    "%m%d%Y": "a month, day and year",
+}
+# Of these digits the years from 19 on are as unix times of 2030 and later.
+_SHORT_CLOCK, _SHORT_CLOCK_FROM = "%y%m%d%H%M", 1.9e9
 _HOUR_DIGITS = 10
+_LONG_STEP = 300 * _DAY
 _SHORT_YEAR = re.compile(r"\d\d-\d\d-\d\d(?!\d)", re.ASCII)
+_SLASHED_SHORT_YEAR = re.compile(r"\d\d/\d\d/\d\d(?!\d)", re.ASCII)
 _CLOCK_ALONE = re.compile(rf"{CLOCK}{ZONE}", re.IGNORECASE | re.ASCII)
 _HEADER_ZONE = re.compile(r"(?:utc|gmt)[-+\u2212]\d{1,2}(?::?\d{2})?", re.IGNORECASE)
 _HEADER_ORDER = re.compile(r"\b(?:(dd?[./\-]mm?)|(mm?[./\-]dd?))[./\-]yy", re.IGNORECASE)
@@ -164,7 +179,7 @@ class TimeReader:
         return found
 
 
-_NUMBERS = ("unix", "excel", "filetime", "ticks", "elapsed")
+_NUMBERS = ("unix", "excel", "matlab", "filetime", "ticks", "elapsed")
 
 
 def _number_seconds(form: str, number: float) -> float:
@@ -172,6 +187,8 @@ def _number_seconds(form: str, number: float) -> float:
         raise ValueError(number)
     if form == "excel":
         return round((number - _EXCEL_DAYS) * _DAY, 3)
+    if form == "matlab":
+        return round((number - _MATLAB_DAYS) * _DAY, 3)
     if form == "filetime":
         return number / 1e7 - _FILETIME
     if form == "ticks":
@@ -295,6 +312,14 @@ def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
     n_numbers = sum(number is not None for number in numbers)
     if 2 * n_numbers > len(texts):
         return _number_form(texts, [number for number in numbers if number is not None], name)
+    form = _text_form(texts, name)
+    if form is not None:
+        _refuse_other_calendars(texts, form)
+    return form
+
+
+def _text_form(texts: Sequence[str], name: str) -> str | None:
+    """The form of times that are no numbers."""
     begins_with_day = bool(re.match(r"(?:\D+\s)?\d{1,2}\.", texts[0]))
     if not begins_with_day and all(_reads(text, "") for text in texts):
         return ""
@@ -309,9 +334,22 @@ def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
     if orders["dmy"] == most and begins_with_day:
         return "dmy"
     best = [order for order, n in orders.items() if n == most]
+    if _SLASHED_SHORT_YEAR.match(texts[0]) and best[0] and _are_years_first(texts, best[0]):
+        return "ymd"
     if best[0] == "" or len(best) == 1:
         return best[0]
     return _by_steps(texts, best)
+
+
+def _refuse_other_calendars(texts: Sequence[str], form: str) -> None:
+    """Refuse to take the years of other calendars for those of the Gregorian one."""
+    walls = [read_text(text, form).micros for text in texts if _reads(text, form)]
+    odd = [micros for micros in walls if not _FIRST_YEAR <= micros / 1e6 < _LAST_YEAR]
+    if 2 * len(odd) > len(walls):
+        raise AmbiguousTimeError(
+            f"{shown(texts[0])} may be of another calendar than the Gregorian one: convert the times, or say "
+            "--time-format if they are right, --time-column none to judge without them"
+        )
 
 
 def _order_in(name: str) -> str:
@@ -320,20 +358,44 @@ def _order_in(name: str) -> str:
     return "" if found is None else "dmy" if found[1] else "mdy"
 
 
+def _steps(texts: Sequence[str], order: str) -> NDArray[np.float64]:
+    """Seconds between the dates that can be read in an order, without those of no length."""
+    walls = [read_text(text, order).micros / 1_000_000 for text in texts if _reads(text, order)]
+    steps = np.diff(np.array(walls))
+    return np.asarray(steps[steps != 0], np.float64)
+
+
+def _spread(steps: NDArray[np.float64]) -> float:
+    """How far steps are from the usual one, in seconds; 0 where there is none."""
+    return float(np.abs(steps - np.median(steps)).max()) if len(steps) else 0.0
+
+
+def _are_years_first(texts: Sequence[str], order: str) -> bool:
+    """Whether dates such as 24/03/01 begin with their years, which is rare: not unless they would go on year by year.
+
+    Raises AmbiguousTimeError where they may do that.
+    """
+    steps = _steps(texts, order)
+    if not len(steps) or np.median(np.abs(steps)) < _LONG_STEP or not all(_reads(text, "ymd") for text in texts):
+        return False
+    if _spread(steps) <= 2 * _spread(_steps(texts, "ymd")) + 1:
+        raise _undecided(texts[0], "day and year", "y-m-d", "d-m-y")
+    return True
+
+
+def _undecided(text: str, what: str, *ways: str) -> AmbiguousTimeError:
+    said = " or ".join(f"--time-format {way}" for way in ways)
+    return AmbiguousTimeError(f"{what} of {shown(text)} cannot be told apart: say {said}")
+
+
 def _by_steps(texts: Sequence[str], orders: Sequence[str]) -> str:
     """Which order of day, month and year makes the steps even, where the dates are right in several."""
-    spreads = {}
-    for order in orders:
-        walls = np.array([read_text(text, order).micros / 1_000_000 for text in texts if _reads(text, order)])
-        steps = np.diff(walls)
-        steps = steps[steps != 0]
-        spreads[order] = float(np.abs(steps - np.median(steps)).max()) if len(steps) else 0.0
+    spreads = {order: _spread(_steps(texts, order)) for order in orders}
     (first, low), (_, high), *_ = sorted(spreads.items(), key=lambda item: item[1])
     if high > 2 * low + 1:
         return first
-    what, *ways = ("day and month", "d/m/y", "m/d/y") if "ymd" not in orders else ("day and year", "y-m-d", "d-m-y")
-    said = " or ".join(f"--time-format {way}" for way in ways)
-    raise AmbiguousTimeError(f"{what} of {shown(texts[0])} cannot be told apart: say {said}")
+    way = ("day and month", "d/m/y", "m/d/y") if "ymd" not in orders else ("day and year", "y-m-d", "d-m-y")
+    raise _undecided(texts[0], *way)
 
 
 def _number(text: str) -> float | None:
@@ -351,11 +413,14 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
     if sum(_is_hour_of_day(text) for text in texts) * 10 > 9 * n:
         return "compact"  # as unix time such digits are of 2033 and later
     if sum(_is_likely(number) for number in numbers) * 2 > n:
+        _refuse_short_clocks(texts, numbers)
         return ""
     if sum(_is_compact(text.removesuffix(".0")) for text in texts) * 10 > 9 * n:
         return "compact"
     if all(_EXCEL[0] <= number < _EXCEL[1] for number in (first, last)):
         return "excel"
+    if _are_days_of_matlab(numbers, name):
+        return "matlab"
     for form in ("filetime", "ticks"):
         if all(EARLIEST <= _number_seconds(form, number) < LATEST for number in (first, last)):
             return form
@@ -368,6 +433,21 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
     raise AmbiguousTimeError(
         f"{shown(texts[0])} as a unix time would be the year {year:.0f}: say --time-format unix if it is one"
     )
+
+
+def _refuse_short_clocks(texts: Sequence[str], numbers: Sequence[float]) -> None:
+    """Refuse to take a year of two digits, month, day, hour and minute for unix times."""
+    if min(numbers) > _SHORT_CLOCK_FROM and all(_is_date(text, _SHORT_CLOCK) for text in texts):
+        raise AmbiguousTimeError(
+            f"{shown(texts[0])} may be a year, month, day, hour and minute or unix time: say --time-format "
+            f"'{_SHORT_CLOCK}' or --time-format unix"
+        )
+
+
+def _are_days_of_matlab(numbers: Sequence[float], name: str) -> bool:
+    """Whether numbers are days as MATLAB counts them; whole ones by their name alone, as they may be seconds."""
+    is_said = "datenum" in name.lower() or any(number % 1 for number in numbers)
+    return is_said and all(EARLIEST <= _number_seconds("matlab", number) < LATEST for number in numbers)
 
 
 def _refuse_dates_in_digits(texts: Sequence[str]) -> None:

@@ -9,13 +9,21 @@ from typing import NamedTuple
 
 _DAY = 86_400
 _PIVOT = 69  # two digits of a year below it are of this century, as strptime has it
+# In English, French, Spanish, German, Dutch, Portuguese, Italian, Nordic languages, Russian, Polish, Czech and Turkish;
+# without the Polish listopada, which is October in Croatian.
 _MONTH_WORDS = (
-    "jan january janvier janv enero ene januar jän jänner januari|"
-    "feb february février févr fév febrero februar februari|"
-    "mar march mars marzo märz mär mrz maart mrt|apr april avril avr abril abr|may mai mayo mei|"
-    "jun june juin junio juni|jul july juillet juil julio juli|aug august août aou agosto ago augustus|"
-    "sep sept september septembre septiembre|oct october octobre octubre okt oktober|"
-    "nov november novembre noviembre|dec december décembre déc diciembre dic dez dezember"
+    "jan january janvier janv enero ene januar jän jänner januari janeiro gennaio gen января янв stycznia ledna ocak|"
+    "feb february février févr fév febrero februar februari fevereiro fev febbraio февраля фев lutego února şubat|"
+    "mar march mars marzo märz mär mrz maart mrt março marts марта мар marca března mart|"
+    "apr april avril avr abril abr aprile апреля апр kwietnia dubna nisan|"
+    "may mai mayo mei maio maggio mag maj мая май maja května may\u0131s|"
+    "jun june juin junio juni junho giugno giu июня июн czerwca června haziran|"
+    "jul july juillet juil julio juli julho luglio lug июля июл lipca července temmuz|"
+    "aug august août aou agosto ago augustus augusti августа авг sierpnia srpna ağustos|"
+    "sep sept september septembre septiembre setembro settembre set сентября сен сент września září eylül|"
+    "oct october octobre octubre okt oktober outubro ottobre out ott октября окт października října ekim|"
+    "nov november novembre noviembre novembro ноября ноя нояб listopadu kas\u0131m|"
+    "dec december décembre déc diciembre dic dez dezember dezembro dicembre декабря дек grudnia prosince aral\u0131k"
 )
 _MONTHS = {word: at for at, words in enumerate(_MONTH_WORDS.split("|"), 1) for word in words.split()}
 _ZONES = {"z": 0, "utc": 0, "gmt": 0, "wet": 0, "cet": 1, "mez": 1, "west": 1, "cest": 2, "mesz": 2, "eet": 2}
@@ -26,8 +34,15 @@ CLOCK = (
     r"(?:\s*(?P<half>[ap])(?:\.?\s?m\.?)?)?"
 )
 ZONE = r"(?:\s*\(?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[-+\u2212]\d{1,2}(?::?\d{2})?)\)?)?"
-# Year, month, day, hour, minute and second as Chinese and Japanese programs write them behind their numbers.
-_CHINESE = str.maketrans("\u5e74\u6708\u65e5\u65f6\u6642\u5206\u79d2", "-- ::::")
+# Year, month, day, hour, minute and second as Chinese, Japanese and Korean programs write them behind their numbers.
+_EAST = str.maketrans("年月日时時分秒년월일시분초", "-- ::::-- :::")
+_EAST_SIGNS = set(map(chr, _EAST))
+_ERA = re.compile(r"(令和|平成|昭和)(\d{1,2}|元)年")
+_ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the first
+_EAST_HALF = re.compile(r"\s*(?:(上午|午前|오전)|下午|午後|오후)\s*(\d{1,2})(.*)")
+_EAST_WEEKDAY = re.compile(r"^(\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}日?)\s?[(\uff08][^\W\d]{1,3}[)\uff09]")
+_EASTERN = re.compile("[年년午오\uff08(]")
+_BROWSER_ZONE = re.compile(r"(GMT[-+]\d{4}) \([^()]+\)")  # its name, behind the offset
 _COMPACT_AND_CLOCK = re.compile(r"\d{8}[Tt ]\d")
 _WITH_SECONDS, _WITH_MINUTES = 19, 16  # characters of a date and a clock
 _WITH_CLOCK = {_WITH_SECONDS, _WITH_MINUTES}
@@ -39,11 +54,16 @@ _NUMERIC = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _NAMED = re.compile(
-    rf"\[?{_WEEKDAY}(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[\s\-/]*(?P<month>[^\W\d]{{3,10}})\.?,?|"
-    rf"(?P<month2>[^\W\d]{{3,10}})\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?,?)[\s\-/]*(?P<year>\d{{4}}|\d{{2}})"
+    rf"\[?{_WEEKDAY}(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?(?:[\s\-/]|\bde\b)*(?P<month>[^\W\d]{{3,12}})\.?,?|"
+    rf"(?P<month2>[^\W\d]{{3,12}})\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?(?=[\s,/\-]),?)(?:[\s\-/]|\bde\b)*"
+    r"(?P<year>\d{4}|\d{2})(?:\s?\u0433\.?)?"
     rf"(?:[t,:\s]\s*{CLOCK}{ZONE})?\]?",
     re.IGNORECASE,
 )
+# Months and quarters as offices of statistics write them: March 2024, 2024M03, 2024-Q1.
+_MONTH_ALONE = re.compile(r"(?P<month>[^\W\d]{3,12})\.?\s(?:de\s)?(?P<year>\d{4})")
+_PERIOD = re.compile(r"(\d{4})[-\s]?(?:M(\d{2})|Q([1-4]))", re.IGNORECASE | re.ASCII)
+_CLOCK_FIRST = re.compile(r"(\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]\.?m\.?)?),?\s+(\d.{5,})", re.IGNORECASE | re.ASCII)
 _CTIME = re.compile(
     rf"{_WEEKDAY}(?P<month>[^\W\d]{{3,10}})\s+(?P<day>\d{{1,2}})\s+{CLOCK}{ZONE}\s+(?P<year>\d{{4}})", re.IGNORECASE
 )
@@ -149,8 +169,8 @@ def read_text(text: str, order: str = "") -> Wall:
     ValueError
         It is no such time.
     """
-    if "\u5e74" in text:
-        text = text.translate(_CHINESE).rstrip(":")
+    if _EASTERN.search(text):
+        text = _western(text)
     if not text[:1].isdigit() and not text[:1].isalpha() and text[:1] != "[":
         raise ValueError(text)
     found = _NUMERIC.fullmatch(text)
@@ -161,6 +181,10 @@ def read_text(text: str, order: str = "") -> Wall:
         fields = found.groupdict()
         month = _MONTHS.get((fields["month"] or fields.get("month2") or "").lower(), 0)
         return _wall_of(_full_year(fields["year"]), month, int(fields["day"] or fields.get("day2") or 0), found)
+    if (first := _first_of_period(text)) is not None:
+        return first
+    if found := _CLOCK_FIRST.fullmatch(text):
+        return read_text(f"{found[2]} {found[1]}", order)
     start, *rest = _RANGE.split(text, maxsplit=1)
     if rest and len(start) > _SHORTEST:
         if not re.fullmatch(r"P[\dTYMWDHS.]+|[\d.:/\-T ]+(?: ?[AaPp][Mm]|Z|[+-][\d:]+)?", rest[0]):
@@ -171,6 +195,28 @@ def read_text(text: str, order: str = "") -> Wall:
     if text[:4].isdigit() and len(text) >= _SHORTEST and not text.isdigit():
         return of_moment(_iso_moment(text))
     raise ValueError(text)
+
+
+def _first_of_period(text: str) -> Wall | None:
+    """The first moment of a month or quarter without a day; None where a text is none."""
+    if found := _PERIOD.fullmatch(text):
+        month = int(found[2]) if found[2] else 3 * int(found[3]) - 2
+        return of_moment(datetime(int(found[1]), month, 1))
+    found = _MONTH_ALONE.fullmatch(text)
+    if found is None or (month := _MONTHS.get(found["month"].lower(), 0)) == 0:
+        return None
+    return of_moment(datetime(int(found["year"]), month, 1))
+
+
+def _western(text: str) -> str:
+    """A time without words of Chinese, Japanese or Korean, and without what browsers write in brackets."""
+    text = _BROWSER_ZONE.sub(r"\1", text)
+    text = _ERA.sub(lambda era: f"{_ERAS[era[1]] + (1 if era[2] == '元' else int(era[2]))}年", text)
+    text = _EAST_WEEKDAY.sub(r"\1 ", text).strip()
+    if not _EAST_SIGNS.isdisjoint(text):
+        text = re.sub(r"([-:]) +", r"\1", text.translate(_EAST)).strip().rstrip(":")
+    # noon is 0 in Japan
+    return _EAST_HALF.sub(lambda half: f" {int(half[2]) or 12}{half[3]} {'am' if half[1] else 'pm'}", text)
 
 
 def _iso_moment(text: str) -> datetime:

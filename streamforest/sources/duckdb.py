@@ -6,13 +6,11 @@ from collections.abc import Iterator
 
 from streamforest.optional import optional
 from streamforest.protocols import SourceError, Stop
-from streamforest.reading.cell_rows import ROWS, blocks_of
+from streamforest.reading.cell_rows import ROWS, CellSource
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
-from streamforest.reading.line_reader import RowReader
-from streamforest.reading.row_block import TextBlock
 
 
-class DuckDbSource:
+class DuckDbSource(CellSource):
     """The rows of a query, in the order in which it gives them.
 
     Parameters
@@ -30,8 +28,6 @@ class DuckDbSource:
         duckdb is not installed.
     """
 
-    live = False
-
     def __init__(
         self,
         word: str,
@@ -39,32 +35,17 @@ class DuckDbSource:
         dialect: Dialect = ANY_DIALECT,
     ) -> None:
         self._query = word.partition(":")[2].strip()
-        self.name = "duckdb"
+        super().__init__("duckdb", asked, dialect)
         if not self._query:
             raise SourceError("duckdb: there is no query; write duckdb:\"SELECT ... FROM 'FILE'\"")
         self._duckdb = optional("duckdb", "duckdb")
-        self.reader = RowReader(self.name, asked, dialect)
         self._connection = self._duckdb.connect()
-
-    def describe(self) -> str:
-        """The value column and the columns there are, in words."""
-        return self.reader.describe()
-
-    def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
-        """Yield the rows in blocks of at most ``most``.
-
-        Raises
-        ------
-        SourceError
-            DuckDB refuses the query, or the value column cannot be told.
-        """
-        return blocks_of(self._rows(), self.reader, stop, most)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def _rows(self) -> Iterator[tuple[object, ...]]:
+    def rows(self, stop: Stop) -> Iterator[tuple[object, ...]]:  # noqa: ARG002 - between two rows nothing waits
         """The names of the columns, then the rows."""
         try:
             answer = self._connection.execute(self._query)

@@ -8,16 +8,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from streamforest.protocols import SourceError, Stop
-from streamforest.reading.cell_rows import blocks_of
+from streamforest.reading.cell_rows import CellSource
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect, listed
-from streamforest.reading.line_reader import RowReader
-from streamforest.reading.row_block import TextBlock
 
 # Steps of SQLite's machine between two looks whether the run shall end: some milliseconds.
 _STEPS = 100_000
 
 
-class SqliteSource:
+class SqliteSource(CellSource):
     """The rows of a query, in the order in which SQLite gives them; the database is only read.
 
     Parameters
@@ -33,8 +31,6 @@ class SqliteSource:
         The file is not there or no database, or no query says which of several tables is meant.
     """
 
-    live = False
-
     def __init__(
         self,
         word: str,
@@ -42,9 +38,8 @@ class SqliteSource:
         dialect: Dialect = ANY_DIALECT,
     ) -> None:
         path, _, query = word.partition(":")[2].partition("?")
-        self.name = Path(path).name
+        super().__init__(Path(path).name, asked, dialect)
         self._path = path
-        self.reader = RowReader(self.name, asked, dialect)
         if not Path(path).is_file():
             raise SourceError(f'there is no file {path or "to read"}; write sqlite:FILE or "sqlite:FILE?SELECT ..."')
         self._connection = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False)
@@ -54,21 +49,6 @@ class SqliteSource:
         except sqlite3.Error as error:
             self.close()
             raise self._broken(error) from None
-
-    def describe(self) -> str:
-        """The value column and the columns there are, in words."""
-        return self.reader.describe()
-
-    def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
-        """Yield the rows in blocks of at most ``most``.
-
-        Raises
-        ------
-        SourceError
-            SQLite refuses the query, or the value column cannot be told.
-        """
-        self._connection.set_progress_handler(lambda: stop.requested, _STEPS)
-        return blocks_of(self._rows(stop), self.reader, stop, most)
 
     def close(self) -> None:
         """Close the database."""
@@ -86,8 +66,9 @@ class SqliteSource:
             raise SourceError(f'{self._path}: say what to read, as "sqlite:{self._path}?SELECT ..."; {there}')
         return 'SELECT * FROM "{}"'.format(names[0].replace('"', '""'))
 
-    def _rows(self, stop: Stop) -> Iterator[tuple[object, ...]]:
+    def rows(self, stop: Stop) -> Iterator[tuple[object, ...]]:
         """The names of the columns, then the rows."""
+        self._connection.set_progress_handler(lambda: stop.requested, _STEPS)
         try:
             answer = self._connection.execute(self._query)
             yield tuple(column[0] for column in answer.description or ())

@@ -9,16 +9,14 @@ from typing import Any
 
 from streamforest.optional import optional
 from streamforest.protocols import SourceError, Stop
-from streamforest.reading.cell_rows import blocks_of
+from streamforest.reading.cell_rows import CellSource
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect, listed
-from streamforest.reading.line_reader import RowReader
-from streamforest.reading.row_block import TextBlock
 
 #: Bytes of the largest workbook, unpacked: a million rows of ten cells take about a third of it.
 LARGEST = 2**30
 
 
-class XlsxSource:
+class XlsxSource(CellSource):
     """The rows of a sheet, from the top; formulas count with the values that were saved with them.
 
     Parameters
@@ -36,8 +34,6 @@ class XlsxSource:
         openpyxl is not installed.
     """
 
-    live = False
-
     def __init__(
         self,
         word: str,
@@ -45,9 +41,8 @@ class XlsxSource:
         dialect: Dialect = ANY_DIALECT,
     ) -> None:
         path, _, sheet = word.partition(":")[2].partition("?")
-        self.name = Path(path).name
+        super().__init__(Path(path).name, asked, dialect)
         self._path = path
-        self.reader = RowReader(self.name, asked, dialect)
         openpyxl = optional("openpyxl", "xlsx")
         if not Path(path).is_file():
             raise SourceError(f"there is no file {path or 'to read'}; write xlsx:FILE or xlsx:FILE?SHEET")
@@ -64,20 +59,6 @@ class XlsxSource:
         if len(names) > 1:
             self.reader.notes = (f"sheet {self._sheet.title!r} of {listed(names)}",)
 
-    def describe(self) -> str:
-        """The value column and the columns there are, in words."""
-        return self.reader.describe()
-
-    def read(self, stop: Stop, most: int) -> Iterator[TextBlock]:
-        """Yield the rows in blocks of at most ``most``.
-
-        Raises
-        ------
-        SourceError
-            The sheet is damaged, or its value column cannot be told.
-        """
-        return blocks_of(self._rows(), self.reader, stop, most)
-
     def close(self) -> None:
         """Close the workbook."""
         self._book.close()
@@ -92,7 +73,8 @@ class XlsxSource:
         if size > LARGEST:
             raise SourceError(f"{self._path}: {size:,} bytes unpacked, at most {LARGEST:,} are read: save it as CSV")
 
-    def _rows(self) -> Iterator[tuple[object, ...]]:
+    def rows(self, stop: Stop) -> Iterator[tuple[object, ...]]:  # noqa: ARG002 - between two rows nothing waits
+        """The rows of the sheet."""
         try:
             yield from self._sheet.iter_rows(values_only=True)
         except Exception as error:

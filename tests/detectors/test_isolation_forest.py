@@ -143,7 +143,7 @@ READINGS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(READINGS, min_size=25, max_size=150), st.integers(1, 30), st.sampled_from(RATES))
 @example([1.7e308, -1.7e308] * 40, 10, 0.01)
 @example([1e-300, -1e-300] * 40, 10, 0.01)

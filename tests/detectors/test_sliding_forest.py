@@ -1,5 +1,6 @@
 import json
 import time
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -34,10 +35,19 @@ def small(**options):
     return SlidingForestDetector(0.01, window=40, refit_every=30, **options)
 
 
+@contextmanager
+def few_trees():
+    """Forests of five trees, where the bits are equal whatever their number."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sliding_forest, "TREES", 5)
+        yield
+
+
 @cache
 def whole():
-    """The verdicts of 400 points that come at once."""
-    return small().update_many(stream(400))
+    """The verdicts of 400 points that come at once, by forests of few trees."""
+    with few_trees():
+        return small().update_many(stream(400))
 
 
 def test_each_point_is_judged_by_a_forest_of_the_window_before_it():
@@ -89,7 +99,8 @@ def test_where_points_may_wait_any_split_gives_the_same_bits(cuts):
     values = stream(400)
     expected = whole()
     split = small()
-    found = np.concatenate([split.update_many(part) for part in np.split(values, sorted(cuts))])
+    with few_trees():
+        found = np.concatenate([split.update_many(part) for part in np.split(values, sorted(cuts))])
     assert found.tobytes() == expected.tobytes()
 
 
@@ -99,9 +110,10 @@ def test_it_goes_on_from_a_saved_state_with_the_same_bits(at):
     values = stream(400)
     expected = whole()
     first, second = small(), small()
-    first.update_many(values[:at])
-    second.restore(first.state())
-    assert second.update_many(values[at:]).tobytes() == expected[at:].tobytes()
+    with few_trees():
+        first.update_many(values[:at])
+        second.restore(first.state())
+        assert second.update_many(values[at:]).tobytes() == expected[at:].tobytes()
     with pytest.raises(ValueError, match="saved state"):
         SlidingForestDetector(window=41).restore(first.state())
 
@@ -139,7 +151,8 @@ def test_a_live_run_is_replayed_with_the_same_bits_by_its_record(tmp_path):
     assert resumed.update_many(values[300:]).tobytes() == live[300:].tobytes()
 
 
-def test_a_run_that_goes_on_from_a_state_follows_its_record_and_writes_it_on(tmp_path):
+def test_a_run_that_goes_on_from_a_state_follows_its_record_and_writes_it_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(sliding_forest, "TREES", 5)
     path, values = tmp_path / "refits.jsonl", stream(600)
     whole = small(refits=path)
     expected = whole.update_many(values)

@@ -28,15 +28,14 @@ UNITLESS = slice(features.OFF_FORECAST, None)
 def hold_against_twin(values, times):
     """Compare reading by reading; the twin, and the seasons that it had."""
     surprises, novelties, outlooks, state = observe(values, times)
-    twin, had = NaiveFeatures(), set()
+    found = np.hstack((surprises, novelties, outlooks))
+    twin, had, expected = NaiveFeatures(), set(), np.full_like(found, np.nan)
     for i, (value, time) in enumerate(zip(values.tolist(), times.tolist(), strict=True)):
         known = twin.observe(value, time, RATE)
         had.add(twin.season)
-        if known is None:
-            assert np.isnan([*surprises[i], *novelties[i], *outlooks[i]]).all()
-            continue
-        for found, expected in zip((surprises[i], novelties[i], outlooks[i]), known, strict=True):
-            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6, err_msg=f"reading {i}")
+        if known is not None:
+            expected[i] = [number for numbers in known for number in numbers]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
     assert state["season"] == twin.season
     assert state["count"] == len(twin.history)
     assert state["centres_used"].tolist() == [len(cover.centres) for cover in twin.covers]
@@ -49,11 +48,12 @@ def test_every_reading_gives_what_the_slow_twin_gives(seed, profiles):
     rng = np.random.default_rng(seed)
     values = np.concatenate([stream(list(profiles.values())[seed + at], 1500, seed, 0.05) for at in (1, 4)])
     values[rng.random(values.size) < 0.01] = np.nan
-    times = 300.0 * np.cumsum(1.0 + (rng.random(values.size) < 0.005) * rng.integers(1, 40, values.size))
+    times = 600.0 * np.cumsum(1.0 + (rng.random(values.size) < 0.005) * rng.integers(1, 40, values.size))
     times[rng.random(values.size) < 0.1 * (seed == 3)] = np.nan
-    twin, seasons = hold_against_twin(values, times)
+    kept = slice(1800) if seed == 0 else slice(800, 2000)  # the season of the first is long
+    twin, seasons = hold_against_twin(values[kept], times[kept])
     assert seed > 1 or len(seasons) > 1, "the stream must try the season too"
-    assert len(twin.clock.stays) > 900, "and the time of day"
+    assert len(twin.clock.stays) > 600, "and the time of day"
     assert all(len(cover.centres) > 1 for cover in twin.covers)
 
 

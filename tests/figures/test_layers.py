@@ -9,8 +9,7 @@ from streamforest.figures.themes import THEMES
 from tests.pictures import marked, pixels, shown, stream, widen_to
 
 
-@pytest.mark.parametrize("span", [500, 4_000])
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize(("theme", "span"), [*zip(THEMES, (500, 4_000), strict=True)])
 def test_a_blitted_frame_is_a_full_frame_pixel_for_pixel(span, theme):
     rows = stream(5_000)
     history, view = shown(rows[:450], theme=theme)

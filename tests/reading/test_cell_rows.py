@@ -3,8 +3,9 @@ from datetime import date, datetime
 import pytest
 
 from streamforest.protocols import SourceError
-from streamforest.reading.cell_rows import ROWS, blocks_of
-from streamforest.reading.line_reader import LIMIT, RowReader
+from streamforest.reading.cell_rows import ROWS, CellSource
+from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT
+from streamforest.reading.line_reader import LIMIT
 from streamforest.terminal.stop import StopFlag
 
 
@@ -15,8 +16,24 @@ def stop():
     flag.close()
 
 
+class RowsSource(CellSource):
+    """Rows that are there."""
+
+    def __init__(self, rows):
+        super().__init__("a query", ANY_COLUMNS, ANY_DIALECT)
+        self.kept = rows
+
+    def rows(self, _stop):
+        return iter(self.kept)
+
+    def close(self):
+        self.kept = []
+
+
 def read(rows, stop, most=1000):
-    blocks = [*blocks_of(rows, RowReader("a query"), stop, most)]
+    source = RowsSource(rows)
+    blocks = [*source.read(stop, most)]
+    assert source.describe() == source.reader.describe()
     assert all(0 < len(block) <= most for block in blocks)
     return [(item.time, item.value) for block in blocks for item in block]
 

@@ -304,7 +304,7 @@ def damaged(draw, cells):
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_cells_in_a_form_of_their_own_are_read_as_the_line_rules_read_them_or_left(name, data):
     layout, times, values = WRITTEN[name]

@@ -13,6 +13,12 @@ def test_a_number_is_read_as_float_reads_it_or_refused():
         read_number("1,5")
 
 
+def test_milliseconds_as_net_writes_them_in_json_are_a_time():
+    assert read_time("/Date(1709251200500)/") == read_time("/Date(1709251200500+0100)/") == 1709251200.5
+    with pytest.raises(RefusedError):
+        read_time("/Date(soon)/")
+
+
 @given(
     st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)),
     st.none() | st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),

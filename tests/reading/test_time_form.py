@@ -32,6 +32,8 @@ MARCH = datetime(2024, 3, 1, tzinfo=UTC).timestamp()
         (["202403010000"], "compact"),
         (["20240301", "20240302"], "compact"),
         (["45352.0", "45352.1"], "excel"),
+        (["739312.0", "739312.1"], "matlab"),
+        (["739312", "739313"], "elapsed"),
         (["133537248000000000"], "filetime"),
         (["638448480000000000"], "ticks"),
         (["0", "1", "2"], "elapsed"),
@@ -46,10 +48,17 @@ def test_the_form_of_a_column_is_learnt_from_its_cells(cells, form):
         assert TimeReader(form).read(cells[0]) in {MARCH, MARCH - 60 * 86400}
 
 
-@pytest.mark.parametrize("cells", [["03/04/2024 10:00", "03/04/2024 10:10"], ["500000000"]])
+@pytest.mark.parametrize("cells", [["03/04/2024 10:00", "03/04/2024 10:10"], ["500000000"], ["2403010000"]])
 def test_what_could_mean_two_times_or_none_that_is_likely_is_asked_for(cells):
     with pytest.raises(AmbiguousTimeError, match="say --time-format"):
         learn_time_form(cells)
+
+
+@pytest.mark.parametrize("day", ["1402/12/11", "13/03/2567", "1445-08-20 10:00", "15 Mar 2567"])
+def test_a_date_of_another_calendar_is_asked_for(day):
+    with pytest.raises(AmbiguousTimeError, match="another calendar"):
+        learn_time_form([day])
+    assert learn_time_form([day, "1899-12-31", "2024-03-01", "1700-01-01"]) is not None
 
 
 def test_a_time_of_another_form_is_refused_in_words():
@@ -108,6 +117,10 @@ def test_a_year_of_two_digits_may_stand_first_where_dashes_are_and_the_steps_dec
     with pytest.raises(AmbiguousTimeError, match=r"day and year of '24-03-01 10:00' .* y-m-d or --time-format d-m-y"):
         learn_time_form([f"24-03-01 10:{minute:02}" for minute in range(60)])
     assert learn_time_form(["31-03-99", "01-04-99"]) == "dmy"
+    assert learn_time_form([f"24/03/{day:02}" for day in range(1, 9)]) == "ymd"
+    with pytest.raises(AmbiguousTimeError, match="day and year"):
+        learn_time_form(["24/03/01", "24/03/02", "24/03/03"])
+    assert learn_time_form(["24/03/01", "25/03/01", "26/03/01"]) == learn_time_form(["24/03/01"]) == "dmy"
     assert learn_time_form(["01.03.24 10:00", "01.03.24 10:15"]) == "dmy"
 
 
@@ -117,6 +130,9 @@ def test_a_year_of_two_digits_may_stand_first_where_dashes_are_and_the_steps_dec
         (["2023", "2024", "2025"], "%Y"),
         (["202311", "202312", "202401"], "%Y%m"),
         (["2023365", "2024001", "2024366"], "%Y%j"),
+        (["240331", "240401"], "%y%m%d"),
+        (["31032024", "01042024"], "%d%m%Y"),
+        (["03312024", "04012024"], "%m%d%Y"),
     ],
 )
 def test_years_months_and_days_of_a_year_are_not_taken_for_seconds(cells, pattern):

@@ -69,6 +69,10 @@ def rows(form="{} {}", time="%Y-%m-%d %H:%M", value="{:.1f}"):
     return [form.format(iso(k, time), value.format(VALUES[k])) for k in range(N)]
 
 
+#: Digits and decimal sign.
+PERSIAN = {**{48 + digit: 0x6F0 + digit for digit in range(10)}, ord("."): 0x66B}
+
+
 def german(value):
     return f"{value:.1f}".replace(".", ",")
 
@@ -123,6 +127,8 @@ def german(value):
         (["dd/MM/yyyy HH:mm;kW", *(f"{iso(k, '%d/%m/%Y %H:%M')};{german(VALUES[k])}" for k in range(N))], {}),
         (["Id\u0151;\u00c9rt\u00e9k", *(f"{iso(k, '%Y.%m.%d. %H:%M')};{german(VALUES[k])}" for k in range(N))], {}),
         (["\u65f6\u95f4,a", *rows("{},{}", "%Y\u5e74%m\u6708%d\u65e5 %H:%M")], {}),
+        (["\u6642\u9593,a", *rows("{},{}", "%Y/%-m/%-d(\u91d1) %H\u6642%M\u5206")], {}),
+        (["\u0632\u0645\u0627\u0646;a", *(row.translate(PERSIAN) for row in rows("{};{}"))], {}),
         # two lines of names, and a name for a cell that no row has
         (["\t\tTemp", "Date\tOut", *rows("{}\t{}")], {"column": "Out"}),
         (["made by hand\t2024", "Time\tTemp\tComment", *rows("{}\t{}")], {}),
@@ -139,6 +145,25 @@ def test_a_table_as_people_have_it_gives_all_its_readings(lines, asked):
         assert reasons == []
         assert times.tolist() == TIMES
         np.testing.assert_allclose(values, VALUES)
+
+
+def test_a_quoted_cell_over_two_lines_is_refused_and_told_for_what_it_is():
+    lines = [f'{iso(k)},"{"a" if k else "a" + chr(10) + "b"}",{VALUES[k]:.1f}' for k in range(N)]
+    _, values, reasons = read("\n".join(["time,note,value", *lines, ""]))
+    assert len(values) == N - 1
+    assert "goes on in the next line" in reasons[0]
+
+
+def test_lakhs_and_amounts_without_cents_are_read_whole():
+    amounts = [1234567.0 + 1000 * k for k in range(N)]
+    lakhs = [
+        f'{iso(k)},"{amount // 100000:.0f},{amount % 100000 // 1000:02.0f},{amount % 1000:03.0f}"'
+        for k, amount in enumerate(amounts)
+    ]
+    francs = [f"{iso(k)};{amount:,.0f}.-".replace(",", "\u2019") for k, amount in enumerate(amounts)]
+    for lines in (["time,balance", *lakhs], ["time;balance", *francs]):
+        times, values, reasons = read("\n".join([*lines, ""]))
+        assert (times.tolist(), values.tolist(), reasons) == (TIMES, amounts, [])
 
 
 def signed(form, behind):

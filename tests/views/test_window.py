@@ -369,7 +369,9 @@ def look_at(path):
 
 
 @needs_screen
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("toolkit", "number"), [("Tk", signal.SIGINT), ("Qt", signal.SIGTERM)], ids=["Tk", "Qt"], indirect=["toolkit"]
+)
 def test_a_signal_ends_a_run_with_a_window_within_a_second(start, number):
     run = start("--delay", "0.005")
     run.window()
