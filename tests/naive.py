@@ -316,7 +316,7 @@ class NaiveFeatures:
         self.bands, self.scratch = fast.new_state(), new_buffers()
         self.banded, self.buffers = self.bands[0], self.scratch[0]
         self.last_time, self.interval, self.jitter, self.missing = math.nan, 0.0, 0.0, 0.0
-        self.season, self.phase, self.cycle, self.phase_spread = 0, 0, [], []
+        self.season, self.phase, self.cycle, self.phase_spread, self.usual_spread = 0, 0, [], [], 0.0
         self.phase_outliers, self.ahead, self.slopes = {}, 0.0, 0.0
         self.lag_means = np.zeros(seasons.LONGEST_SEASON + 1, dtype=f4)
         self.found_lag = self.found_times = 0
@@ -376,6 +376,7 @@ class NaiveFeatures:
         self.last = min(max(self.scaled(self.first[0]), -3.0), 3.0)
         self.fast, self.slope = [self.last] * 4, 0.0
         self.errors = [1.0] * 4
+        self.recent, self.median_wins = [self.last] * 9, 0.5
         self.levels, self.long_level, self.novelty_levels = [0.0] * 3, 0.0, [0.0] * 5
         self.spread = self.motion = 0.8
         self.repeat = 0.0
@@ -394,6 +395,7 @@ class NaiveFeatures:
         self.banded["season"], self.banded["phase"] = self.season, self.phase
         self.banded["cycle"][: self.season] = self.cycle[: self.season]
         self.banded["phase_spread"][: self.season] = self.phase_spread[: self.season]
+        self.banded["usual_spread"] = self.usual_spread
 
     def held_to_band(self, y, forecast):
         _hold(self.bands, float(y), float(forecast), self.scratch)
@@ -406,8 +408,11 @@ class NaiveFeatures:
     def seasonal(self):
         return float(self.cycle[self.phase]) if self.season else 0.0
 
+    def level(self):
+        return self.fast[self.errors.index(min(self.errors))]
+
     def forecast(self):
-        return self.fast[self.errors.index(min(self.errors))] + self.seasonal()
+        return median(self.recent) if self.median_wins > 0.55 else self.level() + self.seasonal()
 
     def usual(self, time):
         usual = self.clock.usual(time)
@@ -472,9 +477,9 @@ class NaiveFeatures:
     # Learning
 
     def learn(self, y, time, rate, deviations, signals):  # noqa: PLR0912
-        n, forecast = len(self.history), self.forecast()
+        n, level = len(self.history), self.level()
+        forecast = level + self.seasonal()
         self.learn_lags(math.nan if self.is_alone else y, deviations[fast.RESIDUAL])
-        level = forecast - self.seasonal()
         has_jumped, scale = _learn_band(self.bands, float(y), float(level), rate, self.scratch)
         for tail, deviation in zip(self.tails, deviations, strict=True):
             if not math.isnan(deviation):
@@ -504,7 +509,10 @@ class NaiveFeatures:
             self.fast[k] += max(gain, newest) * biweight(offs[k])
         self.slope += 0.03 * biweight(offs[3])
         self.fast[3] += max(0.3, newest) * biweight(offs[3]) + self.slope
+        won = abs(y - median(self.recent)) < abs(y - forecast)
+        self.median_wins += (won - self.median_wins) / min(n + 2.0, 100.0)
         if not self.is_alone:
+            self.recent = [*self.recent[1:], y]
             for k, gain in enumerate([0.1, 0.02, 0.005]):
                 self.levels[k] += max(gain, newest) * held(r - self.levels[k])
             self.spread += 0.15 * (min(deviations[fast.RESIDUAL], reach) - self.spread)
@@ -516,6 +524,7 @@ class NaiveFeatures:
         self.clock.learn(time, y)
         if has_jumped:
             self.fast, self.slope = [float(self.banded["new_level"])] * 4, 0.0
+            self.recent = [y] * 9
         if self.banded["old_age"] == OLD_LEVEL:
             self.levels = [level] * 3
         season = self.season
@@ -578,6 +587,8 @@ class NaiveFeatures:
     def learn_phase_spread(self, off, reach):
         before = self.phase_spread[self.phase]
         self.phase_spread[self.phase] += f4(0.2 * (min(abs(off), reach) - float(before)))
+        is_wider = self.phase_spread[self.phase] > self.usual_spread
+        self.usual_spread = max((1.02 if is_wider else 1.0 / 1.02) * self.usual_spread, 0.01)
 
     def follow_phase(self, off):
         after, before = (float(self.cycle[(self.phase + step) % self.season]) for step in (1, -1))
@@ -667,7 +678,7 @@ class NaiveFeatures:
         if peaks.sum() <= (0.05 + 1.5 * float(self.banded["far_share"]) ** 2) * period:
             shape[peaks] = smooth[peaks]
         self.cycle = list(shape - f4(sum(float(x) / period for x in shape)))
-        self.phase_spread = [f4(0.0)] * period
+        self.phase_spread, self.usual_spread = [f4(0.0)] * period, 1.2 * max(float(self.banded["scale"]), 0.01)
         self.season, self.phase, self.phase_outliers, self.ahead = period, 0, {}, 0.0
         slopes = [0.5 * float(self.cycle[(i + 1) % period] - self.cycle[i - 1]) for i in range(period)]
         self.slopes = sum(slope**2 for slope in slopes) / period
