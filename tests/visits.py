@@ -65,7 +65,7 @@ class Run:
 
     def __init__(self, folder, points=300, *, theme="light", report=lambda: REPORT, memory=None, **access):
         self.history, self.actions = History(5000), Actions()
-        self.memory = memory or self.history
+        self.memory, self.incidents = memory or self.history, None
         self.rows, self.folder, self.report = stream(5000), folder, report
         self.history.write(self.rows[:points])
         self.detector, self.warm_up = DETECTORS[0], 1.0

@@ -298,7 +298,7 @@ def make_tell(run: Run) -> TellSink | None:
         return options.checkpoint is not None and stop.requested
 
     life = EpisodeLife(source, run.cool_down, keys)
-    return TellSink(life, source, outboxes, is_paused, lambda: stop.deadline)
+    return TellSink(life, source, outboxes, is_paused, lambda: stop.deadline, run.incidents)
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

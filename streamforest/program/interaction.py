@@ -108,6 +108,7 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     output = Output(options.images, theme_of(options), picture_texts(options), options.report, Path())
     watch = Watch(memory, anomalies, run.status, actions, run.stop, run.judge, output, say)
     needed: list[Sink] = [memory, anomalies, *(sink for sink in (run.episodes, run.honesty) if sink is not None)]
+    watch.incidents = run.incidents
     if run.judge.keys is None:
         panels = Panels(run, cast("History", memory), say, actions.wake)
         watch.open_panel = panels.open

@@ -22,6 +22,7 @@ from streamforest.storage import safe_files
 from streamforest.terminal.actions import DETECTOR, OPENING, PANEL_COMMANDS, VIEW_COMMANDS, Actions
 from streamforest.terminal.keys import FOREGROUND_CHECK, TerminalKeys
 from streamforest.terminal.stop import StopFlag
+from streamforest.verdicts.incidents import Incidents
 from streamforest.views.headless import HeadlessView
 
 MOST_EPISODES = 100  # that wait for their picture; a replay may end them faster than pictures can be drawn
@@ -127,6 +128,7 @@ class Watch:
         #: Opens panels; raises ValueError or OSError, with a line for people, where that cannot be done.
         self.open_panel: OpenPanel = _no_panel
         self.cases: Cases | None = None  # makes case files, where there can be some
+        self.incidents: Incidents | None = None  # of many streams
         self._pictures, self._picture_bytes, self._refused = 0, 0, 0  # of episodes
 
     def show(self, view: View, *, stays: bool = False) -> None:

@@ -16,7 +16,7 @@ from streamforest.protocols import State, Verdicts
 from streamforest.state import packed, saved_array, unpacked
 from streamforest.stream_names import StreamNames, shown_key
 from streamforest.verdicts.episodes import EPISODE_GAP, UNUSUAL, Episode, EpisodeFolds
-from streamforest.verdicts.life import Event, episode_id, moment
+from streamforest.verdicts.life import INCIDENT, Event, episode_id, moment
 
 DAY = 86_400.0  # seconds; of streams without times, readings of each stream
 #: Usual intervals of a stream that an incident looks back at most when it is found, and that it lasts at most.
@@ -471,9 +471,11 @@ def incident_event(incident: Incident, source: str) -> Event:
     """An incident as an event for programs, see docs/outputs.md."""
     first, last = incident.members[0], incident.members[-1]
     return {
-        "event": "incident",
+        "event": INCIDENT,
         "id": incident.id,
         "source": source,
+        "kind": INCIDENT,
+        "reason": _in_words(incident),
         "start": first.start,
         "end": last.start,
         "first": first.key,
@@ -485,16 +487,19 @@ def incident_event(incident: Incident, source: str) -> Event:
     }
 
 
-def incident_text(incident: Incident, listed: int = 3) -> str:
+def incident_text(incident: Incident) -> str:
     """An incident in a line for people."""
+    begun = incident.members[0].start
+    return f"incident{'' if begun is None else f' from {moment(begun)}'}: {_in_words(incident)}"
+
+
+def _in_words(incident: Incident, listed: int = 3) -> str:
+    """How many streams, which one first, how sure that is, and who followed."""
     first, *others = incident.members
-    span = "" if first.start is None else f" from {moment(first.start)}"
     names = ", ".join(shown_key(member.key) for member in others[:listed])
     more = f" and {len(others) - listed:,} more" if len(others) > listed else ""
-    return (
-        f"incident{span}: {len(incident.members):,} streams, first {shown_key(first.key)} "
-        f"({100 * incident.sure:.0f} % sure), then {names}{more}"
-    )
+    sure = f"{100 * incident.sure:.0f} % sure"
+    return f"{len(incident.members):,} streams, first {shown_key(first.key)} ({sure}), then {names}{more}"
 
 
 def keys_text(members: Sequence[Member]) -> str:

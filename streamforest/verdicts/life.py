@@ -22,6 +22,11 @@ Event = dict[str, Any]
 #: Fields of the peak that an event has under their own names.
 OF_PEAK = ("value", "expected", "lower", "upper", "score", "threshold", "p_value")
 
+#: What happened where episodes of different streams began together; it is told once, when no further stream joins it.
+INCIDENT = "incident"
+#: Streams of it that are named in a message for people.
+MOST_SHOWN = 20
+
 
 def episode_id(source: str, key: str | None, start: Verdict) -> str:
     """16 hexadecimal digits that stand for a source, a stream and the point that an episode began with.
@@ -75,9 +80,19 @@ def headline(event: Event) -> str:
     'a.csv: over after 3 points: dip: 1, expected 5 +- 2'
     """
     names = [event["source"]] + ([shown_key(event["key"])] if event.get("key") is not None else [])
+    if event["event"] == INCIDENT:
+        return f"{event['source']}: incident: {event['reason']}"
     points = f"{event['points']:,} point{'' if event['points'] == 1 else 's'}"
     what = {"start": "", "worse": "worse: ", "end": f"over after {points}: "}[event["event"]]
     return f"{' '.join(names)}: {what}{event['reason']}"
+
+
+def streams_text(event: Event) -> str:
+    """The streams of an incident in the order in which they began, for people; empty for any other event."""
+    members = event.get("members", ())
+    shown = ", ".join(shown_key(member["key"]) for member in members[:MOST_SHOWN])
+    more = event.get("streams", 0) - min(len(members), MOST_SHOWN)
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def moment(seconds: float | None) -> str:

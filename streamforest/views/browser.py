@@ -109,6 +109,8 @@ class BrowserView:
         self._shown = SHOWN[watched.memory.name](watched.memory)
         if isinstance(self._shown, StreamShown):
             self._shown.open_panel = getattr(watched, "open_panel", self._shown.open_panel)
+        else:
+            self._shown.incidents = getattr(watched, "incidents", None)
         self._heard = ""  # the newest line of the run for people
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
         self._status_due = self._charts_due = 0.0

@@ -2,6 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { Episodes } from "./episodes.js";
+import { Incidents } from "./incidents.js";
 import { addLayers, HELD, KEYS as MOVE_KEYS, movesOf } from "./moves.js";
 import * as numbers from "./numbers.js";
 import { Panel } from "./panel.js";
@@ -42,6 +43,12 @@ const ranking = new Ranking(
   { table: find("streams"), words: find("words"), states: find("states"), found: find("found"), more: find("more") },
   { wish: (parts) => send({ table: parts }), open: openStream },
 );
+const incidents = new Incidents(find("incidents"), {
+  chosen(key) {
+    find("words").value = key;
+    ranking.ask();
+  },
+});
 
 const panel = new Panel(find("panel"), { send, shown: showTrial });
 
@@ -418,6 +425,7 @@ function receive(event) {
     if (message.said) notify(message.said, 2 * BRIEF);
     panel.take(message);
   } else if (message.kind === "notice") hear(message.text);
+  else if (message.kind === "incidents") incidents.take(message);
   else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
   send({ ack: message.kind });
   if (message.ended) end("The run has ended. What is shown is how it stood then.");
