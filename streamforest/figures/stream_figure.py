@@ -370,7 +370,7 @@ class StreamFigure(LiveFigure[History]):
         self._hear(self._numbers.notice)
         self._write_notice()
         if not self.choice_panel.is_shown:
-            self.episode_list.write(self._news.episodes, self._news.now, self.navigation.selected)
+            self.episode_list.write(self._news, self.navigation.selected)
         if self.others is not None:
             self.others.write_names(self._numbers.agreement)
 

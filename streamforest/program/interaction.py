@@ -150,6 +150,7 @@ def new_memory(run: Run) -> VerdictMemory:
     if run.judge.keys is not None:
         return StreamRanking(run.judge.keys, run.options.cool_down)
     history = History(run.options.history)
+    history.seen = run.seen
     history.marks = None if run.comparison is None else run.comparison.marks
     return history
 

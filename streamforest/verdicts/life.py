@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -203,10 +203,18 @@ class EpisodeLife:
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many.
+    like : callable, optional
+        Episode and what happened to it -> the earlier one that it is like, as a part of the event.
     """
 
-    def __init__(self, source: str, cool_down: int | CoolDown = EPISODE_GAP, names: StreamNames | None = None) -> None:
-        self._source = source
+    def __init__(
+        self,
+        source: str,
+        cool_down: int | CoolDown = EPISODE_GAP,
+        names: StreamNames | None = None,
+        like: Callable[[Episode, Happening], Event | None] | None = None,
+    ) -> None:
+        self._source, self._like = source, like
         self._folds = EpisodeFolds(cool_down, names)
 
     def add(self, verdicts: Verdicts) -> list[Event]:
@@ -226,4 +234,7 @@ class EpisodeLife:
         self._folds.restore(state)
 
     def _events(self, happenings: Iterable[tuple[Happening, Episode]]) -> list[Event]:
-        return [event_of(happening, episode, self._source) for happening, episode in happenings]
+        events = [(event_of(happening, episode, self._source), happening, episode) for happening, episode in happenings]
+        if self._like is None:
+            return [event for event, _, _ in events]
+        return [event | {"seen_before": self._like(episode, happening)} for event, happening, episode in events]
