@@ -45,6 +45,7 @@ g        last anomaly, then the one before
 e        list of episodes
 i        alarms asked for and got
 w        what other settings would change
+t        what would be caught, of which size
 d        next detector
 r        write the report
 c        write a case file of this alarm

@@ -16,6 +16,7 @@ from typing import Protocol
 from streamforest.judging.advice import Advice
 from streamforest.judging.what_if import WhatIf
 from streamforest.program.cases import CaseRefusedError, Cases
+from streamforest.program.detect_limits_panel import LimitsPanel
 from streamforest.protocols import Status, VerdictMemory, View
 from streamforest.sinks.report import RecentReport
 from streamforest.storage import safe_files
@@ -38,7 +39,7 @@ IN_PANEL = {
 }
 
 #: An action, first and last point in view, and the selected one -> the panel that it opens, if it opens one.
-OpenPanel = Callable[[str, tuple[int, int, int | None]], "WhatIf | Advice | None"]
+OpenPanel = Callable[[str, tuple[int, int, int | None]], "WhatIf | Advice | LimitsPanel | None"]
 
 
 def _no_panel(_name: str, _seen: object) -> None:
@@ -124,7 +125,7 @@ class Watch:
         self._judging: Future[None] = Future()
         self._episodes: deque[int] = deque()  # peaks of those that still want a picture
         self._left_out = 0  # of them
-        self._panel: WhatIf | Advice | None = None
+        self._panel: WhatIf | Advice | LimitsPanel | None = None
         #: Opens panels; raises ValueError or OSError, with a line for people, where that cannot be done.
         self.open_panel: OpenPanel = _no_panel
         self.cases: Cases | None = None  # makes case files, where there can be some
@@ -275,7 +276,7 @@ class Watch:
         elif self._has_picture and not self._stays:  # "unwatch"
             self._stop_watching()
 
-    def choices(self) -> WhatIf | Advice | None:
+    def choices(self) -> WhatIf | Advice | LimitsPanel | None:
         """What stands behind the panel that is open; None where none is."""
         return self._panel
 

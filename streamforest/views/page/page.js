@@ -320,7 +320,7 @@ const IN_PANEL = {
   Enter: "take",
   Escape: "leave",
 };
-const OPENING = { w: "what-if", n: "nothing", y: "real", m: "missed", u: "undo" };
+const OPENING = { w: "what-if", t: "limits", n: "nothing", y: "real", m: "missed", u: "undo" };
 
 // Whether a key was one for the panel.
 function keyInPanel(event) {
