@@ -131,4 +131,4 @@ def _text_of(limit: Limit, step: float) -> str:
     if size == "never":
         return size
     unit = {"units": "", "times the noise": " times the noise", "points": " points"}[limit.kind.unit]
-    return f"{size}{unit} {'at once' if limit.delay == 0 else f'in {limit.delay + 1:.0f}'}"
+    return f"{size}{unit} {'at once' if limit.delay == 0 else f'within {limit.delay + 1:.0f} points'}"

@@ -12,6 +12,7 @@ from ssl import SSLContext
 from typing import Any
 
 import streamforest
+from streamforest.figures.honesty_text import honesty_facts
 from streamforest.terminal.actions import DETECTOR, OPENING
 from streamforest.verdicts.history import History
 from streamforest.verdicts.ranking import StreamRanking
@@ -278,6 +279,7 @@ class BrowserView:
             "shows": self._shown.kind,
             **{name: getattr(status, name) for name in TELLING},
             "quiet": None if since is None else round(since),
+            "honesty": honesty_facts(status.honesty),
             **self._shown.facts(status),
             "ended": not self.is_open,
         }

@@ -50,8 +50,8 @@ STYLE, SCRIPT = "text/css; charset=UTF-8", "text/javascript; charset=UTF-8"
 FILES = {
     **dict.fromkeys(("colours.css", "dark.css", "chart.css", "page.css", "parts.css", "api.css"), STYLE),
     "uplot/uPlot.min.css": STYLE,
-    **dict.fromkeys(("page.js", "chart.js", "episodes.js", "gestures.js", "incidents.js", "moves.js"), SCRIPT),
-    **dict.fromkeys(("numbers.js", "panel.js", "points.js", "ranking.js", "readout.js", "view.js"), SCRIPT),
+    **dict.fromkeys(("page.js", "chart.js", "episodes.js", "gestures.js", "honesty.js", "incidents.js"), SCRIPT),
+    **dict.fromkeys(("moves.js", "numbers.js", "panel.js", "points.js", "ranking.js", "readout.js", "view.js"), SCRIPT),
     "uplot/uPlot.iife.min.js": SCRIPT,
 }
 
