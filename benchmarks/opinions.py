@@ -93,9 +93,9 @@ def settings_after(series: Series, now: AlarmSettings, judge: Any, words: list[s
         if not open_ones:
             break
         asked.add(open_ones[-1].first)
-        case = Case(open_ones[-1], False, now, readings, real, UTC)
+        case = Case(open_ones[-1], False, now, readings, real, UTC, nothing)
         found = min(candidates(case, lambda s, r, _: judge(s, r), lambda: True), key=lambda one: one.rank, default=None)
-        if found is not None and not found.rank[0]:  # nobody takes a rule that drops what was real
+        if found is not None and not any(found.rank[:2]):  # nobody takes one that drops what was real, or might
             now = found.settings
             words.append(found.words)
     return now

@@ -13,6 +13,8 @@ BARS, HALF_BARS, ASCII_BARS = " ▁▂▃▄▅▆▇█", " ▄█", " .:|#"
 WIDE = 2
 #: Points below which a strip shows chance more than anything else.
 FEW = 400
+#: A smaller share is the rounding of a 0.
+LEAST = 1e-12
 
 
 def honesty_lines(honesty: Honesty | None, bars: str = BARS) -> list[str]:
@@ -75,6 +77,8 @@ def _many(n: int, what: str) -> str:
 
 
 def _number(share: float) -> str:
+    if share < LEAST:
+        return "0"
     return f"{100 * share:.2g}" if share < 0.995 else "100"
 
 

@@ -211,9 +211,10 @@ class StreamFigure(LiveFigure[History]):
         """Show the panel of choices as it stands, or none."""
         choices = self.choices()
         self._panel = None if choices is None else choices.panel()
-        if (self._panel is not None) != self.choice_panel.is_shown:
+        tries = self._panel is not None and self._panel.has_choice
+        if (self._panel is not None, tries) != (self.choice_panel.is_shown, self.trial.is_shown):
             self.choice_panel.is_shown = self._panel is not None
-            self.trial.axes.set_visible(self._panel is not None)
+            self.trial.axes.set_visible(tries)
             self._arrange()
         if self._panel is not None:
             self.choice_panel.write(self._panel)

@@ -159,7 +159,7 @@ class StreamText(TextFigure[History]):
             return
         self._follow(rows, parts)
         stream, score = self._areas(parts)
-        if panel is not None and stream.rows > 2:
+        if panel is not None and panel.has_choice and stream.rows > 2:
             stream = stream._replace(rows=stream.rows - 1)
             self._mark_trial(canvas, stream, rows, panel.marks)
         self._draw_stream(canvas, stream, rows)

@@ -88,9 +88,9 @@ class Opinions:
         rules = [entry for entry in self.entries() if "rule" in entry]
         return rules[-1] if rules else None
 
-    def real(self, readings: Readings) -> list[Stretch]:
-        """The stretches among readings that were said to be real: by their times, or by index where there are none."""
-        said = [entry for entry in self.entries() if entry.get("verdict") == REAL]
+    def said_to_be(self, what: str, readings: Readings) -> list[Stretch]:
+        """The stretches among readings of which that was said: by their times, or by index where there are none."""
+        said = [entry for entry in self.entries() if entry.get("verdict") == what]
         places = (place_of(entry, readings) for entry in said)
         return [place for place in places if place is not None]
 

@@ -97,8 +97,9 @@ class Panels:
             what == MISSED,
             self._live.present(),
             readings,
-            self._opinions.real(readings),
+            self._opinions.said_to_be(REAL, readings),
             zone_of(self._run.options.time_zone) or UTC,
+            self._opinions.said_to_be(NOTHING, readings),
         )
         return Advice(case, self._live.judge_again, self._take, self._ready, FAULTS)
 
