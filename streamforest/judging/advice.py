@@ -22,9 +22,10 @@ from streamforest.wording import number_text
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 #: Times without alarms begin and end at multiples of so many minutes, at least as far from the alarm.
 QUARTER = 15
-#: So many confirmed alarms speak for a rule that keeps them and silences a direction, or all but the rarest points (by
-#: a rate below this share of the present one). Quiet times of more hours are broad, too.
-CONFIRMING, BROAD_RATE, BROAD_HOURS = 10, 0.3, 2.0
+#: A rule that silences a direction, or all but the rarest points (by a rate below this share of the present one), needs
+#: so many confirmed alarms that it keeps: Laplace's rule then expects that it drops 1 in 20 of the next ones. Quiet
+#: times of more hours are broad, too.
+CONFIRMING, BROAD_RATE, BROAD_HOURS = 18, 0.3, 2.0
 #: A least deviation is well below those of the confirmed alarms where the smallest is (1 + MARGIN / n) times as far.
 MARGIN = 2.0
 #: A longer stretch is no time of the day.
