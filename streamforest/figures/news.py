@@ -62,8 +62,8 @@ class StreamNews:
         if like is None:
             return when
         past = like.past
-        known = past.start is not None and EARLIEST < past.start < LATEST
-        before = short_time(past.start, self.now) if past.start is not None and known else f"{past.first:,}"
+        has_time = past.start is not None and EARLIEST < past.start < LATEST
+        before = short_time(past.start, self.now) if past.start is not None and has_time else f"{past.first:,}"
         text = f"{when}, as {before}"
         return text if len(text) <= LONGEST_WHEN else f"{when}, as before"
 

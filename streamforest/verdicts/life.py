@@ -22,7 +22,7 @@ Event = dict[str, Any]
 #: Fields of the peak that an event has under their own names.
 OF_PEAK = ("value", "expected", "lower", "upper", "score", "threshold", "p_value")
 
-#: What happened where episodes of different streams began together; it is told once, when no further stream joins it.
+#: What happened where episodes of different streams began together: one event, when no further stream joins.
 INCIDENT = "incident"
 #: Streams of it that are named in a message for people.
 MOST_SHOWN = 20

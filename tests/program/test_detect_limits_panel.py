@@ -28,13 +28,13 @@ def test_t_tells_what_the_command_tells_of_the_same_readings(tmp_path, capsys):
     path.write_text("\n".join(["time,value", *rows, ""]), encoding="utf-8")
     words = ("--alarm-rate", "0.002", "--seed", "5", "--history", "1200")
     assert cli.main(["detect-limits", str(path), "--detector", "z-score", "--format", "json", *words], "x") == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[0])
+    printed = json.loads(capsys.readouterr().out.splitlines()[0])
     with run_of(*words) as run:
         watched = Watched(run)
         watched.press("limits")
         panel = watched.watch.choices()
         wait_until(lambda: panel.answer is not None, SECONDS)
-        assert as_objects(panel.answer) == told
+        assert as_objects(panel.answer) == printed
         watched.press("down", "unwatch")
         assert watched.watch.choices() is None
         watched.watch.close()

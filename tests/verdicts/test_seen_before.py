@@ -94,9 +94,9 @@ def test_what_a_person_said_of_the_earlier_one_is_told_with_it_everywhere(tmp_pa
     assert [(one["start_index"], one["verdict"], one["note"]) for one in events] == [(LONG, "nothing", "backup")] * 2
     assert "seen before, 2023-11-14T22:43:20Z: +9, 2 points, said to be nothing: backup\n" in (shown.getvalue())
     assert shown.getvalue().count("backup") == 1, "the end is like the same one"
-    told = [line for line in log.read_text().splitlines() if "seen_before=" in line]
-    assert len(told) == 4
-    assert told[0].endswith('seen_verdict=nothing seen_note="backup"')
+    lines_found = [line for line in log.read_text().splitlines() if "seen_before=" in line]
+    assert len(lines_found) == 4
+    assert lines_found[0].endswith('seen_verdict=nothing seen_note="backup"')
     assert likeness_text(seen.of_start(5 * LONG)).endswith("+50, 1 point")
 
 
