@@ -26,7 +26,8 @@ QUARTER = 15
 #: so many confirmed alarms that it keeps: Laplace's rule then expects that it drops 1 in 20 of the next ones. Quiet
 #: times of more hours are broad, too.
 CONFIRMING, BROAD_RATE, BROAD_HOURS = 18, 0.3, 2.0
-#: A least deviation is well below those of the confirmed alarms where the smallest is (1 + MARGIN / n) times as far.
+#: A least deviation is well below those of n confirmed alarms where the smallest is (1 + MARGIN / n) times as far, a rate
+#: well above their p-values where it is so many times the greatest.
 MARGIN = 2.0
 #: A longer stretch is no time of the day.
 LONGEST_QUIET = timedelta(hours=12)
@@ -256,6 +257,8 @@ def is_broad(case: Case, after: AlarmSettings, real: Verdicts, kept: int) -> boo
     rules, now, then = after.rules, *((one.rules.alarms_a_day or one.alarm_rate) for one in (before, after))
     if rules.direction != before.rules.direction or then < BROAD_RATE * now:
         return kept < CONFIRMING
+    if then != now and rules.alarms_a_day is None:
+        return not len(real) or not float(real["p_value"].max()) * (1.0 + MARGIN / len(real)) <= then
     if rules.minimum_deviation != before.rules.minimum_deviation:
         sizes = np.abs(real["value"] - real["expected"])
         return not len(sizes) or not float(sizes.min()) >= (1.0 + MARGIN / len(sizes)) * rules.minimum_deviation
