@@ -26,8 +26,8 @@ QUARTER = 15
 #: so many confirmed alarms that it keeps: Laplace's rule then expects that it drops 1 in 20 of the next ones. Quiet
 #: times of more hours are broad, too.
 CONFIRMING, BROAD_RATE, BROAD_HOURS = 18, 0.3, 2.0
-#: A least deviation is well below those of n confirmed alarms where the smallest is (1 + MARGIN / n) times as far, a rate
-#: well above their p-values where it is so many times the greatest.
+#: A least deviation is well below those of n confirmed alarms where the smallest is (1 + MARGIN / n) times as far, a
+#: rate well above their p-values where it is so many times the greatest.
 MARGIN = 2.0
 #: A longer stretch is no time of the day.
 LONGEST_QUIET = timedelta(hours=12)
