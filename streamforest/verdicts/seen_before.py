@@ -129,6 +129,9 @@ class SeenBefore:
     def restore(self, state: State, *, cut: bool) -> str:  # noqa: ARG002 - it writes nowhere
         """Go on from a state; raises ValueError where it is none."""
         saved = unpacked(state, "past", list[tuple[int, list[Past]]])
+        numbers = (number for _, past in saved for one in past for number in one if isinstance(number, float))
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("the saved episodes have numbers that none can have")
         self._folds.restore(state)
         self._past = {stream: deque((Past(*one) for one in past), MOST_PAST) for stream, past in saved}
         return ""

@@ -74,6 +74,9 @@ def test_a_state_that_is_none_is_refused():
     state = seen_of(FOUR)[0].state()
     with pytest.raises(ValueError, match="saved"):
         SeenBefore("a.csv").restore({**state, "past": state["past"][:7]}, cut=True)
+    forged = state["past"].tobytes().replace(b"9.0", b"NaN")
+    with pytest.raises(ValueError, match="saved"):
+        SeenBefore("a.csv").restore({**state, "past": np.frombuffer(forged, np.uint8)}, cut=True)
 
 
 def test_what_a_person_said_of_the_earlier_one_is_told_with_it_everywhere(tmp_path):
