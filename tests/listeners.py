@@ -33,6 +33,22 @@ EVENT = {
 }
 WORSE = EVENT | {"event": "worse", "points": 2, "deviation": 90.0}
 END = EVENT | {"event": "end", "end": 1_714_521_900.0, "end_index": 12, "points": 4}
+#: An incident across streams.
+TOGETHER = {
+    "event": "incident",
+    "id": "fedcba9876543210",
+    "source": "fleet.csv",
+    "kind": "incident",
+    "reason": "22 streams, first s7 (98 % sure), then s1, s2, s3 and 18 more",
+    "start": 1_714_521_600.0,
+    "end": 1_714_521_900.0,
+    "first": "s7",
+    "first_sure": 0.98,
+    "streams": 22,
+    "streams_by_chance": 0.2,
+    "chance_a_day": 1e-9,
+    "members": [{"key": f"s{k}", "start": 1_714_521_600.0, "reason": "spike", "id": "a"} for k in (7, *range(21))],
+}
 
 
 class Request(NamedTuple):

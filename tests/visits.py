@@ -65,11 +65,12 @@ class Run:
 
     def __init__(self, folder, points=300, *, theme="light", report=lambda: REPORT, memory=None, **access):
         self.history, self.actions = History(5000), Actions()
-        self.memory = memory or self.history
+        self.memory, self.incidents = memory or self.history, None
         self.rows, self.folder, self.report = stream(5000), folder, report
         self.history.write(self.rows[:points])
         self.detector, self.warm_up = DETECTORS[0], 1.0
         self.asked, self.notices, self.problem, self.case_fault = [], [], None, None
+        self.honesty = None
         self.notice = ""  # the newest line of the run for people
         self.feed, self.done, self.ready = threading.Event(), threading.Event(), threading.Event()
         self.options = {"theme": theme, "access": PageAccess(**access)}
@@ -81,6 +82,7 @@ class Run:
         return Status(
             *(SOURCE, self.detector, DETECTORS, n, 0, 0, n // 100, 3, 9.5, 0.001, None, None, None, self.warm_up),
             notice=self.notice,
+            honesty=self.honesty,
             streams=None if self.memory is self.history else len(self.memory.ranks(0, 10**6)),
         )
 

@@ -268,8 +268,8 @@ class Outbox:
         if not self._receiver.repeat:
             return
         name = message["id"]
-        if message["event"] == "end":
-            self._open.pop(name, None)
+        if message["event"] not in ("start", "worse"):
+            self._open.pop(name, None)  # it is over, or was told once for all
             return
         self._open[name] = message, self._clock() + self._receiver.repeat
         if len(self._open) > MOST_OPEN:

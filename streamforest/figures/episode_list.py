@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from streamforest.figures.layers import FRAME, X_AXIS, Layers
-from streamforest.figures.news import kind_of, length_text, size_text, when_text
+from streamforest.figures.news import StreamNews, kind_of, length_text, size_text
 from streamforest.figures.themes import Theme
 from streamforest.verdicts.episodes import Episode
 
@@ -90,12 +89,13 @@ class EpisodeList:
         """Episodes that have a place; the last line says how many more there are."""
         return max(0, min(MOST_ROWS, int((self._lines[1] - TITLE - 1.5) / ROW)))
 
-    def write(self, episodes: Sequence[Episode], now: float, selected: int | None) -> None:
-        """Write the newest of the episodes, seen from a time in seconds, and mark that of the selected point."""
+    def write(self, news: StreamNews, selected: int | None) -> None:
+        """Write the newest of the episodes, and mark that of the selected point."""
         if not self.is_shown:
             return
+        episodes = news.episodes
         self._shown = list(episodes[: self._most])
-        texts = [(kind_of(one), size_text(one), when_text(one.start, now), length_text(one)) for one in self._shown]
+        texts = [(kind_of(one), size_text(one), news.when_and_like(one), length_text(one)) for one in self._shown]
         chosen = next((k for k, one in enumerate(self._shown) if _holds(one, selected)), None)
         written = (texts, len(episodes), chosen, self._layers.lowest == FRAME)
         if written == self._written:

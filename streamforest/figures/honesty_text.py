@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from streamforest.protocols import Honesty, RateGot
 
@@ -12,6 +13,8 @@ BARS, HALF_BARS, ASCII_BARS = " ▁▂▃▄▅▆▇█", " ▄█", " .:|#"
 WIDE = 2
 #: Points below which a strip shows chance more than anything else.
 FEW = 400
+#: A smaller share is the rounding of a 0.
+LEAST = 1e-12
 
 
 def honesty_lines(honesty: Honesty | None, bars: str = BARS) -> list[str]:
@@ -35,20 +38,31 @@ def honesty_lines(honesty: Honesty | None, bars: str = BARS) -> list[str]:
     ]
 
 
+def honesty_facts(honesty: Honesty | None) -> dict[str, Any] | None:
+    """What the panel says, in parts for a page; None where nothing is counted yet."""
+    if honesty is None or not honesty.total.scored:
+        return None
+    return {"rows": rate_rows(honesty), "strip": honesty.strip, "words": flatness(honesty.strip)}
+
+
 def rate_lines(honesty: Honesty) -> list[str]:
-    """Asked for, and got over a day and in all; each in a line, but for the interval that may need another one."""
+    """Asked for, and got over a day and in all, aligned; each in a line, but for what may need another one."""
+    return [f"{name:<11}  {text}" for name, text in rate_rows(honesty)]
+
+
+def rate_rows(honesty: Honesty) -> list[tuple[str, str]]:
+    """The same as names and texts; a text that goes on has no name."""
     rows = [("asked for", f"{_percent(honesty.alarm_rate)} of normal points")]
     if honesty.alarms_a_day is not None:
         left = "none left" if not honesty.left else f"{honesty.left:,} left"
         rows = [("asked for", f"{honesty.alarms_a_day:g} alarms a day"), ("today (UTC)", f"{honesty.today:,}, {left}")]
         rows += [("last 24 h", f"{_many(honesty.day.begun, 'alarm')}; in all {honesty.total.begun:,}")]
     rows += [("last 24 h", _rate(honesty.day)), ("in all", _rate(honesty.total))]
-    lines = [f"{name:<11}  {text}" for name, text in rows]
-    lines.append(f"{'':<11}  (95 % intervals, Wilson's, by episodes; anomalies are in)")
+    rows.append(("", "(95 % intervals, Wilson's, by episodes; anomalies are in)"))
     if band := honesty.total.by_band:
-        lines.append(f"{'beside them':<11}  {_many(band, 'point')} marked by band or habit alone,")
-        lines.append(f"{'':<11}  which no alarm rate limits")
-    return lines
+        rows.append(("beside them", f"{_many(band, 'point')} marked by band or habit alone,"))
+        rows.append(("", "which no alarm rate limits"))
+    return rows
 
 
 def _rate(got: RateGot) -> str:
@@ -63,6 +77,8 @@ def _many(n: int, what: str) -> str:
 
 
 def _number(share: float) -> str:
+    if share < LEAST:
+        return "0"
     return f"{100 * share:.2g}" if share < 0.995 else "100"
 
 

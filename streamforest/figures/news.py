@@ -12,6 +12,7 @@ from streamforest.verdicts.history import History
 from streamforest.verdicts.recent_episodes import RecentEpisodes
 from streamforest.wording import MINUS, duration_text, kind_text, reason_text, spread_text
 
+LONGEST_WHEN = 24  # characters beside a duration
 MOST_EPISODES = 200  # that are listed, the newest
 
 
@@ -52,6 +53,19 @@ class StreamNews:
     def now(self) -> float:
         """Time of the newest point, seconds, UTC epoch; NaN where it has none."""
         return float(self.newest["time"][0]) if len(self.newest) else float("nan")
+
+    def when_and_like(self, episode: Episode) -> str:
+        """When an episode began, and when the earlier one did that it is like, if there is one and space for it."""
+        when = when_text(episode.start, self.now)
+        seen = self._history.seen
+        like = None if seen is None else seen.of_start(episode.start.index)
+        if like is None:
+            return when
+        past = like.past
+        has_time = past.start is not None and EARLIEST < past.start < LATEST
+        before = short_time(past.start, self.now) if past.start is not None and has_time else f"{past.first:,}"
+        text = f"{when}, as {before}"
+        return text if len(text) <= LONGEST_WHEN else f"{when}, as before"
 
     def news(self, status: Status) -> News:
         """The state of the stream, and its last alarm."""

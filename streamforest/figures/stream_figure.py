@@ -45,6 +45,7 @@ g        last anomaly, then the one before
 e        list of episodes
 i        alarms asked for and got
 w        what other settings would change
+t        what would be caught, of which size
 d        next detector
 r        write the report
 c        write a case file of this alarm
@@ -210,9 +211,10 @@ class StreamFigure(LiveFigure[History]):
         """Show the panel of choices as it stands, or none."""
         choices = self.choices()
         self._panel = None if choices is None else choices.panel()
-        if (self._panel is not None) != self.choice_panel.is_shown:
+        tries = self._panel is not None and self._panel.has_choice
+        if (self._panel is not None, tries) != (self.choice_panel.is_shown, self.trial.is_shown):
             self.choice_panel.is_shown = self._panel is not None
-            self.trial.axes.set_visible(self._panel is not None)
+            self.trial.axes.set_visible(tries)
             self._arrange()
         if self._panel is not None:
             self.choice_panel.write(self._panel)
@@ -370,7 +372,7 @@ class StreamFigure(LiveFigure[History]):
         self._hear(self._numbers.notice)
         self._write_notice()
         if not self.choice_panel.is_shown:
-            self.episode_list.write(self._news.episodes, self._news.now, self.navigation.selected)
+            self.episode_list.write(self._news, self.navigation.selected)
         if self.others is not None:
             self.others.write_names(self._numbers.agreement)
 

@@ -45,6 +45,7 @@ g        last anomaly, then the one before
 e        show or hide the episodes
 i        alarms asked for and got
 w        what other settings would change
+t        what would be caught, of which size
 d        next detector
 r        write the report
 c        write a case file of this alarm
@@ -158,7 +159,7 @@ class StreamText(TextFigure[History]):
             return
         self._follow(rows, parts)
         stream, score = self._areas(parts)
-        if panel is not None and stream.rows > 2:
+        if panel is not None and panel.has_choice and stream.rows > 2:
             stream = stream._replace(rows=stream.rows - 1)
             self._mark_trial(canvas, stream, rows, panel.marks)
         self._draw_stream(canvas, stream, rows)

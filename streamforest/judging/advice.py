@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +22,13 @@ from streamforest.wording import number_text
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 #: Times without alarms begin and end at multiples of so many minutes, at least as far from the alarm.
 QUARTER = 15
+#: A rule that silences a direction, or all but the rarest points (by a rate below this share of the present one), needs
+#: so many confirmed alarms that it keeps: Laplace's rule then expects that it drops 1 in 20 of the next ones. Quiet
+#: times of more hours are broad, too.
+CONFIRMING, BROAD_RATE, BROAD_HOURS = 18, 0.3, 2.0
+#: A least deviation is well below those of n confirmed alarms where the smallest is (1 + MARGIN / n) times as far, a
+#: rate well above their p-values where it is so many times the greatest.
+MARGIN = 2.0
 #: A longer stretch is no time of the day.
 LONGEST_QUIET = timedelta(hours=12)
 HINT = "up, down: choose   Enter: take the rule, u takes it back   Esc: no rule"
@@ -69,8 +77,8 @@ class Case(NamedTuple):
         Settings that hold now.
     readings : Readings
         Kept, the stretch among them.
-    real : sequence of Stretch
-        Alarms that a person has confirmed.
+    real, nothing : sequence of Stretch
+        Alarms that a person has confirmed, and that were nothing.
     zone : tzinfo
         Of times of the day.
     """
@@ -81,6 +89,7 @@ class Case(NamedTuple):
     readings: Readings
     real: Sequence[Stretch]
     zone: tzinfo
+    nothing: Sequence[Stretch] = ()
 
 
 def candidates(case: Case, judge_again: JudgeAgain, is_wanted: Callable[[], bool]) -> Iterator[Candidate]:
@@ -217,12 +226,66 @@ def _candidate(case: Case, words: str, settings: AlarmSettings, before: Verdicts
         text = "catches it, " + (f"{others:,} other new alarm{'' if others == 1 else 's'}" if others else "no other")
         text += f", drops {change.dropped:,}" if change.dropped else ""
         return Candidate(words, settings, change, text, (change.new + change.dropped,))
-    real = [one for one in case.real if alarms_at(before, one)]
+    real, nothing = ([one for one in said if alarms_at(before, one)] for said in (case.real, case.nothing))
     kept = sum(alarms_at(after, one) for one in real)
+    right = sum(not alarms_at(after, one) for one in nothing)
     text = f"drops {change.dropped:,} of {change.before:,} alarms"
+    text += f", {right:,} of {len(nothing):,} that were nothing" if len(nothing) > 1 else ""
     text += f", adds {change.new:,}" if change.new else ""
     text += f", keeps {kept:,} of {len(real):,} that were real" if real else ""
-    return Candidate(words, settings, change, text, (len(real) - kept, change.dropped + change.new))
+    rank = (
+        len(real) - kept,
+        int(is_broad(case, settings, farthest_points(before, real), kept)),
+        change.dropped + change.new - 2 * right,
+    )
+    return Candidate(words, settings, change, text, rank)
+
+
+def is_broad(case: Case, after: AlarmSettings, real: Verdicts, kept: int) -> bool:
+    """Whether a rule may silence real alarms of which none is known yet.
+
+    Parameters
+    ----------
+    after : AlarmSettings
+        The settings with the rule.
+    real : Verdicts
+        The farthest point of each confirmed alarm, shape (n,).
+    kept : int
+        Confirmed alarms that stay.
+    """
+    before = case.present
+    rules, now, then = after.rules, *((one.rules.alarms_a_day or one.alarm_rate) for one in (before, after))
+    if rules.direction != before.rules.direction or then < BROAD_RATE * now:
+        return kept < CONFIRMING
+    if then != now and rules.alarms_a_day is None:
+        return not len(real) or not float(real["p_value"].max()) * (1.0 + MARGIN / len(real)) <= then
+    if rules.minimum_deviation != before.rules.minimum_deviation:
+        sizes = np.abs(real["value"] - real["expected"])
+        return not len(sizes) or not float(sizes.min()) >= (1.0 + MARGIN / len(sizes)) * rules.minimum_deviation
+    return after.quiet != before.quiet and hours_of(after.quiet[-1]) > BROAD_HOURS
+
+
+def farthest_points(verdicts: Verdicts, stretches: Sequence[Stretch]) -> Verdicts:
+    """Of each stretch with anomalous points the one that is farthest from what was expected, shape (n,)."""
+    flagged = verdicts[verdicts["is_anomaly"]]
+    parts = (flagged[(flagged["index"] >= one.first) & (flagged["index"] <= one.last)] for one in stretches)
+    places = [
+        part[int(np.argmax(np.nan_to_num(np.abs(part["value"] - part["expected"]))))] for part in parts if len(part)
+    ]
+    return np.array(places, verdicts.dtype)
+
+
+def hours_of(quiet: str) -> float:
+    """Hours of a quiet time, on each day that it is on.
+
+    Examples
+    --------
+    >>> hours_of("daily 02:30-02:45"), hours_of("Fri 21:00-Sat 01:00"), hours_of("daily 23:00-24:00")
+    (0.25, 4.0, 1.0)
+    """
+    begin, end = (clock.split(":") for clock in re.findall(r"\d\d:\d\d", quiet))
+    minutes = 60 * (int(end[0]) - int(begin[0])) + int(end[1]) - int(begin[1])
+    return minutes % (24 * 60) / 60 or 24.0
 
 
 def _spans(stretches: Sequence[Stretch]) -> Spans:

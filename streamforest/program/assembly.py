@@ -40,8 +40,10 @@ from streamforest.stream_names import StreamNames
 from streamforest.terminal.console import is_terminal, say
 from streamforest.text import escaped
 from streamforest.verdicts.comparison import DetectorComparison
+from streamforest.verdicts.episodes import Episode, Happening
 from streamforest.verdicts.incidents import IncidentFold, Incidents
-from streamforest.verdicts.life import EpisodeIds, EpisodeLife
+from streamforest.verdicts.life import EpisodeIds, EpisodeLife, Event
+from streamforest.verdicts.seen_before import SeenBefore, likeness_event
 
 if TYPE_CHECKING:
     from streamforest.program.description import Run
@@ -247,7 +249,7 @@ def make_sinks(run: Run, *, is_shown: bool) -> list[Sink]:
 
     def open_log(path: Path) -> EventLogSink:
         size = options.log_bytes, options.log_files
-        return EventLogSink(path, *size, run.cool_down, keys, source, run.incidents)
+        return EventLogSink(path, *size, run.cool_down, keys, source, run.incidents, run.seen)
 
     log = opened("log", options.log, open_log)
     goes_on = run.resumption is not None and run.resumption.has(ReportSink.__name__)
@@ -267,11 +269,10 @@ def make_sinks(run: Run, *, is_shown: bool) -> list[Sink]:
             *tell,
             *log,
             *report,
-            EpisodeLinesSink(sys.stdout, colour, run.cool_down, keys, run.incidents),
+            EpisodeLinesSink(sys.stdout, colour, run.cool_down, keys, run.incidents, run.seen),
         ]
     form: Form = "text" if options.format == "auto" else options.format
-    life = EpisodeLife(source, run.cool_down, keys)
-    printed = TerminalSink(sys.stdout, form, colour, names=keys, life=life, incidents=run.incidents)
+    printed = TerminalSink(sys.stdout, form, colour, names=keys, life=new_life(run), incidents=run.incidents)
     return [*hook, *tell, *log, *report, printed]
 
 
@@ -282,12 +283,32 @@ def make_incidents(options: SimpleNamespace, source: str, keys: StreamNames | No
     return Incidents(IncidentFold(keys, source, options.alarm_rate, options.cool_down))
 
 
+def make_seen(run: Run) -> SeenBefore:
+    """What knows which earlier episodes new ones are like, and what a person has said of these."""
+    path, keys = run.options.verdicts, run.judge.keys
+    if path is None or keys is not None:
+        return SeenBefore(run.source_id, run.cool_down, keys)
+    from streamforest.program.opinions import Opinions  # noqa: PLC0415 - seldom needed
+    from streamforest.storage.verdict_file import VerdictFile  # noqa: PLC0415
+
+    return SeenBefore(run.source_id, run.cool_down, said=Opinions(run.source_id, VerdictFile(path)).said_of)
+
+
+def new_life(run: Run) -> EpisodeLife:
+    """What finds the events of a run's episodes."""
+
+    def like(episode: Episode, happening: Happening) -> Event | None:
+        return None if run.seen is None else likeness_event(run.seen.of(episode, happening))
+
+    return EpisodeLife(run.source_id, run.cool_down, run.judge.keys, like)
+
+
 def make_tell(run: Run) -> TellSink | None:
     """What sends messages of episodes to the receivers; None where there are none."""
     command, resumption, stop = run.command, run.resumption, run.stop
     if not command.receivers:
         return None
-    options, source, keys = run.options, run.source_id, run.judge.keys
+    options = run.options
     done = None
     if resumption is not None:
         path = resumption.path
@@ -297,8 +318,7 @@ def make_tell(run: Run) -> TellSink | None:
     def is_paused() -> bool:
         return options.checkpoint is not None and stop.requested
 
-    life = EpisodeLife(source, run.cool_down, keys)
-    return TellSink(life, source, outboxes, is_paused, lambda: stop.deadline)
+    return TellSink(new_life(run), run.source_id, outboxes, is_paused, lambda: stop.deadline, run.incidents)
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

@@ -24,6 +24,7 @@ from streamforest.storage.case_file import ABOUT, FACTS, PICTURE, POINTS, STATE,
 from streamforest.storage.checkpoint import Saved, as_blocks
 from streamforest.storage.safe_files import write_new
 from streamforest.verdicts.life import episode_id
+from streamforest.verdicts.seen_before import likeness_event
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -234,6 +235,7 @@ class Cases:
                 "last": stretch.last,
                 "peak": peak,
                 "reason": verdict_at(rows, peak).reason,
+                "seen_before": None if run.seen is None else likeness_event(run.seen.of_start(stretch.first)),
             },
             "settings": settings_of(self._options()),
             "models": self._models(),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from streamforest.verdicts.honesty import HonestyCounts
     from streamforest.verdicts.incidents import Incidents
     from streamforest.verdicts.life import EpisodeCounts
+    from streamforest.verdicts.seen_before import SeenBefore
 
 
 class Command(NamedTuple):
@@ -90,6 +91,8 @@ class Run:
         Counts alarms asked for and got; a sink of the run where somebody watches or reads its summary.
     incidents : Incidents or None
         Of many streams, episodes that begin together; a sink in front of those that tell of them.
+    seen : SeenBefore or None
+        Knows which earlier episodes new ones are like; a sink in front of those that tell of them.
     """
 
     command: Command
@@ -104,6 +107,7 @@ class Run:
     cool_down: CoolDown = field(default_factory=CoolDown)
     honesty: HonestyCounts | None = None
     incidents: Incidents | None = None
+    seen: SeenBefore | None = None
 
     @property
     def options(self) -> SimpleNamespace:

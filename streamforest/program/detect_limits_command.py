@@ -14,7 +14,7 @@ from streamforest.program.options import OptionError, names_file, read_options
 from streamforest.terminal.console import say
 
 if TYPE_CHECKING:
-    from streamforest.protocols import Points, Source
+    from streamforest.protocols import Detector, Points, Source
 
 #: The word in front of the source on the command line.
 WORD = "detect-limits"
@@ -82,10 +82,9 @@ def tell(options: SimpleNamespace, program: str) -> int:
     """Print what would be caught; returns the exit code."""
     # numpy and more: after the command line was found to be right
     from streamforest.compiled import telling_of_compiling  # noqa: PLC0415
-    from streamforest.detectors import make_detector  # noqa: PLC0415
     from streamforest.optional import MissingPackageError  # noqa: PLC0415
     from streamforest.program import assembly, detect_limits, warm_up  # noqa: PLC0415
-    from streamforest.protocols import Detector, DetectorError, SourceError  # noqa: PLC0415
+    from streamforest.protocols import DetectorError, SourceError  # noqa: PLC0415
 
     rates = [options.alarm_rate, *(options.alarm_rate * factor for factor in OTHER_RATES)]
     try:
@@ -95,10 +94,7 @@ def tell(options: SimpleNamespace, program: str) -> int:
             raise SourceError(f"{options.source} is no regular file, and could go on for ever; {WORD} needs a file")
         history = detect_limits.history_of(newest_points(source, options))
 
-        def make(rate: float) -> Detector:
-            chosen = assembly.detector_options(SimpleNamespace(**vars(options) | {"alarm_rate": rate}), source)
-            return make_detector(options.detector, chosen)
-
+        make = maker(options, source)
         with telling_of_compiling(say):
             if options.detector == "isolation-forest":
                 warm_up.compile_all()
@@ -122,6 +118,19 @@ def tell(options: SimpleNamespace, program: str) -> int:
         print("\nat other alarm rates, and their price:")
         print("\n".join(f"  {line}" for line in detect_limits.table(found, history.step)))
     return DONE
+
+
+def maker(options: SimpleNamespace, source: Source) -> Callable[[float], Detector]:
+    """What gives a fresh detector of an alarm rate, as the options ask for it."""
+    from streamforest.detectors import make_detector  # noqa: PLC0415 - see tell
+    from streamforest.program import assembly  # noqa: PLC0415
+
+    def make(rate: float) -> Detector:
+        own = {"alarm_rate": rate, "alarms_a_day": None, "refits": None}
+        chosen = assembly.detector_options(SimpleNamespace(**vars(options) | own), source)
+        return make_detector(options.detector, chosen._replace(waits=True))
+
+    return make
 
 
 def newest_points(source: Source, options: SimpleNamespace) -> Points:

@@ -108,6 +108,7 @@ def make_watch(run: Run) -> tuple[Watch, list[Sink]]:
     output = Output(options.images, theme_of(options), picture_texts(options), options.report, Path())
     watch = Watch(memory, anomalies, run.status, actions, run.stop, run.judge, output, say)
     needed: list[Sink] = [memory, anomalies, *(sink for sink in (run.episodes, run.honesty) if sink is not None)]
+    watch.incidents = run.incidents
     if run.judge.keys is None:
         panels = Panels(run, cast("History", memory), say, actions.wake)
         watch.open_panel = panels.open
@@ -149,6 +150,7 @@ def new_memory(run: Run) -> VerdictMemory:
     if run.judge.keys is not None:
         return StreamRanking(run.judge.keys, run.options.cool_down)
     history = History(run.options.history)
+    history.seen = run.seen
     history.marks = None if run.comparison is None else run.comparison.marks
     return history
 

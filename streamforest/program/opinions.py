@@ -16,6 +16,7 @@ from streamforest.moments import iso_time
 from streamforest.program.maintenance_windows import MaintenanceWindows
 from streamforest.protocols import Verdicts, verdict_from_row
 from streamforest.storage.verdict_file import Entry, VerdictFile
+from streamforest.verdicts.seen_before import Past
 from streamforest.wording import kind_text
 
 #: What may be said of an alarm or a stretch.
@@ -87,11 +88,19 @@ class Opinions:
         rules = [entry for entry in self.entries() if "rule" in entry]
         return rules[-1] if rules else None
 
-    def real(self, readings: Readings) -> list[Stretch]:
-        """The stretches among readings that were said to be real: by their times, or by index where there are none."""
-        said = [entry for entry in self.entries() if entry.get("verdict") == REAL]
+    def said_to_be(self, what: str, readings: Readings) -> list[Stretch]:
+        """The stretches among readings of which that was said: by their times, or by index where there are none."""
+        said = [entry for entry in self.entries() if entry.get("verdict") == what]
         places = (place_of(entry, readings) for entry in said)
         return [place for place in places if place is not None]
+
+    def said_of(self, past: Past) -> tuple[str, str]:
+        """What was said last of an episode, and the note; empty texts where nothing was, or the file cannot be read."""
+        try:
+            said = [entry for entry in self.entries() if "verdict" in entry and _is_of(entry, past)]
+        except (OSError, ValueError):
+            return "", ""
+        return (str(said[-1]["verdict"]), str(said[-1].get("note") or "")) if said else ("", "")
 
     def _add(self, entry: Entry) -> None:
         if self._file is None:
@@ -116,6 +125,15 @@ def place_of(entry: Entry, readings: Readings) -> Stretch | None:
     if type(begin) is not int or type(last) is not int or not first <= begin <= last < first + len(points):
         return None
     return Stretch(begin, last)
+
+
+def _is_of(entry: Entry, past: Past) -> bool:
+    """Whether an entry is of an episode: their times overlap, or their places in the stream where there are none."""
+    start, end = _seconds(entry.get("start")), _seconds(entry.get("end"))
+    if start is not None and end is not None and past.start is not None and past.end is not None:
+        return start <= past.end + 0.001 and end >= past.start - 0.001
+    first, last = entry.get("first"), entry.get("last")
+    return type(first) is int and type(last) is int and first <= past.last and last >= past.first
 
 
 def _seconds(text: object) -> float | None:

@@ -12,6 +12,8 @@ from streamforest.judging.advice import Advice, Candidate, Case, Stretch
 from streamforest.judging.rejudging import readings_of
 from streamforest.judging.what_if import WhatIf
 from streamforest.program import assembly
+from streamforest.program.detect_limits_command import maker
+from streamforest.program.detect_limits_panel import LimitsPanel
 from streamforest.program.live_settings import FAULTS, LiveSettings
 from streamforest.program.opinions import MISSED, NOTHING, REAL, Opinions, with_rules, without_rule, words_of
 from streamforest.reading.time_form import zone_of
@@ -51,7 +53,7 @@ class Panels:
         self._opinions = Opinions(run.source_id, None if path is None else VerdictFile(path))
         self._taken: list[tuple[Entry, AlarmSettings]] = []  # rules of this run, and what held before each
 
-    def open(self, name: str, seen: Seen) -> WhatIf | Advice | None:
+    def open(self, name: str, seen: Seen) -> WhatIf | Advice | LimitsPanel | None:
         """Open the panel that an action is for, or do without one what it asks for; None where there is none.
 
         Raises
@@ -59,6 +61,8 @@ class Panels:
         ValueError, OSError
             It cannot be done; the message is for the user.
         """
+        if name == "limits":
+            return self._limits()
         if name == "what-if":
             return self._live.what_if(self._ready)
         if name == "undo":
@@ -71,6 +75,14 @@ class Panels:
             self._note(REAL, rows)
             return None
         return self._advise(NOTHING, rows)
+
+    def _limits(self) -> LimitsPanel:
+        """What would be caught, by the settings that hold now."""
+        self._live.check()
+        options = self.options()
+        kept = readings_of(self._memory.view(self._memory.first, self._memory.end)).points[-options.history :]
+        make = maker(options, self._run.source)
+        return LimitsPanel(kept, make, options.alarm_rate, options.seed, self._ready, FAULTS)
 
     def _note(self, what: str, rows: Verdicts) -> None:
         self._opinions.say(what, rows)
@@ -85,8 +97,9 @@ class Panels:
             what == MISSED,
             self._live.present(),
             readings,
-            self._opinions.real(readings),
+            self._opinions.said_to_be(REAL, readings),
             zone_of(self._run.options.time_zone) or UTC,
+            self._opinions.said_to_be(NOTHING, readings),
         )
         return Advice(case, self._live.judge_again, self._take, self._ready, FAULTS)
 

@@ -64,7 +64,7 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
             sinks = [*needed, *([] if api is None else [api.served]), *sinks]
         summary, summed_up = make_summary(made, watch)
         first: list[Sink] = [] if made.comparison is None else [made.comparison]
-        in_front: list[Sink] = [] if made.incidents is None else [made.incidents]
+        in_front: list[Sink] = [sink for sink in (made.incidents, made.seen) if sink is not None]
         without_times = assembly.line_without_times(options)
         loop = Loop(made, [*first, *in_front, *summed_up, *sinks], without_times=without_times, notify=say)
         continuation.resume(made, [*in_front, *summed_up, *sinks])
@@ -136,6 +136,7 @@ def make_run(command: Command, stop: StopFlag) -> Run:
     run = Run(command, source, judge, counts, stop, comparison, resumption, episodes, cool_down=cool_down)
     honesty = HonestyCounts(options.alarm_rate, options.alarms_a_day)
     run = replace(run, honesty=honesty, incidents=assembly.make_incidents(options, run.source_id, judge.keys))
+    run = replace(run, seen=assembly.make_seen(run))
     return replace(run, tell=assembly.make_tell(run))
 
 

@@ -16,12 +16,14 @@ from typing import Protocol
 from streamforest.judging.advice import Advice
 from streamforest.judging.what_if import WhatIf
 from streamforest.program.cases import CaseRefusedError, Cases
+from streamforest.program.detect_limits_panel import LimitsPanel
 from streamforest.protocols import Status, VerdictMemory, View
 from streamforest.sinks.report import RecentReport
 from streamforest.storage import safe_files
 from streamforest.terminal.actions import DETECTOR, OPENING, PANEL_COMMANDS, VIEW_COMMANDS, Actions
 from streamforest.terminal.keys import FOREGROUND_CHECK, TerminalKeys
 from streamforest.terminal.stop import StopFlag
+from streamforest.verdicts.incidents import Incidents
 from streamforest.views.headless import HeadlessView
 
 MOST_EPISODES = 100  # that wait for their picture; a replay may end them faster than pictures can be drawn
@@ -37,7 +39,7 @@ IN_PANEL = {
 }
 
 #: An action, first and last point in view, and the selected one -> the panel that it opens, if it opens one.
-OpenPanel = Callable[[str, tuple[int, int, int | None]], "WhatIf | Advice | None"]
+OpenPanel = Callable[[str, tuple[int, int, int | None]], "WhatIf | Advice | LimitsPanel | None"]
 
 
 def _no_panel(_name: str, _seen: object) -> None:
@@ -123,10 +125,11 @@ class Watch:
         self._judging: Future[None] = Future()
         self._episodes: deque[int] = deque()  # peaks of those that still want a picture
         self._left_out = 0  # of them
-        self._panel: WhatIf | Advice | None = None
+        self._panel: WhatIf | Advice | LimitsPanel | None = None
         #: Opens panels; raises ValueError or OSError, with a line for people, where that cannot be done.
         self.open_panel: OpenPanel = _no_panel
         self.cases: Cases | None = None  # makes case files, where there can be some
+        self.incidents: Incidents | None = None  # of many streams
         self._pictures, self._picture_bytes, self._refused = 0, 0, 0  # of episodes
 
     def show(self, view: View, *, stays: bool = False) -> None:
@@ -273,7 +276,7 @@ class Watch:
         elif self._has_picture and not self._stays:  # "unwatch"
             self._stop_watching()
 
-    def choices(self) -> WhatIf | Advice | None:
+    def choices(self) -> WhatIf | Advice | LimitsPanel | None:
         """What stands behind the panel that is open; None where none is."""
         return self._panel
 

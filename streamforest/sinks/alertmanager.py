@@ -10,7 +10,7 @@ from streamforest.connections.outbox import Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import request_json
 from streamforest.moments import iso_time
-from streamforest.verdicts.life import headline
+from streamforest.verdicts.life import headline, streams_text
 
 #: Seconds between two messages of an open alert: Alertmanager wants one every 30 s to 3 min, or takes it as over.
 REPEAT = 60.0
@@ -71,12 +71,14 @@ class AlertmanagerReceiver:
             **self._labels,
         }
         numbers = ("value", "expected", "lower", "upper", "score", "p_value", "deviation", "points")
-        facts = {name: f"{message[name]:.10g}" for name in numbers if message[name] is not None}
+        facts = {name: f"{message[name]:.10g}" for name in numbers if message.get(name) is not None}
         alert = {
             "labels": labels,
             "annotations": {"summary": headline(message), "description": message["reason"], "kind": message["kind"]}
             | facts,
         }
+        if streams := streams_text(message):
+            alert["annotations"]["streams"] = streams
         if message["event"] == "end":
             over = now if message["end"] is None else min(message["end"], now)
             # an alert that ends when it begins is refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamforest.connections.outbox import Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import request_json
-from streamforest.verdicts.life import headline, moment
+from streamforest.verdicts.life import headline, moment, streams_text
 
 
 class SlackReceiver:
@@ -35,7 +35,7 @@ class SlackReceiver:
         """Nothing is held."""
 
     def _content(self, message: Message) -> Message:
-        return {"text": f"{_escaped(headline(message))}\n{' · '.join(_facts(message))}"}
+        return {"text": f"{_escaped(headline(message))}\n{_escaped(' · '.join(_facts(message)))}"}
 
 
 class TeamsReceiver(SlackReceiver):
@@ -64,7 +64,8 @@ class TeamsReceiver(SlackReceiver):
 
 def _facts(message: Message) -> list[str]:
     ended = [] if message["end"] is None else [f"until {moment(message['end'])}"]
-    return [f"from {moment(message['start'])}", *ended, f"id {message['id']}"]
+    streams = [f"streams {streams_text(message)}"] if streams_text(message) else []
+    return [f"from {moment(message['start'])}", *ended, *streams, f"id {message['id']}"]
 
 
 def _escaped(text: str) -> str:

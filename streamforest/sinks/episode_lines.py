@@ -7,8 +7,10 @@ from typing import TextIO
 from streamforest.moments import iso_time
 from streamforest.protocols import State, Verdict, Verdicts
 from streamforest.stream_names import StreamNames, shown_key
+from streamforest.text import escaped
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening, deviation_of
 from streamforest.verdicts.incidents import Incident, Incidents, incident_text
+from streamforest.verdicts.seen_before import SeenBefore, likeness_text
 from streamforest.wording import MINUS, PLUS_MINUS, reason_text
 
 SIGN = "\u25b2"
@@ -30,6 +32,8 @@ class EpisodeLinesSink:
         Of the streams, where there are many: each line has the key of its own.
     incidents : Incidents, optional
         Of many streams, those that it has found.
+    seen : SeenBefore, optional
+        Knows which earlier episodes new ones are like.
 
     Raises
     ------
@@ -46,7 +50,9 @@ class EpisodeLinesSink:
         cool_down: int | CoolDown = EPISODE_GAP,
         names: StreamNames | None = None,
         incidents: Incidents | None = None,
+        seen: SeenBefore | None = None,
     ) -> None:
+        self._seen = seen
         self._incidents = incidents
         self._stream, self._colour = stream, colour
         self._encoding = stream.encoding or "ascii"
@@ -81,13 +87,24 @@ class EpisodeLinesSink:
         key = "" if episode.key is None else f"{shown_key(episode.key)}  "
         if happening == "start":
             line = f"{'!' if self._is_ascii else SIGN} {_moment(episode.start)}  {key}{self._why(episode.start)}"
-            return f"{RED}{line}{RESET}\n" if self._colour else f"{line}\n"
+            return (f"{RED}{line}{RESET}\n" if self._colour else f"{line}\n") + self._like(episode, happening)
         if happening == "worse":
             return f"  {_moment(episode.peak)}  {key}worse: {self._why(episode.peak)}\n"
         if episode.points == 1:
             return ""
         worst = f"; worst: {self._why(episode.peak)}" if deviation_of(episode.peak) > episode.reported else ""
-        return f"  {_moment(episode.last)}  {key}over, {episode.points:,} anomalous points{worst}\n"
+        return f"  {_moment(episode.last)}  {key}over, {episode.points:,} anomalous points{worst}\n" + self._like(
+            episode, happening
+        )
+
+    def _like(self, episode: Episode, happening: Happening) -> str:
+        """A line of the earlier episode that one is like; nothing where there is none, or it was said before."""
+        if self._seen is None or (like := self._seen.of(episode, happening)) is None:
+            return ""
+        if happening == "end" and (before := self._seen.of(episode)) is not None and before.past == like.past:
+            return ""
+        text = escaped(likeness_text(like))
+        return f"    {text.replace(MINUS, '-') if self._is_ascii else text}\n"
 
     def _of_incidents(self, incidents: list[Incident]) -> str:
         lines = (f"{'!' if self._is_ascii else SIGN} {incident_text(incident)}" for incident in incidents)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -22,6 +23,7 @@ from streamforest.stream_names import StreamNames
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening
 from streamforest.verdicts.incidents import MOST_LISTED, Incident, Incidents
 from streamforest.verdicts.life import episode_id
+from streamforest.verdicts.seen_before import Likeness, SeenBefore
 
 #: A line of such a log.
 _LINE = re.compile(rb"\S+ ((start|worse|end) (key=.* )?episode=\d+ index=\d+ |incident streams=\d+ )")
@@ -51,6 +53,8 @@ class EventLogSink:
         Name of the source, without a password, for the ids of the episodes.
     incidents : Incidents, optional
         Of many streams, those that it has found.
+    seen : SeenBefore, optional
+        Knows which earlier episodes new ones are like.
 
     Raises
     ------
@@ -67,7 +71,9 @@ class EventLogSink:
         names: StreamNames | None = None,
         source: str = "",
         incidents: Incidents | None = None,
+        seen: SeenBefore | None = None,
     ) -> None:
+        self._seen = seen
         self._incidents = incidents
         self.name = f"log {path}"
         self._source = source
@@ -101,7 +107,9 @@ class EventLogSink:
 
     def _add(self, happenings: list[tuple[Happening, Episode]], incidents: list[Incident]) -> None:
         for happening, episode in happenings:
-            self._held.append(_line_of(happening, episode, episode_id(self._source, episode.key, episode.start)))
+            like = None if self._seen is None else self._seen.of(episode, happening)
+            line = _line_of(happening, episode, episode_id(self._source, episode.key, episode.start))
+            self._held.append(line + ("" if like is None else _like(like)))
         self._held.extend(map(_line_of_incident, incidents))
         while self._held:
             self._handler.handle(logging.LogRecord("episodes", logging.INFO, "", 0, self._held[0], None, None))
@@ -200,6 +208,15 @@ def _line_of(happening: Happening, episode: Episode, name: str) -> str:
     if happening != "start":
         line += f" points={episode.points} peak_time={_moment(episode.peak)} {_facts(episode.peak, 'peak_')}"
     return f"{line} id={name}"
+
+
+def _like(likeness: Likeness) -> str:
+    """The earlier episode as further facts of a line."""
+    past = likeness.past
+    begun = f"index:{past.first}" if past.start is None else iso_time(past.start)
+    said = f" seen_verdict={likeness.verdict}" if likeness.verdict else ""
+    note = f" seen_note={json.dumps(likeness.note)}" if likeness.note else ""
+    return f" seen_before={begun} seen_id={past.id}{said}{note}"
 
 
 def _line_of_incident(incident: Incident) -> str:

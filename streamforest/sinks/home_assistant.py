@@ -13,6 +13,7 @@ from streamforest.connections.outbox import DeliveryError, Message
 from streamforest.connections.targets import Target
 from streamforest.optional import optional
 from streamforest.stream_names import shown_key
+from streamforest.verdicts.life import INCIDENT
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 #: Seconds between signs of life; the server says "offline" for a run that gives none for 1.5 times as long.
@@ -71,6 +72,9 @@ class HomeAssistantReceiver:
 
     def send(self, message: Message) -> None:
         """Deliver an event; raises DeliveryError."""
+        if message["event"] == INCIDENT:  # of no stream by itself
+            self._publish(f"{self._base}/incident", message, is_kept=False)
+            return
         device = self._announce(message["source"], message.get("key"))
         topic = f"{self._base}/{device}"
         self._publish(f"{topic}/event", message, is_kept=False)

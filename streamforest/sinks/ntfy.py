@@ -7,10 +7,10 @@ from dataclasses import replace
 from streamforest.connections.outbox import Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import request_json
-from streamforest.verdicts.life import headline, moment
+from streamforest.verdicts.life import INCIDENT, headline, moment, streams_text
 
 #: Priority of a message, 1 to 5, and the sign in front of it, by what happened.
-LOOKS = {"start": (4, "warning"), "worse": (5, "rotating_light"), "end": (2, "white_check_mark")}
+LOOKS = {"start": (4, "warning"), "worse": (5, "rotating_light"), "end": (2, "white_check_mark"), INCIDENT: (5, "link")}
 
 
 class NtfyReceiver:
@@ -44,10 +44,12 @@ class NtfyReceiver:
     def send(self, message: Message) -> None:
         """Deliver an event; raises DeliveryError."""
         priority, sign = LOOKS[message["event"]]
+        streams = [streams_text(message)] if streams_text(message) else []
+        where = f"from {moment(message['start'])}, id {message['id']}"
         content = {
             "topic": self._topic,
             "title": headline(message).partition(": ")[0],
-            "message": f"{headline(message).partition(': ')[2]}\nfrom {moment(message['start'])}, id {message['id']}",
+            "message": "\n".join([headline(message).partition(": ")[2], *streams, where]),
             "priority": self._priority if message["event"] == "start" else priority,
             "tags": [sign, message["id"]],
         }

@@ -15,14 +15,14 @@ from streamforest.connections.outbox import DeliveryError, Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import TEMPORARY, TIMEOUT
 from streamforest.optional import optional
-from streamforest.verdicts.life import headline
+from streamforest.verdicts.life import INCIDENT, headline
 
 #: Seconds between two values, where the user does not choose.
 EVERY = 10.0
 #: Numbers of the newest point that are shown, each as a gauge.
 SHOWN = ("value", "expected", "lower", "upper", "score", "threshold", "p_value")
 #: What happened -> the name of a severity.
-SEVERITIES = {"start": "WARN", "worse": "ERROR", "end": "INFO"}
+SEVERITIES = {"start": "WARN", "worse": "ERROR", "end": "INFO", INCIDENT: "ERROR"}
 PREFIX = "streamforest"
 
 
@@ -94,9 +94,11 @@ class OtlpReceiver:
     def send(self, message: Message) -> None:
         """Deliver an event; raises DeliveryError."""
         event = message["event"]
-        seconds = message["end"] if event == "end" else message["start"] if event == "start" else message["peak"]
+        seconds = message[{"start": "start", "worse": "peak"}.get(event, "end")]
         now = time.time_ns()
         facts = {f"{PREFIX}.{name}": value for name, value in message.items() if value is not None and name != "event"}
+        if event == INCIDENT:  # an attribute is no object
+            facts[f"{PREFIX}.members"] = [member["key"] for member in message["members"]]
         self._outcome.is_delivered = False
         self._logger.emit(
             self._record(
@@ -106,7 +108,7 @@ class OtlpReceiver:
                 severity_text=SEVERITIES[event],
                 body=headline(message),
                 attributes=facts,
-                event_name=f"{PREFIX}.episode.{event}",
+                event_name=f"{PREFIX}.{event}" if event == INCIDENT else f"{PREFIX}.episode.{event}",
             )
         )
         if not self._outcome.is_delivered:

@@ -11,6 +11,7 @@ import orjson
 from streamforest.connections.outbox import Outbox
 from streamforest.protocols import State, Verdicts, verdict_from_row
 from streamforest.state import joined, packed, part_of, unpacked
+from streamforest.verdicts.incidents import Incidents
 from streamforest.verdicts.life import EpisodeLife, Event
 
 
@@ -29,6 +30,8 @@ class TellSink:
         Whether the run only pauses, at its end: a later one goes on from its checkpoint, so open episodes stay open.
     ends_by : callable
         By when all must be over at the end of the run, by ``time.monotonic``.
+    incidents : Incidents, optional
+        Of many streams, those that it has found.
     """
 
     name = "messages"
@@ -40,7 +43,9 @@ class TellSink:
         outboxes: Sequence[Outbox],
         is_paused: Callable[[], bool] = lambda: False,
         ends_by: Callable[[], float] = lambda: math.inf,
+        incidents: Incidents | None = None,
     ) -> None:
+        self._incidents = incidents
         self._life, self._source, self._outboxes = life, source, outboxes
         self._is_paused, self._ends_by = is_paused, ends_by
         self._shown = [outbox for outbox in outboxes if outbox.wants_values]
@@ -48,7 +53,7 @@ class TellSink:
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        self._put(self._life.add(verdicts))
+        self._put([*self._life.add(verdicts), *([] if self._incidents is None else self._incidents.new_events())])
         if self._shown and "stream" not in (verdicts.dtype.names or ()):
             verdict = verdict_from_row(verdicts[-1:].tolist()[0])
             for outbox in self._shown:
@@ -60,7 +65,7 @@ class TellSink:
             return
         self._is_closed = True
         if not self._is_paused():
-            self._put(self._life.finish())
+            self._put([*self._life.finish(), *([] if self._incidents is None else self._incidents.last_events())])
         for outbox in self._outboxes:
             outbox.close(self._ends_by)
 

@@ -47,7 +47,7 @@ class WebhookReceiver:
         """Deliver an event; raises DeliveryError."""
         headers = {
             "Content-Type": self._target.settings.get("type", "application/json"),
-            "Idempotency-Key": f"{message['id']}-{message['event']}-{message['points']}",
+            "Idempotency-Key": f"{message['id']}-{message['event']}-{message.get('points', 0)}",
         }
         request(self._target, self._target.url(), self._body(message), headers)
 

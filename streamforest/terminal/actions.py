@@ -16,7 +16,7 @@ VIEW_COMMANDS = (
     *("episodes", "help", "honesty"),
 )
 #: What opens a panel of choices or says something of an alarm, and what only an open panel heeds.
-OPENING = ("what-if", "nothing", "real", "missed", "undo")
+OPENING = ("what-if", "limits", "nothing", "real", "missed", "undo")
 PANEL_COMMANDS = (*OPENING, "up", "down", "take")
 #: All that can be asked for, beside ``detector:NAME``.
 NAMES = frozenset(

@@ -29,6 +29,7 @@ KEYS = {
     "i": "honesty",
     "c": "case",
     "w": "what-if",
+    "t": "limits",
     "n": "nothing",
     "y": "real",
     "m": "missed",

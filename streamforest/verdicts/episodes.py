@@ -224,6 +224,10 @@ class EpisodeFolds:
         """Take one block of verdicts, shape (n,), n >= 1; returns what happened in it, in order."""
         if self._names is None:
             return self._folds[0].add(verdicts)
+        return [(happening, episode) for _, happening, episode in self.add_with_places(verdicts)]
+
+    def add_with_places(self, verdicts: Verdicts) -> list[tuple[int, Happening, Episode]]:
+        """Of many streams, what ``add`` returns, each with the place in the block of the point that it came with."""
         streams = verdicts["stream"]
         touched = {*streams[verdicts["is_anomaly"]].tolist(), *self._folds}
         if not touched:
@@ -236,8 +240,7 @@ class EpisodeFolds:
             if first < end:
                 places = order[first:end]
                 found += self._add_of_one(stream, places.tolist(), without_streams(verdicts[places]))
-        found.sort(key=lambda one: one[0])
-        return [(happening, episode) for _, happening, episode in found]
+        return sorted(found, key=lambda one: one[0])
 
     def _add_of_one(self, stream: int, places: list[int], verdicts: Verdicts) -> list[tuple[int, Happening, Episode]]:
         """What happened in a stream's part of a block, each with its place in the block."""

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.protocols import VERDICT_DTYPE, Verdicts
+from streamforest.verdicts.episodes import Episode
+from streamforest.verdicts.seen_before import SeenBefore, likeness_text
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +37,8 @@ class History:
     ----------
     marks : Marks or None
         What other detectors flagged, where some judge along.
+    seen : SeenBefore or None
+        Knows which earlier episodes new ones are like.
     """
 
     name = "history"
@@ -48,6 +52,7 @@ class History:
         self._base = 0
         self._written = 0
         self.marks: Marks | None = None  # of other detectors, where some judge along
+        self.seen: SeenBefore | None = None
 
     @property
     def written(self) -> int:
@@ -65,6 +70,11 @@ class History:
         """Stream index that the next verdict will have."""
         with self._lock:
             return self._base + self._written
+
+    def like_text(self, episode: Episode) -> str:
+        """The earlier episode that one of these points is like, in words; empty where there is none."""
+        like = None if self.seen is None else self.seen.of_start(episode.start.index)
+        return "" if like is None else likeness_text(like)
 
     def write(self, verdicts: Verdicts) -> None:
         """Keep a block of verdicts of shape (n,), in place of the oldest."""

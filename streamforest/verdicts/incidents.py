@@ -6,23 +6,24 @@ import hashlib
 import json
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamforest.protocols import State, Verdict, Verdicts
+from streamforest.protocols import State, Verdicts
 from streamforest.state import packed, saved_array, unpacked
 from streamforest.stream_names import StreamNames, shown_key
-from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, deviation_of
-from streamforest.verdicts.life import Event, episode_id, moment
+from streamforest.verdicts.episodes import EPISODE_GAP, UNUSUAL, Episode, EpisodeFolds
+from streamforest.verdicts.life import INCIDENT, Event, episode_id, moment
 
 DAY = 86_400.0  # seconds; of streams without times, readings of each stream
 #: Usual intervals of a stream that an incident looks back at most when it is found, and that it lasts at most.
 SPAN, LONGEST = 30.0, 240.0
 #: It goes on as long as more streams began within so many intervals than chance explains with this probability.
 JOIN, JOIN_CHANCE = 6.0, 0.01
-#: Readings of a stream whose episodes say nothing: all that is new looks unusual at first.
+#: Readings of a stream whose episodes say no more than how often they begin: all that is new looks unusual at first.
 YOUNG = 100
 #: Streams of the smallest incident.
 LEAST_STREAMS = 4
@@ -41,11 +42,13 @@ AFTER = 60.0
 TALKATIVE = 0.2
 #: Episodes of no incident, which say how strong those are that come by chance.
 STRENGTHS = 500
-#: Share of the streams of an incident that have begun where it has begun for sure; usual intervals before that in which
-#: the first one moves, and the greatest expected number of those as strong that chance brings meanwhile.
-SURE_SHARE, FIRST_SPAN, FIRST_CHANCE = 0.25, 12.0, 0.33
-#: Of a value's distance from what was expected, in half widths of its band: its power in the strength of an episode.
-DISTANCE_POWER = 3.0
+#: Share of the streams of an incident that have begun where it has begun for sure, and the greatest expected number of
+#: episodes as strong as one before that, within JOIN, which chance brings meanwhile. By benchmarks/incidents.py,
+#: seeds 1 to 7, where 0.2 to 0.35 are alike.
+SURE_SHARE, FIRST_CHANCE = 0.25, 0.25
+#: First readings of an episode that its evidence is summed over: all have so many before the incident is complete
+#: (JOIN), and what chance brings is mostly over after one.
+EVIDENCE_POINTS = 6
 MOST_KEPT = 50  # incidents, the newest
 MOST_LISTED = 100  # streams of one, in what is written of it
 
@@ -97,13 +100,15 @@ class Incident(NamedTuple):
         return hashlib.sha256(json.dumps(["incident", self.members[0].id]).encode()).hexdigest()[:16]
 
 
-class _Start(NamedTuple):
-    """An episode that began: at a place on the clock of its stream, how strongly."""
+@dataclass(eq=False)
+class _Start:
+    """An episode that began: at a place on the clock of its stream, with its ``index`` there."""
 
     at: float
-    strength: float
+    index: int
     stream: int
     member: Member
+    evidence: float = 0.0  # sum of -log p of its unusual points among the first EVIDENCE_POINTS
 
 
 class IncidentFold:
@@ -125,6 +130,8 @@ class IncidentFold:
     How often episodes begin is counted over a decaying past, those of incidents once. So many streams or more within a
     time have the probability of a Poisson distribution; of all times that end now the rarest counts, times how many
     there are (a scan statistic, with Bonferroni's correction). Readings should come in the order of their times.
+    How strong an episode is, is the sum of -log p over its first points (Fisher's method), held against those of the
+    episodes that were in no incident: what moves first goes on, while what chance brings is mostly over at once.
     """
 
     def __init__(self, names: StreamNames, source: str, alarm_rate: float, cool_down: int = EPISODE_GAP) -> None:
@@ -139,7 +146,8 @@ class IncidentFold:
         self._recent: list[_Start] = []  # that are in no incident
         self._open: list[_Start] = []
         self._chance = 1.0  # of the open incident
-        self._strengths: deque[float] = deque(maxlen=STRENGTHS)
+        self._strengths: deque[float] = deque(maxlen=STRENGTHS)  # evidence of those that were in none
+        self._growing: dict[int, _Start] = {}  # by stream, of which more evidence may come
         self._spans: deque[int] = deque(maxlen=SPANS)  # episodes in each
         self._span: tuple[float, int] = (-math.inf, 0)  # when the newest began, and its episodes
         self._after: dict[int, float] = {}  # by stream of an incident, until when it belongs to that
@@ -148,15 +156,36 @@ class IncidentFold:
         """Take one block of verdicts, shape (n,), n >= 1; returns the incidents that are complete."""
         self._see_new_streams(verdicts)
         found: list[Incident] = []
-        for happening, episode in self._folds.add(verdicts):
-            if happening == "start":
-                self._take(episode, found)
-        if self._open:
-            newest = verdicts[-1]
-            at = float(newest["index"]) if math.isnan(newest["time"]) else float(newest["time"])
-            if at > self._ends_at:
-                found.append(self._settled())
+        for episode, row in self._news(verdicts):
+            if self._open and _place_of(row) > self._ends_at:
+                found.append(self._settled())  # before this point counts, as where a block ended before it
+            if episode is not None:
+                self._take(episode)
+            self._weigh(row)
+        if self._open and _place_of(verdicts[-1]) > self._ends_at:
+            found.append(self._settled())
         return found
+
+    def _news(self, verdicts: Verdicts) -> Iterator[tuple[Episode | None, np.void]]:
+        """The points that are evidence of an episode, in order; each with the episode that it begins, if it does."""
+        happened = self._folds.add_with_places(verdicts)
+        begun = {place: episode for place, happening, episode in happened if happening == "start"}
+        if not begun and not self._growing:
+            return
+        places = np.flatnonzero(verdicts["is_anomaly"] | (verdicts["p_value"] < UNUSUAL))
+        streams = [*self._growing, *(episode.stream for episode in begun.values())]
+        for place in places[np.isin(verdicts["stream"][places], streams)].tolist():
+            yield begun.get(place), verdicts[place]
+
+    def _weigh(self, row: np.void) -> None:
+        """Add what a point says of the newest episode of its stream."""
+        start = self._growing.get(int(row["stream"]))
+        if start is None:
+            return
+        if not 0 <= row["index"] - start.index < EVIDENCE_POINTS:
+            del self._growing[start.stream]
+        elif row["p_value"] >= 0.0:  # it is known
+            start.evidence -= math.log(max(float(row["p_value"]), 1e-300))
 
     def finish(self) -> list[Incident]:
         """The open incident, because the run has ended."""
@@ -164,7 +193,10 @@ class IncidentFold:
 
     def state(self) -> State:
         """A copy of all that is remembered."""
-        starts = [[[*one[:3], *one.member] for one in part] for part in (self._recent, self._open)]
+        starts = [
+            [[one.at, one.evidence, one.index, one.stream, *one.member] for one in part]
+            for part in (self._recent, self._open)
+        ]
         numbers = [self._interval, self._now, self._elapsed, self._count, self._chance]
         spans = [*self._span, [*self._spans], [*self._after.items()]]
         counts = [(stream, *counted) for stream, counted in self._counts.items()]
@@ -173,7 +205,7 @@ class IncidentFold:
 
     def restore(self, state: State) -> None:
         """Go on from a state; raises ValueError where it is none."""
-        start = list[tuple[float, float, int, str, float | None, str, str]]
+        start = list[tuple[float, float, int, int, str, float | None, str, str]]
         five = tuple[float, float, float, float, float]
         spans = tuple[float, int, list[int], list[tuple[int, float]]]
         kind = tuple[five, list[tuple[int, float, float]], start, start, list[float], spans]
@@ -189,9 +221,10 @@ class IncidentFold:
         self._interval, self._now, self._elapsed, self._count, self._chance = numbers
         self._counts = {stream: (number, at) for stream, number, at in counts}
         self._recent, self._open = (
-            [_Start(at, strength, stream, Member(*facts)) for at, strength, stream, *facts in part]
+            [_Start(at, index, stream, Member(*facts), evidence) for at, evidence, index, stream, *facts in part]
             for part in (recent, opened)
         )
+        self._growing = {one.stream: one for one in (*self._recent, *self._open)}
         self._strengths = deque(strengths, maxlen=STRENGTHS)
         self._span, self._spans = (counted[0], counted[1]), deque(counted[2], maxlen=SPANS)
         self._after = dict(counted[3])
@@ -208,14 +241,15 @@ class IncidentFold:
             self._counts.pop(stream, None)
             self._after.pop(stream, None)
 
-    def _take(self, episode: Episode, found: list[Incident]) -> None:
+    def _take(self, episode: Episode) -> None:
         """Take an episode that begins."""
         at = float(episode.start.index) if episode.start.time is None else episode.start.time
-        if self._open and at > self._ends_at:
-            found.append(self._settled())  # before this one counts, as where a block ended before it
         start = self._start_of(episode, at)
         talks = self._counted(start)
-        if episode.start.index < YOUNG or at < self._after.get(start.stream, -math.inf):
+        if episode.start.index < YOUNG:
+            self._count += 1.0  # as its time counts
+            return
+        if at < self._after.get(start.stream, -math.inf):
             return
         self._count_span(at)
         if self._open and self._joins(start):
@@ -223,6 +257,7 @@ class IncidentFold:
         self._count += 1.0
         if not talks:
             self._recent.append(start)
+            self._growing[start.stream] = start
             if not self._open:
                 self._look_back(start.at)
 
@@ -235,10 +270,11 @@ class IncidentFold:
         if poisson_tail(near, self._rate * (start.at - since + self._interval)) > JOIN_CHANCE:
             return False
         self._open.append(start)
+        self._growing[start.stream] = start
         return True
 
     def _start_of(self, episode: Episode, at: float) -> _Start:
-        """When and how strongly an episode began; lets the time pass."""
+        """Where an episode began; lets the time pass."""
         verdict, stream = episode.start, episode.stream
         first = float(self._firsts[stream]) if stream < len(self._firsts) else math.nan
         interval = 1.0
@@ -253,7 +289,7 @@ class IncidentFold:
         self._now = max(self._now, at)
         key = episode.key or ""
         member = Member(key, verdict.time, verdict.reason, episode_id(self.source, episode.key, verdict))
-        return _Start(at, strength_of(verdict), stream, member)
+        return _Start(at, verdict.index, stream, member)
 
     def _counted(self, start: _Start) -> bool:
         """Count an episode of a stream; returns whether the stream has so many that one more says nothing."""
@@ -291,7 +327,7 @@ class IncidentFold:
     def _look_back(self, now: float) -> None:
         """Whether an incident begins with the episodes that began of late."""
         since = now - SPAN * self._interval
-        self._strengths.extend(one.strength for one in self._recent if one.at < since)  # that were in no incident
+        self._strengths.extend(one.evidence for one in self._recent if one.at < since)  # that were in no incident
         self._recent = [one for one in self._recent if one.at >= since]
         rate, seen, best = self._rate, set[int](), (1.0, 0)
         for place in range(len(self._recent) - 1, -1, -1):
@@ -310,9 +346,9 @@ class IncidentFold:
         """The open incident, with the one that moved first."""
         opened, self._open = self._open, []
         sure_at = opened[int(SURE_SHARE * len(opened))].at
-        early = sure_at - FIRST_SPAN * self._interval
+        early = sure_at - JOIN * self._interval
         before = [one for one in (*self._recent, *opened) if early <= one.at < sure_at]
-        before.sort(key=lambda one: (one.at, -one.strength))
+        before.sort(key=lambda one: (one.at, -one.evidence))
         kept = [one for one in opened if one.at >= sure_at]
         sure = 1.0
         for place, one in enumerate(before):
@@ -323,7 +359,8 @@ class IncidentFold:
                 kept = [early for early in before[place:] if early.stream not in streams] + kept
                 break
         self._recent = [one for one in self._recent if one not in kept]
-        kept.sort(key=lambda one: one.at)  # a stable sort: of those at one time the strongest stays first
+        self._growing = {one.stream: one for one in self._recent}
+        kept.sort(key=lambda one: (one.at, -one.evidence))
         until = kept[-1].at + AFTER * self._interval
         self._after = {stream: end for stream, end in self._after.items() if end > kept[-1].at}
         self._after |= {one.stream: until for one in kept}
@@ -334,17 +371,13 @@ class IncidentFold:
 
     def _chance_of(self, one: _Start, until: float) -> float:
         """How many episodes as strong as one would begin by chance between it and a time."""
-        stronger = sum(strength >= one.strength for strength in self._strengths) + 1
+        stronger = sum(strength >= one.evidence for strength in self._strengths) + 1
         return self._rate * (until - one.at + self._interval) * stronger / (len(self._strengths) + 1)
 
 
-def strength_of(verdict: Verdict) -> float:
-    """How strongly the first point of an episode stands out: by its p-value and its distance from the band."""
-    found = -math.log(max(verdict.p_value or 1.0, 1e-300))
-    if verdict.lower is not None and verdict.upper is not None and verdict.upper > verdict.lower:
-        half = verdict.upper / 2 - verdict.lower / 2
-        found += DISTANCE_POWER * math.log(min(max(deviation_of(verdict) / half, 1.0), 1e100))
-    return found
+def _place_of(row: np.void) -> float:
+    """Where a point is on the clock: its time, or without one its index."""
+    return float(row["index"] if math.isnan(row["time"]) else row["time"])
 
 
 def poisson_tail(k: int, mean: float) -> float:
@@ -438,9 +471,11 @@ def incident_event(incident: Incident, source: str) -> Event:
     """An incident as an event for programs, see docs/outputs.md."""
     first, last = incident.members[0], incident.members[-1]
     return {
-        "event": "incident",
+        "event": INCIDENT,
         "id": incident.id,
         "source": source,
+        "kind": INCIDENT,
+        "reason": _in_words(incident),
         "start": first.start,
         "end": last.start,
         "first": first.key,
@@ -452,16 +487,19 @@ def incident_event(incident: Incident, source: str) -> Event:
     }
 
 
-def incident_text(incident: Incident, listed: int = 3) -> str:
+def incident_text(incident: Incident) -> str:
     """An incident in a line for people."""
+    begun = incident.members[0].start
+    return f"incident{'' if begun is None else f' from {moment(begun)}'}: {_in_words(incident)}"
+
+
+def _in_words(incident: Incident, listed: int = 3) -> str:
+    """How many streams, which one first, how sure that is, and who followed."""
     first, *others = incident.members
-    span = "" if first.start is None else f" from {moment(first.start)}"
     names = ", ".join(shown_key(member.key) for member in others[:listed])
     more = f" and {len(others) - listed:,} more" if len(others) > listed else ""
-    return (
-        f"incident{span}: {len(incident.members):,} streams, first {shown_key(first.key)} "
-        f"({100 * incident.sure:.0f} % sure), then {names}{more}"
-    )
+    sure = f"{100 * incident.sure:.0f} % sure"
+    return f"{len(incident.members):,} streams, first {shown_key(first.key)} ({sure}), then {names}{more}"
 
 
 def keys_text(members: Sequence[Member]) -> str:

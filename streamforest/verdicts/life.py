@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,11 @@ Event = dict[str, Any]
 
 #: Fields of the peak that an event has under their own names.
 OF_PEAK = ("value", "expected", "lower", "upper", "score", "threshold", "p_value")
+
+#: What happened where episodes of different streams began together: one event, when no further stream joins.
+INCIDENT = "incident"
+#: Streams of it that are named in a message for people.
+MOST_SHOWN = 20
 
 
 def episode_id(source: str, key: str | None, start: Verdict) -> str:
@@ -75,9 +80,19 @@ def headline(event: Event) -> str:
     'a.csv: over after 3 points: dip: 1, expected 5 +- 2'
     """
     names = [event["source"]] + ([shown_key(event["key"])] if event.get("key") is not None else [])
+    if event["event"] == INCIDENT:
+        return f"{event['source']}: incident: {event['reason']}"
     points = f"{event['points']:,} point{'' if event['points'] == 1 else 's'}"
     what = {"start": "", "worse": "worse: ", "end": f"over after {points}: "}[event["event"]]
     return f"{' '.join(names)}: {what}{event['reason']}"
+
+
+def streams_text(event: Event) -> str:
+    """The streams of an incident in the order in which they began, for people; empty for any other event."""
+    members = event.get("members", ())
+    shown = ", ".join(shown_key(member["key"]) for member in members[:MOST_SHOWN])
+    more = event.get("streams", 0) - min(len(members), MOST_SHOWN)
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def moment(seconds: float | None) -> str:
@@ -188,10 +203,18 @@ class EpisodeLife:
         Calm points in a row that an episode survives.
     names : StreamNames, optional
         Of the streams, where there are many.
+    like : callable, optional
+        Episode and what happened to it -> the earlier one that it is like, as a part of the event.
     """
 
-    def __init__(self, source: str, cool_down: int | CoolDown = EPISODE_GAP, names: StreamNames | None = None) -> None:
-        self._source = source
+    def __init__(
+        self,
+        source: str,
+        cool_down: int | CoolDown = EPISODE_GAP,
+        names: StreamNames | None = None,
+        like: Callable[[Episode, Happening], Event | None] | None = None,
+    ) -> None:
+        self._source, self._like = source, like
         self._folds = EpisodeFolds(cool_down, names)
 
     def add(self, verdicts: Verdicts) -> list[Event]:
@@ -211,4 +234,7 @@ class EpisodeLife:
         self._folds.restore(state)
 
     def _events(self, happenings: Iterable[tuple[Happening, Episode]]) -> list[Event]:
-        return [event_of(happening, episode, self._source) for happening, episode in happenings]
+        events = [(event_of(happening, episode, self._source), happening, episode) for happening, episode in happenings]
+        if self._like is None:
+            return [event for event, _, _ in events]
+        return [event | {"seen_before": self._like(episode, happening)} for event, happening, episode in events]

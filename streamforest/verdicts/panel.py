@@ -44,6 +44,8 @@ class Panel(NamedTuple):
         What a second row of marks shows; None while it is not known.
     version : int
         Another one wherever anything of it is another.
+    has_choice : bool
+        Whether there is something to take over; else it only tells.
     """
 
     title: str
@@ -53,6 +55,7 @@ class Panel(NamedTuple):
     hint: str
     marks: Difference | None
     version: int
+    has_choice: bool = True
 
 
 class Choices(Protocol):

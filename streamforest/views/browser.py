@@ -12,6 +12,7 @@ from ssl import SSLContext
 from typing import Any
 
 import streamforest
+from streamforest.figures.honesty_text import honesty_facts
 from streamforest.terminal.actions import DETECTOR, OPENING
 from streamforest.verdicts.history import History
 from streamforest.verdicts.ranking import StreamRanking
@@ -109,6 +110,8 @@ class BrowserView:
         self._shown = SHOWN[watched.memory.name](watched.memory)
         if isinstance(self._shown, StreamShown):
             self._shown.open_panel = getattr(watched, "open_panel", self._shown.open_panel)
+        else:
+            self._shown.incidents = getattr(watched, "incidents", None)
         self._heard = ""  # the newest line of the run for people
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
         self._status_due = self._charts_due = 0.0
@@ -278,6 +281,7 @@ class BrowserView:
             "shows": self._shown.kind,
             **{name: getattr(status, name) for name in TELLING},
             "quiet": None if since is None else round(since),
+            "honesty": honesty_facts(status.honesty),
             **self._shown.facts(status),
             "ended": not self.is_open,
         }

@@ -50,9 +50,10 @@ FOLDER = Path(__file__).with_name("page")
 STYLE, SCRIPT = "text/css; charset=UTF-8", "text/javascript; charset=UTF-8"
 #: Files of the page -> their kind; uPlot's are its own, whole, with its licence beside them.
 FILES = {
-    **dict.fromkeys(("colours.css", "dark.css", "chart.css", "page.css", "api.css", "uplot/uPlot.min.css"), STYLE),
-    **dict.fromkeys(("page.js", "chart.js", "episodes.js", "gestures.js", "moves.js", "numbers.js"), SCRIPT),
-    **dict.fromkeys(("panel.js", "points.js", "ranking.js", "readout.js", "view.js"), SCRIPT),
+    **dict.fromkeys(("colours.css", "dark.css", "chart.css", "page.css", "parts.css", "api.css"), STYLE),
+    "uplot/uPlot.min.css": STYLE,
+    **dict.fromkeys(("page.js", "chart.js", "episodes.js", "gestures.js", "honesty.js", "incidents.js"), SCRIPT),
+    **dict.fromkeys(("moves.js", "numbers.js", "panel.js", "points.js", "ranking.js", "readout.js", "view.js"), SCRIPT),
     "uplot/uPlot.iife.min.js": SCRIPT,
 }
 

@@ -123,5 +123,6 @@ def facts_of(panel: Panel) -> dict[str, Any]:
         "chosen": panel.chosen,
         "result": panel.result,
         "hint": panel.hint,
+        "has_choice": panel.has_choice,
         "marks": [points[-MOST_MARKS:].tolist() for points in kinds],
     }

@@ -10,11 +10,13 @@ import numpy as np
 
 from streamforest.protocols import Status
 from streamforest.stream_names import shown_key
+from streamforest.verdicts.incidents import MOST_LISTED, Incident, Incidents
 from streamforest.verdicts.ranking import Rank, StreamRanking
 from streamforest.views.chart_rows import past_rows, wire_body, wire_frame
 from streamforest.views.page_downloads import ranks_csv
 from streamforest.views.ranking_table import MOST_RANKED, TableWish, table_facts, table_wish_of
 
+MOST_INCIDENTS = 20  # in the list, the newest
 LOOKS = 2  # the streams are ranked at every second look: that takes longer than looking for episodes
 
 
@@ -32,12 +34,15 @@ class RankingShown:
         The worst streams when they were looked at.
     version : int
         How often that was.
+    incidents : Incidents or None
+        Of these streams, where they are looked for.
     """
 
     kind = "ranking"
 
     def __init__(self, ranking: StreamRanking) -> None:
         self.ranking = ranking
+        self.incidents: Incidents | None = None
         self.ranks: list[Rank] = []
         self.version, self._end, self._looks = 0, -1, 0
 
@@ -65,6 +70,12 @@ class RankingShown:
         last = {"words": f"{shown_key(worst.key)}: {worst.reason}"}
         return {"state": worst.state, "since": None, "last": last, **place}
 
+    def incidents_facts(self) -> dict[str, Any]:
+        """The newest incidents, the newest first, as the page's list takes them; and how many there were."""
+        kept = [] if self.incidents is None else [*self.incidents.kept]
+        newest = [incident_facts(one) for one in kept[: -MOST_INCIDENTS - 1 : -1]]
+        return {"incidents": newest, "found": 0 if self.incidents is None else self.incidents.found}
+
     def seen_csv(self, first: int, end: int) -> bytes:
         """The worst streams as CSV, from one place of the ranking to another, which is outside."""
         return ranks_csv(self.ranks[first:end])
@@ -72,6 +83,13 @@ class RankingShown:
     def rank_of(self, number: int) -> Rank | None:
         """A stream among the worst, by its number."""
         return next((rank for rank in self.ranks if rank.number == number), None)
+
+
+def incident_facts(incident: Incident) -> dict[str, Any]:
+    """An incident as the page's list takes it; of its streams the first MOST_LISTED."""
+    members = [(shown_key(member.key), member.start, member.reason) for member in incident.members[:MOST_LISTED]]
+    facts = {"id": incident.id, "start": incident.members[0].start, "sure": incident.sure}
+    return facts | {"by_chance": incident.by_chance, "streams": len(incident.members), "members": members}
 
 
 class RankingFeed:
@@ -87,6 +105,7 @@ class RankingFeed:
         self._shown = shown
         self._wish = TableWish()
         self._sent: tuple[int, TableWish] | None = None  # version and wish of the table that the visitor has
+        self._incidents = 0  # that the visitor knows of
         self._number: int | None = None  # of the stream that is open
         self._past = b""  # as the visitor has it
 
@@ -116,6 +135,10 @@ class RankingFeed:
             self._sent = wanted
             facts = table_facts(self._shown.ranking, self._shown.ranks, self._wish)
             yield "table", json.dumps({"kind": "table", **facts}, allow_nan=False)
+        found = 0 if self._shown.incidents is None else self._shown.incidents.found
+        if is_ready("incidents") and self._incidents != found:
+            self._incidents = found
+            yield "incidents", json.dumps({"kind": "incidents", **self._shown.incidents_facts()}, allow_nan=False)
         rank = None if self._number is None else self._shown.rank_of(self._number)
         if rank is not None and is_ready("chart"):
             rows = past_rows(self._shown.ranking, rank.number)

@@ -74,7 +74,11 @@ class StreamShown:
         kept = self._episodes.kept
         over = min(self.ended, MOST_EPISODES)
         fresh = min(self.ended - seen, over)
-        return [*map(_ended, kept[over - fresh : over]), *map(_open, kept[over:])]
+        return [self._facts_of(kept[place], is_open=place >= over) for place in range(over - fresh, len(kept))]
+
+    def _facts_of(self, episode: Episode, *, is_open: bool) -> list[Any]:
+        """An episode as the page's list takes it, see :func:`episode_facts`."""
+        return episode_facts(episode, self._history.like_text(episode), is_open)
 
     def facts(self, status: Status) -> dict[str, Any]:
         """How the stream stands now: its state, since when, and how much of it is kept."""
@@ -122,19 +126,11 @@ def _place_and_reason(verdict: Verdict) -> dict[str, Any]:
     return {**why(verdict), "time": verdict.time, "index": verdict.index}
 
 
-def _ended(episode: Episode) -> list[Any]:
-    return episode_facts(episode, is_open=False)
-
-
-def _open(episode: Episode) -> list[Any]:
-    return episode_facts(episode, is_open=True)
-
-
-def episode_facts(episode: Episode, is_open: bool) -> list[Any]:
-    """An episode as the page's list takes it: where and when it is, why, its points, whether it goes on."""
+def episode_facts(episode: Episode, like: str, is_open: bool) -> list[Any]:
+    """An episode as the page's list takes it: where and when, why, points, what it is like, whether it goes on."""
     peak = episode.peak
     place = [episode.start.index, episode.last.index, peak.index, episode.start.time]
-    return [*place, *why(peak).values(), episode.points, is_open]
+    return [*place, *why(peak).values(), episode.points, like, is_open]
 
 
 class StreamFeed:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamforest.detectors.z_score import ZScoreDetector
-from streamforest.judging.advice import Advice, Case, Stretch, alarms_at, candidates, rounded_up
+from streamforest.judging.advice import Advice, Case, Stretch, alarms_at, candidates, is_broad, rounded_up
 from streamforest.judging.rejudging import AlarmSettings, judge_again, readings_of
 from streamforest.judging.rules import Rules
 from streamforest.judging.switch import hold_back
@@ -77,6 +77,22 @@ def test_each_rule_silences_the_alarm_and_its_numbers_are_those_of_a_run_with_it
         assert one.text.startswith(f"drops {expected.dropped:,} of {expected.before:,} alarms")
     assert "keeps 2 of 2 that were real" in rules[daily].text
     assert rules[daily].difference.dropped >= len(nightly) > rules[weekly].difference.dropped
+
+
+def test_a_rule_that_may_silence_real_alarms_of_which_none_is_known_comes_behind_the_others():
+    verdicts, nightly = stream()
+    nothing = [Stretch(int(place), int(place)) for place in nightly[3:6]]
+    real = [Stretch(place, place) for place in (500, 900, 1500)]
+    unknown = found(case_of(verdicts, int(nightly[3]), nothing=nothing))
+    known = found(case_of(verdicts, int(nightly[3]), nothing=nothing, real=real))
+    least = next(words for words in known if words.startswith("least"))
+    daily = next(words for words in known if words.startswith("quiet daily"))
+    assert [rules["down only"].rank[1] for rules in (unknown, known)] == [1, 1]
+    assert [rules[least].rank[:2] for rules in (unknown, known)] == [(0, 1), (0, 0)], "they are well above it"
+    assert min(unknown.values(), key=lambda one: one.rank).words.startswith("quiet")
+    assert ", 3 of 3 that were nothing, keeps 3 of 3 that were real" in known[daily].text
+    close = Rules(minimum_deviation=35.0)
+    assert is_broad(case_of(verdicts, 500), PRESENT._replace(rules=close), verdicts[[500, 900, 1500]], 3)
 
 
 def test_what_was_missed_is_caught_by_the_rate_or_without_the_rule_that_hid_it():

@@ -38,12 +38,12 @@ def test_what_was_said_to_be_real_is_found_again_among_the_readings(opinions, ti
     said = opinions.entries()
     assert [entry["verdict"] for entry in said] == ["real", "nothing", "missed"]
     assert (said[0]["kind"], said[0]["value"], said[0]["first"], said[0]["note"]) == ("spike", 50.0, 298, "")
-    assert opinions.real(readings_of(rows)) == [Stretch(298, 301)]
+    assert opinions.said_to_be(REAL, readings_of(rows)) == [Stretch(298, 301)]
     later = rows[200:].copy()
     if timed:
         later["index"] -= 200  # another run, which began later
-        assert opinions.real(readings_of(later)) == [Stretch(98, 101)]
-    assert opinions.real(readings_of(rows[350:])) == []
+        assert opinions.said_to_be(REAL, readings_of(later)) == [Stretch(98, 101)]
+    assert opinions.said_to_be(REAL, readings_of(rows[350:])) == []
 
 
 def test_each_stream_has_its_own_lines(tmp_path):
@@ -131,6 +131,6 @@ def test_whatever_a_line_holds_is_taken_or_named(value):
     rows = verdicts()[:30]
     opinions = Opinions("a", None)
     opinions._own = [entry]
-    assert opinions.real(readings_of(rows)) == []
+    assert opinions.said_to_be(REAL, readings_of(rows)) == []
     with suppress(ValueError):
         with_rules(OWN, [{"rule": {"direction": value}}, {"rule": value}])

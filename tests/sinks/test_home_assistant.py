@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from streamforest.connections.outbox import DeliveryError
-from tests.listeners import END, EVENT, receiver
+from tests.listeners import END, EVENT, TOGETHER, receiver
 from tests.servers import Server, free_port, wait_until
 
 paho = pytest.importorskip("paho.mqtt.client", reason="needs streamforest/requirements/mqtt.txt")
@@ -89,6 +89,15 @@ def test_each_of_many_streams_is_a_device_with_problem_and_reason(server, heard)
     configs = [json.loads(heard[topic].payload) for topic in heard if topic.startswith("ha/")]
     assert {config["device"]["name"] for config in configs} == {"pump.csv pump 1", "pump.csv pump/2#"}
     assert len(configs) == 4
+    sink.close()
+
+
+def test_an_incident_across_streams_is_a_message_of_no_device(server, heard):
+    sink = receiver(f"mqtt://127.0.0.1:{server.port}/site")
+    sink.send(TOGETHER)
+    wait_until(lambda: "site/incident" in heard, 60)
+    assert json.loads(heard["site/incident"].payload)["first"] == "s7"
+    assert not any(topic.endswith("/config") for topic in heard)
     sink.close()
 
 

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from streamforest.connections.outbox import DeliveryError
-from tests.listeners import END, EVENT, receiver
+from tests.listeners import END, EVENT, TOGETHER, receiver
 from tests.servers import free_port
 
 pytest.importorskip("aiosmtpd", reason="needs tests/optional-requirements.txt")
@@ -43,6 +43,15 @@ def serve():
 
 def text_of(envelope):
     return envelope.content.decode().replace("\r\n", "\n")
+
+
+def test_an_incident_is_a_mail_with_its_streams(serve):
+    box, port = serve()
+    receiver(f"smtp://127.0.0.1:{port}/you@example.org").send(TOGETHER)
+    text = text_of(box.mails[0])
+    assert "Message-ID: <fedcba9876543210.incident@streamforest.invalid>" in text
+    assert "Subject: fleet.csv: incident: 22 streams, first s7" in text
+    assert "streams: s7, s0, s1, " in text
 
 
 def test_the_mails_of_an_episode_are_one_conversation(serve):

@@ -2,7 +2,7 @@ import pytest
 
 from streamforest.connections.outbox import DeliveryError
 from streamforest.connections.targets import read_target
-from tests.listeners import END, EVENT, WORSE
+from tests.listeners import END, EVENT, TOGETHER, WORSE
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
 
@@ -54,6 +54,15 @@ def points(collector):
             rows = getattr(metric, metric.WhichOneof("data")).data_points
             found[metric.name] = [(getattr(row, row.WhichOneof("value")), plain(row.attributes)) for row in rows]
     return found
+
+
+def test_an_incident_is_a_log_record_with_the_keys_of_its_streams(collector, sink):
+    sink().send(TOGETHER)
+    (request,) = sent(collector, "logs", ExportLogsServiceRequest)
+    record = request.resource_logs[0].scope_logs[0].log_records[0]
+    assert (record.event_name, record.severity_text) == ("streamforest.incident", "ERROR")
+    keys = plain(record.attributes)["streamforest.members"].values
+    assert [one.string_value for one in keys][:3] == ["s7", "s0", "s1"]
 
 
 def test_each_event_of_an_episode_is_a_log_record_with_its_facts(collector, sink):

@@ -16,7 +16,9 @@ from streamforest.sinks import BY_HTTP, open_receiver
 from streamforest.sinks.tell import TellSink
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.life import EpisodeLife
+from tests.listeners import TOGETHER, receiver
 from tests.servers import PROJECT, wait_until
+from tests.sinks.test_episode_lines import incidents_found
 
 
 class Receiver:
@@ -87,6 +89,29 @@ def test_messages_of_addresses_that_are_gone_are_told():
     assert sink.counts() == (("test://0", 3, 0, 0),)
     sink.close()
     state.close()
+
+
+def test_an_incident_across_streams_is_told_once_though_open_episodes_are_told_again():
+    incidents, names, rows = incidents_found()
+    receiver = Receiver()
+    receiver.repeat = 0.01
+    sink = new(receiver, names=names, incidents=incidents)
+    for part in np.split(rows, 50):
+        incidents.write(part)
+        sink.write(part)
+    sink.close()
+    assert [name for event, name in receiver.got if event == "incident"] == [one.id for one in incidents.kept]
+    assert incidents.kept
+
+
+@pytest.mark.parametrize("kind", sorted({*BY_HTTP} - {"otlp"}))
+def test_an_incident_is_told_with_its_streams_by_every_kind(web, kind):
+    web.answer = lambda request: (200, b"[]" if request.method == "GET" else b"{}", {})
+    needs = {"ntfy": "/topic", "pagerduty": "#key=abcd"}
+    receiver(f"{kind}+http://127.0.0.1:{web.port}{needs.get(kind, '/x')}").send(TOGETHER)
+    text = web.requests[-1].body.decode()
+    assert "first s7 (98 % sure)" in text
+    assert kind == "grafana" or "s18" in text, "those who followed"
 
 
 def test_the_newest_value_of_one_stream_is_shown_and_none_of_many():

@@ -71,6 +71,17 @@ def test_planted_incidents_are_found_as_one_each_with_the_stream_that_moved_firs
     assert found[0].chance < 1e-6
 
 
+def test_a_weak_alarm_that_goes_on_moved_first_and_one_that_is_over_at_once_did_not():
+    names = names_of()
+    for goes_on in (True, False):
+        rows = verdicts_of(names, planted_at(300, 7, range(20, 40)))
+        mover = np.flatnonzero((rows["stream"] == names.numbers_of(["s7"])[0]) & (rows["index"] >= 300))[:6]
+        rows["p_value"][mover[0]] = 5e-4  # as those by chance have it
+        rows["p_value"][mover[1:]] = 1e-2 if goes_on else 0.5
+        (incident,) = incidents_of(rows, names)
+        assert (incident.members[0].key == "s7") == goes_on
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_what_chance_brings_together_is_none(seed):
     names = names_of()

@@ -20,7 +20,7 @@ import pytest
 from matplotlib.image import imread
 from PIL import Image
 
-from streamforest.protocols import Status
+from streamforest.protocols import Honesty, RateGot, Status
 from streamforest.terminal.actions import Actions
 from streamforest.verdicts.history import History, Marks
 from streamforest.views import visitor_chart
@@ -28,6 +28,7 @@ from streamforest.views.access import PageAccess
 from streamforest.views.browser import BrowserView
 from streamforest.views.token_file import kept_token
 from tests.servers import wait_until
+from tests.sinks.test_episode_lines import incidents_found
 from tests.views.test_chart_rows import taken_apart
 from tests.visits import REPORT, SECONDS, SOURCE, Run, ranking
 
@@ -718,6 +719,43 @@ def test_many_streams_are_a_table_to_sort_and_filter_and_a_click_opens_one(chrom
         assert rows.first.is_visible()
         page.get_by_label("Filter by state").select_option("warming up")
         wait_for(page, lambda: rows.count() == 0)
+        assert page.faults == []
+
+
+def test_i_shows_alarms_asked_for_and_got_and_the_strip_of_p_values(chromium, run):
+    with visit(chromium, run) as page:
+        assert not page.locator("#rates").is_visible(), "nothing is counted"
+        got = RateGot(1000, 2, 1, 2, 0.0005, 0.007)
+        run.honesty = Honesty(0.001, None, got, got, (50,) * 19 + (60,), 1, None)
+        wait_for(page, page.locator("#rates").is_visible)
+        page.keyboard.press("i")
+        box = page.locator("#honesty")
+        wait_for(page, lambda: "0.2 %" in box.inner_text())
+        assert "0.1 % of normal points" in box.inner_text()
+        assert page.locator("#honesty .bars").get_attribute("d").count("Z") == 20
+        run.honesty = run.honesty._replace(total=got._replace(scored=2000))
+        wait_for(page, lambda: "2 of 2,000 points" in box.inner_text())
+        page.keyboard.press("i")
+        wait_for(page, lambda: not box.is_visible())
+        assert page.faults == []
+
+
+def test_incidents_across_streams_are_a_list_with_those_who_moved_first(chromium, tmp_path):
+    incidents, _, rows = incidents_found()
+    for part in np.split(rows, 50):
+        incidents.write(part)
+    with Run(tmp_path, memory=ranking(["s7", "s20"], 130)) as run, visit(chromium, run, wanted=0) as page:
+        assert not page.locator("#incidents").is_visible()
+        run.do(lambda: setattr(run.view._shown, "incidents", incidents))
+        line = page.locator("#incidents summary").first
+        wait_for(page, line.is_visible)
+        assert "streams, first s7 (" in line.inner_text()
+        line.click()
+        followers = page.locator("#incidents details").first.get_by_role("button")
+        wait_for(page, followers.first.is_visible)
+        assert followers.count() == len(incidents.kept[-1].members)
+        followers.first.click()
+        wait_for(page, lambda: page.locator("#found").inner_text() == "1 of 2 streams")
         assert page.faults == []
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from streamforest.protocols import Status
 from streamforest.views.ranking_feed import RankingShown
+from tests.sinks.test_episode_lines import incidents_found
 from tests.views.test_chart_rows import taken_apart
 from tests.visits import ranking
 
@@ -33,6 +34,21 @@ def test_a_visitor_gets_the_table_once_until_something_changes(shown):
     assert due(feed, busy=["table"]) == {}
     assert [row[2] for row in json.loads(due(feed)["table"])["rows"]] == ["valve", "pump"]
     feed.heed({"table": "nonsense"})
+    assert due(feed) == {}
+
+
+def test_a_visitor_gets_the_incidents_once_until_there_is_another(shown):
+    shown.incidents, _, rows = incidents_found()
+    feed = shown.new_feed()
+    assert "incidents" not in due(feed)
+    for part in np.split(rows, 50):
+        shown.incidents.write(part)
+    shown.incidents.close()
+    found = json.loads(due(feed)["incidents"])
+    assert found["found"] == len(found["incidents"]) > 0
+    newest = found["incidents"][0]
+    assert newest["id"] == shown.incidents.kept[-1].id
+    assert [key for key, _, _ in newest["members"]] == [one.key for one in shown.incidents.kept[-1].members]
     assert due(feed) == {}
 
 

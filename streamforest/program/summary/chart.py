@@ -52,7 +52,9 @@ def stream_chart(
         "reasons": REASONS,
         "labels": LABELS,
         "others": () if history.marks is None else history.marks.names[:MOST_OTHERS],
-        "episodes": [episode_facts(episode, is_open=False) for episode in episodes[-MOST_LISTED:]],
+        "episodes": [
+            episode_facts(episode, history.like_text(episode), is_open=False) for episode in episodes[-MOST_LISTED:]
+        ],
     }
     frame, shared = _frame(rows, history, episodes)
     text = json.dumps({**run, "points": base64.b64encode(frame).decode()}, allow_nan=False)

@@ -6,7 +6,7 @@ const MOST = 300; // in the list
 const TOLD_SECONDS = 3; // between two alarms that are read out
 
 // As the server sends them.
-const NAMES = ["start", "last", "peak", "time", "name", "value", "expected", "half", "points", "isOpen"];
+const NAMES = ["start", "last", "peak", "time", "name", "value", "expected", "half", "points", "like", "isOpen"];
 
 export class Episodes {
   constructor(body, { chosen, tell }) {
@@ -62,7 +62,7 @@ export class Episodes {
       row = document.createElement("tr");
       for (let k = 0; k < 3; k++) row.insertCell();
       row.cells[0].append(document.createElement("button"));
-      row.cells[1].append(document.createElement("b"), document.createElement("br"), "");
+      row.cells[1].append(...["b", "br", "i", "small"].map((name) => document.createElement(name)));
       row.cells[2].className = "number";
       row.addEventListener("click", () => this.choose(episode.start));
       this.rows.set(episode.start, row);
@@ -74,7 +74,8 @@ export class Episodes {
     const [name, readings] = numbers.why(episode.name, episode.value, episode.expected, episode.half);
     row.cells[0].firstChild.textContent = numbers.place(episode.time, episode.start);
     row.cells[1].firstChild.textContent = episode.isOpen ? `${name}, going on` : name;
-    row.cells[1].lastChild.textContent = readings;
+    row.querySelector("i").textContent = readings;
+    row.querySelector("small").textContent = episode.like;
     row.cells[2].textContent = numbers.count(episode.points);
   }
 

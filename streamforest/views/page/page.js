@@ -2,6 +2,8 @@
 
 import { Chart } from "./chart.js";
 import { Episodes } from "./episodes.js";
+import { Honesty } from "./honesty.js";
+import { Incidents } from "./incidents.js";
 import { addLayers, HELD, KEYS as MOVE_KEYS, movesOf } from "./moves.js";
 import * as numbers from "./numbers.js";
 import { Panel } from "./panel.js";
@@ -42,7 +44,14 @@ const ranking = new Ranking(
   { table: find("streams"), words: find("words"), states: find("states"), found: find("found"), more: find("more") },
   { wish: (parts) => send({ table: parts }), open: openStream },
 );
+const incidents = new Incidents(find("incidents"), {
+  chosen(key) {
+    find("words").value = key;
+    ranking.ask();
+  },
+});
 
+const honesty = new Honesty(find("honesty"));
 const panel = new Panel(find("panel"), { send, shown: showTrial });
 
 let status = null,
@@ -187,6 +196,8 @@ function showStatus(facts) {
     `${facts.source}: ${numbers.count(facts.points)} points, ` +
       `${numbers.count(facts.episodes)} alarms, ${facts.state}`,
   );
+  find("rates").hidden = !facts.honesty;
+  if (facts.honesty) honesty.take(facts.honesty);
   if (facts.shows === "stream") {
     chart.others = readout.others = facts.others;
     view.follow(facts, facts.points_per_second);
@@ -313,13 +324,13 @@ const IN_PANEL = {
   Enter: "take",
   Escape: "leave",
 };
-const OPENING = { w: "what-if", n: "nothing", y: "real", m: "missed", u: "undo" };
+const OPENING = { w: "what-if", t: "limits", n: "nothing", y: "real", m: "missed", u: "undo" };
 
 // Whether a key was one for the panel.
 function keyInPanel(event) {
   const at = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey || at.tagName === "SELECT" || at.type === "search") return false;
-  if (find("keys").open) return false;
+  if (find("keys").open || find("honesty").open) return false;
   const name = panel.isOpen ? IN_PANEL[event.key] : null;
   const opening = event.repeat ? null : OPENING[event.key.toLowerCase()];
   const isSlider = at.type === "range" && event.key.startsWith("Arrow");
@@ -338,6 +349,7 @@ const KEYS = {
   d: "next-detector",
   r: "report",
   h: "help",
+  i: "honesty",
   q: "snapshot",
 };
 const ASKS = { snapshot: "Asked for a picture of the newest points.", report: "Asked for the report." };
@@ -345,6 +357,7 @@ const MOVES = movesOf(view, chart, episodes, (text) => notify(text, BRIEF));
 
 function act(name) {
   if (name === "help") return find("keys").open ? find("keys").close() : find("keys").showModal();
+  if (name === "honesty") return status?.honesty && honesty.toggle(status.honesty);
   if (name === "case") return body.dataset.shows === "stream" && !isOver ? find("case").click() : undefined;
   if (MOVES[name]) {
     if (body.dataset.shows === "ranking") return;
@@ -372,6 +385,7 @@ document.addEventListener("keydown", (event) => {
   if (keyInPanel(event)) return;
   if (!name || event.ctrlKey || event.metaKey || event.altKey || at === "SELECT" || at === "INPUT") return;
   if (find("keys").open && name !== "help") return;
+  if (find("honesty").open && name !== "honesty") return;
   if (event.key === " " && ["BUTTON", "SUMMARY", "A"].includes(at)) return;
   if (event.repeat && !HELD.includes(name)) return;
   event.preventDefault();
@@ -387,6 +401,7 @@ for (const button of document.querySelectorAll("button[data-panel]"))
   button.addEventListener("click", () => movePanel(button.dataset.panel));
 find("pause").addEventListener("click", () => act("pause"));
 find("help").addEventListener("click", () => act("help"));
+find("rates").addEventListener("click", () => act("honesty"));
 find("to-ranking").addEventListener("click", closeStream);
 find("detector").addEventListener("change", (event) => {
   expectDetector();
@@ -418,6 +433,7 @@ function receive(event) {
     if (message.said) notify(message.said, 2 * BRIEF);
     panel.take(message);
   } else if (message.kind === "notice") hear(message.text);
+  else if (message.kind === "incidents") incidents.take(message);
   else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
   send({ ack: message.kind });
   if (message.ended) end("The run has ended. What is shown is how it stood then.");

@@ -22,10 +22,12 @@ export class Panel {
     this.shown(this.isOpen ? panel.marks : []);
   }
 
-  show({ title, rows, chosen, result }) {
+  show({ title, rows, chosen, result, has_choice: hasChoice }) {
     const { list, result: output, take } = this.parts;
     this.write(this.parts.title, title);
     this.write(output, result);
+    this.box.toggleAttribute("data-tells", !hasChoice);
+    take.hidden = !hasChoice;
     const kind = rows.map(([name, , share]) => `${name}${share === null}`).join();
     if (list.dataset.kind !== kind || list.children.length !== rows.length) this.build(rows, kind);
     rows.forEach((row, k) => this.showRow(k, row, k === chosen));
