@@ -45,6 +45,8 @@ g        last anomaly, then the one before
 e        show or hide the episodes
 i        alarms asked for and got
 w        what other settings would change
+n y m    alarm was nothing, real, missed
+u        take the newest rule back
 d        next detector
 r        write the report
 c        write a case file of this alarm
@@ -53,7 +55,7 @@ Esc      stop watching, the run goes on
 Ctrl+C   stop the run"""
 HINTS = (
     *("h keys", "q picture", "space pause", "← → move", "+ - zoom", "g last", ", . alarms", "e list"),
-    *("w what if", "d detector", "r report", "c case", "Esc stop watching", "Ctrl+C end"),
+    *("w what if", "n y m your say", "d detector", "r report", "c case", "Esc stop watching", "Ctrl+C end"),
 )
 
 
@@ -198,7 +200,7 @@ class StreamText(TextFigure[History]):
             parts = [("calm", Style.CALM)]
         reading, expected = self._reading(newest), self._expected(newest)
         kept = self._episodes.kept
-        last = "no alarm so far"
+        last = "no alarm so far" if not status.episodes else "no alarm among the points that are kept"
         if kept:
             last = f"last alarm {self._moment(kept[-1].start)} {self._why(kept[-1].peak)}"
         longer = f"{reading}, {expected}" if expected else reading

@@ -109,7 +109,6 @@ class BrowserView:
         self._shown = SHOWN[watched.memory.name](watched.memory)
         if isinstance(self._shown, StreamShown):
             self._shown.open_panel = getattr(watched, "open_panel", self._shown.open_panel)
-        self._heard = ""  # the newest line of the run for people
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
         self._status_due = self._charts_due = 0.0
         listener = listen(access.port, access.public)
@@ -129,6 +128,7 @@ class BrowserView:
             notify(f"page to look at only: {self.reading_address}")
         else:
             notify(f"page: {place}/ (these lines go into a file: its token is not told here, --token-file keeps it)")
+        self._heard = self._status().notice  # who opens the page needs no address of it
 
     async def _start(self, listener: socket.socket, most_visitors: int, tls: SSLContext | None) -> None:
         more = {} if self.api is None else API_ROUTES
