@@ -13,6 +13,7 @@ LEAST_SLIDER, MOST_SLIDER = 8, 24
 KNOB = "O"
 #: Signs of an alarm that stays, that is new and that is dropped.
 STAYS, NEW, DROPPED = "|", "+", "x"
+SIGNS = f"{STAYS} stays   {NEW} new   {DROPPED} dropped"
 
 #: First row and column, rows and columns.
 Place = tuple[int, int, int, int]
@@ -29,7 +30,9 @@ def write_panel(canvas: Canvas, place: Place, panel: Panel, glyphs: Glyphs) -> N
     if rows < 1 or columns < 12:
         return
     canvas.clear(*place)
-    canvas.write(row, column, cut(f"{panel.title}: {panel.result}", columns), Style.STRONG)
+    end = canvas.write(row, column, cut(f"{panel.title}: {panel.result}", columns), Style.STRONG)
+    if end + 3 + len(SIGNS) <= column + columns:
+        canvas.write(row, column + columns - len(SIGNS), SIGNS, Style.QUIET)
     shown = max(0, min(rows - 1, len(panel.rows)))
     first = max(0, min(panel.chosen - shown + 1, len(panel.rows) - shown))
     names = min(max((columns_of(one.name) for one in panel.rows), default=0), columns // 2)

@@ -219,8 +219,8 @@ class StreamText(TextFigure[History]):
             return f"paused, {self.navigation.unseen:,} new"
         return "live"
 
-    def _below(self) -> str:
-        """The numbers of the point that is selected, and what kind of anomaly it is."""
+    def _below(self, columns: int) -> str:
+        """The numbers of the point that is selected, as many as fit, and what kind of anomaly it is."""
         index = self.navigation.selected
         if index is None:
             return ""
@@ -228,13 +228,18 @@ class StreamText(TextFigure[History]):
         if not len(rows):
             return ""
         verdict = verdict_from_row(rows[0].item())
-        parts = [self._moment(verdict), self._reading(verdict)]
-        parts += [text] if (text := self._expected(verdict)) else []
+        parts = [self._moment(verdict)]
+        if kind_text(verdict):
+            parts.append(self._why(verdict))
+        else:
+            parts += [text for text in (self._reading(verdict), self._expected(verdict)) if text]
         if verdict.score is not None and verdict.threshold is not None:
             parts.append(f"score {verdict.score:.3f}, limit {verdict.threshold:.3f}")
         if verdict.p_value is not None:
             parts.append(f"p {verdict.p_value:.2g}")
-        return "   ".join([*parts, kind_text(verdict)]).rstrip()
+        while len(parts) > 2 and columns_of("   ".join(parts)) > columns:
+            parts.pop()
+        return "   ".join(parts)
 
     def _moment(self, verdict: Verdict) -> str:
         if verdict.time is None:

@@ -140,8 +140,8 @@ class TextFigure(ABC, Generic[Memory]):
     def _view_state(self, status: Status) -> str:
         """Whether the view follows the stream."""
 
-    def _below(self) -> str:
-        """What stands in the last row where there is nothing else to say."""
+    def _below(self, columns: int) -> str:  # noqa: ARG002 - for those that have something to say
+        """What stands in the last row, of so many columns, where there is nothing else to say."""
         return ""
 
     def draw(self, columns: int, rows: int, notice: str = "", *, hints: bool = False) -> Canvas:
@@ -163,7 +163,7 @@ class TextFigure(ABC, Generic[Memory]):
         lines: list[Part] = [(self.hint(columns), Style.STRONG)] if hints else []
         if notice:
             lines.append((notice, Style.STRONG))
-        elif text := self._below() or ("" if hints else self.hint(columns)):
+        elif text := self._below(columns) or ("" if hints else self.hint(columns)):
             lines.append((text, Style.QUIET))
         lines = lines[: max(0, rows - top - 1)]
         bottom = rows - len(lines)
