@@ -19,7 +19,7 @@ from streamforest.verdicts.difference import Difference
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import Floats, History
 from streamforest.verdicts.recent_episodes import RecentEpisodes
-from streamforest.wording import duration_text, expected_text, half_width, kind_text, number_text, reason_text
+from streamforest.wording import duration_text, expected_text, half_width, kind_text, number_text, p_text, reason_text
 
 #: Columns from which on the episodes stand beside the picture, their share of it and their most.
 BESIDE, SHARE_BESIDE, MOST_BESIDE = 120, 0.36, 64
@@ -236,7 +236,7 @@ class StreamText(TextFigure[History]):
         if verdict.score is not None and verdict.threshold is not None:
             parts.append(f"score {verdict.score:.3f}, limit {verdict.threshold:.3f}")
         if verdict.p_value is not None:
-            parts.append(f"p {verdict.p_value:.2g}")
+            parts.append(self._worded(f"p {p_text(verdict.p_value)}"))
         while len(parts) > 2 and columns_of("   ".join(parts)) > columns:
             parts.pop()
         return "   ".join(parts)
