@@ -720,6 +720,8 @@ def test_many_streams_are_a_table_to_sort_and_filter_and_a_click_opens_one(chrom
         wait_until_true(page, "document.getElementById('plots').dataset.points === '120'")
         assert page.locator("#key").inner_text() == "pump <b>1</b>"
         wait_for(page, lambda: is_colour(drawn(page), VALUE).mean() > 0.001)
+        page.keyboard.press("w")
+        wait_for(page, lambda: "for one stream" in page.locator("#notice").inner_text())
         page.keyboard.press("+")
         page.get_by_role("button", name="All streams").click()
         assert rows.first.is_visible()
