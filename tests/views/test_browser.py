@@ -430,6 +430,8 @@ def test_the_keys_move_the_chart_as_in_the_window(chromium, run):
         press(".", lambda: current.get_attribute("data-start") == "200")
         press(".", lambda: page.locator("#notice").inner_text() == "No alarm after.")
         assert "spike" in page.locator("#readout").inner_text()
+        press("e", lambda: not page.get_by_role("complementary").is_visible())
+        press("e", lambda: page.get_by_role("complementary").is_visible())
         press("h", lambda: page.get_by_role("dialog").is_visible())
         press("h", lambda: not page.get_by_role("dialog").is_visible())
         assert run.asked == []
@@ -449,6 +451,15 @@ def test_what_was_saved_is_told_to_who_may_act_and_to_nobody_else(chromium, run)
             wait_until_true(page, f"window.told.includes('{run.notice}')")
         assert not other.locator("#notice").is_visible()
         assert page.faults == other.faults == []
+
+
+def test_what_was_said_before_the_page_was_there_is_told_to_nobody(chromium, tmp_path):
+    run = Run(tmp_path, points=POINTS)
+    run.notice = "page: http://127.0.0.1:1/?token=secret"
+    with run, visit(chromium, run) as page:
+        tile = page.locator("#tiles dd").nth(1)
+        wait_for(page, lambda: tile.inner_text() == f"{POINTS}")
+        assert page.locator("#notice").inner_text() == ""
 
 
 def test_what_is_asked_of_the_run_is_asked_once_by_who_may_act(chromium, run):
