@@ -62,7 +62,7 @@ class Stamp(Artist):
         context.restore()
 
     def _pixels_now(self) -> NDArray[np.uint8]:
-        """The text as it is now, drawn anew where that is another one; of shape (height, width, 4), lowest row first."""
+        """The text as it is now, drawn anew where that is another one; of shape (rows, columns, 4), lowest first."""
         wanted = (self.text, self.size, self._panel.figure.dpi)
         if wanted != self._drawn:
             self._drawn, self._pixels = wanted, self._draw_text(*wanted)
