@@ -185,11 +185,11 @@ def started(view: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     reads, writes = pty.openpty() if view == "terminal" else os.pipe()
     if view == "terminal":
         fcntl.ioctl(writes, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    told: list[bytes] = []
+    written: list[bytes] = []
 
     def listen() -> None:
         while content := read_all(reads):
-            told.append(content)
+            written.append(content)
 
     environment = {**os.environ, "TERM": "xterm-256color"}
     with subprocess.Popen(
@@ -200,7 +200,7 @@ def started(view: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         listener.start()
         visitors = None
         if view == "browser":
-            while not (found := re.search(rb"page: (\S+token=\S+)", b"".join(told))) and run.poll() is None:
+            while not (found := re.search(rb"page: (\S+token=\S+)", b"".join(written))) and run.poll() is None:
                 time.sleep(0.05)
             visitors = Visitors(found[1].decode() if found else "", VISITORS_OF_A_RUN, 500)
         yield run

@@ -53,12 +53,12 @@ def letters(
         Pixels an inch.
     """
     font = FontProperties(family=[*family], size=size, weight=weight)
-    measure = RendererAgg(1, 1, dpi)
+    measure = _renderer(1, 1, dpi)
     width, height, descent = measure.get_text_width_height_descent(text, font, ismath=False)
     usual, below = _usual_height(size, weight, family, dpi)
     height, descent = max(height, usual), max(descent, below)
     rows, columns = ceil(height) + 2 * MARGIN, ceil(width) + 2 * MARGIN
-    renderer: Any = RendererAgg(columns, rows, dpi)
+    renderer = _renderer(columns, rows, dpi)
     context = renderer.new_gc()
     context.set_foreground(colour, isRGBA=True)
     renderer.draw_text(context, MARGIN, rows - MARGIN - round(descent), text, font, 0.0)
@@ -66,11 +66,15 @@ def letters(
     return Letters(drawn[::-1].copy(), width, height, descent)
 
 
+def _renderer(columns: int, rows: int, dpi: float) -> Any:
+    return RendererAgg(columns, rows, dpi)  # type: ignore[no-untyped-call]
+
+
 @lru_cache(MOST_KEPT)
 def _usual_height(size: float, weight: str | int, family: tuple[str, ...], dpi: float) -> tuple[float, float]:
     """Height and descent that a line has at least, as matplotlib takes them, in pixels."""
     font = FontProperties(family=[*family], size=size, weight=weight)
-    _, height, descent = RendererAgg(1, 1, dpi).get_text_width_height_descent("lp", font, ismath=False)
+    _, height, descent = _renderer(1, 1, dpi).get_text_width_height_descent("lp", font, ismath=False)
     return height, descent
 
 
@@ -82,8 +86,8 @@ class KeptText(Text):
         text = self.get_text()
         if not text or not self.get_visible():
             return
-        is_plain = isinstance(renderer, RendererAgg) and "\n" not in text and not self.get_rotation()
-        if not is_plain or self.get_bbox_patch() is not None or self.get_path_effects():
+        is_line = isinstance(renderer, RendererAgg) and "\n" not in text and not self.get_rotation()
+        if not is_line or self.get_bbox_patch() is not None or self.get_path_effects():
             super().draw(renderer)
             return
         figure: Any = self.figure
