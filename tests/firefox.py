@@ -121,7 +121,3 @@ class Firefox:
 
     def move(self, x, y):
         self.act("pointer", {"type": "pointerMove", "x": int(x), "y": int(y)})
-
-    def click(self, x, y):
-        place = {"type": "pointerMove", "x": int(x), "y": int(y)}
-        self.act("pointer", place, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0})

@@ -277,8 +277,12 @@ def visit(chromium, run, width=1280, height=800, *, address=None, wanted=POINTS,
 
 def drawn(page):
     """Pixels of the stream's plot: what is drawn, whatever lies over it."""
-    wanted = "document.querySelector('#values canvas').toDataURL().split(',')[1]"
-    picture = Image.open(io.BytesIO(base64.b64decode(page.evaluate(wanted))))
+    return pixels_of(page.evaluate("document.querySelector('#values canvas').toDataURL()"))
+
+
+def pixels_of(address):
+    """Red, green and blue of a picture in an address of its own."""
+    picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
     return np.asarray(picture.convert("RGBA")).astype(int)[..., :3]
 
 
@@ -934,14 +938,14 @@ def test_in_firefox_the_stream_is_drawn_read_out_zoomed_and_judged_again_as_well
     def wait_until_so(expression):
         wait_until(lambda: firefox.evaluate(expression), SECONDS)
 
+    def seen():
+        return pixels_of(firefox.evaluate("document.querySelector('#values canvas').toDataURL()"))
+
     with run:
         firefox.open(run.view.address)
         wait_until_so(f"Number(document.getElementById('plots').dataset.points) >= {POINTS}")
         wait_until_so("document.querySelectorAll('#episodes tbody tr').length === 3")
-        picture = firefox.evaluate("document.querySelector('#values canvas').toDataURL()").partition(",")[2]
-        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGBA")).astype(int)[..., :3]
-        assert is_colour(pixels, VALUE).mean() > 0.001
-        assert is_colour(pixels, ANOMALY).sum() > 20
+        wait_until(lambda: is_colour(seen(), VALUE).mean() > 0.001 and is_colour(seen(), ANOMALY).sum() > 20, SECONDS)
 
         box = "document.querySelector('#values .u-over').getBoundingClientRect()"
         left, top, width, height = (firefox.evaluate(f"{box}.{name}") for name in ("left", "top", "width", "height"))
