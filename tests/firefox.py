@@ -46,6 +46,14 @@ class Firefox:
         self.faults = []  # what its console says of errors
 
     def __enter__(self):
+        try:
+            self._begin()
+        except BaseException:
+            self._process.kill()
+            raise
+        return self
+
+    def _begin(self):
         watchdog = threading.Timer(SECONDS, self._process.kill)
         watchdog.start()
         said = next((line for line in self._process.stderr if line.startswith(SPOKEN)), b"")
@@ -58,7 +66,6 @@ class Firefox:
         self.ask("session.new", capabilities={})
         self.ask("session.subscribe", events=["log.entryAdded"])
         self._page = self.ask("browsingContext.getTree")["contexts"][0]["context"]
-        return self
 
     def __exit__(self, *_):
         self._wait(self._leave())
