@@ -151,6 +151,8 @@ def page_cost(rate: int, n: int, seconds: float) -> tuple[float, float]:
     view = BrowserView(watched, theme="light", notify=lambda _: None, access=PageAccess(most_visitors=MOST_VISITORS))
     visitors = Visitors(view.address, n, min(50_000, max(500, SECONDS_IN_VIEW * rate)))
     while not visitors.have_all:
+        if not visitors.thread.is_alive():
+            raise SystemExit("the visitors were not let in")
         view.poll(0.05)
     begun, got, took, written = time.perf_counter(), visitors.got, 0.0, 50_000
     while (now := time.perf_counter() - begun) < seconds:
