@@ -58,6 +58,17 @@ def spread_text(spread: float | None) -> str:
     return number_text(None if spread is None else float(f"{spread:.{FINE_DIGITS}g}"))
 
 
+def p_text(p_value: float | None, digits: int = 2) -> str:
+    """A p-value, of which few digits say anything.
+
+    Examples
+    --------
+    >>> p_text(0.00066123), p_text(0.04, digits=1)
+    ('0.00066', '0.04')
+    """
+    return number_text(None if p_value is None else float(f"{p_value:.{digits}g}"))
+
+
 def expected_text(verdict: Verdict) -> str:
     """What a value was expected to be, and half the width of the band; ``unknown`` before the first expectation."""
     half = half_width(verdict)

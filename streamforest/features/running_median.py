@@ -1,12 +1,10 @@
 """The median of the last usual values: a forecast that bears with many outliers among the points it is made of.
 
-Levels and the season learn what is taken as usual. Where outliers once were, both are led astray, and what they foretell
-makes the next ones usual too: a way back needs a forecast that learned nothing else.
+Levels and the season learn what is taken as usual. Where outliers once were, both are led astray, and what they
+foretell makes the next ones usual too: a way back needs a forecast that learned nothing else.
 """
 
 from __future__ import annotations
-
-import numpy as np
 
 from streamforest.compiled import Record, compiled
 from streamforest.features.sorting import ordered

@@ -173,13 +173,15 @@ def thin_out(ticks: list[tuple[float, str]], least: float) -> list[tuple[float, 
 def next_limits(current: tuple[float, float], low: float, high: float) -> tuple[float, float]:
     """Limits of an axis that shows ``low`` to ``high`` and seldom change: each change is a full draw.
 
-    They stay as long as all is inside and fills half of them; new ones leave 12 % free at either end.
+    They stay as long as all is inside, marks at the edge too, and fills 60 % of them; new ones leave 12 % free at
+    either end.
     """
     height = high - low
     if not isfinite(height):
         return current
     bottom, top = current
-    if bottom <= low and high <= top and height >= 0.5 * (top - bottom):
+    edge = 0.02 * (top - bottom)
+    if bottom + edge <= low and high <= top - edge and height >= 0.6 * (top - bottom):
         return current
     margin = 0.12 * height if height > 1e-9 * max(abs(low), abs(high)) else 0.05 * max(abs(low), abs(high)) or 1.0
     new = (low - margin, high + margin)

@@ -7,20 +7,21 @@ from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from streamforest.figures.episode_list import WIDTH
 from streamforest.figures.layers import FRAME, X_AXIS, Layers
 from streamforest.figures.panels import InView, Panel
+from streamforest.figures.side_panel import TITLE, WIDTH, SidePanel
 from streamforest.figures.themes import Theme
 from streamforest.verdicts import panel as choices
 from streamforest.verdicts.difference import Difference
 
-#: Heights in lines of text: of the title, of a row with a slider and one without, of a line of text; letters of a line.
-TITLE, WITH_SLIDER, WITHOUT_SLIDER, LINE, LETTERS = 2.0, 2.9, 4.1, 1.45, 29
+#: Heights in lines of text: of a row with a slider and one without, of a line of text; letters of a line.
+WITH_SLIDER, WITHOUT_SLIDER, LINE, LETTERS = 2.9, 4.1, 1.45, 29
 MOST_ROWS, MOST_LINES = 8, 12
 #: Where a row's texts and its slider stand below its upper edge, and from where to where a slider reaches.
 TEXT_AT, SLIDER_AT = 0.7, 1.75
@@ -38,7 +39,7 @@ class Drawn(NamedTuple):
     knob: Line2D
 
 
-class ChoicePanel:
+class ChoicePanel(SidePanel):
     """The panel, as high as there is space.
 
     Parameters
@@ -52,22 +53,14 @@ class ChoicePanel:
 
     Attributes
     ----------
-    axes : Axes
-        Its place.
-    is_shown : bool
-        Whether it is there.
     rows : list of Drawn
     lines : list of Text
         The lines below the rows.
     """
 
     def __init__(self, figure: Figure, layers: Layers, theme: Theme) -> None:
-        self._layers, self._theme = layers, theme
-        self.is_shown = False
-        self.axes: Axes = figure.add_axes((0.9, 0.1, 0.1, 0.8))
-        self.axes.set_axis_off()
-        self.axes.set_visible(False)
-        self._title = layers.text(self.axes, X_AXIS, fontweight="bold", va="center")
+        super().__init__(figure, layers)
+        self._theme = theme
         track: dict[str, Any] = {"color": theme.grid, "linewidth": 2.5, "solid_capstyle": "round"}
         knob: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 6, "color": theme.value}
         self.rows = [
@@ -81,23 +74,11 @@ class ChoicePanel:
         ]
         self._bar = layers.line(self.axes, 1, X_AXIS, color=theme.value, linewidth=2.5, solid_capstyle="butt")
         self.lines = [layers.text(self.axes, X_AXIS, va="center") for _ in range(MOST_LINES)]
-        self._written: tuple[Any, ...] = ()
         self._edges = [TITLE]  # of the rows: the upper ones, and the lower one of the last, in lines from the top
 
     @property
-    def _artists(self) -> list[Any]:
-        return [self._title, self._bar, *self.lines, *(artist for row in self.rows for artist in row)]
-
-    def place(self, left: float, bottom: float, height: float, line: float, size: tuple[float, float]) -> None:
-        """Give the panel its place on a figure of a size; all of it in inches, ``line`` is one of text."""
-        self.axes.set_visible(self.is_shown)
-        for artist in self._artists:
-            artist.set_visible(self.is_shown)
-        self.axes.set_position((left / size[0], bottom / size[1], WIDTH * line / size[0], height / size[1]))
-        self.axes.set(xlim=(0, WIDTH), ylim=(-height / line, 0))
-        for text in (self._title, *self.lines, *(text for row in self.rows for text in (row.name, row.value))):
-            text.set_fontsize(72 * line * (0.92 if text is not self._title else 1.0))
-        self._written = ()
+    def _artists(self) -> list[Artist]:
+        return [self._bar, *self.lines, *(artist for row in self.rows for artist in row)]
 
     def write(self, panel: choices.Panel) -> None:
         """Write the panel as it stands."""
@@ -106,7 +87,7 @@ class ChoicePanel:
             return
         self._written = written
         self._layers.touch(X_AXIS)
-        self._title.set(text=panel.title, x=0, y=-0.5 * TITLE + 0.4)
+        self._entitle(panel.title)
         rows = panel.rows[:MOST_ROWS]
         self._edges = [TITLE]
         for row in rows:
@@ -147,8 +128,7 @@ class ChoicePanel:
 
     def row_at(self, y: float) -> int | None:
         """Number of the row at a height on the canvas, in pixels; None where there is none."""
-        down = -float(self.axes.transData.inverted().transform((0, y))[1])
-        row = bisect_right(self._edges, down) - 1
+        row = bisect_right(self._edges, self._lines_down(y)) - 1
         return row if 0 <= row < len(self._edges) - 1 else None
 
     def share_at(self, x: float) -> float:

@@ -13,6 +13,8 @@ LEAST_SLIDER, MOST_SLIDER = 8, 24
 KNOB = "O"
 #: Signs of an alarm that stays, that is new and that is dropped.
 STAYS, NEW, DROPPED = "|", "+", "x"
+SIGNS = f"{STAYS} stays   {NEW} new   {DROPPED} dropped"
+APART = " " * 3  # between two hints
 
 #: First row and column, rows and columns.
 Place = tuple[int, int, int, int]
@@ -29,7 +31,12 @@ def write_panel(canvas: Canvas, place: Place, panel: Panel, glyphs: Glyphs) -> N
     if rows < 1 or columns < 12:
         return
     canvas.clear(*place)
-    canvas.write(row, column, cut(f"{panel.title}: {panel.result}", columns), Style.STRONG)
+    end = canvas.write(row, column, cut(f"{panel.title}: {panel.result}", columns), Style.STRONG)
+    below = panel.hint.split(APART)
+    if end + 3 + len(SIGNS) <= column + columns:
+        canvas.write(row, column + columns - len(SIGNS), SIGNS, Style.QUIET)
+    else:
+        below.append(SIGNS)
     shown = max(0, min(rows - 1, len(panel.rows)))
     first = max(0, min(panel.chosen - shown + 1, len(panel.rows) - shown))
     names = min(max((columns_of(one.name) for one in panel.rows), default=0), columns // 2)
@@ -38,8 +45,19 @@ def write_panel(canvas: Canvas, place: Place, panel: Panel, glyphs: Glyphs) -> N
         sign = ">" if number == panel.chosen else " "
         canvas.write(row + 1 + k, column, f"{sign} {cut(panel.rows[number].name, names)}", _style(sign == ">"))
         _write_value(canvas, (row + 1 + k, column + names + 4, columns - names - 4), panel, number, glyphs)
-    if rows > shown + 1:
-        canvas.write(row + 1 + shown, column, cut(panel.hint, columns), Style.QUIET)
+    for k, line in enumerate(_filled(below, columns)[: rows - shown - 1]):
+        canvas.write(row + 1 + shown + k, column, cut(line, columns), Style.QUIET)
+
+
+def _filled(parts: list[str], columns: int) -> list[str]:
+    """Lines of so many columns, filled with parts that are not broken."""
+    lines = parts[:1]
+    for part in parts[1:]:
+        if columns_of(lines[-1] + APART + part) <= columns:
+            lines[-1] += APART + part
+        else:
+            lines.append(part)
+    return lines
 
 
 def _style(is_chosen: bool) -> Style:

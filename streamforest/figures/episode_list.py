@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from matplotlib.axes import Axes
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from streamforest.figures.layers import FRAME, X_AXIS, Layers
 from streamforest.figures.news import StreamNews, kind_of, length_text, size_text
+from streamforest.figures.side_panel import TITLE, WIDTH, SidePanel
 from streamforest.figures.themes import Theme
 from streamforest.verdicts.episodes import Episode
 
-#: Width of the list, height of its title and of one episode, in lines of text.
-WIDTH, TITLE, ROW = 16.0, 2.0, 3.2
+#: Height of one episode, in lines of text.
+ROW = 3.2
 MOST_ROWS = 40
 
 
@@ -27,7 +28,7 @@ class Row(NamedTuple):
     duration: Text
 
 
-class EpisodeList:
+class EpisodeList(SidePanel):
     """The newest episodes, as many as fit.
 
     Parameters
@@ -41,22 +42,13 @@ class EpisodeList:
 
     Attributes
     ----------
-    axes : Axes
-        Its place.
-    is_shown : bool
-        Whether it is there.
     rows : list of Row
         Texts of the episodes, empty where there is none.
     """
 
     def __init__(self, figure: Figure, layers: Layers, theme: Theme) -> None:
-        self._layers = layers
-        self.is_shown = False
-        self.axes: Axes = figure.add_axes((0.9, 0.1, 0.1, 0.8))
-        self.axes.set_axis_off()
-        self.axes.set_visible(False)
+        super().__init__(figure, layers)
         quiet: dict[str, Any] = {"color": theme.quiet, "va": "center"}
-        self._title = layers.text(self.axes, X_AXIS, fontweight="bold", va="center")
         self.more = layers.text(self.axes, X_AXIS, **quiet)
         self.rows = [
             Row(
@@ -69,25 +61,16 @@ class EpisodeList:
         ]
         self._bar = layers.line(self.axes, 1, X_AXIS, color=theme.anomaly, linewidth=2.5, solid_capstyle="butt")
         self._shown: list[Episode] = []
-        self._written: tuple[Any, ...] = ()
-        self._lines = (1.0, 1.0)  # width and height of the list in lines of text
 
-    def place(self, left: float, bottom: float, height: float, line: float, size: tuple[float, float]) -> None:
-        """Give the list its place on a figure of a size; all of it in inches, ``line`` is one of text."""
-        self.axes.set_visible(self.is_shown)
-        for text in (self._title, self.more, self._bar, *(text for row in self.rows for text in row)):
-            text.set_visible(self.is_shown)
-        self.axes.set_position((left / size[0], bottom / size[1], WIDTH * line / size[0], height / size[1]))
-        self._lines = (WIDTH, height / line)
-        self.axes.set(xlim=(0, WIDTH), ylim=(-height / line, 0))
-        for text in (self._title, self.more, *(text for row in self.rows for text in row)):
-            text.set_fontsize(72 * line * (0.92 if text is not self._title else 1.0))
-        self._written = ()
+    @property
+    def _artists(self) -> list[Artist]:
+        return [self.more, self._bar, *(text for row in self.rows for text in row)]
 
     @property
     def _most(self) -> int:
         """Episodes that have a place; the last line says how many more there are."""
-        return max(0, min(MOST_ROWS, int((self._lines[1] - TITLE - 1.5) / ROW)))
+        height = -float(self.axes.get_ylim()[0])
+        return max(0, min(MOST_ROWS, int((height - TITLE - 1.5) / ROW)))
 
     def write(self, news: StreamNews, selected: int | None) -> None:
         """Write the newest of the episodes, and mark that of the selected point."""
@@ -102,7 +85,7 @@ class EpisodeList:
             return
         self._written = written
         self._layers.touch(X_AXIS)
-        self._title.set(text="episodes", x=0, y=-0.5 * TITLE + 0.4)
+        self._entitle("episodes")
         for k, row in enumerate(self.rows):
             y = -TITLE - k * ROW
             for text, content in zip(row, texts[k] if k < len(texts) else ("",) * 4, strict=True):
@@ -117,8 +100,7 @@ class EpisodeList:
 
     def episode_at(self, y: float) -> Episode | None:
         """The episode at a height on the canvas, in pixels; None where there is none."""
-        down = -float(self.axes.transData.inverted().transform((0, y))[1])
-        k = int((down - TITLE) // ROW)
+        k = int((self._lines_down(y) - TITLE) // ROW)
         return self._shown[k] if 0 <= k < len(self._shown) else None
 
 

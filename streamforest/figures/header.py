@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import floor
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from streamforest.figures.layers import FRAME, HEADER, X_AXIS, Layers
+from streamforest.figures.text_parts import asked_for, hits, marked
 from streamforest.figures.themes import Theme, text_size
 from streamforest.protocols import Status
 from streamforest.wording import DASH, rate_text
@@ -19,8 +21,8 @@ HEADER_LINES, TOP_LINES = 6.2, 8.7
 #: Widths in sizes of the text: of a letter of the title, which is larger and bold, of the state of the view, of the
 #: state of the stream, which is bold too, and of the last alarm.
 TITLE_LETTER, STATE_LETTER, NOW_LETTER, ALARM_LETTER = 0.78, 0.6, 0.74, 0.58
-#: Width of a number's place, in the same: the least, below which the last numbers are left out, and the usual one.
-LEAST_PLACE, USUAL_PLACE = 6.5, 9.5
+#: Width of a number's place, in the same: of a letter of its name, the least, and what there may be more.
+NAME_LETTER, LEAST_PLACE, MORE_PLACE = 0.52, 6.5, 3.0
 
 
 class News(NamedTuple):
@@ -72,7 +74,9 @@ class Header:
     def write(self, status: Status, state: str, news: News) -> None:
         """Write how the run stands, the state of the view, and what is new."""
         most = len(self.counter_names)
-        found = counters(status)[: min(most, max(1, int(self._ems / LEAST_PLACE)))]
+        found = counters(status)[:most]
+        while len(found) > 1 and sum(place_of(name) for name, _ in found) > self._ems:
+            found.pop()
         names = [name for name, _ in found]
         if names != self._written_names or self._layers.lowest == FRAME:
             self._written_names = names
@@ -123,36 +127,34 @@ class Header:
         self.state.set(x=1, y=0.84)
         self.now.set(x=0, y=0.54)
         self.alarm.set_y(0.54)
-        step = min(USUAL_PLACE / self._ems, 1.0 / len(names))
+        places = [place_of(name) for name in names]
+        more = min(MORE_PLACE, (self._ems - sum(places)) / len(names))
+        lefts = [0.0, *accumulate(place + more for place in places)]
         for k, (name, value) in enumerate(zip(self.counter_names, self.counter_values, strict=True)):
-            name.set(x=k * step, y=0.27, text=names[k] if k < len(names) else "")
-            value.set(x=k * step, y=0.05)
+            left = lefts[min(k, len(names))] / self._ems
+            name.set(x=left, y=0.27, text=names[k] if k < len(names) else "")
+            value.set(x=left, y=0.05)
 
 
-def percent(share: float | None) -> str:
-    """A share as text."""
-    return DASH if share is None else f"{100 * share:.3g} %"
+def place_of(name: str) -> float:
+    """Width that a number of this name takes at least, in sizes of the text."""
+    return max(LEAST_PLACE, NAME_LETTER * len(name) + 1.0)
 
 
 def counters(status: Status) -> list[tuple[str, str]]:
     """Names and values of the line of numbers above the panels, those first that a person wants first."""
     streams = [] if status.streams is None else [("streams", f"{status.streams:,}")]
     number, unit = rate_text(status.points_per_second)
-    is_none_yet = status.realised_rate is not None and not status.anomalies
     found = [
         *streams,
         ("points", f"{status.points:,}"),
         ("episodes", f"{status.episodes:,}"),
-        ("alarm rate", "none yet" if is_none_yet else percent(status.realised_rate)),
-        ("asked for", percent(status.alarm_rate) if status.alarms_a_day is None else f"{status.alarms_a_day:g} a day"),
+        marked(status),
+        ("asked for", asked_for(status)),
         ("anomalous", f"{status.anomalies:,}"),
         (f"points/{unit}", number if status.points_per_second > 0 else DASH),
     ]
-    if status.precision is not None:
-        found.append(("precision", f"{status.precision:.2f}"))
-    if status.recall is not None:
-        found.append(("recall", f"{status.recall:.2f}"))
-    return found
+    return found + hits(status)
 
 
 def state_text(unseen: int | None) -> str:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.text import Text
 
+from streamforest.figures.kept_text import KeptText
 from streamforest.figures.shapes import NOTHING
 from streamforest.figures.themes import Theme
 
@@ -74,7 +75,9 @@ class Layers:
     def text(self, axes: Axes, layer: int, zorder: float = 9, **style: Any) -> Text:
         """A new text."""
         # a name may hold dollar signs, which would make it a formula, or an error
-        text = axes.text(0, 0, "", **{"color": self._theme.text, "parse_math": False, **style})
+        place: dict[str, Any] = {"transform": axes.transData, "clip_on": False}
+        text = KeptText(0, 0, "", **{**place, "color": self._theme.text, "parse_math": False, **style})
+        axes.add_artist(text)
         return cast(Text, self._add(layer, axes, text, zorder))
 
     def artist(self, axes: Axes, zorder: float, artist: Artist) -> None:

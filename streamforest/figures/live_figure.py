@@ -99,10 +99,10 @@ class LiveFigure(ABC, Generic[Memory]):
         self._help = self._is_honesty_shown = False
         self.shows_notices = False
         self._reply = (float("-inf"), "")  # an answer to a key, and until when it is shown
-        self._heard = ""  # the newest notice of the run
         self._notice_letters = 0
         self.choices: OpenPanel = lambda: None
         self._numbers = status()
+        self._heard = self._numbers.notice  # the newest of the run: what was said before is no news here
         self.header = Header(self.figure, self._layers, self._theme, self.MOST_COUNTERS)
         place: dict[str, Any] = {"va": "bottom", "transform": self.figure.transFigure, "clip_on": False}
         self.notice = self._layers.text(self.header.axes, X_AXIS, visible=False, **place)

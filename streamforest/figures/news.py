@@ -70,7 +70,7 @@ class StreamNews:
     def news(self, status: Status) -> News:
         """The state of the stream, and its last alarm."""
         kept = self._episodes.kept
-        alarm = "no alarm yet"
+        alarm = "no alarm yet" if not status.episodes else "no alarm among the points that are kept"
         if self._episodes.open:
             episode = self._episodes.open[0]
             return News(f"anomalous since {when_text(episode.start, self.now)}", "anomaly", why_of(episode))

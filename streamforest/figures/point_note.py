@@ -13,7 +13,7 @@ from streamforest.figures.panels import InView, dpi_of
 from streamforest.figures.themes import Theme
 from streamforest.moments import iso_time
 from streamforest.protocols import Verdict
-from streamforest.wording import UNKNOWN, expected_text, half_width, kind_text, number_text
+from streamforest.wording import expected_text, half_width, kind_text, number_text, p_text
 
 
 class PointNote:
@@ -107,9 +107,8 @@ def describe(verdict: Verdict) -> str:
     if verdict.score is None:
         lines.append("no score yet (warm-up)")
     else:
-        p_value = UNKNOWN if verdict.p_value is None else f"{verdict.p_value:.2g}"
         lines.append(f"score {number_text(verdict.score, 0.1)}, threshold {number_text(verdict.threshold, 0.1)}")
-        lines[-1] += f", p {p_value}"
+        lines[-1] += f", p {p_text(verdict.p_value)}"
     if verdict.label is not None:
         lines.append(f"label: {verdict.label}")
     return "\n".join(lines)

@@ -25,7 +25,7 @@ from streamforest.figures.themes import is_wide, text_size
 from streamforest.moments import iso_time
 from streamforest.stream_names import shown_key
 from streamforest.verdicts.ranking import LEAST_P, PAST, Rank, StreamRanking
-from streamforest.wording import cut
+from streamforest.wording import cut, p_text
 
 FRAME_SECONDS = 1.0  # between two draws: each is a whole one
 NOTICE_SECONDS = 0.25  # between two looks for what the run says
@@ -363,7 +363,7 @@ class RankingFigure(LiveFigure[StreamRanking]):
             for text in row.texts:
                 text.set_text("")
             return
-        worst = "" if rank.worst_p is None else f"{rank.worst_p:.1g}"
+        worst = "" if rank.worst_p is None else p_text(rank.worst_p, 1)
         cells = (
             f"{place}",
             cut(shown_key(rank.key), letters),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from streamforest.figures.braille import characters, raster, trace
-from streamforest.figures.canvas import SPACE, Canvas, Style, cut
+from streamforest.figures.canvas import SPACE, Canvas, Style, columns_of, cut
 from streamforest.figures.text_parts import Part, TextFigure, waiting_text
 from streamforest.protocols import Status
 from streamforest.stream_names import shown_key
@@ -18,8 +18,8 @@ from streamforest.wording import PLUS_MINUS
 
 #: Seconds from one ranking to the next: to rank a million streams takes a while.
 RANK_SECONDS = 0.5
-#: Columns of a key, and of the newest points, where there is space.
-KEY, LINE = 20, 30
+#: Columns of a key, at least and at most, and of the newest points, where there is space.
+LEAST_KEY, MOST_KEY, LINE = 8, 20, 30
 STATES = {
     "anomalous": Style.ANOMALY,
     "unusual": Style.THRESHOLD,
@@ -85,7 +85,7 @@ class RankingText(TextFigure[StreamRanking]):
         if self._first:
             last = self._first + min(len(self._ranks), self._page)
             return [(f"streams {self._first + 1:,} to {last:,}", Style.TEXT)]
-        key = cut(shown_key(worst.key), KEY)
+        key = cut(shown_key(worst.key), MOST_KEY)
         incident = [(f"   {status.incident}", Style.THRESHOLD)] if status.incident else []
         if worst.state == "anomalous":
             mark = self._glyphs.marks[0]
@@ -102,16 +102,21 @@ class RankingText(TextFigure[StreamRanking]):
     def _fill(self, canvas: Canvas, status: Status, top: int, bottom: int) -> None:  # noqa: ARG002
         self._page = max(1, bottom - top - 1)
         line = LINE if canvas.columns >= 100 else 12 if canvas.columns >= 60 else 0
-        above = f"  {'stream':<{KEY}}  " + (f"{'newest points':<{line}}  " if line else "") + "state"
+        shown = self._ranks[: self._page]
+        longest = max((columns_of(shown_key(rank.key)) for rank in shown), default=0)
+        key = min(max(longest, LEAST_KEY), MOST_KEY)
+        above = f"  {'stream':<{key}}  " + (f"{'newest points':<{line}}  " if line else "") + "state"
         canvas.write(top, 0, above, Style.QUIET)
-        for place, rank in enumerate(self._ranks[: self._page]):
-            self._write_rank(canvas, top + 1 + place, rank, line)
+        for place, rank in enumerate(shown):
+            self._write_rank(canvas, top + 1 + place, rank, (key, line))
 
-    def _write_rank(self, canvas: Canvas, row: int, rank: Rank, line: int) -> None:
+    def _write_rank(self, canvas: Canvas, row: int, rank: Rank, columns: tuple[int, int]) -> None:
+        """Write a row, with so many columns for the key and for the newest points."""
+        key, line = columns
         is_bad = rank.state == "anomalous"
         canvas.write(row, 0, self._glyphs.marks[0] if is_bad else " ", Style.ANOMALY)
-        canvas.write(row, 2, cut(shown_key(rank.key), KEY), Style.STRONG if is_bad else Style.TEXT)
-        column = 2 + KEY + 2
+        canvas.write(row, 2, cut(shown_key(rank.key), key), Style.STRONG if is_bad else Style.TEXT)
+        column = 2 + key + 2
         if line:
             self._draw_past(canvas, row, column, line, rank.number)
             column += line + 2

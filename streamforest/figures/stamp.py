@@ -1,4 +1,4 @@
-"""A text that is drawn once and then put where it is wanted as pixels: to lay out its letters takes milliseconds."""
+"""A line of text with what lies below it veiled, put where it is wanted as pixels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex, to_rgba
-from matplotlib.figure import Figure
+from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
+from streamforest.figures.kept_text import letters
 from streamforest.figures.themes import Theme
 
 VEIL = 0.85  # opacity of what is behind the letters
@@ -59,11 +58,11 @@ class Stamp(Artist):
         if not self.text or not self.get_visible():
             return
         context = renderer.new_gc()
-        renderer.draw_image(context, *self.box[:2], self._pixels[::-1])
+        renderer.draw_image(context, *self.box[:2], self._pixels)
         context.restore()
 
     def _pixels_now(self) -> NDArray[np.uint8]:
-        """The text as it is now, drawn anew where that is another one: red, green, blue, opacity; the top row first."""
+        """The text as it is now, drawn anew where that is another one; of shape (rows, columns, 4), lowest first."""
         wanted = (self.text, self.size, self._panel.figure.dpi)
         if wanted != self._drawn:
             self._drawn, self._pixels = wanted, self._draw_text(*wanted)
@@ -71,14 +70,10 @@ class Stamp(Artist):
 
     def _draw_text(self, text: str, size: float, dpi: float) -> NDArray[np.uint8]:
         colour, page = self._colours
-        line = size / 72
-        figure = Figure(((len(text) + 2) * line, 3 * line), dpi=dpi, facecolor=(*to_rgba(page)[:3], VEIL))
-        canvas = FigureCanvasAgg(figure)
-        written = figure.text(0.5, 0.5, text, color=to_hex(colour), fontsize=size, ha="center", va="center")
-        written.set_parse_math(False)
-        canvas.draw()  # type: ignore[no-untyped-call]
-        extent = written.get_window_extent().padded(PAD * line * dpi)
-        drawn: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-        left, right = max(0, int(extent.x0)), int(extent.x1) + 1
-        top, bottom = max(0, int(drawn.shape[0] - extent.y1)), int(drawn.shape[0] - extent.y0) + 1
-        return drawn[top:bottom, left:right].copy()
+        written = letters(text, size, "normal", ("sans-serif",), to_rgba(colour), dpi).pixels / 255
+        pad = round(PAD * size / 72 * dpi)
+        drawn = np.full((written.shape[0] + 2 * pad, written.shape[1] + 2 * pad, 4), (*to_rgba(page)[:3], VEIL))
+        inside, ink = drawn[pad : pad + written.shape[0], pad : pad + written.shape[1]], written[..., 3:]
+        inside[..., :3] += ink * (written[..., :3] - inside[..., :3])
+        inside[..., 3:] += ink * (1 - inside[..., 3:])
+        return np.round(255 * drawn).astype(np.uint8)

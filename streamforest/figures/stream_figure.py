@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from streamforest.figures.axes import StreamAxis
 from streamforest.figures.choice_panel import STRIP, ChoicePanel, TrialStrip
-from streamforest.figures.episode_list import WIDTH, EpisodeList
+from streamforest.figures.episode_list import EpisodeList
 from streamforest.figures.header import HEADER_LINES, TOP_LINES, state_text
 from streamforest.figures.layers import FRAME, HEADER, NOTHING_NEW, POINTER, STREAM
 from streamforest.figures.live_figure import LiveFigure
@@ -19,6 +19,7 @@ from streamforest.figures.news import StreamNews
 from streamforest.figures.panels import InView, OthersPanel, Panel, ScorePanel, StreamPanel
 from streamforest.figures.point_note import PointNote
 from streamforest.figures.ranges import extremes, usual_range
+from streamforest.figures.side_panel import WIDTH
 from streamforest.figures.themes import is_wide, text_size
 from streamforest.protocols import NORMAL
 from streamforest.verdicts.history import History
@@ -46,6 +47,8 @@ e        list of episodes
 i        alarms asked for and got
 w        what other settings would change
 t        what would be caught, of which size
+n y m    alarm was nothing, real, missed
+u        take the newest rule back
 d        next detector
 r        write the report
 c        write a case file of this alarm

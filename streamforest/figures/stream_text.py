@@ -19,7 +19,7 @@ from streamforest.verdicts.difference import Difference
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import Floats, History
 from streamforest.verdicts.recent_episodes import RecentEpisodes
-from streamforest.wording import duration_text, expected_text, half_width, kind_text, number_text, reason_text
+from streamforest.wording import duration_text, expected_text, half_width, kind_text, number_text, p_text, reason_text
 
 #: Columns from which on the episodes stand beside the picture, their share of it and their most.
 BESIDE, SHARE_BESIDE, MOST_BESIDE = 120, 0.36, 64
@@ -46,6 +46,8 @@ e        show or hide the episodes
 i        alarms asked for and got
 w        what other settings would change
 t        what would be caught, of which size
+n y m    alarm was nothing, real, missed
+u        take the newest rule back
 d        next detector
 r        write the report
 c        write a case file of this alarm
@@ -54,7 +56,7 @@ Esc      stop watching, the run goes on
 Ctrl+C   stop the run"""
 HINTS = (
     *("h keys", "q picture", "space pause", "← → move", "+ - zoom", "g last", ", . alarms", "e list"),
-    *("w what if", "d detector", "r report", "c case", "Esc stop watching", "Ctrl+C end"),
+    *("w what if", "n y m your say", "d detector", "r report", "c case", "Esc stop watching", "Ctrl+C end"),
 )
 
 
@@ -199,7 +201,7 @@ class StreamText(TextFigure[History]):
             parts = [("calm", Style.CALM)]
         reading, expected = self._reading(newest), self._expected(newest)
         kept = self._episodes.kept
-        last = "no alarm so far"
+        last = "no alarm so far" if not status.episodes else "no alarm among the points that are kept"
         if kept:
             last = f"last alarm {self._moment(kept[-1].start)} {self._why(kept[-1].peak)}"
         longer = f"{reading}, {expected}" if expected else reading
@@ -218,8 +220,8 @@ class StreamText(TextFigure[History]):
             return f"paused, {self.navigation.unseen:,} new"
         return "live"
 
-    def _below(self) -> str:
-        """The numbers of the point that is selected, and what kind of anomaly it is."""
+    def _below(self, columns: int) -> str:
+        """The numbers of the point that is selected, as many as fit, and what kind of anomaly it is."""
         index = self.navigation.selected
         if index is None:
             return ""
@@ -227,13 +229,18 @@ class StreamText(TextFigure[History]):
         if not len(rows):
             return ""
         verdict = verdict_from_row(rows[0].item())
-        parts = [self._moment(verdict), self._reading(verdict)]
-        parts += [text] if (text := self._expected(verdict)) else []
+        parts = [self._moment(verdict)]
+        if kind_text(verdict):
+            parts.append(self._why(verdict))
+        else:
+            parts += [text for text in (self._reading(verdict), self._expected(verdict)) if text]
         if verdict.score is not None and verdict.threshold is not None:
             parts.append(f"score {verdict.score:.3f}, limit {verdict.threshold:.3f}")
         if verdict.p_value is not None:
-            parts.append(f"p {verdict.p_value:.2g}")
-        return "   ".join([*parts, kind_text(verdict)]).rstrip()
+            parts.append(self._worded(f"p {p_text(verdict.p_value)}"))
+        while len(parts) > 2 and columns_of("   ".join(parts)) > columns:
+            parts.pop()
+        return "   ".join(parts)
 
     def _moment(self, verdict: Verdict) -> str:
         if verdict.time is None:

@@ -16,7 +16,7 @@ from streamforest.figures.honesty_text import ASCII_BARS, BARS, HALF_BARS, hones
 from streamforest.protocols import Status, VerdictMemory
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown
 from streamforest.verdicts.panel import OpenPanel
-from streamforest.wording import MINUS, PLUS_MINUS, duration_text, rate_text
+from streamforest.wording import DASH, MINUS, PLUS_MINUS, duration_text, rate_text
 
 #: Rows from which on there is space for all that stands above the picture.
 TALL = 10
@@ -140,8 +140,8 @@ class TextFigure(ABC, Generic[Memory]):
     def _view_state(self, status: Status) -> str:
         """Whether the view follows the stream."""
 
-    def _below(self) -> str:
-        """What stands in the last row where there is nothing else to say."""
+    def _below(self, columns: int) -> str:  # noqa: ARG002 - for those that have something to say
+        """What stands in the last row, of so many columns, where there is nothing else to say."""
         return ""
 
     def draw(self, columns: int, rows: int, notice: str = "", *, hints: bool = False) -> Canvas:
@@ -163,7 +163,7 @@ class TextFigure(ABC, Generic[Memory]):
         lines: list[Part] = [(self.hint(columns), Style.STRONG)] if hints else []
         if notice:
             lines.append((notice, Style.STRONG))
-        elif text := self._below() or ("" if hints else self.hint(columns)):
+        elif text := self._below(columns) or ("" if hints else self.hint(columns)):
             lines.append((text, Style.QUIET))
         lines = lines[: max(0, rows - top - 1)]
         bottom = rows - len(lines)
@@ -243,17 +243,37 @@ class TextFigure(ABC, Generic[Memory]):
 
 def counts(status: Status) -> list[tuple[str, str]]:
     """Names and numbers of the line above the picture, the most important first."""
-    asked = f"{100 * status.alarm_rate:.3g} %" if status.alarms_a_day is None else f"{status.alarms_a_day:g} a day"
-    rate = status.realised_rate
-    realised = "none yet" if rate is None or not status.anomalies else f"{100 * rate:.3g} %"
+    name, got = marked(status)
     found = [] if status.streams is None else [("streams", f"{status.streams:,}")]
     found += [
         ("points", f"{status.points:,}"),
-        ("alarm rate", f"{realised}, asked for {asked}"),
+        (name, f"{got}, asked for {asked_for(status)}"),
         ("rate", "/".join(rate_text(status.points_per_second))),
         ("episodes", f"{status.episodes:,}"),
     ]
     found += [] if not status.refused else [("refused", f"{status.refused:,}")]
-    found += [] if status.precision is None else [("precision", f"{status.precision:.2f}")]
-    found += [] if status.recall is None else [("recall", f"{status.recall:.2f}")]
-    return found
+    return found + hits(status)
+
+
+def percent(share: float | None) -> str:
+    """A share as text."""
+    return DASH if share is None else f"{100 * share:.3g} %"
+
+
+def marked(status: Status) -> tuple[str, str]:
+    """What is held against the rate that is asked for, and its share: marked points, or of those labelled normal."""
+    name = "alarm rate" if status.precision is None else "normal marked"
+    if not status.anomalies:
+        return name, "none yet"
+    return name, percent(status.realised_rate) if status.realised_rate != 0 else "none"
+
+
+def asked_for(status: Status) -> str:
+    """What is asked for: a share of the normal points, or alarms a day."""
+    return percent(status.alarm_rate) if status.alarms_a_day is None else f"{status.alarms_a_day:g} a day"
+
+
+def hits(status: Status) -> list[tuple[str, str]]:
+    """Precision, counted by episode, and recall, by labelled event; nothing without labels."""
+    shares = (("episodes right", status.precision), ("events found", status.recall))
+    return [(name, percent(share)) for name, share in shares if share is not None]

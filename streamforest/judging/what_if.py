@@ -30,7 +30,7 @@ COOL_DOWNS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 HALF_BANDS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 #: Seconds between two judgements of the same settings, while points come; more where judging takes a share of it.
 AGAIN_SECONDS, AGAIN_SHARE = 1.0, 0.1
-HINT = "up, down: choose   left, right: change   Enter: take over   Esc: leave all as it was"
+HINT = "up, down: choose   left, right: change   Enter: take over   Esc: change nothing"
 
 
 class Outcome(NamedTuple):

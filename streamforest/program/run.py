@@ -72,6 +72,8 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         give_back(stop, watch)
         complain(command.program, error)
         return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
+    if is_terminal(sys.stderr):  # before the view is there, which shows what is said from then on
+        say(f"watching {made.source.name} with {made.judge.name}; {interaction.key_line(watch, options)}")
     try:
         if watch is not None:
             interaction.open_view(choice, watch, made, api)
@@ -85,8 +87,6 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
     stop.end_in_time(lambda: "" if made.resumption is None else made.resumption.unwritten)
     wait_for_readers(stop, OUTPUT_PATIENCE if made.source.live else None)
     interaction.listen_to_keys(watch, options)
-    if is_terminal(sys.stderr):
-        say(f"watching {made.source.name} with {made.judge.name}; {interaction.key_line(watch, options)}")
     judge = partial(judge_all, loop)
 
     if watch is None:

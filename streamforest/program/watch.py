@@ -43,7 +43,7 @@ OpenPanel = Callable[[str, tuple[int, int, int | None]], "WhatIf | Advice | Limi
 
 
 def _no_panel(_name: str, _seen: object) -> None:
-    raise ValueError("that is for one stream")
+    raise ValueError("that is for one stream: of each of many only the newest points are kept")
 
 
 @dataclass(frozen=True)

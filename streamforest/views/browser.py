@@ -112,7 +112,6 @@ class BrowserView:
             self._shown.open_panel = getattr(watched, "open_panel", self._shown.open_panel)
         else:
             self._shown.incidents = getattr(watched, "incidents", None)
-        self._heard = ""  # the newest line of the run for people
         self._newest, self._count = "", 0  # numbers that all visitors get, and how often they changed
         self._status_due = self._charts_due = 0.0
         if most_connections() < 1:
@@ -134,6 +133,7 @@ class BrowserView:
             notify(f"page to look at only: {self.reading_address}")
         else:
             notify(f"page: {place}/ (these lines go into a file: its token is not told here, --token-file keeps it)")
+        self._heard = self._status().notice  # who opens the page needs no address of it
 
     async def _start(self, listener: socket.socket, most_visitors: int, tls: SSLContext | None) -> None:
         more = {} if self.api is None else API_ROUTES

@@ -47,6 +47,7 @@ HEADERS = {
 NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 OWN_FILES = "script-src 'self'; style-src 'self'; img-src 'self' data:"
 FOLDER = Path(__file__).with_name("page")
+PARTS = ("plots", "moves")  # pieces of the page that the summary of a run has too, a file each
 STYLE, SCRIPT = "text/css; charset=UTF-8", "text/javascript; charset=UTF-8"
 #: Files of the page -> their kind; uPlot's are its own, whole, with its licence beside them.
 FILES = {
@@ -290,6 +291,7 @@ class Page(Guarded):
         dark = "all" if self.view.theme == "dark" else "(prefers-color-scheme: dark)"
         filled = {"dark": dark, "acts": "yes" if self.may_act else "no"}
         filled |= {"reasons": "|".join(REASONS), "labels": "|".join(LABELS)}
+        filled |= {name: (FOLDER / f"{name}.html").read_text(encoding="utf-8") for name in PARTS}
         for name, text in filled.items():
             page = page.replace(f"@{name}@", text)
         self.finish(page)

@@ -85,6 +85,7 @@ class TerminalView:
         self.is_open = True
         self._begun = self._due = clock()
         self._drawn: tuple[Any, ...] = ()
+        self._heard = newest_notice()  # stands in the terminal already
         self._screen = Screen(stream, palette(colours, is_dark))
         self._held = HeldLines()
 
@@ -110,6 +111,8 @@ class TerminalView:
         if now < self._due:
             return
         size, notice, hints = self._screen.size, newest_notice(), now - self._begun < HINT_SECONDS
+        if notice == self._heard:
+            notice = ""
         choices = self._figure.choices()
         panel = None if choices is None else choices.panel()
         version = None if panel is None else panel.version

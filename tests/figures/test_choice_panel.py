@@ -7,7 +7,7 @@ from streamforest.verdicts.difference import difference
 from streamforest.verdicts.panel import Panel, Row
 from tests.pictures import near_colour, pixels, place_of, shown, stream
 
-HINT = "up, down: choose   left, right: change   Enter: take over   Esc: leave all as it was"
+HINT = "up, down: choose   left, right: change   Enter: take over   Esc: change nothing"
 
 
 class Choices:
@@ -69,7 +69,7 @@ def test_the_panel_stands_beside_the_stream_with_its_rows_and_their_sliders(view
     assert len(third) == 0
     lines = [line.get_text() for line in panel.lines if line.get_visible() and line.get_text()]
     assert lines[0].startswith("3 alarms instead of 4")
-    assert lines[-1] == "Esc: leave all as it was"
+    assert lines[-1] == "Esc: change nothing"
     assert view.stream.axes.bbox.x1 < panel.axes.bbox.x0
     place = panel.axes.transData.transform((second[0], panel.rows[1].knob.get_ydata()[0]))
     around = pixels(view)[int(view.figure.bbox.height - place[1]), int(place[0]) - 2 : int(place[0]) + 2]

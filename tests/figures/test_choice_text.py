@@ -11,7 +11,7 @@ ROWS = (
     Row("direction", "up only", 1.0, is_changed=True),
     Row("down only", "drops 3 of 9"),
 )
-PANEL = Panel("what if", ROWS, 1, "12 alarms instead of 31: 20 dropped, 1 new", "Esc: leave all as it was", None, 1)
+PANEL = Panel("what if", ROWS, 1, "12 alarms instead of 31: 20 dropped, 1 new", "Esc: change nothing", None, 1)
 
 
 def written(rows, columns, panel=PANEL, glyphs=BRAILLE):
@@ -28,7 +28,7 @@ def test_the_result_the_rows_and_the_keys_stand_below_one_another():
     assert lines[1].index("O") < lines[2].index("O")
     assert lines[2].startswith("> direction")
     assert lines[3].split() == ["down", "only", "drops", "3", "of", "9"]
-    assert lines[4].startswith("Esc: leave")
+    assert lines[4].startswith("Esc: change")
     assert canvas.styles[2, lines[2].index("up only")] == Style.ANOMALY
     assert canvas.styles[1, lines[1].index("0.1 %")] == Style.TEXT
 

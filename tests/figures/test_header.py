@@ -23,16 +23,16 @@ def test_the_header_follows_the_status_at_most_four_times_a_second():
 def test_what_is_not_known_yet_is_never_shown_as_zero():
     unknown = {"realised_rate": None, "precision": None, "recall": None, "warm_up": 0.66}
     _, view = shown(stream(20), lambda: status(anomalies=0, points_per_second=0.0, **unknown))
-    assert dict(counters(view._numbers))["alarm rate"] == "\N{EN DASH}"
+    assert dict(counters(view._numbers))["alarm rate"] == "none yet"
     assert view.header.now.get_text().endswith("warming up: 66 %")
-    assert "precision" not in [text.get_text() for text in view.header.counter_names]
+    assert "episodes right" not in [text.get_text() for text in view.header.counter_names]
     assert "warming up" in view.scores.no_score.get_text()
     assert not any(text.get_text().startswith("0 ") for text in view.header.counter_values)
 
 
 def test_no_alarm_yet_is_no_rate_of_zero_and_a_rate_has_an_honest_unit():
-    assert dict(counters(status(anomalies=0, realised_rate=0.0)))["alarm rate"] == "none yet"
-    assert dict(counters(status(realised_rate=0.0)))["alarm rate"] == "0 %"
+    assert dict(counters(status(anomalies=0, realised_rate=0.0, precision=None)))["alarm rate"] == "none yet"
+    assert dict(counters(status(realised_rate=0.0)))["normal marked"] == "none"
     assert dict(counters(status(points_per_second=1 / 300)))["points/h"] == "12"
     assert dict(counters(status(points_per_second=0.0)))["points/day"] == "\N{EN DASH}"
 

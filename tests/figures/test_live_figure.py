@@ -4,6 +4,7 @@ import pytest
 from streamforest.figures.choice import FIGURES, figure_of
 from streamforest.figures.live_figure import HELP_WIDTH, NOTICE_SECONDS
 from streamforest.figures.navigation import COMMANDS
+from streamforest.figures.stream_figure import StreamFigure
 from streamforest.protocols import STREAM_VERDICT_DTYPE
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.history import History
@@ -115,6 +116,16 @@ def test_what_the_run_says_and_what_a_key_answers_is_shown_for_some_seconds(monk
     assert shown() == "no later anomaly"
     now[0] += 3 * NOTICE_SECONDS
     assert shown() == ""
+
+
+def test_what_the_run_said_before_the_figure_was_there_does_not_take_the_place_of_the_first_hints():
+    history = History(500)
+    history.write(stream(300))
+    view = StreamFigure(history, lambda: status(notice="view: a window, by Tk"), clock=lambda: 0.0)
+    view.shows_notices = True
+    view.tell("h shows all keys", 10.0)
+    view.refresh()
+    assert view.notice.get_text() == "h shows all keys"
 
 
 @pytest.mark.parametrize("size", [(12.8, 8.0), (6.4, 4.8)])

@@ -29,7 +29,7 @@ def followed(rows, capacity=50_000):
     ("rows", "now", "alarm"),
     [
         (stream(0), "waiting for the first point", ""),
-        (stream(100), "calm", "no alarm yet"),
+        (stream(100), "calm", "no alarm among the points that are kept"),  # the run had four
         (stream(261), "anomalous since 02:53:20", "spike: "),
         (stream(300), "calm", "last alarm 02:53:20, spike: "),
         (stream(300, times=False), "calm", "last alarm point 260, spike: "),
@@ -40,6 +40,10 @@ def test_the_state_now_and_the_last_alarm_with_its_reason(rows, now, alarm):
     assert found.now == now
     assert found.alarm.startswith(alarm)
     assert (alarm == "") == (found.alarm == "")
+
+
+def test_before_the_first_alarm_of_a_run_there_is_none_yet():
+    assert followed(stream(100))[1].news(status(episodes=0)).alarm == "no alarm yet"
 
 
 def test_a_rare_point_is_unusual_and_a_warm_up_says_how_far_it_is():

@@ -136,8 +136,9 @@ def test_the_last_anomaly_is_gone_to_and_its_numbers_are_read_out():
     stream.draw()
     stream.figure.command("last-anomaly")
     lines = stream.draw(110, 24).lines()
-    assert "12:05:00   60   expected" in lines[-1]
-    assert lines[-1].rstrip().endswith("spike")
+    assert "12:05:00   spike: 60, expected" in lines[-1]
+    assert "limit" in lines[-1]
+    assert stream.draw(60, 24).lines()[-1].rstrip().endswith("expected 19.88 ± 3.01"), "what does not fit is not begun"
     assert any("│" in line for line in lines)
 
 

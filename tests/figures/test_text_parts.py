@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamforest.figures.text_parts import Limits, counts, round_step
+from streamforest.protocols import Status
 from streamforest.verdicts.counts import RunCounts
 
 
@@ -46,4 +47,10 @@ def test_no_alarm_so_far_is_no_rate_of_zero():
     run_counts = RunCounts(0.001)
     texts = dict(counts(run_counts.status("s", "d", ("d",), 1)))
     assert texts["alarm rate"] == "none yet, asked for 0.1 %"
-    assert "precision" not in texts
+    assert "episodes right" not in texts
+
+
+def test_with_labels_it_is_said_what_is_counted():
+    texts = counts(Status("s", "d", ("d",), 900, 0, 0, 9, 8, 10.0, 0.001, 0.004, 0.975, 0.9, 1.0))
+    assert ("normal marked", "0.4 %, asked for 0.1 %") in texts
+    assert texts[-2:] == [("episodes right", "97.5 %"), ("events found", "90 %")]

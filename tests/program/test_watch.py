@@ -136,6 +136,14 @@ def test_commands_go_to_the_view_and_stop_ends_the_run(run):
     assert run.said == ["detector is 'none'; it must be one of z-score"]
 
 
+def test_a_panel_for_one_stream_is_refused_in_words_where_there_is_none(run):
+    view = ScriptedView(run.ask("what-if"), run.stop.request)
+    run.watch.show(view)
+    run.watch.during(run.judge_until_stopped)
+    assert "that is for one stream: of each of many only the newest points are kept" in run.said
+    assert run.watch.choices() is None
+
+
 def test_a_view_that_others_need_is_not_closed_by_a_key(run):
     view = ScriptedView(run.ask("unwatch"), run.ask("pause"), run.ask("stop"))
     run.watch.show(view, stays=True)

@@ -2,6 +2,7 @@ import asyncio
 import base64
 import gc
 import http.client
+import importlib.util
 import io
 import json
 import re
@@ -27,6 +28,8 @@ from streamforest.views import visitor_chart
 from streamforest.views.access import PageAccess
 from streamforest.views.browser import BrowserView
 from streamforest.views.token_file import kept_token
+from streamforest.wording import number_text
+from tests.firefox import PROGRAM, Firefox
 from tests.servers import wait_until
 from tests.sinks.test_episode_lines import incidents_found
 from tests.views.test_chart_rows import taken_apart
@@ -275,8 +278,12 @@ def visit(chromium, run, width=1280, height=800, *, address=None, wanted=POINTS,
 
 def drawn(page):
     """Pixels of the stream's plot: what is drawn, whatever lies over it."""
-    wanted = "document.querySelector('#values canvas').toDataURL().split(',')[1]"
-    picture = Image.open(io.BytesIO(base64.b64decode(page.evaluate(wanted))))
+    return pixels_of(page.evaluate("document.querySelector('#values canvas').toDataURL()"))
+
+
+def pixels_of(address):
+    """Red, green and blue of a picture in an address of its own."""
+    picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
     return np.asarray(picture.convert("RGBA")).astype(int)[..., :3]
 
 
@@ -344,9 +351,9 @@ def test_the_pointer_reads_out_the_numbers_of_the_point_below_it(chromium, run):
             clock = time.strftime("%H:%M:%S", time.gmtime(row["time"]))
             text = page.locator("#readout")
             wait_for(page, lambda: clock in text.inner_text())  # noqa: B023 - at once
-            assert f"{row['value']:.6g}" in text.inner_text()
+            assert f" {number_text(float(row['value']), 2.0)} " in text.inner_text()
             assert f"expected {row['expected']:.2f}".rstrip("0").rstrip(".") in text.inner_text()
-            assert "\u00b1 2 " in text.inner_text()
+            assert "\u00b1\u00a02 " in text.inner_text()
             assert f"score {row['score']:g}, limit 0.6" in text.inner_text()
             assert ("spike" in text.inner_text()) == bool(row["is_anomaly"])
 
@@ -428,6 +435,8 @@ def test_the_keys_move_the_chart_as_in_the_window(chromium, run):
         press(".", lambda: current.get_attribute("data-start") == "200")
         press(".", lambda: page.locator("#notice").inner_text() == "No alarm after.")
         assert "spike" in page.locator("#readout").inner_text()
+        press("e", lambda: not page.get_by_role("complementary").is_visible())
+        press("e", lambda: page.get_by_role("complementary").is_visible())
         press("h", lambda: page.get_by_role("dialog").is_visible())
         press("h", lambda: not page.get_by_role("dialog").is_visible())
         assert run.asked == []
@@ -447,6 +456,15 @@ def test_what_was_saved_is_told_to_who_may_act_and_to_nobody_else(chromium, run)
             wait_until_true(page, f"window.told.includes('{run.notice}')")
         assert not other.locator("#notice").is_visible()
         assert page.faults == other.faults == []
+
+
+def test_what_was_said_before_the_page_was_there_is_told_to_nobody(chromium, tmp_path):
+    run = Run(tmp_path, points=POINTS)
+    run.notice = "page: http://127.0.0.1:1/?token=secret"
+    with run, visit(chromium, run) as page:
+        tile = page.locator("#tiles dd").nth(1)
+        wait_for(page, lambda: tile.inner_text() == f"{POINTS}")
+        assert page.locator("#notice").inner_text() == ""
 
 
 def test_what_is_asked_of_the_run_is_asked_once_by_who_may_act(chromium, run):
@@ -518,11 +536,15 @@ def test_one_wild_value_does_not_flatten_the_rest(chromium, tmp_path):
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        ("full(31253.74)", "31,253.7"),
+        ("full(31253.74)", "31,254"),
+        ("full(41.237812, 6.8312)", "41.24"),
+        ("full(1234567890123)", "1.2346e12"),
+        ("full(0)", "0"),
+        ("brief(21613.2)", "21,600"),
         ("full(-0.5)", "\N{MINUS SIGN}0.5"),
         ("full(1e-7)", "1e\N{MINUS SIGN}7"),
         ("full(null)", "\N{EN DASH}"),
-        ("expected(31253.74, 21600)", "31,254 \N{PLUS-MINUS SIGN} 21,600"),
+        ("expected(31253.74, 21600)", "31,254\u00a0\N{PLUS-MINUS SIGN}\u00a021,600"),
         ("expected(0.5, null)", "0.5"),
         ("percent(0.00123)", "0.123 %"),
         ("tick(12.5, 2.5)", "12.5"),
@@ -586,7 +608,7 @@ def test_the_alarms_are_a_table_a_click_goes_there_and_a_new_one_is_read_out(chr
         rows = page.locator("#episodes tbody tr")
         wait_for(page, lambda: rows.count() == 3)
         assert "spike" in rows.first.inner_text()
-        assert f"{run.rows['value'][200]:.6g}, expected" in rows.first.inner_text()
+        assert f"{number_text(float(run.rows['value'][200]), 2.0)}, expected" in rows.first.inner_text()
         rows.nth(2).get_by_role("button").click()
         wait_for(page, lambda: in_view(page)[0] == 0)
         assert rows.nth(2).get_attribute("aria-current") == "true"
@@ -714,6 +736,8 @@ def test_many_streams_are_a_table_to_sort_and_filter_and_a_click_opens_one(chrom
         wait_until_true(page, "document.getElementById('plots').dataset.points === '120'")
         assert page.locator("#key").inner_text() == "pump <b>1</b>"
         wait_for(page, lambda: is_colour(drawn(page), VALUE).mean() > 0.001)
+        page.keyboard.press("w")
+        wait_for(page, lambda: "for one stream" in page.locator("#notice").inner_text())
         page.keyboard.press("+")
         page.get_by_role("button", name="All streams").click()
         assert rows.first.is_visible()
@@ -888,3 +912,96 @@ def test_who_may_only_look_opens_no_panel(chromium, tmp_path):
             page.keyboard.press("+")
             wait_for(page, lambda: width_of(page) < width)
         assert taken == []
+
+
+# Whoever cannot see well, and another browser
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """The script of axe-core, which looks for what screen readers, keyboards and weak eyes stumble over."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None:
+        pytest.skip("needs axe-core: python -m pip install axe-playwright-python")
+    return (Path(found.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
+
+
+def faults_found(page, axe):
+    """The serious faults that axe-core finds on a page as it stands: the rule, and where it is broken."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run().then(({ violations }) => violations)")
+    return [
+        (one["id"], node["target"], node["failureSummary"])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"), [(1280, 800, "light"), (1280, 800, "dark"), (390, 844, "light"), (320, 640, "dark")]
+)
+def test_nobody_stumbles_over_the_page_whatever_is_open(chromium, tmp_path, axe, width, height, scheme):
+    run = Run(tmp_path, points=POINTS)
+    with_what_if(run, [])
+    with run, visit(chromium, run, width, height, color_scheme=scheme, wanted=1) as page:
+        wait_for(page, lambda: page.locator("#episodes tbody tr").count() == 3)
+        page.keyboard.press(",")
+        page.keyboard.press("w")
+        panel = page.locator("#panel")
+        wait_for(page, lambda: panel.is_visible() and "alarm" in panel.locator("output").inner_text())
+        assert faults_found(page, axe) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.keyboard.press("Escape")
+        page.locator("#downloads summary").click()
+        assert faults_found(page, axe) == []
+        page.keyboard.press("Escape")
+        page.keyboard.press("h")
+        assert faults_found(page, axe) == []
+        assert page.faults == []
+
+
+@pytest.fixture
+def firefox():
+    if PROGRAM is None:
+        pytest.skip("needs Firefox: apt install firefox-esr")
+    with Firefox() as browser:
+        yield browser
+
+
+def test_in_firefox_the_stream_is_drawn_read_out_zoomed_and_judged_again_as_well(firefox, tmp_path):
+    run = Run(tmp_path, points=POINTS)
+    with_what_if(run, [])
+
+    def wait_until_so(expression):
+        wait_until(lambda: firefox.evaluate(expression), SECONDS)
+
+    def seen():
+        return pixels_of(firefox.evaluate("document.querySelector('#values canvas').toDataURL()"))
+
+    with run:
+        firefox.open(run.view.address)
+        wait_until_so(f"Number(document.getElementById('plots').dataset.points) >= {POINTS}")
+        wait_until_so("document.querySelectorAll('#episodes tbody tr').length === 3")
+        wait_until(lambda: is_colour(seen(), VALUE).mean() > 0.001 and is_colour(seen(), ANOMALY).sum() > 20, SECONDS)
+
+        box = "document.querySelector('#values .u-over').getBoundingClientRect()"
+        left, top, width, height = (firefox.evaluate(f"{box}.{name}") for name in ("left", "top", "width", "height"))
+        before = firefox.evaluate("document.getElementById('readout').textContent")
+        firefox.move(left + width / 4, top + height / 2)
+        wait_until_so(f"document.getElementById('readout').textContent !== {json.dumps(before)}")
+        whole = firefox.evaluate("document.getElementById('seen').href")
+        place = {"x": int(left + width / 4), "y": int(top + height / 2)}
+        firefox.act("wheel", {"type": "scroll", **place, "deltaX": 0, "deltaY": -240})
+        wait_until_so(f"document.getElementById('seen').href !== {json.dumps(whole)}")
+
+        firefox.press(",")
+        wait_until_so("document.querySelector('#episodes [aria-current]') !== null")
+        firefox.press("w")
+        wait_until_so("document.querySelector('#panel output').textContent.includes('alarm')")
+        firefox.press("\ue00c")  # Escape
+        wait_until_so("document.getElementById('panel').hidden")
+        firefox.press(" ")  # live again
+        run.feed.set()
+        wait_until_so(f"Number(document.getElementById('seen').href.match(/end=([0-9]+)/)[1]) > {POINTS} + 1")
+        assert firefox.faults == []

@@ -105,7 +105,7 @@ def test_all_files_of_the_page_are_served_as_they_are_and_nothing_beside_them(ru
         assert body == (FOLDER / name).read_bytes()
         assert headers["X-Content-Type-Options"] == "nosniff"
     there = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()}
-    assert there - set(FILES) == {"page.html", "uplot/LICENSE"}
+    assert there - set(FILES) == {"page.html", "plots.html", "moves.html", "uplot/LICENSE"}
     for name in ("page.html", "uplot/LICENSE", "uplot/", "uplot/../page.js", "..%2fbrowser.py"):
         assert run.get(f"/{name}?token={run.token}")[0] == 404
 

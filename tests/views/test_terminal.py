@@ -286,7 +286,7 @@ def test_what_if_shows_at_once_what_other_settings_change_and_enter_takes_them_o
     shown.main(*WATCH, "--delay", "0.002", "--alarm-rate", "0.01", "--verdicts", "verdicts.jsonl")
     shown.wait(lambda: "newest first" in shown.text and "last alarm" in shown.text)
     shown.type("w")
-    shown.wait(lambda: "what if: " in shown.text and "Esc: leave all as it was" in shown.text)
+    shown.wait(lambda: "what if: " in shown.text and "Esc: change nothing" in shown.text)
     shown.type("\x1b[B\x1b[C")
     shown.wait(lambda: "> direction" in shown.text and "up only" in shown.text)
     shown.wait(lambda: " alarm" in shown.text[shown.text.index("what if: ") :].splitlines()[0])

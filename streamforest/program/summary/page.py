@@ -12,7 +12,7 @@ from tornado.template import Template
 from streamforest.program.summary.chart import stream_chart
 from streamforest.program.summary.markup import Section, printable
 from streamforest.program.summary.pictures import episode_cards, ranking_pictures
-from streamforest.program.summary.script import colours, digest_of, script, style
+from streamforest.program.summary.script import colours, digest_of, parts, script, style
 from streamforest.program.summary.tables import episode_table, label_table, ranking_table, settings_table, tiles
 from streamforest.protocols import Status, VerdictMemory
 from streamforest.storage.safe_files import hidden_name, whole_file
@@ -145,5 +145,6 @@ def summary_page(
         times=f"{began} to {ended} UTC",
         tiles=tiles(counts),
         sections=printable(sections),
+        **parts(),
     )
     return page.decode("utf-8")

@@ -8,7 +8,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from streamforest.views.page_server import FOLDER
+from streamforest.views.page_server import FOLDER, PARTS
 
 ENTRY = Path(__file__).with_name("summary.js")
 STYLES = ("uplot/uPlot.min.css", "chart.css")
@@ -21,6 +21,11 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|class|function) (?P<name>\
 def style() -> str:
     """How the chart and what stands around it look."""
     return "\n".join(_text(FOLDER / name) for name in STYLES)
+
+
+def parts() -> dict[str, str]:
+    """The pieces of the page that the live page has too, by their names."""
+    return {name: _text(FOLDER / f"{name}.html") for name in PARTS}
 
 
 def colours() -> tuple[str, str]:

@@ -8,6 +8,7 @@ import { Points, takeApart } from "./points.js";
 import { Readout, Words } from "./readout.js";
 import { View } from "./view.js";
 
+const KEYS_SAID = "Chart: arrow keys move, plus and minus zoom, comma and full stop step from alarm to alarm";
 const CLOSE = 200; // points in view around an alarm that is chosen from afar
 const find = (id) => document.getElementById(id);
 const run = JSON.parse(find("run").textContent);
@@ -26,6 +27,10 @@ view.follow({ first, end, capacity: end - first }, 0);
 view.choose(end - first);
 
 document.body.classList.add("live");
+find("values").setAttribute("aria-label", document.querySelector(".still").alt);
+find("plots").setAttribute("role", "group");
+find("plots").setAttribute("aria-label", KEYS_SAID);
+find("plots").tabIndex = 0; // keys are for it, as a page that is read has its own
 document.body.toggleAttribute("data-labelled", message.columns.label.some((label) => label >= 0));
 
 const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from streamforest.figures.header import percent
+from streamforest.figures.text_parts import percent
 from streamforest.program.summary.markup import Column, Section, Table, moment_of, number_of
 from streamforest.protocols import LABELS
 from streamforest.stream_names import shown_key
@@ -42,14 +42,15 @@ def tiles(counts: RunCounts) -> list[tuple[str, str]]:
         ("points/s", f"{counts.points_per_second:,.{0 if counts.points_per_second >= 100 else 1}f}"),
         ("episodes", f"{counts.episodes:,}"),
         ("anomalous", f"{counts.anomalies:,}"),
-        ("alarm rate", percent(counts.realised_rate)),
+        ("normal marked" if match.is_labelled else "alarm rate", percent(counts.realised_rate)),
         ("asked for", asked),
         ("missing", f"{counts.missing:,}"),
         ("refused", f"{counts.refused:,}"),
         ("repaired", f"{counts.repaired:,}"),
     ]
-    shares = (("precision", match.precision), ("recall", match.recall), ("F1", match.f1))
-    found += [(name, f"{share:.3f}") for name, share in shares if share is not None]
+    shares = (("episodes right", match.precision), ("events found", match.recall))
+    found += [(name, percent(share)) for name, share in shares if share is not None]
+    found += [] if match.f1 is None else [("F1", f"{match.f1:.3f}")]
     return found if match.median_delay is None else [*found, ("median delay", f"{match.median_delay:g} points")]
 
 

@@ -441,7 +441,7 @@ export class Chart {
   }
 
   drawNewest(plot, unit) {
-    const { index, value } = this.points.columns;
+    const { index, value, lower, upper } = this.points.columns;
     const last = index.length - 1;
     if (last < 0 || value[last] === null || !this.layers.value) return;
     const { ctx, bbox } = plot;
@@ -452,7 +452,8 @@ export class Chart {
     ctx.fillStyle = this.colours.value;
     drawShape(ctx, "dot", x, y, 3.5 * unit, this.colours.page);
     ctx.textAlign = "left";
-    ctx.fillText(numbers.full(value[last]), Math.min(x, right) + 8 * unit, y, right - x + (RIGHT - 10) * unit);
+    const text = numbers.full(value[last], numbers.halfOf(lower[last], upper[last]));
+    ctx.fillText(text, Math.min(x, right) + 8 * unit, y, right - x + (RIGHT - 10) * unit);
   }
 
   drawScoreAlarms(plot, unit) {

@@ -1,23 +1,34 @@
 // Numbers and times as text, the same everywhere on the page. Times are UTC.
 
-const grouped = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
 const short = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const MINUS = "\u2212",
   NONE = "\u2013";
+const DIGITS = 5,
+  FINE_DIGITS = 3; // of a number by itself, and of what tells how finely numbers beside it are written
+const LARGEST = 1e12,
+  LEAST = 1e-4; // from and below which numbers have a power of ten
+const MOST_DECIMALS = 12;
 
-function written(number, form, digits) {
+// A number with as many decimals as give `half`, half the width of the band around it, 3 digits; with 5 digits without
+// it: as the window, the terminal and the log write it.
+export function full(number, half = null) {
   if (number === null || number === undefined || Number.isNaN(number)) return NONE;
   const size = Math.abs(number);
-  const text =
-    size !== 0 && (size >= 1e9 || size < 1e-4)
-      ? Number(number.toPrecision(digits)).toExponential()
-      : form.format(number);
-  return text.replace("-", MINUS);
+  if (size >= LARGEST || (size > 0 && size < LEAST)) return powered(number, DIGITS);
+  const [scale, digits] = half > 0 ? [half, FINE_DIGITS] : [size, DIGITS];
+  const decimals = scale > 0 ? digits - 1 - Math.floor(Math.log10(scale)) : 0;
+  const form = { maximumFractionDigits: Math.min(Math.max(decimals, 0), MOST_DECIMALS) };
+  const text = number.toLocaleString("en-US", form).replace("-", MINUS);
+  return text === `${MINUS}0` ? "0" : text;
 }
 
-export const full = (number) => written(number, grouped, 6);
-export const brief = (number) => written(number, short, 3);
+function powered(number, digits) {
+  return Number(number.toPrecision(digits)).toExponential().replace("+", "").replace("-", MINUS);
+}
+
+// A number by itself, of which no more than 3 digits say anything.
+export const brief = (number) => full(number === null ? null : Number(Number(number).toPrecision(FINE_DIGITS)));
 export const count = (number) => whole.format(number);
 
 export function percent(share) {
@@ -71,24 +82,22 @@ export function place(seconds, index) {
   return `${own.slice(0, 4) === newestDay.slice(0, 4) ? own.slice(5) : own} ${clock(seconds)}`;
 }
 
-// A number with no more digits than half the band around it has.
-function rounded(number, half) {
-  const digits = half > 0 ? Math.min(12, Math.max(0, 2 - Math.floor(Math.log10(half)))) : 12;
-  return full(Number(number.toFixed(digits)));
-}
+// Half the width of a band; null where one of its ends is unknown.
+export const halfOf = (lower, upper) => (lower === null || upper === null ? null : (upper - lower) / 2);
 
+// What was expected, and half the width of the band; a line breaks before or behind both.
 export function expected(middle, half) {
-  return half === null ? full(middle) : `${rounded(middle, half)} \u00b1 ${brief(half)}`;
+  return half === null ? full(middle) : `${full(middle, half)}\u00a0\u00b1\u00a0${brief(half)}`;
 }
 
 export function usual(lower, upper) {
-  const half = (upper - lower) / 2;
-  return `${rounded(lower, half)} to ${rounded(upper, half)}`;
+  const half = halfOf(lower, upper);
+  return `${full(lower, half)} to ${full(upper, half)}`;
 }
 
 // Why a point is unusual: the name of the reason, the reading, what was expected.
 export function why(name, value, middle, half) {
-  const reading = value === null ? "no reading" : full(value);
+  const reading = value === null ? "no reading" : full(value, half);
   return [name, middle === null ? reading : `${reading}, expected ${expected(middle, half)}`];
 }
 

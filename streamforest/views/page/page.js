@@ -102,8 +102,8 @@ function stateText({ state, since, warm_up: share, quiet }) {
   return quiet !== null && quiet >= 60 ? `${state}, no point for ${quiet} s` : state;
 }
 
-function alarmText({ last }) {
-  if (!last) return "none yet";
+function alarmText({ last, episodes: found }) {
+  if (!last) return found ? "none among the points that are kept" : "none yet";
   if (last.words) return last.words.replace("+-", "\u00b1");
   const words = numbers.why(last.name, last.value, last.expected, last.half).join(": ");
   return `${words}, ${numbers.place(last.time, last.index)}`;
@@ -114,7 +114,7 @@ function tilesOf(facts) {
     facts.alarms_a_day === null
       ? `${numbers.percent(facts.alarm_rate)}`
       : `${numbers.brief(facts.alarms_a_day)} a day`;
-  const got = facts.realised_rate ? numbers.percent(facts.realised_rate) : "none";
+  const got = facts.realised_rate ? numbers.percent(facts.realised_rate) : facts.anomalies ? "none" : "none yet";
   const tiles = [["last alarm", alarmText(facts), "wide"]];
   if (facts.streams !== null) tiles.push(["streams", numbers.count(facts.streams)]);
   tiles.push(
@@ -122,16 +122,16 @@ function tilesOf(facts) {
     ["points/s", numbers.brief(facts.points_per_second)],
     ["alarms", numbers.count(facts.episodes)],
     ["anomalous", numbers.count(facts.anomalies)],
-    // with labels it is known which marks are wrong
-    [facts.precision === null ? "marked / asked for" : "wrongly marked / asked for", `${got} / ${asked}`, "rate"],
+    // with labels it is known which points are normal
+    [facts.precision === null ? "marked / asked for" : "normal marked / asked for", `${got} / ${asked}`, "rate"],
   );
   for (const [name, shared, episodes] of facts.agreement) {
     tiles.push([`${name} agrees`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
   }
   if (facts.refused) tiles.push(["refused", numbers.count(facts.refused)]);
   if (facts.missing) tiles.push(["missing", numbers.count(facts.missing)]);
-  if (facts.precision !== null) tiles.push(["precision", facts.precision.toFixed(2)]);
-  if (facts.recall !== null) tiles.push(["recall", facts.recall.toFixed(2)]);
+  if (facts.precision !== null) tiles.push(["episodes right", numbers.percent(facts.precision)]);
+  if (facts.recall !== null) tiles.push(["events found", numbers.percent(facts.recall)]);
   return tiles;
 }
 
@@ -304,7 +304,9 @@ const OPENED = {
 };
 
 function openPanel(name) {
-  if (!acts || isOver || body.dataset.shows !== "stream") return;
+  if (!acts || isOver) return;
+  if (body.dataset.shows !== "stream")
+    return notify("That is for one stream: of each of many only the newest points are kept.", BRIEF);
   if (panel.isOpen && name === "what-if") return movePanel("leave");
   const [left, right] = view.range;
   const seen = [Math.max(0, Math.ceil(left)), Math.max(0, Math.floor(right)), chart.pinned];
@@ -347,6 +349,7 @@ const KEYS = {
   ...MOVE_KEYS,
   c: "case",
   d: "next-detector",
+  e: "episodes",
   r: "report",
   h: "help",
   i: "honesty",
@@ -358,6 +361,7 @@ const MOVES = movesOf(view, chart, episodes, (text) => notify(text, BRIEF));
 function act(name) {
   if (name === "help") return find("keys").open ? find("keys").close() : find("keys").showModal();
   if (name === "honesty") return status?.honesty && honesty.toggle(status.honesty);
+  if (name === "episodes") return body.toggleAttribute("data-alone");
   if (name === "case") return body.dataset.shows === "stream" && !isOver ? find("case").click() : undefined;
   if (MOVES[name]) {
     if (body.dataset.shows === "ranking") return;

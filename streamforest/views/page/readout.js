@@ -2,8 +2,6 @@
 
 import * as numbers from "./numbers.js";
 
-const halfOf = (lower, upper) => (lower === null || upper === null ? null : (upper - lower) / 2);
-
 // What the run calls reasons and labels, by their numbers.
 export class Words {
   constructor(names, labels) {
@@ -14,7 +12,7 @@ export class Words {
     const name = this.names[columns.reason[k]];
     if (!name) return columns.is_anomaly[k] ? "anomalous" : "";
     const { value, expected, lower, upper } = columns;
-    return numbers.why(name, value[k], expected[k], halfOf(lower[k], upper[k])).join(": ");
+    return numbers.why(name, value[k], expected[k], numbers.halfOf(lower[k], upper[k])).join(": ");
   }
 }
 
@@ -34,8 +32,9 @@ export class Readout {
   parts(k) {
     const { index, time, value, expected, lower, upper, score, threshold, p_value: p } = this.points.columns;
     const { reason, is_anomaly: flags, label, others } = this.points.columns;
-    const parts = [numbers.place(time[k], index[k]), ["b", value[k] === null ? "missing" : numbers.full(value[k])]];
-    const half = halfOf(lower[k], upper[k]);
+    const half = numbers.halfOf(lower[k], upper[k]);
+    const reading = value[k] === null ? "missing" : numbers.full(value[k], half);
+    const parts = [numbers.place(time[k], index[k]), ["b", reading]];
     if (expected[k] !== null) parts.push(`expected ${numbers.expected(expected[k], half)}`);
     else if (half !== null) parts.push(`usual ${numbers.usual(lower[k], upper[k])}`);
     if (score[k] !== null) parts.push(`score ${numbers.brief(score[k])}, limit ${numbers.brief(threshold[k])}`);

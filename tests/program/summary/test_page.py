@@ -26,7 +26,14 @@ def test_the_page_tells_figures_episodes_settings_versions_and_the_command():
     page = page_of(stream(500, [200, 400], labels=True))
     read = Reader(page)
     text = " ".join(" ".join(read.words).split())
-    for part in ("points 500", "episodes 2", "recall 1.000", "DELAY 0.1", "streamforest 1", "python main.py pump.csv"):
+    for part in (
+        "points 500",
+        "episodes 2",
+        "events found 100 %",
+        "DELAY 0.1",
+        "streamforest 1",
+        "python main.py pump.csv",
+    ):
         assert part in text
     assert "1 2023-11-15T01:33:20Z 2023-11-15T01:33:20Z 1 60" in text
     assert re.search(r"spike 2 2 100 %", text)
