@@ -90,6 +90,7 @@ class StreamShown:
             state = "unusual"
         place: dict[str, float | None] = {"first": self._history.first, "end": self._history.end}
         place["capacity"] = self._history.capacity
+        place["floor"] = 0.0 if self._history.floor == 0.0 else None  # of what is drawn of the band
         place["time"] = verdict_from_row(newest[0].item()).time if len(newest) else None
         last = _place_and_reason(kept[-1].peak) if kept else None
         marks = self._history.marks

@@ -112,3 +112,13 @@ def test_a_chart_follows_what_its_visitor_wants_to_see():
     seen.feed.note_read("chart", 5.0)
     assert seen.feed.chart.thinness == 2
     assert len(seen.shown.seen_csv(5, 9).splitlines()) == 5
+
+
+@pytest.mark.parametrize(("value", "floor"), [(0.0, 0.0), (-1e-9, None)])
+def test_the_page_draws_no_band_below_zero_where_no_value_was_ever_negative(value, floor):
+    history = History(100)
+    rows = stream(50)
+    rows["value"] = np.abs(rows["value"])
+    rows["value"][3] = value
+    history.write(rows)
+    assert StreamShown(history).facts(STATUS)["floor"] == floor

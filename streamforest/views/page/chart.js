@@ -21,6 +21,7 @@ export class Chart {
     Object.assign(this, { boxes, points, view, words, moved, hovered, went });
     this.trial = []; // stream indices of points whose alarms would stay, be new, or be dropped
     this.others = []; // names of the detectors that judge along
+    this.floor = null; // no band is drawn below it
     this.layers = { value: true, expected: true, band: true, alarms: true, labels: true, score: true };
     this.plots = [];
     this.ranges = {};
@@ -203,15 +204,18 @@ export class Chart {
     const part = Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, column.slice(from, to)]));
     this.part = part;
     const empty = part.index.map(() => null);
+    const { floor } = this;
+    const raised = (column) =>
+      typeof floor === "number" ? column.map((one) => (one === null ? null : Math.max(one, floor))) : column;
+    const [lower, upper] = this.layers.band ? [raised(part.lower), raised(part.upper)] : [empty, empty];
     const shown = (layer, name) => (this.layers[layer] ? part[name] : empty);
     const data = [
       part.index,
-      shown("band", "upper"),
-      shown("band", "lower"),
+      upper,
+      lower,
       shown("expected", "expected"),
       shown("value", "value"),
     ];
-    const [lower, upper] = this.layers.band ? [part.lower, part.upper] : [[], []];
     this.show(this.plots[0], data, "value", usualRange(part.value, lower, upper) ?? [0, 1]);
     if (!this.hasScore) return;
     this.show(

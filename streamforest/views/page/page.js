@@ -189,6 +189,7 @@ function showStatus(facts) {
   );
   if (facts.shows === "stream") {
     chart.others = readout.others = facts.others;
+    chart.floor = facts.floor;
     view.follow(facts, facts.points_per_second);
     if (chart.plots.length) viewMoved();
   }
