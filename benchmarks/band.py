@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +36,17 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("boards", nargs="*", type=Path, metavar="BOARD", help="as quality.py reads them")
     parser.add_argument("--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py")
     parser.add_argument("--most", type=int, default=1_000_000, help="points of a series (default all)")
+    parser.add_argument("--every", type=int, default=1, help="only each so many-th series (default %(default)s)")
     parser.add_argument("--without", default="", help="names, separated by commas")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
     asked = parser.parse_args(words)
     model = load_model(asked.model)
     left_out = {name.strip() for name in asked.without.split(",")} | {"seasonal naive"}
-    names = [name for name in usable(forecasters(model, RATES[0], 1)) if name not in left_out]
+    names = [name for name in usable(forecasters(model, RATES[0])) if name not in left_out]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
         measure = partial(figures_of, model, names)
-        found = list(pool.map(measure, streams(asked.boards, asked.most), chunksize=4))
+        found = list(pool.map(measure, islice(streams(asked.boards, asked.most), 0, None, asked.every), chunksize=4))
     print_table(names, [group for group, _ in found], np.array([figures for _, figures in found]))
     return 0
 
@@ -85,7 +87,7 @@ def bands_of(model: Model, name: str, stream: Stream, rate: float) -> tuple[Floa
     if name == "streamforest":
         verdicts = StreamDetector(model, rate).update_many(stream.values, stream.times)
         return verdicts["lower"], verdicts["upper"]
-    forecaster = forecasters(model, rate, 1)[name][1](stream)
+    forecaster = forecasters(model, rate)[name][1](stream)
     numbers = np.full((3, len(stream.values)), np.nan)
     for at in range(len(stream.values)):
         numbers[:, at] = [ahead[0] for ahead in forecaster.ahead(1)]

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,16 +34,17 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("boards", nargs="*", type=Path, metavar="BOARD", help="as quality.py reads them")
     parser.add_argument("--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py")
     parser.add_argument("--most", type=int, default=1_000_000, help="points of a series (default all)")
+    parser.add_argument("--every", type=int, default=1, help="only each so many-th series (default %(default)s)")
     parser.add_argument("--without", default="", help="names, separated by commas")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
     asked = parser.parse_args(words)
     model = load_model(asked.model)
     left_out = {name.strip() for name in asked.without.split(",")}
-    names = [name for name in usable(forecasters(model, ALARM_RATE, TEN)) if name not in left_out]
+    names = [name for name in usable(forecasters(model, ALARM_RATE)) if name not in left_out]
     measure = partial(errors_of, model, names)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
-        found = list(pool.map(measure, streams(asked.boards, asked.most), chunksize=4))
+        found = list(pool.map(measure, islice(streams(asked.boards, asked.most), 0, None, asked.every), chunksize=4))
     groups = [group for group, _ in found]
     print_table(names, groups, np.array([errors for _, errors in found]))
     return 0
@@ -68,7 +69,7 @@ def errors_of(model: Model, names: Sequence[str], stream: Stream) -> tuple[str, 
     n, season = len(stream.values), min(stream.season, LONGEST)
     steps = max(TEN, season)
     origins = np.unique(np.linspace(n // 2, n - 1, ORIGINS).astype(int)).tolist()
-    known = forecasters(model, ALARM_RATE, TEN)
+    known = forecasters(model, ALARM_RATE)
     errors = np.full((len(names), 3), np.nan)
     for row, name in enumerate(names):
         forecaster = known[name][1](stream)

@@ -22,7 +22,8 @@ export class Chart {
     this.trial = []; // stream indices of points whose alarms would stay, be new, or be dropped
     this.others = []; // names of the detectors that judge along
     this.floor = null; // no band is drawn below it
-    this.layers = { value: true, expected: true, band: true, alarms: true, labels: true, score: true };
+    this.layers = { value: true, expected: true, band: true, alarms: true, labels: true, score: true, forecast: false };
+    this.ahead = null; // what is expected next: first stream index, and arrays of expected, lower and upper
     this.plots = [];
     this.ranges = {};
     this.pointer = null; // stream index under the pointer
@@ -165,8 +166,14 @@ export class Chart {
           ...line(() => this.colours.value, 1.5),
           points: { show: (plot) => this.isSparse(plot), size: 4, fill: () => this.colours.value },
         },
+        line(nothing, 0),
+        line(nothing, 0),
+        line(() => this.colours.expected, 1.4, [5, 4]),
       ],
-      bands: [{ series: [1, 2], fill: () => this.colours.band }],
+      bands: [
+        { series: [1, 2], fill: () => this.colours.band },
+        { series: [5, 6], fill: () => `${this.colours.band}80` }, // half as strong
+      ],
     };
   }
 
@@ -216,6 +223,7 @@ export class Chart {
       shown("expected", "expected"),
       shown("value", "value"),
     ];
+    this.addAhead(data, raised);
     this.show(this.plots[0], data, "value", usualRange(part.value, lower, upper) ?? [0, 1]);
     if (!this.hasScore) return;
     this.show(
@@ -224,6 +232,24 @@ export class Chart {
       "score",
       extent([...part.score, ...part.threshold]),
     );
+  }
+
+  // Show or hide what is expected next.
+  lookAhead() {
+    this.view.looksAhead = this.layers.forecast;
+    this.ahead = null;
+    this.changed();
+  }
+
+  // Put what is expected next behind the columns of points.
+  addAhead(data, raised) {
+    const { first, expected, lower, upper } =
+      (this.view.live && this.ahead) || { first: 0, expected: [], lower: [], upper: [] };
+    const before = data[0].map(() => null),
+      none = expected.map(() => null);
+    for (let k = 0; k < data.length; k++)
+      data[k] = data[k].concat(k ? none : expected.map((_, step) => first + step));
+    for (const column of [raised(upper), raised(lower), expected]) data.push(before.concat(column));
   }
 
   show(plot, data, scale, needed) {

@@ -51,6 +51,7 @@ let status = null,
   wait = FIRST_WAIT;
 let viewNumber = 0,
   asked = "",
+  askedAhead = 0,
   asking = 0,
   hiding = 0,
   lostAt = null,
@@ -222,10 +223,18 @@ function viewMoved() {
 
 function askForView() {
   if (view.all || !chart.plots.length) return;
+  askAhead();
   const wish = view.wish(chart.pixels);
   if (JSON.stringify(wish) === asked || socket?.readyState !== WebSocket.OPEN) return;
   asked = JSON.stringify(wish);
   send({ view: [++viewNumber, ...wish] });
+}
+
+function askAhead() {
+  const steps = view.live && view.looksAhead ? Math.ceil(view.range[1] - view.end) : 0;
+  if (steps === askedAhead || socket?.readyState !== WebSocket.OPEN) return;
+  askedAhead = steps;
+  send({ ahead: steps });
 }
 
 function receivePoints(buffer) {
@@ -418,6 +427,9 @@ function receive(event) {
   } else if (message.kind === "panel") {
     if (message.said) notify(message.said, 2 * BRIEF);
     panel.take(message);
+  } else if (message.kind === "ahead") {
+    chart.ahead = chart.layers.forecast ? message : null;
+    chart.draw();
   } else if (message.kind === "notice") hear(message.text);
   else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
   send({ ack: message.kind });
@@ -448,6 +460,7 @@ function connect() {
     notify("");
     enable(true);
     asked = "";
+    askedAhead = 0;
     askForView();
     ranking.ask();
     if (opened !== null) send({ stream: opened });
