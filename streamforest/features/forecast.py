@@ -181,10 +181,10 @@ def _spread(values: Floats) -> float:
 
 def _filled(values: Floats) -> Floats:
     """The values with the one before in place of each NaN, and the first one before it; 0 where all are NaN."""
-    known = ~np.isnan(values)
-    if not known.any():
+    is_there = ~np.isnan(values)
+    if not is_there.any():
         return np.zeros(len(values))
-    last = np.maximum.accumulate(np.where(known, np.arange(len(values)), int(np.argmax(known))))
+    last = np.maximum.accumulate(np.where(is_there, np.arange(len(values)), int(np.argmax(is_there))))
     return np.asarray(values[last])
 
 
@@ -213,7 +213,7 @@ def _candidates(values: Floats) -> tuple[Floats, Floats]:
 def _blend(kept: Floats, patterns: Sequence[_Pattern], steps: int) -> tuple[Floats, Floats]:
     """The value at each of the next steps, and how much more it errs than one step ahead, shapes (steps,)."""
     n, ahead = len(kept), np.arange(1, steps + 1)
-    known = ~np.isnan(kept)
+    is_there = ~np.isnan(kept)
     parts = [_candidates(_filled(kept - pattern.before)) for pattern in patterns]
     levels = np.concatenate([part[0] for part in parts])
     slopes = np.concatenate([part[1] for part in parts])
@@ -221,11 +221,11 @@ def _blend(kept: Floats, patterns: Sequence[_Pattern], steps: int) -> tuple[Floa
     step = 1
     while step <= n // 3:
         origins = np.arange(max(n // 3, n - step - ORIGINS), n - step)
-        origins = origins[known[origins + step]]
+        origins = origins[is_there[origins + step]]
         if len(origins) < FEWEST_ORIGINS:
             break
         off = levels[:, origins] + slopes[:, origins] * step - kept[origins + step]
-        off += np.repeat([_known_ahead(pattern, origins, step) for pattern in patterns], len(GAINS) + 1, axis=0)
+        off += np.repeat([_seen_ahead(pattern, origins, step) for pattern in patterns], len(GAINS) + 1, axis=0)
         unknown = np.isnan(off)
         off[unknown] = 0.0
         error = np.abs(off).sum(axis=1) / np.maximum((~unknown).sum(axis=1), 1) + FINEST_ERROR
@@ -245,7 +245,7 @@ def _blend(kept: Floats, patterns: Sequence[_Pattern], steps: int) -> tuple[Floa
     return blended, _growth(np.array(horizons), np.array(errors), ahead)
 
 
-def _known_ahead(pattern: _Pattern, origins: NDArray[np.int64], step: int) -> Floats:
+def _seen_ahead(pattern: _Pattern, origins: NDArray[np.int64], step: int) -> Floats:
     """What a pattern was thought to be so many steps behind each origin, by what was seen until there."""
     past = (step - 1) // pattern.period * pattern.period if pattern.period else 0
     return pattern.before[origins + step - past]

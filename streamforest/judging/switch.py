@@ -176,13 +176,13 @@ class DetectorSwitch:
         forecast = getattr(self._detector, "forecast", None)
         if forecast is None:
             return np.empty(0, VERDICT_DTYPE)
-        known: Forecast = forecast(steps)
+        found: Forecast = forecast(steps)
         rows = np.zeros(steps, VERDICT_DTYPE)
         for name in ("time", "value", "score", "threshold", "p_value"):
             rows[name] = np.nan
         rows["index"] = self._index + np.arange(steps)
         rows["label"] = UNLABELLED
-        rows["expected"], rows["lower"], rows["upper"] = known
+        rows["expected"], rows["lower"], rows["upper"] = found
         return rows
 
     def state(self) -> State:

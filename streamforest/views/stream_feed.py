@@ -76,8 +76,8 @@ class StreamShown:
             if not len(rows) or not np.isfinite([rows["expected"], rows["lower"], rows["upper"]]).all():
                 return ""
             self._ahead = {old: text for old, text in self._ahead.items() if old[0] == key[0]}
-            known = {name: rows[name].tolist() for name in ("expected", "lower", "upper")}
-            self._ahead[key] = json.dumps({"kind": "ahead", "first": int(rows["index"][0]), **known})
+            arrays = {name: rows[name].tolist() for name in ("expected", "lower", "upper")}
+            self._ahead[key] = json.dumps({"kind": "ahead", "first": int(rows["index"][0]), **arrays})
         return self._ahead[key]
 
     @property
