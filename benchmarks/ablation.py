@@ -122,14 +122,28 @@ def _carry_on(isolations: NDArray[np.float64], highest: NDArray[np.float64]) -> 
     return carried
 
 
+class Weighing(NamedTuple):
+    """The two loops in which what is known of points is weighed, compiled."""
+
+    carry_on: Callable[..., NDArray[np.float64]] = _carry_on
+    weigh: Callable[..., None] = _weigh
+
+
 def scores_of(parts: Parts, forest: Forest, known: NDArray[np.float64], with_forest: bool) -> NDArray[np.float64]:
     """The detector's score of each point, 0 in the warm-up; ``known``: the forest's calibration."""
     vectors = vectors_of(parts)
     isolations = np.interp(forest_scores(forest, vectors), *known.T) if with_forest else np.zeros(len(vectors))
+    return weighed(parts, vectors, isolations, Weighing())
+
+
+def weighed(
+    parts: Parts, vectors: NDArray[np.float32], isolations: NDArray[np.float64], weighing: Weighing
+) -> NDArray[np.float64]:
+    """The same where the forest has seen the vectors; ``isolations``: what it says of each, by its calibration."""
     stillness = vectors[:, [features.GAP, features.REPEAT]].max(axis=1).astype(np.float64)
     scores = np.zeros(len(vectors))
     highest = vectors[:, VECTOR_NAMES.index("highest")].astype(np.float64)
-    _weigh(new_evidence(), parts, _carry_on(isolations, highest), stillness, scores)
+    weighing.weigh(new_evidence(), parts, weighing.carry_on(isolations, highest), stillness, scores)
     return scores
 
 

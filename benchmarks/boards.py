@@ -1,10 +1,11 @@
-"""Labelled boards: the Numenta Anomaly Benchmark's folder, or any folder of CSV files with a label column."""
+"""Labelled boards: NAB's folder, TSB-AD's, the UCR anomaly archive's, or CSV files with a label column."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,10 @@ from streamforest.text import shown
 PROBATION, MOST_PROBATION = 0.15, 750
 
 NAB_WINDOWS = Path("labels") / "combined_windows.json"
+
+#: Names of TSB-AD's files, and of the UCR archive's, where first and last row of the anomaly are counted from 1.
+TSB_AD = re.compile(r"\d+_.+_id_\d+_.+_tr_(?P<train>\d+)_1st_\d+\.csv")
+UCR = re.compile(r"\d+_UCR_Anomaly_.+_(?P<train>\d+)_(?P<begin>\d+)_(?P<end>\d+)\.txt")
 
 _TRUE = frozenset({"true", "yes", "anomaly"})
 _FALSE = frozenset({"false", "no", "normal", ""})
@@ -48,6 +53,8 @@ class Series:
         The times as the file writes them.
     windows : tuple of (int, int)
         First and last row of every anomaly, in order, not overlapping.
+    train : int
+        Rows at the beginning that the board gives for training, by the file's name; 0 where it gives none.
     """
 
     name: str
@@ -55,6 +62,7 @@ class Series:
     times: NDArray[np.float64]
     stamps: tuple[str, ...]
     windows: tuple[Window, ...]
+    train: int = 0
 
     @property
     def probation(self) -> int:
@@ -78,11 +86,12 @@ class Series:
 
 @dataclass(frozen=True)
 class Board:
-    """Labelled series under one name, in the order of their names."""
+    """Labelled series under one name, in the order of their names; ``kind`` is "nab", "tsb-ad", "ucr" or "csv"."""
 
     name: str
     folder: Path
     series: tuple[Series, ...]
+    kind: str = "csv"
 
 
 def probation_rows(n: int) -> int:
@@ -103,14 +112,16 @@ def label_runs(labels: NDArray[np.bool_]) -> list[Window]:
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
-def read_board(folder: Path) -> Board:
-    """Read all series of a board.
+def read_board(folder: Path, only: Collection[str] | None = None) -> Board:
+    """Read the series of a board.
 
     Parameters
     ----------
     folder : path
-        A clone of NAB (it has ``data`` and ``labels/combined_windows.json``), or a folder whose CSV files, at any
-        depth, have a header, a value column and a label column.
+        A clone of NAB (it has ``data`` and ``labels/combined_windows.json``), the UCR anomaly archive's text files, or
+        a folder whose CSV files, at any depth, have a header, a value column and a label column, as TSB-AD's have.
+    only : collection of str, optional
+        Names of the files that are read, without folders; all without it.
 
     Raises
     ------
@@ -119,20 +130,54 @@ def read_board(folder: Path) -> Board:
     """
     folder = folder.resolve()
     windows = folder / NAB_WINDOWS
-    series = _read_nab(folder, windows) if windows.is_file() else _read_folder(folder)
+    kind = _kind_of(folder)
+    if kind == "nab":
+        series = _read_nab(folder, windows, only)
+    elif kind == "ucr":
+        series = [_read_ucr(path, folder) for path in _paths(folder, "*.txt", only) if UCR.fullmatch(path.name)]
+    else:
+        series = _read_folder(folder, only)
     if not series:
         raise BoardError(f"{folder}: no CSV file in it, so there is nothing to run on")
-    return Board(folder.name.lower(), folder, tuple(series))
+    return Board(folder.name.lower(), folder, tuple(series), kind)
 
 
-def _read_nab(folder: Path, windows: Path) -> list[Series]:
+def _kind_of(folder: Path) -> str:
+    if (folder / NAB_WINDOWS).is_file():
+        return "nab"
+    if any(UCR.fullmatch(path.name) for path in folder.rglob("*.txt")):
+        return "ucr"
+    return "tsb-ad" if any(TSB_AD.fullmatch(path.name) for path in folder.rglob("*.csv")) else "csv"
+
+
+def _paths(folder: Path, pattern: str, only: Collection[str] | None) -> list[Path]:
+    return sorted(path for path in folder.rglob(pattern) if path.is_file() and (only is None or path.name in only))
+
+
+def _read_nab(folder: Path, windows: Path, only: Collection[str] | None) -> list[Series]:
     asked: dict[str, list[list[str]]] = json.loads(windows.read_text(encoding="utf-8"))
-    return [_read_series(folder / "data" / name, name, ends) for name, ends in sorted(asked.items())]
+    wanted = [(name, ends) for name, ends in sorted(asked.items()) if only is None or name.split("/")[-1] in only]
+    return [_read_series(folder / "data" / name, name, ends) for name, ends in wanted]
 
 
-def _read_folder(folder: Path) -> list[Series]:
-    paths = sorted(path for path in folder.rglob("*.csv") if path.is_file())
+def _read_folder(folder: Path, only: Collection[str] | None) -> list[Series]:
+    paths = _paths(folder, "*.csv", only)
     return [_read_series(path, path.relative_to(folder).as_posix(), None) for path in paths]
+
+
+def _read_ucr(path: Path, folder: Path) -> Series:
+    """A file of the UCR anomaly archive: numbers between blanks or line ends, and all else in its name."""
+    told = UCR.fullmatch(path.name)
+    assert told is not None
+    train, begin, end = (int(told[name]) for name in ("train", "begin", "end"))
+    try:
+        values = _numbers(path, tuple(path.read_text(encoding="utf-8").split()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BoardError(f"{path}: cannot be read: {error}") from None
+    if not train < begin <= end <= values.size:
+        raise BoardError(f"{path}: its name tells rows {train}, {begin} and {end}, and it has {values.size} values")
+    name = path.relative_to(folder).as_posix()
+    return Series(name, values, np.full(values.size, np.nan), (), ((begin - 1, end - 1),), train)
 
 
 def _read_series(path: Path, name: str, ends: list[list[str]] | None) -> Series:
@@ -147,7 +192,8 @@ def _read_series(path: Path, name: str, ends: list[list[str]] | None) -> Series:
         windows = [_between(path, times, *map(read_time, pair)) for pair in ends]
     if any(before[1] >= after[0] for before, after in pairwise(windows)):
         raise BoardError(f"{path}: the label windows overlap or are not in order")
-    return Series(name, values, times, stamps, tuple(windows))
+    told = TSB_AD.fullmatch(path.name)
+    return Series(name, values, times, stamps, tuple(windows), int(told["train"]) if told else 0)
 
 
 def _columns(path: Path) -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,8 @@ from benchmarks.vus import usual_period, vus_pr
 from streamforest.verdicts.episodes import EPISODE_GAP
 
 _DAY = 86_400.0
+#: Rows that a place may be off an anomaly and still be right, in the UCR archive's contest.
+NEAR = 100
 
 
 class Marks(NamedTuple):
@@ -46,6 +48,11 @@ class Marks(NamedTuple):
         CPU time, microseconds.
     series, failed : int
         Series measured, and series that the detector could not be run on.
+    whole_vus_pr : float
+        Mean VUS-PR as TSB-AD counts it: over all rows of a series, its beginning too.
+    found_near : float
+        Share of the series with one anomaly whose highest score behind the training rows is on it, or no more than
+        NEAR rows from it, as the UCR archive counts it.
     """
 
     nab_standard: float
@@ -71,6 +78,8 @@ class Marks(NamedTuple):
     us_per_point: float
     series: int
     failed: int
+    whole_vus_pr: float
+    found_near: float
 
 
 class _Decisions(NamedTuple):
@@ -128,6 +137,8 @@ def measure(board: Board, outcomes: Mapping[str, Outcome], alarm_rate: float) ->
         1e6 * _ratio(seconds, sum(series.values.size for series in measured)),
         len(measured),
         len(board.series) - len(measured),
+        _mean_vus(measured, outcomes, is_whole=True),
+        _found_near(measured, outcomes),
     )
 
 
@@ -140,14 +151,24 @@ def _sweeps(measured: list[Series], scores: Mapping[str, NDArray[np.float64]]) -
     return [nab_score.sweep(scores, windows, profile) for profile in nab_score.PROFILES.values()]
 
 
-def _mean_vus(measured: list[Series], outcomes: Mapping[str, Outcome]) -> float:
+def _mean_vus(measured: list[Series], outcomes: Mapping[str, Outcome], is_whole: bool = False) -> float:
     volumes = []
     for series in measured:
-        start = series.probation
+        start = 0 if is_whole else series.probation
         scores, labels = outcomes[series.name].scores[start:], series.labels[start:]
         if labels.any() and not labels.all():
             volumes.append(vus_pr(scores, labels, usual_period(series.values)))
     return float(np.mean(volumes)) if volumes else np.nan
+
+
+def _found_near(measured: list[Series], outcomes: Mapping[str, Outcome]) -> float:
+    found = []
+    for series in measured:
+        if len(series.windows) == 1:
+            left, right = series.windows[0]
+            place = series.train + int(np.argmax(outcomes[series.name].scores[series.train :]))
+            found.append(left - NEAR <= place <= right + NEAR)
+    return _ratio(sum(found), len(found))
 
 
 def decide(series: Series, flagged: NDArray[np.bool_]) -> _Decisions:

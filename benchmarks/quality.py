@@ -36,6 +36,11 @@ class Column(NamedTuple):
     form: str
 
 
+#: What a board's own people measure, by its kind: printed first.
+OWN_COLUMNS = {
+    "tsb-ad": (Column("whole_vus_pr", "TSB VUS-PR", "{:.3f}"),),
+    "ucr": (Column("found_near", "UCR found", "{:.3f}"),),
+}
 COLUMNS = (
     Column("nab_standard", "NAB", "{:.2f}"),
     Column("nab_low_fp", "low FP", "{:.2f}"),
@@ -55,7 +60,10 @@ COLUMNS = (
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; exits with code 2 where it is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("boards", nargs="+", type=Path, metavar="BOARD", help="clone of NAB, or folder of CSV files")
+    parser.add_argument(
+        "boards", nargs="+", type=Path, metavar="BOARD", help="folder: NAB, TSB-AD, UCR's archive, CSV files"
+    )
+    parser.add_argument("--file-list", type=Path, metavar="CSV", help="run only the files named in its first column")
     parser.add_argument("--detectors", default=",".join(peers.names()), help="names, separated by commas (default all)")
     parser.add_argument(
         "--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py (default %(default)s)"
@@ -85,7 +93,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run what is asked for; returns the exit code: 1 where something could not be run."""
     asked = parse(words)
     try:
-        boards = [read_board(folder) for folder in asked.boards]
+        only = None if asked.file_list is None else listed(asked.file_list)
+        boards = [read_board(folder, only) for folder in asked.boards]
     except BoardError as error:
         print(error, file=sys.stderr)
         return 1
@@ -106,6 +115,15 @@ def main(words: Sequence[str] | None = None) -> int:
             print("\ninterrupted; what is done is kept, the same command goes on from there", file=sys.stderr)
             return 130
     return int(failures > 0)
+
+
+def listed(path: Path) -> set[str]:
+    """The names in the first column of a CSV file, such as TSB-AD's lists of series; raises BoardError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return {row[0].strip() for row in csv.reader(file) if row}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BoardError(f"{path}: cannot be read: {error}") from None
 
 
 def models(asked: argparse.Namespace) -> dict[str, Path]:
@@ -184,11 +202,12 @@ def print_board(board: Board, marks: Mapping[str, Marks], failures: Mapping[tupl
     windows = sum(len(series.counted_windows) for series in board.series)
     print(f"\n{board.name}: {len(board.series)} series, {points:,} points, {windows} anomalies behind the probation")
     width = max(map(len, [*marks, "detector"])) + 2
-    print(f"{'detector':<{width}}" + "".join(f"{column.head:>10}" for column in COLUMNS))
+    columns = (*OWN_COLUMNS.get(board.kind, ()), *COLUMNS)
+    print(f"{'detector':<{width}}" + "".join(f"{column.head:>11}" for column in columns))
     for name, one in by_score(marks):
-        cells = (column.form.format(getattr(one, column.field)) for column in COLUMNS)
+        cells = (column.form.format(getattr(one, column.field)) for column in columns)
         print(
-            f"{name:<{width}}" + "".join(f"{cell:>10}" for cell in cells) + f"  {one.failed} failed" * bool(one.failed)
+            f"{name:<{width}}" + "".join(f"{cell:>11}" for cell in cells) + f"  {one.failed} failed" * bool(one.failed)
         )
     for (name, reason), series in failures.items():
         print(f"{name} failed on {', '.join(series)}: {reason}")

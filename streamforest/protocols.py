@@ -141,6 +141,21 @@ class Verdict(NamedTuple):
     reason: str
 
 
+class Forecast(NamedTuple):
+    """What is expected of the next points of a stream.
+
+    Attributes
+    ----------
+    expected, lower, upper : float64 array, shape (steps,)
+        The values, and the band outside which one would be unusual, in the stream's unit; NaN during the warm-up. The
+        first is what the next verdict has if the reading comes when it is due.
+    """
+
+    expected: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+
+
 def verdict_from_row(row: tuple[Any, ...]) -> Verdict:
     """A Verdict from one row of a VERDICT_DTYPE array, given as a tuple (``row.item()``)."""
     index, time, value, label, score, threshold, p_value, is_anomaly, expected, lower, upper, episode, reason = row

@@ -24,6 +24,7 @@ from streamforest.detectors.isolation_forest import (
     Workspace,
     block_size,
     conclude,
+    forecast_of,
     isolate_block,
     new_records,
     new_workspace,
@@ -33,7 +34,7 @@ from streamforest.features.ranges import check_records
 from streamforest.features.vector import look
 from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.models.model_file import Model, load_model
-from streamforest.protocols import VERDICT_DTYPE, State, Verdicts
+from streamforest.protocols import VERDICT_DTYPE, Forecast, State, Verdicts
 from streamforest.reading.python_values import times_of, values_of
 from streamforest.state import packed, saved_array, unpacked
 from streamforest.stream_names import MOST_STREAMS
@@ -438,6 +439,18 @@ class StreamDetectors:
         self._names[slot], self._heard[slot], self._turns[slot] = None, math.inf, UNUSED
         self._reset(np.array([slot]))
         self._free.append(slot)
+
+    def forecast(self, stream_id: Hashable, steps: int) -> Forecast:
+        """What is expected of a stream's next points, as ``StreamDetector.forecast`` gives it.
+
+        Raises
+        ------
+        KeyError
+            There is no such stream.
+        ValueError
+            steps is outside its range or no whole number.
+        """
+        return forecast_of(self._record(self._slots[stream_id]), self._judge, steps)
 
     def state(self, stream_id: Hashable) -> State:
         """What is remembered of a stream, as ``StreamDetector.state`` gives it; raises KeyError where there is none."""

@@ -85,3 +85,13 @@ def marks_at(*places, n=5_000):
     flags[0, list(places)] = True
     marks.write(0, flags)
     return marks
+
+
+def ahead_of(history, steps):
+    """What is expected of the next points: 20, in a band that widens."""
+    rows = np.zeros(steps, VERDICT_DTYPE)
+    rows["index"] = history.end + np.arange(steps)
+    rows["value"] = np.nan
+    rows["expected"], width = 20.0, 2.5 + 0.02 * np.arange(steps)
+    rows["lower"], rows["upper"] = 20.0 - width, 20.0 + width
+    return rows

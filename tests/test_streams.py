@@ -233,6 +233,23 @@ def test_what_is_no_state_of_all_is_refused_and_changes_nothing(model):
     assert many.update(["b", "a"], [1.0, 2.0])["index"].tolist() == [1, 1]
 
 
+def test_forecasts_of_a_stream_are_those_of_a_detector_of_its_own_and_change_nothing(model):
+    ids, values, times = readings(3, 900)
+    detectors = StreamDetectors(model, rules=Rules(alarms_a_day=2))
+    detectors.update(ids, values, times)
+    single = StreamDetector(model, rules=Rules(alarms_a_day=2))
+    single.update_many(values[ids == 1], times[ids == 1])
+    before = detectors.state(1)["records"].tobytes()
+    ahead = detectors.forecast(1, 30)
+    assert detectors.state(1)["records"].tobytes() == before == single.state()["records"].tobytes()
+    np.testing.assert_array_equal(ahead, single.forecast(30))
+    state = single.state()["records"]["features"][0]
+    verdict = single.update(20.0, float(state["last_time"] + state["interval"]))
+    assert (verdict.expected, verdict.lower, verdict.upper) == tuple(numbers[0] for numbers in ahead)
+    with pytest.raises(KeyError):
+        detectors.forecast("nobody", 1)
+
+
 def test_a_stream_takes_less_than_24_kib(model):
     assert StreamDetectors(model).bytes_per_stream < 24_576
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import streamforest
 from streamforest.compiled import Record, Records, address_of, compiled, pointer
 from streamforest.features import observe as features
+from streamforest.features.forecast import forecast
 from streamforest.features.vector import (
     BUFFERS_DTYPE,
     HIGHEST,
@@ -30,7 +31,7 @@ from streamforest.judging.reasons import own_reason, side_of_band, tell_why
 from streamforest.judging.rules import NO_RULES, RuleNumbers, Rules, note_time, wanted_rate
 from streamforest.models.forest import BLOCK, NODE_DTYPE, Forest, ModelError, isolate, isolation
 from streamforest.models.model_file import Model, load_model
-from streamforest.protocols import VERDICT_DTYPE, Verdict, Verdicts, verdict_from_row
+from streamforest.protocols import VERDICT_DTYPE, Forecast, Verdict, Verdicts, verdict_from_row
 from streamforest.reading.python_values import LATEST, time_of, value_of
 from streamforest.verdict_array import as_shown
 
@@ -257,6 +258,15 @@ def _is_one(numbers: object) -> bool:
     return type(numbers) is np.ndarray and numbers.shape == (1,) and numbers.dtype == np.float64
 
 
+def forecast_of(records: NDArray[np.void], judge: Judge, steps: int) -> Forecast:
+    """What is expected of the next points of a stream, whose record, shape (1,), is not changed."""
+    rate = judge.rate
+    if judge.rules.alarms_a_day > 0.0:
+        state = records["features"][0]
+        rate = rate_of(records["position"].copy()[0], float(state["last_time"] + state["interval"]), judge)
+    return forecast(records["features"], rate, steps)
+
+
 class StreamDetector(CompiledDetector):
     """Judges the points of one stream: scores first, then learns.
 
@@ -324,6 +334,28 @@ class StreamDetector(CompiledDetector):
             return as_shown(super().update_many(values, times))
         self._judge_one(float(values[0]), math.nan if times is None else float(times[0]))
         return as_shown(np.frombuffer(bytearray(self._verdict_bytes), VERDICT_DTYPE))  # half the time of a copy
+
+    def forecast(self, steps: int) -> Forecast:
+        """What is expected of the next points; learns nothing and changes nothing.
+
+        Parameters
+        ----------
+        steps : int
+            Points ahead, in [1, 10000].
+
+        Returns
+        -------
+        Forecast
+            ``expected``, ``lower`` and ``upper``, float64 arrays of shape (steps,) in the stream's unit; NaN during the
+            warm-up. The first step is what the next verdict has if the reading comes when it is due; the band widens
+            as forecasts farther ahead err more.
+
+        Raises
+        ------
+        ValueError
+            steps is outside its range or no whole number.
+        """
+        return forecast_of(self._records, self._parts, steps)
 
     def _repr_html_(self) -> str | None:
         return streamforest.html_of(self)

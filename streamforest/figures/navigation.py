@@ -16,8 +16,9 @@ STEPS = 8  # a full view moves on by this part of its width, so that its axis se
 #: Commands that a figure takes.
 COMMANDS = (
     *("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "previous-anomaly", "next-anomaly"),
-    *("episodes", "help", "honesty"),
+    *("episodes", "help", "honesty", "forecast"),
 )
+AHEAD = 5  # a view that follows the stream looks ahead by this part of its width: a sixth of what it shows then
 GROWTH = 1.25  # of the width of a view that grows with its stream: no more than a fifth of it is empty
 
 
@@ -57,12 +58,15 @@ class Navigation:
         Stream index of the point whose numbers are shown.
     span : int
         Points that a view which follows the stream shows.
+    looks_ahead : bool
+        Whether a view that follows the stream shows what is expected of its next points too.
     """
 
     def __init__(self, history: History) -> None:
         self._history = history
         self.kept = History(history.capacity)
         self.view = View(0, 64)
+        self.looks_ahead = False
         self.selected: int | None = None
         self.span, self._span_chosen = SPAN, False
         self._held: View | None = None
@@ -81,6 +85,8 @@ class Navigation:
         """Change the view, by one of COMMANDS; those that do not move it change nothing."""
         if name == "live" or (name == "pause" and self.paused):
             self._held = self.selected = None
+        elif name == "forecast":
+            self.looks_ahead = not self.looks_ahead
         elif name == "last-anomaly":
             self._go_to_anomaly()
         elif name in ("previous-anomaly", "next-anomaly"):
@@ -186,6 +192,7 @@ class Navigation:
         other = Navigation(self._history)
         other.kept, other._held, other.selected = self.kept, self._held, self.selected
         other.span, other._span_chosen = self.span, self._span_chosen
+        other.looks_ahead = self.looks_ahead
         return other
 
     def follow(self) -> None:
@@ -208,6 +215,12 @@ class Navigation:
         """The points in view."""
         return self.kept.view(self.view.left, self.view.right - 1)
 
+    def ahead_in_view(self) -> Verdicts:
+        """What is expected of the next points, as far as they come into view; none where that is not asked for."""
+        if not self.looks_ahead or self.paused or not self.kept.written:
+            return self.kept.newest(0)
+        return self._history.ahead(self.view.right - self.kept.end)
+
     def _next_view(self, points_per_second: float) -> View:
         if self._held:
             return self._held
@@ -215,7 +228,8 @@ class Navigation:
             wanted = min(points_per_second * SECONDS_IN_VIEW, self._history.capacity)
             while self.span < wanted:  # never narrower by itself
                 self.span = min(2 * self.span, self._history.capacity)
-        return live_view(self.kept.first, self.kept.end, self.span)
+        view = live_view(self.kept.first, self.kept.end, self.span)
+        return view._replace(right=view.right + view.width // AHEAD) if self.looks_ahead else view
 
 
 def same_episode(index: int, rows: Verdicts) -> list[int]:

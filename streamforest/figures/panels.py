@@ -30,6 +30,8 @@ from streamforest.wording import number_text, reason_text
 
 MANY = 60  # episodes or labelled stretches in view: more are drawn with less ink
 MOST_MARKS = 2_000  # anomalies marked one by one; more are marked by each column's lowest and highest
+BAND = ("lower", "upper", "expected")
+AHEAD_ALPHA = 0.5  # of the band of what is to come
 LARGEST = 1e300  # values beyond are drawn there: the range of an axis must stay finite
 REACH = 6  # 1/100 inch around the mouse in which an anomalous point is preferred
 #: Widths in sizes of the text: a letter of a legend's key, what else a key takes, and a letter of a panel's title.
@@ -53,6 +55,10 @@ class InView:
         The stretch in view, which may reach beyond them.
     axes : Axes
         A panel that they are drawn in: all are equally wide.
+    ahead : structured array
+        What is expected of the next points.
+    floor : float
+        Nothing that is expected is drawn below it.
 
     Attributes
     ----------
@@ -62,8 +68,12 @@ class InView:
         Stream indices.
     """
 
-    def __init__(self, rows: Verdicts, view: View, axes: Axes) -> None:
+    def __init__(
+        self, rows: Verdicts, view: View, axes: Axes, ahead: Verdicts | None = None, floor: float = -LARGEST
+    ) -> None:
         self.rows, self.view, self._axes = rows, view, axes
+        self.ahead = rows[:0] if ahead is None else ahead
+        self._floor = max(floor, -LARGEST)
         self.first = int(rows["index"][0]) if len(rows) else 0
         self.x: Floats = rows["index"].astype(np.float64)
         self._fields: dict[str, Floats] = {}  # as they are asked for
@@ -91,8 +101,16 @@ class InView:
     def field(self, name: str) -> Floats:
         """A field of the points, in a range that an axis can show."""
         if name not in self._fields:
-            self._fields[name] = np.clip(self.rows[name], -LARGEST, LARGEST)
+            self._fields[name] = self._shown(self.rows, name)
         return self._fields[name]
+
+    def _shown(self, rows: Verdicts, name: str) -> Floats:
+        return np.asarray(np.clip(rows[name], self._floor if name in BAND else -LARGEST, LARGEST))
+
+    def field_ahead(self, name: str) -> Floats:
+        """The same of the points to come; where these follow the newest in view, it comes first."""
+        joined = len(self.rows) and len(self.ahead) and self.rows["index"][-1] + 1 == self.ahead["index"][0]
+        return self._shown(np.concatenate((self.rows[-1:], self.ahead)) if joined else self.ahead, name)
 
     def nearest(self, x: float) -> int | None:
         """Offset of the point nearest to a stream index, an anomalous one preferred; None where there is none."""
@@ -259,6 +277,8 @@ class StreamPanel(Panel):
         super().__init__(axes, layers, theme)
         self.band = layers.area(axes, 2, facecolor=theme.band, edgecolor="none")
         self.expected = layers.line(axes, 3, color=theme.expected, linewidth=0.9)
+        self.ahead_band = layers.area(axes, 2, facecolor=theme.band, edgecolor="none", alpha=AHEAD_ALPHA)
+        self.ahead = layers.line(axes, 3, color=theme.expected, linewidth=1.1, linestyle=(0, (4, 3)))
         self.value = layers.line(axes, 4, color=theme.value, linewidth=1.3, solid_joinstyle="round")
         self.value_columns = layers.area(axes, 4, facecolor=theme.value, edgecolor="none")
         self.dots = layers.line(axes, 4, color=theme.value, linestyle="", marker="o", markersize=2.6)
@@ -277,8 +297,8 @@ class StreamPanel(Panel):
         self.parts |= {
             "value": (self.value, self.value_columns, self.dots, self.newest),
             "anomalous": (self.marks, self.reason),
-            "usual band": (self.band,),
-            "expected": (self.expected,),
+            "usual band": (self.band, self.ahead_band),
+            "expected": (self.expected, self.ahead),
             "labelled": (self.labels, self.rings),
         }
 
@@ -315,6 +335,7 @@ class StreamPanel(Panel):
         shown = slice(None) if sparse else isolated
         self.dots.set_data(x[shown], values[shown])
         self._draw_expected(points)
+        self._draw_ahead(points)
         self._draw_labels(points)
         # A missing reading has no value: its mark stands where the value was expected, else on the axis.
         bottom, top = self.axes.get_ylim()
@@ -369,6 +390,12 @@ class StreamPanel(Panel):
             expected = low / 2 + high / 2
         self.band.set_path(ribbon(x, lower, upper))
         self.expected.set_data(x, expected)
+
+    def _draw_ahead(self, points: InView) -> None:
+        """Draw what is expected of the next points, or nothing."""
+        x, lower, upper, expected = map(points.field_ahead, ("index", *BAND))
+        self.ahead_band.set_path(ribbon(x, lower, upper))
+        self.ahead.set_data(x, expected)
 
     def _draw_labels(self, points: InView) -> None:
         """Underline labelled stretches; where they are few, ring those of at most 2 points too."""

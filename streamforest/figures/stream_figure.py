@@ -21,7 +21,7 @@ from streamforest.figures.point_note import PointNote
 from streamforest.figures.ranges import extremes, usual_range
 from streamforest.figures.side_panel import WIDTH
 from streamforest.figures.themes import is_wide, text_size
-from streamforest.protocols import NORMAL
+from streamforest.protocols import NORMAL, Verdicts
 from streamforest.verdicts.history import History
 from streamforest.verdicts.panel import Panel as Choices
 
@@ -44,6 +44,7 @@ space    pause the view, go on
 g        last anomaly, then the one before
 , .      anomaly before, behind
 e        list of episodes
+f        what is expected next
 i        alarms asked for and got
 w        what other settings would change
 t        what would be caught, of which size
@@ -92,6 +93,8 @@ class StreamFigure(LiveFigure[History]):
     DRAWS_BY_LAYER = True
     navigation: Navigation
     _drawn: tuple[Any, ...]
+    _ahead: Verdicts
+    _looked: tuple[bool, int, int]
     _mouse: Mouse | None
     _panel: Choices | None
     _sliding: int | None  # number of the row whose slider the mouse holds
@@ -198,7 +201,9 @@ class StreamFigure(LiveFigure[History]):
         navigation.advance(self._numbers.points_per_second)
         self._follow_choices()
         version = None if self._panel is None else self._panel.version
-        state = (navigation.kept.end, navigation.view, navigation.selected, self._help_text(), self.paused, version)
+        self._follow_ahead()
+        shown = (navigation.kept.end, navigation.view, navigation.selected, self._help_text(), self.paused)
+        state = (*shown, version, len(self._ahead))
         if self._layers.lowest <= STREAM or state != self._drawn:
             self._layers.touch(STREAM)
             self._update_stream()
@@ -209,6 +214,13 @@ class StreamFigure(LiveFigure[History]):
         self._drawn = state
         self._layers.draw(self._arrange)
         return True
+
+    def _follow_ahead(self) -> None:
+        """See what is expected next, where that is wanted and a point came since; a view that stands still keeps it."""
+        navigation = self.navigation
+        seen = (navigation.looks_ahead, navigation.kept.end, navigation.view.right)
+        if not navigation.looks_ahead or (not navigation.paused and (seen != self._looked or not len(self._ahead))):
+            self._ahead, self._looked = navigation.ahead_in_view(), seen
 
     def _follow_choices(self) -> None:
         """Show the panel of choices as it stands, or none."""
@@ -224,6 +236,7 @@ class StreamFigure(LiveFigure[History]):
 
     def _look_as(self, other: Self) -> None:
         self.navigation = other.navigation.twin()
+        self._ahead = other._ahead
         self.episode_list.is_shown = other.episode_list.is_shown
         self._hide(other.stream.hidden)
 
@@ -232,6 +245,7 @@ class StreamFigure(LiveFigure[History]):
     def _build(self) -> None:
         add, layers, theme = self.figure.add_axes, self._layers, self._theme
         self.navigation = Navigation(self._memory)
+        self._ahead, self._looked = self._memory.newest(0), (False, 0, 0)
         self._news = StreamNews(self._memory)
         self._header_due = 0.0
         self._header_shows: tuple[bool, int | None] = (False, None)
@@ -332,7 +346,8 @@ class StreamFigure(LiveFigure[History]):
 
     def _update_stream(self) -> None:
         navigation = self.navigation
-        points = self._points = InView(navigation.in_view(), navigation.view, self.stream.axes)
+        rows, view = navigation.in_view(), navigation.view
+        points = self._points = InView(rows, view, self.stream.axes, self._ahead, self._memory.floor)
         self._update_limits()
         self.x_axis.update(points.rows, points.view)
         self.stream.draw(points)

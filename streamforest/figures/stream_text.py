@@ -43,6 +43,7 @@ space    pause the view, go on
 g        last anomaly, then the one before
 , .      from alarm to alarm
 e        show or hide the episodes
+f        what is expected next
 i        alarms asked for and got
 w        what other settings would change
 t        what would be caught, of which size
@@ -153,6 +154,9 @@ class StreamText(TextFigure[History]):
         rows = self.navigation.in_view()
         for name in ("value", "expected", "lower", "upper", "score", "threshold"):
             np.clip(rows[name], -LARGEST, LARGEST, out=rows[name])
+        floor = self._memory.floor
+        for name in ("expected", "lower", "upper"):
+            np.maximum(rows[name], floor, out=rows[name])
         choices = self.choices()
         panel = None if choices is None else choices.panel()
         has_list = self._has_list or panel is not None
@@ -164,6 +168,7 @@ class StreamText(TextFigure[History]):
         if panel is not None and panel.has_choice and stream.rows > 2:
             stream = stream._replace(rows=stream.rows - 1)
             self._mark_trial(canvas, stream, rows, panel.marks)
+        self._draw_ahead(canvas, stream, floor)
         self._draw_stream(canvas, stream, rows)
         if score.rows:
             self._draw_score(canvas, score, rows)
@@ -288,6 +293,15 @@ class StreamText(TextFigure[History]):
         _label(canvas, area, self._limits)
         self._mark_anomalies(canvas, area, rows[rows["is_anomaly"]])
         self._write_far(canvas, area, rows)
+
+    def _draw_ahead(self, canvas: Canvas, area: Area, floor: float) -> None:
+        """Draw what is expected of the next points: its band, and a line with gaps."""
+        ahead = self.navigation.ahead_in_view()
+        for name in ("expected", "lower", "upper"):
+            np.clip(ahead[name], max(floor, -LARGEST), LARGEST, out=ahead[name])
+        self._shade_band(canvas, area, ahead)
+        is_gap = area.columns_of(ahead["index"]) % 3 == 0
+        self._draw_line(canvas, area, ahead["index"], np.where(is_gap, np.nan, ahead["expected"]), Style.QUIET)
 
     def _shade_band(self, canvas: Canvas, area: Area, rows: Verdicts) -> None:
         """Shade the cells that lie in the band, at least one a column."""

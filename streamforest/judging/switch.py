@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamforest.judging.decide import new_positions, renumber
 from streamforest.judging.rules import NO_RULES, Rules
-from streamforest.protocols import VERDICT_DTYPE, Detector, State, Verdicts
+from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, Detector, Forecast, State, Verdicts
 from streamforest.state import joined, packed, part_of, saved_array, unpacked
 
 RECENT = 5000  # points that a new detector is shown before it judges
@@ -170,6 +170,20 @@ class DetectorSwitch:
     def catch_up(self, values: Floats, times: Floats) -> None:
         """Learn values of shape (n,) that others have judged."""
         self.update_many(values, times)
+
+    def ahead(self, steps: int) -> Verdicts:
+        """What is expected of the next points as verdicts, shape (steps,); none where the detector does not say."""
+        forecast = getattr(self._detector, "forecast", None)
+        if forecast is None:
+            return np.empty(0, VERDICT_DTYPE)
+        found: Forecast = forecast(steps)
+        rows = np.zeros(steps, VERDICT_DTYPE)
+        for name in ("time", "value", "score", "threshold", "p_value"):
+            rows[name] = np.nan
+        rows["index"] = self._index + np.arange(steps)
+        rows["label"] = UNLABELLED
+        rows["expected"], rows["lower"], rows["upper"] = found
+        return rows
 
     def state(self) -> State:
         """A copy of where the stream stands, and of what the detector that judges now remembers."""

@@ -144,7 +144,9 @@ def make_cases(run: Run, watch: Watch, options: Callable[[], SimpleNamespace]) -
 
 def new_memory(run: Run) -> VerdictMemory:
     """What keeps the points that are drawn: of one stream or of many."""
-    from streamforest.verdicts.history import History  # noqa: PLC0415 - see make_watch
+    from streamforest.program.foresight import Foresight  # noqa: PLC0415 - see make_watch
+    from streamforest.program.judges import OneStreamJudge  # noqa: PLC0415
+    from streamforest.verdicts.history import History  # noqa: PLC0415
     from streamforest.verdicts.ranking import StreamRanking  # noqa: PLC0415
 
     if run.judge.keys is not None:
@@ -152,6 +154,8 @@ def new_memory(run: Run) -> VerdictMemory:
     history = History(run.options.history)
     history.seen = run.seen
     history.marks = None if run.comparison is None else run.comparison.marks
+    if isinstance(run.judge, OneStreamJudge):
+        history.ahead = Foresight(run.judge.ahead)
     return history
 
 

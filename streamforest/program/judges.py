@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from streamforest.program.state_copies import StateCopies
 
 Recent = Callable[[int], Verdicts]
+
+#: Points that are looked ahead at most, and seconds that a picture waits for the block that is being judged.
+MOST_AHEAD, PATIENCE = 10_000, 0.02
 
 
 class PointJudge(Protocol):
@@ -166,6 +170,7 @@ class OneStreamJudge:
     def __init__(self, make_switch: Callable[[Recent], DetectorSwitch]) -> None:
         self._memory: Recent = _nothing
         self._copies: StateCopies | None = None
+        self._lock = threading.Lock()  # on what the detector remembers
         self._switch = make_switch(self._newest)
 
     @property
@@ -187,7 +192,8 @@ class OneStreamJudge:
         """The verdicts of the points, with their labels."""
         if self._copies is not None:
             self._copies.take_if_due(self._switch)
-        verdicts = self._switch.update_many(points["value"], points["time"])
+        with self._lock:
+            verdicts = self._switch.update_many(points["value"], points["time"])
         if self._copies is not None:
             self._copies.note(verdicts, self._switch.name)
         labels = points["label"]
@@ -207,6 +213,15 @@ class OneStreamJudge:
     def recall(self, recent: Recent) -> None:
         """Let detectors that are switched to learn the newest verdicts first."""
         self._memory = recent
+
+    def ahead(self, steps: int) -> Verdicts:
+        """What is expected of the next points, as ``History.ahead`` gives it; may be called from any thread."""
+        if steps < 1 or not self._lock.acquire(timeout=PATIENCE):
+            return np.empty(0, VERDICT_DTYPE)
+        try:
+            return self._switch.ahead(min(steps, MOST_AHEAD))
+        finally:
+            self._lock.release()
 
     def keep_copies(self, copies: StateCopies) -> None:
         """Have what the detector remembers copied now and then."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 #: Commands of the picture: those of ``streamforest.figures.navigation``, which nothing here may import.
 VIEW_COMMANDS = (
     *("pause", "live", "back", "forward", "wider", "narrower", "last-anomaly", "previous-anomaly", "next-anomaly"),
-    *("episodes", "help", "honesty"),
+    *("episodes", "help", "honesty", "forecast"),
 )
 #: What opens a panel of choices or says something of an alarm, and what only an open panel heeds.
 OPENING = ("what-if", "limits", "nothing", "real", "missed", "undo")

@@ -26,6 +26,7 @@ KEYS = {
     ",": "previous-anomaly",
     ".": "next-anomaly",
     "e": "episodes",
+    "f": "forecast",
     "i": "honesty",
     "c": "case",
     "w": "what-if",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,11 @@ class History:
         What other detectors flagged, where some judge along.
     seen : SeenBefore or None
         Knows which earlier episodes new ones are like.
+    lowest : float
+        The lowest value that was ever written; infinite before the first.
+    ahead : callable
+        Steps -> as many verdicts, shape (steps,), of which only ``index``, ``expected``, ``lower`` and ``upper`` are
+        known: what is expected of the next points; none where it is unknown.
     """
 
     name = "history"
@@ -53,6 +58,8 @@ class History:
         self._written = 0
         self.marks: Marks | None = None  # of other detectors, where some judge along
         self.seen: SeenBefore | None = None
+        self.lowest = float("inf")
+        self.ahead: Callable[[int], Verdicts] = lambda _steps: np.empty(0, VERDICT_DTYPE)
 
     @property
     def written(self) -> int:
@@ -79,6 +86,8 @@ class History:
     def write(self, verdicts: Verdicts) -> None:
         """Keep a block of verdicts of shape (n,), in place of the oldest."""
         kept = verdicts[-self.capacity :]
+        if len(verdicts):
+            self.lowest = float(np.fmin.reduce(verdicts["value"], initial=self.lowest))
         with self._lock:
             if not self._written and len(verdicts):
                 self._base = int(verdicts["index"][0])
@@ -100,6 +109,11 @@ class History:
         """Copy of the newest ``n`` verdicts, or of all that are kept."""
         with self._lock:
             return self._copy(self._written - n, self._written)
+
+    @property
+    def floor(self) -> float:
+        """What no band need be drawn below: 0 where no value was ever negative."""
+        return 0.0 if self.lowest >= 0.0 else float("-inf")
 
     def last_anomaly(self) -> int | None:
         """Stream index of the newest anomalous point kept, or None."""

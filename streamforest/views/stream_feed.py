@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from streamforest.protocols import WITHOUT_BAND, Status, Verdict, verdict_from_row
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import History
@@ -16,6 +18,7 @@ from streamforest.views.panel_feed import OpenPanel, PanelFeed, Seen
 from streamforest.views.visitor_chart import VisitorChart, wish_of
 
 MOST_EPISODES = 200  # in the list, the newest
+MOST_AHEAD = 10_000  # points that are looked ahead
 BLOCK = 10_000  # points that are looked through for episodes at once
 
 
@@ -48,6 +51,7 @@ class StreamShown:
         self._history = history
         self._episodes = RecentEpisodes(most=MOST_EPISODES)
         self._seen = 0  # stream index up to which episodes were looked for
+        self._ahead: dict[tuple[int, int], str] = {}  # of the newest point, by it and how far
 
     def new_feed(self) -> StreamFeed:
         """What one more visitor gets."""
@@ -63,6 +67,18 @@ class StreamShown:
         while len(rows := self._history.view(self._seen, self._seen + BLOCK - 1)):
             self._episodes.write(rows)
             self._seen = int(rows["index"][-1]) + 1
+
+    def ahead(self, steps: int) -> str:
+        """What is expected of so many next points, as a message; empty where it is unknown."""
+        key = self._history.end, steps
+        if key not in self._ahead:
+            rows = self._history.ahead(steps)
+            if not len(rows) or not np.isfinite([rows["expected"], rows["lower"], rows["upper"]]).all():
+                return ""
+            self._ahead = {old: text for old, text in self._ahead.items() if old[0] == key[0]}
+            arrays = {name: rows[name].tolist() for name in ("expected", "lower", "upper")}
+            self._ahead[key] = json.dumps({"kind": "ahead", "first": int(rows["index"][0]), **arrays})
+        return self._ahead[key]
 
     @property
     def ended(self) -> int:
@@ -94,6 +110,7 @@ class StreamShown:
             state = "unusual"
         place: dict[str, float | None] = {"first": self._history.first, "end": self._history.end}
         place["capacity"] = self._history.capacity
+        place["floor"] = 0.0 if self._history.floor == 0.0 else None  # of what is drawn of the band
         place["time"] = verdict_from_row(newest[0].item()).time if len(newest) else None
         last = _place_and_reason(kept[-1].peak) if kept else None
         marks = self._history.marks
@@ -148,12 +165,16 @@ class StreamFeed:
         self.panel = PanelFeed(shown.open_panel, shown.with_panel)
         self._seen = 0  # episodes that were over when the visitor got the list
         self._open: list[list[Any]] = []  # as the visitor knows it
+        self._steps, self._ahead = 0, ""  # that the visitor looks ahead, and what is known of it
 
     def heed(self, message: dict[str, Any]) -> None:
         """Take what a visitor wants to see."""
         wish = wish_of(message.get("view"))
         if wish is not None:
             self.chart.wish = wish
+        steps = message.get("ahead")
+        if isinstance(steps, float) and 0 <= steps <= MOST_AHEAD:
+            self._steps = int(steps)
 
     def heed_panel(self, name: str, message: dict[str, Any]) -> None:
         """Take what a visitor does with a panel of choices."""
@@ -174,6 +195,9 @@ class StreamFeed:
             frame = self.chart.next_frame(self._shown.cuts, now)
             if frame is not None:
                 yield "chart", frame
+        if is_ready("ahead") and self._steps and (ahead := self._shown.ahead(self._steps)) not in ("", self._ahead):
+            self._ahead = ahead
+            yield "ahead", ahead
         if is_ready("panel") and (panel := self.panel.due()) is not None:
             yield "panel", panel
         if is_ready("episodes"):

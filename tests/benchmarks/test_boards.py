@@ -111,3 +111,38 @@ def test_label_runs_hold_the_labelled_rows_and_no_others(labels):
         row for row, label in enumerate(labels) if label
     ]
     assert all(before[1] + 1 < after[0] for before, after in pairwise(runs))
+
+
+def write_ucr(folder, name, values, between="\n"):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(between.join(f"  {value:.7e}" for value in values) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("between", ["\n", "  "])
+def test_a_file_of_the_ucr_archive_is_read_by_its_name_whether_lines_or_blanks_are_between(tmp_path, between):
+    name = "001_UCR_Anomaly_DISTORTED1pump_2_300_410_420.txt"
+    board = read_board(write_ucr(tmp_path / "UCR", name, range(500), between))
+    (series,) = board.series
+    assert (board.kind, series.name, series.train) == ("ucr", name, 300)
+    assert series.windows == ((409, 419),)
+    assert series.values.tolist() == list(range(500))
+    assert np.isnan(series.times).all()
+
+
+def test_a_name_that_tells_rows_which_are_not_there_is_an_error(tmp_path):
+    write_ucr(tmp_path, "001_UCR_Anomaly_pump_300_410_520.txt", range(500))
+    with pytest.raises(BoardError, match="tells rows 300, 410 and 520, and it has 500 values"):
+        read_board(tmp_path)
+
+
+def test_a_folder_of_tsb_ad_is_read_and_a_list_says_which_of_its_files(tmp_path):
+    text = "Data,Label\n" + "".join(f"{row},{int(row == 80)}\n" for row in range(100))
+    names = ["001_NAB_id_1_Web_Service_tr_50_1st_80.csv", "002_Made_Up_id_12_Sensor_tr_60_1st_80.csv"]
+    for name in names:
+        write_csv(tmp_path / "TSB-AD-U", text, name)
+    board = read_board(tmp_path / "TSB-AD-U")
+    assert (board.kind, board.name) == ("tsb-ad", "tsb-ad-u")
+    assert [(series.name, series.train) for series in board.series] == [(names[0], 50), (names[1], 60)]
+    assert board.series[0].windows == ((80, 80),)
+    assert [series.name for series in read_board(tmp_path / "TSB-AD-U", {names[1]}).series] == [names[1]]

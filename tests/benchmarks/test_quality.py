@@ -9,6 +9,7 @@ from benchmarks.boards import Board, Series
 from benchmarks.marks import decide, measure, split_episodes
 from benchmarks.outcomes import Failure, KeptOutcomes, Task, run_all, run_task
 from benchmarks.peers import Outcome, Peer
+from benchmarks.vus import usual_period, vus_pr
 
 NAMES = "z-score,null,random,moving-z-score"
 
@@ -237,3 +238,48 @@ def test_two_boards_of_one_name_are_refused(tmp_path, capsys):
     words = [str(write_board(tmp_path / at / "toy", 50)) for at in ("x", "y")]
     assert quality.main(words) == 2
     assert "same folder name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("place", "found"), [(300, 1.0), (299, 0.0), (520, 1.0), (521, 0.0), (100, 1.0)])
+def test_an_anomaly_of_the_ucr_archive_is_found_no_more_than_100_rows_away_and_behind_the_training(place, found):
+    series = Series("a", np.zeros(600), np.full(600, np.nan), (), ((400, 420),), 200)
+    scores = np.zeros(600)
+    scores[410], scores[place] = 0.5, 1.0  # before the training ends, nothing counts
+    marks = measure(Board("ucr", None, (series,), "ucr"), {"a": Outcome(scores, scores > 0.4, 0.1)}, 0.001)
+    assert marks.found_near == found
+
+
+def test_the_vus_pr_of_tsb_ad_is_over_all_rows():
+    values, labels = np.random.default_rng(1).normal(size=400), np.zeros(400, dtype=bool)
+    labels[300:310] = True
+    series = Series("a", values, np.full(400, np.nan), (), ((300, 309),), 100)
+    scores = labels.astype(float)
+    scores[:30] = 2.0  # in the probation, where the other one does not count
+    marks = measure(Board("tsb", None, (series,), "tsb-ad"), {"a": Outcome(scores, labels, 0.1)}, 0.001)
+    assert marks.whole_vus_pr == vus_pr(scores, labels, usual_period(values))
+    assert marks.whole_vus_pr < marks.vus_pr
+
+
+def test_boards_with_figures_of_their_own_are_run_by_a_list_and_print_them_first(tmp_path, capsys):
+    rng = np.random.default_rng(3)
+    tsb, ucr = tmp_path / "tsb", tmp_path / "ucr"
+    tsb.mkdir()
+    ucr.mkdir()
+    values = rng.normal(10.0, 1.0, 500)
+    values[400:403] += 40.0
+    rows = "".join(f"{value},{int(400 <= row < 403)}\n" for row, value in enumerate(values))
+    names = [f"00{number}_Toy_id_{number}_Sensor_tr_200_1st_400.csv" for number in (1, 2)]
+    for name in names:
+        (tsb / name).write_text("Data,Label\n" + rows, encoding="utf-8")
+    (ucr / "001_UCR_Anomaly_toy_200_401_403.txt").write_text("\n".join(map(str, values)), encoding="utf-8")
+    (tmp_path / "list.csv").write_text(f"file_name\n{names[1]}\n", encoding="utf-8")
+    common = ["--detectors", "moving-z-score,null", "--jobs", "1", "--cache", str(tmp_path / "cache")]
+    common += ["--output", str(tmp_path / "out" / "q")]
+    assert quality.main([str(tsb), *common, "--file-list", str(tmp_path / "list.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert "tsb: 1 series" in printed
+    assert "TSB VUS-PR" in printed
+    assert quality.main([str(ucr), *common]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    shares = {line.split()[0]: line.split()[1] for line in printed if line.startswith(("moving", "null"))}
+    assert shares == {"moving-z-score": "1.000", "null": "0.000"}

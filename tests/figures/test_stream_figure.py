@@ -10,7 +10,9 @@ from streamforest.figures.stream_figure import HELP
 from streamforest.figures.themes import THEMES
 from tests.pictures import (
     SPIKES,
+    ahead_of,
     marked,
+    near_colour,
     pixels,
     shown,
     status,
@@ -125,3 +127,42 @@ def test_no_module_of_the_figure_imports_pyplot_or_warns():
         warnings.simplefilter("error")
         _, view = shown(stream(10))
     assert view.figure.canvas.manager is None
+
+
+def test_what_is_expected_next_is_drawn_ahead_of_the_newest_point_when_it_is_asked_for():
+    history, view = shown(stream(900))
+    asked = []
+    history.ahead = lambda steps: asked.append(steps) or ahead_of(history, steps)
+    view.refresh()
+    assert not asked
+    assert not len(view.stream.ahead.get_xdata())
+    before = view.navigation.view
+    view.command("forecast")
+    view.refresh()
+    after = view.navigation.view
+    assert after.left == before.left
+    assert (after.right - before.right) / after.width == pytest.approx(1 / 6, abs=0.01)
+    x = view.stream.ahead.get_xdata()
+    assert (x[0], x[-1]) == (899, after.right - 1), "from the newest point to the edge of the view"
+    assert near_colour(pixels(view), THEMES["light"].expected).any()
+    calls = len(asked)
+    view.refresh()
+    assert len(asked) == calls, "nothing is computed where no point came"
+    assert view.picture().stream.ahead.get_xdata().tolist() == x.tolist()
+    history.write(stream(5, start=900))
+    view.refresh()
+    assert view.stream.ahead.get_xdata()[0] == 904
+    view.command("forecast")
+    view.refresh()
+    assert not len(view.stream.ahead.get_xdata())
+
+
+@pytest.mark.parametrize("lowest", [0.0, -1.0])
+def test_no_band_is_drawn_below_zero_where_no_value_was_ever_negative(lowest):
+    rows = stream(300)
+    rows["value"] = np.abs(rows["value"] - 20.0)
+    rows["value"][10] = lowest
+    rows["lower"], rows["upper"], rows["expected"] = -4.0, 8.0, 3.0
+    _, view = shown(rows)
+    bottom = view.stream.band.get_path().vertices[:, 1].min()
+    assert bottom == (0.0 if lowest == 0.0 else -4.0)

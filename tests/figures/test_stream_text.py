@@ -10,6 +10,7 @@ from streamforest.figures.stream_text import StreamText
 from streamforest.protocols import REASONS, VERDICT_DTYPE
 from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.history import History
+from tests.pictures import ahead_of
 
 NOON = 1714564800.0  # 2024-05-01T12:00:00Z
 SIZES = [(40, 10), (80, 24), (120, 30), (200, 50), (400, 100)]
@@ -218,3 +219,29 @@ def test_any_stream_is_drawn_at_any_size(numbers, columns, rows, commands, glyph
             stream.figure.command(command)
     assert canvas.codes.shape == (rows, columns)
     assert all(columns_of(line) == columns for line in canvas.lines())
+
+
+def test_what_is_expected_next_is_drawn_ahead_of_the_newest_point_when_it_is_asked_for():
+    drawn = Stream(300)
+    drawn.history.ahead = lambda steps: ahead_of(drawn.history, steps)
+    plain = drawn.draw(100, 30)
+    drawn.figure.command("forecast")
+    canvas = drawn.draw(100, 30)
+    left = drawn.figure.navigation.view
+    newest = int((drawn.history.end - left.left) / left.width * 92) + 8
+    line = [chr(code) for code in canvas.codes[8:18, newest + 2 : 100].ravel()]
+    assert any("\u2800" < sign <= "\u28ff" for sign in line)
+    drawn.figure.command("forecast")
+    assert drawn.draw(100, 30).lines() == plain.lines()
+
+
+def test_no_band_is_shaded_below_zero_where_no_value_was_ever_negative():
+    drawn = Stream(300)
+    rows = drawn.history.newest(300)
+    rows["index"] += 300
+    rows["value"], rows["lower"], rows["upper"] = np.abs(rows["value"] - 20.0), -400.0, 4.0
+    drawn.write(rows)
+    drawn.draw(100, 30)
+    in_view = drawn.figure.navigation.in_view()
+    assert in_view["lower"].min() == -400.0, "the numbers stay as they are"
+    assert drawn.figure._limits.bottom > -100.0

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.detectors.z_score import ZScoreDetector
 from streamforest.judging.switch import DetectorSwitch
 from streamforest.program.judges import ManyStreamsJudge, OneStreamJudge
@@ -112,3 +113,17 @@ def test_the_detector_of_many_streams_stays(model):
     for change in (judge.switch_to_next, lambda: judge.switch("z-score")):
         with pytest.raises(ValueError, match="one detector, which stays"):
             change()
+
+
+def test_what_is_expected_next_follows_the_newest_point_and_is_nothing_where_the_detector_does_not_say(model):
+    assert len(one().ahead(5)) == 0
+    detector = StreamDetector(model)
+    judge = OneStreamJudge(lambda recent: DetectorSwitch(detector, (detector.name,), lambda _: detector, recent, print))
+    judge.judge(points(300))
+    rows = judge.ahead(5)
+    assert rows["index"].tolist() == [300, 301, 302, 303, 304]
+    assert rows["expected"].tolist() == detector.forecast(5).expected.tolist()
+    assert np.isnan(rows["value"]).all()
+    assert len(judge.ahead(0)) == 0
+    with judge._lock:  # a block is being judged
+        assert len(judge.ahead(5)) == 0

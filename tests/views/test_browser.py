@@ -30,6 +30,7 @@ from streamforest.views.browser import BrowserView
 from streamforest.views.token_file import kept_token
 from streamforest.wording import number_text
 from tests.firefox import PROGRAM, Firefox
+from tests.pictures import ahead_of
 from tests.servers import wait_until
 from tests.sinks.test_episode_lines import incidents_found
 from tests.views.test_chart_rows import taken_apart
@@ -46,7 +47,7 @@ CHROMIUM = [
     "--disable-sync",
 ]
 VIEW = json.dumps({"view": [1, None, 500, 600]})
-VALUE, ANOMALY, LABEL = "#0072b2", "#d55e00", "#009e73"  # colours of the light page
+VALUE, ANOMALY, LABEL, AHEAD = "#0072b2", "#d55e00", "#009e73", "#eff2f5"  # colours of the light page
 POINTS = 300  # of a run at first
 
 
@@ -598,6 +599,27 @@ def test_the_layers_can_be_switched_off(chromium, run):
         height = box_of(page)["height"]
         page.get_by_role("button", name="score").click()
         wait_for(page, lambda: box_of(page)["height"] > height + 50)
+        assert page.faults == []
+
+
+def test_what_is_expected_next_is_drawn_behind_the_newest_point_when_it_is_asked_for(chromium, run):
+    run.history.ahead = lambda steps: ahead_of(run.history, steps)
+    with visit(chromium, run) as page:
+
+        def right(colour):
+            """Pixels of a colour in the right eighth of the plot."""
+            image, eighth = drawn(page)[:, :-64], int(box_of(page)["width"] / 8)  # beside it is its newest number
+            return is_colour(image[:, -eighth:], colour).sum()
+
+        wait_for(page, lambda: right(VALUE) > 20)
+        button = page.get_by_role("button", name="forecast")
+        assert button.get_attribute("aria-pressed") == "false", "it is off at first"
+        page.keyboard.press("f")
+        wait_for(page, lambda: button.get_attribute("aria-pressed") == "true")
+        wait_for(page, lambda: right(VALUE) == 0 and right(AHEAD) > 1000)
+        run.history.write(run.rows[run.history.end : run.history.end + 40])
+        page.keyboard.press("f")
+        wait_for(page, lambda: right(VALUE) > 20)
         assert page.faults == []
 
 

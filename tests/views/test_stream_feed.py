@@ -6,6 +6,7 @@ import pytest
 from streamforest.protocols import Status
 from streamforest.verdicts.history import History
 from streamforest.views.stream_feed import MOST_EPISODES, StreamShown
+from tests.pictures import ahead_of
 from tests.visits import stream
 
 STATUS = Status("s", "d", ("d",), 0, 0, 0, 0, 0, 0.0, 0.001, None, None, None, 1.0)
@@ -112,3 +113,46 @@ def test_a_chart_follows_what_its_visitor_wants_to_see():
     seen.feed.note_read("chart", 5.0)
     assert seen.feed.chart.thinness == 2
     assert len(seen.shown.seen_csv(5, 9).splitlines()) == 5
+
+
+@pytest.mark.parametrize(("value", "floor"), [(0.0, 0.0), (-1e-9, None)])
+def test_the_page_draws_no_band_below_zero_where_no_value_was_ever_negative(value, floor):
+    history = History(100)
+    rows = stream(50)
+    rows["value"] = np.abs(rows["value"])
+    rows["value"][3] = value
+    history.write(rows)
+    assert StreamShown(history).facts(STATUS)["floor"] == floor
+
+
+def test_a_visitor_who_looks_ahead_gets_what_is_expected_next_once_a_point():
+    seen = Seen()
+    seen.go_on(300)
+    asked = []
+
+    def ahead(steps):
+        asked.append(steps)
+        return ahead_of(seen.history, steps)
+
+    seen.history.ahead = ahead
+
+    def got():
+        return [json.loads(text) for kind, text in seen.feed.due(lambda kind: kind == "ahead", 0.0) if kind == "ahead"]
+
+    assert got() == []
+    for strange in (-1.0, 1e9, float("nan"), "3", None, [3.0]):
+        seen.feed.heed({"ahead": strange})
+    assert got() == []
+    seen.feed.heed({"ahead": 5.0})
+    (message,) = got()
+    assert (message["first"], message["expected"]) == (300, [20.0] * 5)
+    assert got() == []
+    seen.go_on(1)
+    assert got()[0]["first"] == 301
+    other = seen.shown.new_feed()
+    other.heed({"ahead": 5.0})
+    assert len(list(other.due(lambda kind: kind == "ahead", 0.0))) == 1
+    assert asked == [5, 5], "what two visitors look at is computed once"
+    seen.feed.heed({"ahead": 0.0})
+    seen.go_on(1)
+    assert got() == []

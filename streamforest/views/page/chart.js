@@ -21,7 +21,9 @@ export class Chart {
     Object.assign(this, { boxes, points, view, words, moved, hovered, went });
     this.trial = []; // stream indices of points whose alarms would stay, be new, or be dropped
     this.others = []; // names of the detectors that judge along
-    this.layers = { value: true, expected: true, band: true, alarms: true, labels: true, score: true };
+    this.floor = null; // no band is drawn below it
+    this.layers = { value: true, expected: true, band: true, alarms: true, labels: true, score: true, forecast: false };
+    this.ahead = null; // what is expected next: first stream index, and arrays of expected, lower and upper
     this.plots = [];
     this.ranges = {};
     this.pointer = null; // stream index under the pointer
@@ -164,8 +166,14 @@ export class Chart {
           ...line(() => this.colours.value, 1.5),
           points: { show: (plot) => this.isSparse(plot), size: 4, fill: () => this.colours.value },
         },
+        line(nothing, 0),
+        line(nothing, 0),
+        line(() => this.colours.expected, 1.4, [5, 4]),
       ],
-      bands: [{ series: [1, 2], fill: () => this.colours.band }],
+      bands: [
+        { series: [1, 2], fill: () => this.colours.band },
+        { series: [5, 6], fill: () => `${this.colours.band}80` }, // half as strong
+      ],
     };
   }
 
@@ -203,15 +211,19 @@ export class Chart {
     const part = Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, column.slice(from, to)]));
     this.part = part;
     const empty = part.index.map(() => null);
+    const { floor } = this;
+    const raised = (column) =>
+      typeof floor === "number" ? column.map((one) => (one === null ? null : Math.max(one, floor))) : column;
+    const [lower, upper] = this.layers.band ? [raised(part.lower), raised(part.upper)] : [empty, empty];
     const shown = (layer, name) => (this.layers[layer] ? part[name] : empty);
     const data = [
       part.index,
-      shown("band", "upper"),
-      shown("band", "lower"),
+      upper,
+      lower,
       shown("expected", "expected"),
       shown("value", "value"),
     ];
-    const [lower, upper] = this.layers.band ? [part.lower, part.upper] : [[], []];
+    this.addAhead(data, raised);
     this.show(this.plots[0], data, "value", usualRange(part.value, lower, upper) ?? [0, 1]);
     if (!this.hasScore) return;
     this.show(
@@ -220,6 +232,24 @@ export class Chart {
       "score",
       extent([...part.score, ...part.threshold]),
     );
+  }
+
+  // Show or hide what is expected next.
+  lookAhead() {
+    this.view.looksAhead = this.layers.forecast;
+    this.ahead = null;
+    this.changed();
+  }
+
+  // Put what is expected next behind the columns of points.
+  addAhead(data, raised) {
+    const { first, expected, lower, upper } =
+      (this.view.live && this.ahead) || { first: 0, expected: [], lower: [], upper: [] };
+    const before = data[0].map(() => null),
+      none = expected.map(() => null);
+    for (let k = 0; k < data.length; k++)
+      data[k] = data[k].concat(k ? none : expected.map((_, step) => first + step));
+    for (const column of [raised(upper), raised(lower), expected]) data.push(before.concat(column));
   }
 
   show(plot, data, scale, needed) {

@@ -10,6 +10,7 @@ export const KEYS = {
   g: "newest",
   ",": "previous",
   ".": "next",
+  f: "forecast",
 };
 export const HELD = ["back", "forward", "in", "out", "previous", "next"]; // go on while their key is held
 
@@ -35,6 +36,7 @@ export function movesOf(view, chart, episodes, tell) {
     newest: () => step(-1, view.live ? null : chart.pinned),
     previous: () => step(-1, view.live ? null : (chart.pinned ?? middle())),
     next: () => step(1, chart.pinned ?? middle()),
+    forecast: () => document.querySelector('[data-layer="forecast"]').click(),
   };
 }
 
@@ -43,11 +45,12 @@ export function addLayers(chart, group) {
   for (const name of Object.keys(chart.layers)) {
     const button = document.createElement("button");
     button.dataset.layer = button.textContent = name;
-    button.setAttribute("aria-pressed", "true");
+    button.setAttribute("aria-pressed", String(chart.layers[name]));
     button.addEventListener("click", () => {
       chart.layers[name] = !chart.layers[name];
       button.setAttribute("aria-pressed", String(chart.layers[name]));
-      if (name === "score") chart.build();
+      if (name === "forecast") chart.lookAhead();
+      else if (name === "score") chart.build();
       else chart.draw();
     });
     group.append(button);

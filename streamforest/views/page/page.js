@@ -60,6 +60,7 @@ let status = null,
   wait = FIRST_WAIT;
 let viewNumber = 0,
   asked = "",
+  askedAhead = 0,
   asking = 0,
   hiding = 0,
   lostAt = null,
@@ -200,6 +201,7 @@ function showStatus(facts) {
   if (facts.honesty) honesty.take(facts.honesty);
   if (facts.shows === "stream") {
     chart.others = readout.others = facts.others;
+    chart.floor = facts.floor;
     view.follow(facts, facts.points_per_second);
     if (chart.plots.length) viewMoved();
   }
@@ -232,10 +234,18 @@ function viewMoved() {
 
 function askForView() {
   if (view.all || !chart.plots.length) return;
+  askAhead();
   const wish = view.wish(chart.pixels);
   if (JSON.stringify(wish) === asked || socket?.readyState !== WebSocket.OPEN) return;
   asked = JSON.stringify(wish);
   send({ view: [++viewNumber, ...wish] });
+}
+
+function askAhead() {
+  const steps = view.live && view.looksAhead ? Math.ceil(view.range[1] - view.end) : 0;
+  if (steps === askedAhead || socket?.readyState !== WebSocket.OPEN) return;
+  askedAhead = steps;
+  send({ ahead: steps });
 }
 
 function receivePoints(buffer) {
@@ -436,6 +446,9 @@ function receive(event) {
   } else if (message.kind === "panel") {
     if (message.said) notify(message.said, 2 * BRIEF);
     panel.take(message);
+  } else if (message.kind === "ahead") {
+    chart.ahead = chart.layers.forecast ? message : null;
+    chart.draw();
   } else if (message.kind === "notice") hear(message.text);
   else if (message.kind === "incidents") incidents.take(message);
   else if (message.kind === "table") ranking.take(message, status?.streams ?? 0);
@@ -467,6 +480,7 @@ function connect() {
     notify("");
     enable(true);
     asked = "";
+    askedAhead = 0;
     askForView();
     ranking.ask();
     if (opened !== null) send({ stream: opened });

@@ -5,6 +5,7 @@ const SPAN = 500,
 const SECONDS_IN_VIEW = 10; // at least, as long as the visitor has not chosen a width
 const LEAST_WIDTH = 64,
   GROWTH = 1.2; // points of a view that grows with a young stream, and by how much it does
+const AHEAD = 1 / 5; // of the width, which what is expected next adds: a sixth of all that is shown then
 const MARGIN = 0.5; // of its width, which a view that stands still has ready on each side
 
 export class View {
@@ -14,6 +15,7 @@ export class View {
     this.span = SPAN;
     this.chosen = false;
     this.held = null; // left and right edge of a view that stands still
+    this.looksAhead = false; // whether what is expected next is shown behind the newest points
     this.all = false; // a few points of one of many streams, all of which are shown
   }
 
@@ -23,6 +25,12 @@ export class View {
 
   // Left and right edge, as stream indices of points and half a point beyond.
   get range() {
+    const [left, right] = this.past;
+    return [left, right + (this.live && !this.all && this.looksAhead ? Math.round(AHEAD * (right - left)) : 0)];
+  }
+
+  // The same of the points that are there.
+  get past() {
     if (this.held) return this.held;
     if (this.all) return [-0.5, Math.max(2, this.end) - 0.5];
     let width = LEAST_WIDTH;
@@ -68,7 +76,7 @@ export class View {
 
   // Make the view so many times as wide, around a stream index; without one it stays where it is, and live.
   zoom(factor, at = null) {
-    const [left, right] = this.range;
+    const [left, right] = at === null ? this.past : this.range;
     const width = factor * (right - left);
     if (at === null && this.live && !this.all) this.choose(width);
     else {

@@ -1,0 +1,137 @@
+"""How well the band keeps its word and how narrow it is, beside other libraries' intervals."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from benchmarks.forecast import usable  # noqa: E402 - the path comes first
+from benchmarks.forecasters import Floats, Stream, forecasters, streams  # noqa: E402
+from settings import MODEL  # noqa: E402
+from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402
+from streamforest.models.model_file import Model, load_model  # noqa: E402
+
+#: Shares of normal points that are to lie outside; the interval score is that of the first.
+RATES = (0.01, 0.001)
+#: Newest errors that an adaptive conformal interval is made of, and its step, as in its paper.
+ERRORS, STEP = 1000, 0.005
+FEWEST_ERRORS = 30
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("boards", nargs="*", type=Path, metavar="BOARD", help="as quality.py reads them")
+    parser.add_argument("--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py")
+    parser.add_argument("--most", type=int, default=1_000_000, help="points of a series (default all)")
+    parser.add_argument("--every", type=int, default=1, help="only each so many-th series (default %(default)s)")
+    parser.add_argument("--without", default="", help="names, separated by commas")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
+    asked = parser.parse_args(words)
+    model = load_model(asked.model)
+    left_out = {name.strip() for name in asked.without.split(",")} | {"seasonal naive"}
+    names = [name for name in usable(forecasters(model, RATES[0])) if name not in left_out]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
+        measure = partial(figures_of, model, names)
+        found = list(pool.map(measure, islice(streams(asked.boards, asked.most), 0, None, asked.every), chunksize=4))
+    print_table(names, [group for group, _ in found], np.array([figures for _, figures in found]))
+    return 0
+
+
+def figures_of(model: Model, names: Sequence[str], stream: Stream) -> tuple[str, Floats]:
+    """The stream's group; share of normal points outside at each of RATES, and interval score: shape (names, 3)."""
+    half = len(stream.values) // 2
+    counted = stream.is_normal & ~np.isnan(stream.values)
+    counted[:half] = False
+    figures = np.full((len(names), 3), np.nan)
+    for row, name in enumerate(names):
+        for column, rate in enumerate(RATES):
+            lower, upper = bands_of(model, name, stream, rate)
+            is_known = counted & np.isfinite(lower) & np.isfinite(upper)
+            if not is_known.any():
+                continue
+            value, low, high = stream.values[is_known], lower[is_known], upper[is_known]
+            figures[row, column] = np.mean((value < low) | (value > high))
+            if rate == RATES[0]:
+                figures[row, 2] = interval_score(value, low, high, rate)
+    return stream.group, figures
+
+
+def interval_score(value: Floats, low: Floats, high: Floats, rate: float) -> float:
+    """Mean width, and 2 / rate times how far each value is outside; lower is better.
+
+    References
+    ----------
+    Gneiting and Raftery, "Strictly proper scoring rules, prediction, and estimation", Journal of the American
+    Statistical Association 102 (2007), doi 10.1198/016214506000001437, equation 43; after Winkler 1972.
+    """
+    outside = np.maximum(low - value, 0.0) + np.maximum(value - high, 0.0)
+    return float(np.mean(high - low + 2.0 / rate * outside))
+
+
+def bands_of(model: Model, name: str, stream: Stream, rate: float) -> tuple[Floats, Floats]:
+    """Lower and upper edge one step ahead, known before each value; of a forecaster without them a conformal one."""
+    if name == "streamforest":
+        verdicts = StreamDetector(model, rate).update_many(stream.values, stream.times)
+        return verdicts["lower"], verdicts["upper"]
+    forecaster = forecasters(model, rate)[name][1](stream)
+    numbers = np.full((3, len(stream.values)), np.nan)
+    for at in range(len(stream.values)):
+        numbers[:, at] = [ahead[0] for ahead in forecaster.ahead(1)]
+        forecaster.learn(stream.values[at : at + 1], stream.times[at : at + 1])
+    expected, lower, upper = numbers
+    if np.isfinite(lower).any():
+        return lower, upper
+    width = conformal(np.abs(stream.values - expected), rate)
+    return expected - width, expected + width
+
+
+def conformal(errors: Floats, rate: float) -> Floats:
+    """Half width of an adaptive conformal interval before each error, shape (n,); NaN before it is known.
+
+    References
+    ----------
+    Gibbs and Candes, "Adaptive conformal inference under distribution shift", NeurIPS 2021, arXiv 2106.00170.
+    """
+    widths, kept, wanted = np.full(len(errors), np.nan), np.empty(0), rate
+    for at, error in enumerate(errors.tolist()):
+        if len(kept) >= FEWEST_ERRORS:
+            # where it asks for all, the largest stands for an infinite one
+            widths[at] = np.quantile(kept, min(max(1.0 - wanted, 0.0), 1.0))
+        if error == error:
+            if widths[at] == widths[at]:
+                wanted += STEP * (rate - (error > widths[at]))
+            kept = np.append(kept[-ERRORS + 1 :], error)
+    return widths
+
+
+def print_table(names: Sequence[str], groups: Sequence[str], figures: Floats) -> None:
+    """Print shares outside, of all points of a group alike, and the interval score over the first one's."""
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings(action="ignore"):
+        for group in (*dict.fromkeys(groups), "all"):
+            is_in = np.array([group in (one, "all") for one in groups])
+            print(f"\n{group}, {np.count_nonzero(is_in)} series, second halves, normal points")
+            heads = [*(f"outside at {rate:g}" for rate in RATES), *(f"median at {rate:g}" for rate in RATES)]
+            print(f"{'':<16}" + "".join(f"{head:>18}" for head in [*heads, f"score at {1 - RATES[0]:g}"]))
+            for row, name in enumerate(names):
+                part = figures[is_in, row]
+                ratio = part[:, 2] / figures[is_in, 0, 2]
+                cells = [*np.nanmean(part[:, :2], axis=0), *np.nanmedian(part[:, :2], axis=0), np.nanmedian(ratio)]
+                print(f"{name:<16}" + "".join(f"{cell:>18.4f}" for cell in cells))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
