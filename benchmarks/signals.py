@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROJECT = Path(__file__).resolve().parents[1]
-LINE = re.compile(r"^\S+ (start|worse|end) episode=\d+ .*reason=\"[^\"]*\" id=[0-9a-f]{16}$")
+LINE = re.compile(
+    r"^\S+ (start|worse|end) episode=\d+ .*reason=\"[^\"]*\" id=[0-9a-f]{16}"
+    r"( seen_before=\S+ seen_id=[0-9a-f]{16})?$"
+)
 LONGEST = 5.0  # seconds to the latest moment
 OPTIONS = (
     *("simulated:web", "--delay", "0.0005", "--format", "json", "--no-visualization", "--detector", "z-score"),

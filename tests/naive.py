@@ -509,7 +509,7 @@ class NaiveFeatures:
             self.fast[k] += max(gain, newest) * biweight(offs[k])
         self.slope += 0.03 * biweight(offs[3])
         self.fast[3] += max(0.3, newest) * biweight(offs[3]) + self.slope
-        won = abs(y - median(self.recent)) < abs(y - forecast)
+        won = abs(y - median(self.recent)) < abs(y - forecast) - 0.001
         self.median_wins += (won - self.median_wins) / min(n + 2.0, 100.0)
         if not self.is_alone:
             self.recent = [*self.recent[1:], y]

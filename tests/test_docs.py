@@ -80,6 +80,7 @@ ELSEWHERE = {
     "streamforest replay": "tests/program/test_replay_command.py",
     "streamforest detect-limits": "tests/program/test_detect_limits_command.py",
     "benchmarks/detect_limits.py": "tests/benchmarks/test_detect_limits.py",
+    "benchmarks/opinions.py": "tests/benchmarks/test_opinions.py",
     "streamforest --version": "tests/test___main__.py",
     "streamforest --print-completion": "tests/program/test_cli.py",
     "ruff check": ".ci/run",

@@ -25,7 +25,10 @@ PROJECT = Path(main.__file__).parent
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, tmpfs and pseudo-terminals: Linux")
 
 QUICK = ("--no-visualization", "--detector", "z-score", "--alarm-rate", "0.01")
-END = re.compile(r"^\S+ (start|worse|end) episode=\d+ .*reason=\"[^\"]*\" id=[0-9a-f]{16}$")
+END = re.compile(
+    r"^\S+ (start|worse|end) episode=\d+ .*reason=\"[^\"]*\" id=[0-9a-f]{16}"
+    r"( seen_before=\S+ seen_id=[0-9a-f]{16})?$"
+)
 
 
 @pytest.fixture

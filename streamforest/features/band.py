@@ -28,8 +28,9 @@ FAR_MEMORY, MOST_FAR = 500.0, 0.4
 #: an allowance for its error over the last few seasons.
 PHASE_SCALE = 2.1
 #: The same against the median of those means, which many outliers raise as much as each of them: a scale that grows by
-#: what it let pass would let pass more.
-PHASE_SHARE = 1.75
+#: what it let pass would let pass more. Above so many medians a mean counts whatever the others are: most residuals of
+#: a device that is on or off are nothing, and the rest is where it switches.
+PHASE_SHARE, MOST_PHASE_SCALE = 1.75, 2.7
 #: So does that of the points beside it, as what comes each season comes now and then a point early or late, where less
 #: than this share of the points stands out: with more, such a point is itself one. On the named profiles 0.80 of spikes
 #: and dips at probability 0.005 are found so (0.74 without), at 0.1 and 0.2 as many as without.
@@ -47,9 +48,9 @@ GAUSSIAN_MEDIAN = 0.6745
 LOOK_EVERY = 16
 
 #: Shares beyond the two quantiles that tell where the bulk ends: so far inside that a side may have a quarter of its
-#: points beyond the bulk. It ends where a Weibull tail through them leaves the third share or, where more lies beyond,
-#: this part of that: one point in ten there may still be the bulk's own.
-INNER, OUTER, END, OWN = 0.5, 0.25, 0.01, 0.1
+#: points beyond the bulk. It ends where a Weibull tail through them leaves the third share or, where more lies beyond
+#: than any tail has, the fourth part of what is too much.
+INNER, OUTER, END, OWN = 0.5, 0.25, 0.01, 0.15
 #: Shares beyond the two quantiles that the band's edge is carried on from, and the least shape of that Weibull tail:
 #: Student's t with 2 degrees of freedom has it.
 NEAR_EDGE, AT_EDGE, HEAVIEST = 0.1, 0.01, 0.6
@@ -211,7 +212,10 @@ def _end_of_bulk(beyond: NDArray[np.float64]) -> int:
     """First bin beyond the bulk: where its own tail, carried on from its inner quantiles, says that it ends."""
     for end in range(FIRST_END, BINS - GAP_BINS - TAIL_BINS):
         share = beyond[end] / beyond[0]
-        if share <= 1.0 - LEAST_BULK and _carried_on(beyond, end, INNER, OUTER, max(END, OWN * share)) <= EDGES[end]:
+        if (
+            share <= 1.0 - LEAST_BULK
+            and _carried_on(beyond, end, INNER, OUTER, max(END, OWN * (share - NO_TAIL))) <= EDGES[end]
+        ):
             return end
     return BINS - GAP_BINS - TAIL_BINS
 
@@ -289,7 +293,8 @@ def scale_now(state: Record) -> float:
         for step in range(-near, near + 1):
             k = (state.phase + step + state.season) % state.season
             spread = max(spread, float(state.phase_spread[k]))
-        scale *= max(spread / max(PHASE_SCALE * scale, PHASE_SHARE * state.usual_spread), 1.0)
+        least = min(max(PHASE_SHARE * state.usual_spread, PHASE_SCALE * scale), MOST_PHASE_SCALE * scale)
+        scale *= max(spread / least, 1.0)
     return scale
 
 

@@ -15,6 +15,8 @@ POINTS = 9
 #: little more than chance makes of two that are alike, and how many these points are.
 BETTER = 0.55
 MEMORY = 100.0
+#: Nearer by less than this, in units of the stream, is not nearer: in another unit rounding might say otherwise.
+NEARER = 0.001
 
 FIELDS = [
     ("recent", "f8", (POINTS,)),
@@ -48,7 +50,7 @@ def is_median_better(state: Record) -> bool:
 @compiled
 def compare_median(state: Record, y: float, other: float) -> None:
     """Count which came nearer to a value: the median or another forecast."""
-    won = 1.0 if abs(y - state.running_median) < abs(y - other) else 0.0
+    won = 1.0 if abs(y - state.running_median) < abs(y - other) - NEARER else 0.0
     state.median_wins += (won - state.median_wins) / min(float(state.count) + 2.0, MEMORY)
 
 

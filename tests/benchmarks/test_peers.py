@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks import peers
 from benchmarks.boards import Series
+from benchmarks.forecasters import forecasters
 from benchmarks.peers import LEAST_SCORES, PEERS, flag, missing_packages, run
 from benchmarks.speed_contenders import one_by_one
 from streamforest.detectors.z_score import ZScoreDetector
@@ -132,4 +133,5 @@ def test_the_requirements_name_every_package_of_a_peer(tmp_path):
     asked = {re.split("[<>=]", line)[0] for line in text.splitlines() if not line.startswith("#")}
     needed = {package for peer in PEERS.values() for package in peer.packages}
     needed |= {package for one in one_by_one(tmp_path) for package in one.packages}
+    needed |= {package for package, _ in forecasters(None, RATE).values() if package}
     assert asked == needed - {"scikit-learn"} | {"setuptools"}, "which rrcf needs and does not name"

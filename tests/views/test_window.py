@@ -114,7 +114,7 @@ def test_every_key_asks_for_its_action_and_matplotlibs_own_keys_are_off(view, ac
         canvas.script = [press(key)]
         view.poll(1)
         assert actions.take() == [action], key
-    for key in ("s", "l", "k", "f", "ctrl+w", "home", "o", None):
+    for key in ("s", "l", "k", "v", "ctrl+w", "home", "o", None):
         canvas.script = [press(key)]
         view.poll(1)
         assert actions.take() == []
