@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
 import sys
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +12,9 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from benchmarks.forecast import usable  # noqa: E402 - the path comes first
-from benchmarks.forecasters import Floats, Stream, forecasters, streams  # noqa: E402
-from settings import MODEL  # noqa: E402
+from benchmarks.forecasters import Floats, Stream, forecasters, measured  # noqa: E402 - the path comes first
 from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402
-from streamforest.models.model_file import Model, load_model  # noqa: E402
+from streamforest.models.model_file import Model  # noqa: E402
 
 #: Shares of normal points that are to lie outside; the interval score is that of the first.
 RATES = (0.01, 0.001)
@@ -32,22 +25,7 @@ FEWEST_ERRORS = 30
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("boards", nargs="*", type=Path, metavar="BOARD", help="as quality.py reads them")
-    parser.add_argument("--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py")
-    parser.add_argument("--most", type=int, default=1_000_000, help="points of a series (default all)")
-    parser.add_argument("--every", type=int, default=1, help="only each so many-th series (default %(default)s)")
-    parser.add_argument("--without", default="", help="names, separated by commas")
-    parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
-    asked = parser.parse_args(words)
-    model = load_model(asked.model)
-    left_out = {name.strip() for name in asked.without.split(",")} | {"seasonal naive"}
-    names = [name for name in usable(forecasters(model, RATES[0])) if name not in left_out]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
-        measure = partial(figures_of, model, names)
-        found = list(pool.map(measure, islice(streams(asked.boards, asked.most), 0, None, asked.every), chunksize=4))
-    print_table(names, [group for group, _ in found], np.array([figures for _, figures in found]))
+    print_table(*measured(__doc__ or "", words, RATES[0], figures_of, {"seasonal naive"}))
     return 0
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
 import sys
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +13,9 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from benchmarks import peers  # noqa: E402 - the path comes first
-from benchmarks.forecasters import Floats, Stream, forecasters, streams  # noqa: E402
-from settings import ALARM_RATE, MODEL  # noqa: E402
-from streamforest.models.model_file import Model, load_model  # noqa: E402
+from benchmarks.forecasters import Floats, Stream, forecasters, measured  # noqa: E402 - the path comes first
+from settings import ALARM_RATE  # noqa: E402
+from streamforest.models.model_file import Model  # noqa: E402
 
 #: Steps ahead besides one and a season; points in the second half of a series that are forecast from; and steps of a
 #: season that are looked at.
@@ -30,35 +25,8 @@ BASELINES = ("last value", "seasonal naive")
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("boards", nargs="*", type=Path, metavar="BOARD", help="as quality.py reads them")
-    parser.add_argument("--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py")
-    parser.add_argument("--most", type=int, default=1_000_000, help="points of a series (default all)")
-    parser.add_argument("--every", type=int, default=1, help="only each so many-th series (default %(default)s)")
-    parser.add_argument("--without", default="", help="names, separated by commas")
-    parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
-    asked = parser.parse_args(words)
-    model = load_model(asked.model)
-    left_out = {name.strip() for name in asked.without.split(",")}
-    names = [name for name in usable(forecasters(model, ALARM_RATE)) if name not in left_out]
-    measure = partial(errors_of, model, names)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
-        found = list(pool.map(measure, islice(streams(asked.boards, asked.most), 0, None, asked.every), chunksize=4))
-    groups = [group for group, _ in found]
-    print_table(names, groups, np.array([errors for _, errors in found]))
+    print_table(*measured(__doc__ or "", words, ALARM_RATE, errors_of))
     return 0
-
-
-def usable(known: dict) -> list[str]:
-    """The names of those whose package is installed; says of the others what they lack."""
-    able = []
-    for name, (package, _) in known.items():
-        if package and peers.installed(package) is None:
-            print(f"{name} left out: pip install {package}", file=sys.stderr)
-        else:
-            able.append(name)
-    return able
 
 
 def errors_of(model: Model, names: Sequence[str], stream: Stream) -> tuple[str, Floats]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import math
+import multiprocessing
+import sys
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import peers
 from benchmarks.boards import read_board
+from settings import MODEL
 from streamforest.detectors.isolation_forest import StreamDetector
-from streamforest.models.model_file import Model
+from streamforest.models.model_file import Model, load_model
 from streamforest.simulation.profiles import DAY, PROFILES
 from streamforest.simulation.streams import SimulatedStream, random_profile
 
@@ -231,3 +239,63 @@ def forecasters(model: Model, rate: float) -> dict[str, tuple[str, Callable[[Str
         "SNARIMAX": ("river", lambda stream: snarimax(stream.season)),
         "skaters": ("skaters", lambda _stream: Skater(rate)),
     }
+
+
+def usable(known: dict[str, tuple[str, Callable[[Stream], Forecaster]]]) -> list[str]:
+    """The names of those whose package is installed; says of the others what they lack."""
+    able = []
+    for name, (package, _) in known.items():
+        if package and peers.installed(package) is None:
+            print(f"{name} left out: pip install {package}", file=sys.stderr)
+        else:
+            able.append(name)
+    return able
+
+
+def measured(
+    description: str,
+    words: Sequence[str] | None,
+    rate: float,
+    measure: Callable[[Model, Sequence[str], Stream], tuple[str, Floats]],
+    never: Collection[str] = (),
+) -> tuple[list[str], list[str], Floats]:
+    """Read a command line and measure what it asks for.
+
+    Parameters
+    ----------
+    description : str
+        What the benchmark is, for its help.
+    words : sequence of str, optional
+        The command line; that of the program if None.
+    rate : float
+        Share of normal points outside the bands, in (0, 0.5).
+    measure : callable
+        A model, names of forecasters and a stream -> the stream's group and an array of figures, a row a name.
+    never : collection of str
+        Names that are left out.
+
+    Returns
+    -------
+    names : list of str
+        Of the forecasters.
+    groups : list of str
+        Of each stream.
+    figures : float64 array
+        One of ``measure``'s for each stream.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("boards", nargs="*", type=Path, metavar="BOARD", help="as quality.py reads them")
+    parser.add_argument("--model", type=Path, default=Path(__file__).parents[1] / MODEL, help="made by model_prod.py")
+    parser.add_argument("--most", type=int, default=1_000_000, help="points of a series (default all)")
+    parser.add_argument("--every", type=int, default=1, help="only each so many-th series (default %(default)s)")
+    parser.add_argument("--without", default="", help="names, separated by commas")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
+    asked = parser.parse_args(words)
+    model = load_model(asked.model)
+    left_out = {name.strip() for name in asked.without.split(",")} | set(never)
+    names = [name for name in usable(forecasters(model, rate)) if name not in left_out]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
+        every = islice(streams(asked.boards, asked.most), 0, None, asked.every)
+        found = list(pool.map(partial(measure, model, names), every, chunksize=4))
+    return names, [group for group, _ in found], np.array([figures for _, figures in found])

@@ -49,7 +49,7 @@ LOOK_EVERY = 16
 
 #: Shares beyond the two quantiles that tell where the bulk ends: so far inside that a side may have a quarter of its
 #: points beyond the bulk. It ends where a Weibull tail through them leaves the third share or, where more lies beyond
-#: than any tail has, the fourth part of what is too much.
+#: than any tail has, OWN times the excess.
 INNER, OUTER, END, OWN = 0.5, 0.25, 0.01, 0.15
 #: Shares beyond the two quantiles that the band's edge is carried on from, and the least shape of that Weibull tail:
 #: Student's t with 2 degrees of freedom has it.
