@@ -352,7 +352,7 @@ class NaiveFeatures:
             self.missing += 1.0
             self.tails[fast.GAP].learn(gap)
             self.pass_over(1)
-            return [0.0] * fast.GAP + [gap_surprise], [0.0] * 6, [*expected, *[0.0] * 6, self.season]
+            return [0.0] * fast.GAP + [gap_surprise], [0.0] * 6, [*expected, *[0.0] * 6, self.season, 0.0]
         self.missing, whole = 0.0, self.scaled(value)
         usual = self.usual(time)
         bounded = self.held_to_band(whole, forecast)
@@ -364,8 +364,9 @@ class NaiveFeatures:
         strangeness = self.strangeness(3) + 0.6 * self.strangeness(16)
         self.follow(off_level, deviations[fast.RESIDUAL])
         outlook = [*expected, whole - forecast, off_level, strangeness, *self.run(), self.unrest]
+        visible = float(self.banded["visible"])
         self.learn(y, time, rate, deviations, signals)
-        return surprises, novelties, [*outlook, self.season]
+        return surprises, novelties, [*outlook, self.season, visible]
 
     def begin(self):
         self.zero = median(self.first)
@@ -396,6 +397,9 @@ class NaiveFeatures:
         self.banded["cycle"][: self.season] = self.cycle[: self.season]
         self.banded["phase_spread"][: self.season] = self.phase_spread[: self.season]
         self.banded["usual_spread"] = self.usual_spread
+        newest = np.array(self.history[-seasons.LONGEST_SEASON :], dtype=f4)
+        self.banded["ring"] = 0.0  # a band that looks at it sees zeros where nothing was yet
+        self.banded["ring"][: newest.size] = newest
 
     def held_to_band(self, y, forecast):
         _hold(self.bands, float(y), float(forecast), self.scratch)
@@ -416,7 +420,10 @@ class NaiveFeatures:
 
     def usual(self, time):
         usual = self.clock.usual(time)
-        return self.long_level + self.seasonal() if math.isnan(usual) and self.season else usual
+        days = self.season * self.interval / DAY
+        times = max(days, 1.0 / days) if days else math.inf
+        is_of_days = times < 7.5 and abs(times - round(times)) <= 0.03 * times
+        return self.long_level + self.seasonal() if self.season and (math.isnan(usual) or not is_of_days) else usual
 
     def deviations(self, y, gap, usual):
         self.shapes = {n: likeness_distance([*self.history, f4(y)], n) for n in (3, 16)}
@@ -481,6 +488,8 @@ class NaiveFeatures:
         forecast = level + self.seasonal()
         self.learn_lags(math.nan if self.is_alone else y, deviations[fast.RESIDUAL])
         has_jumped, scale = _learn_band(self.bands, float(y), float(level), rate, self.scratch)
+        if has_jumped and self.buffers["is_far"]:  # a new level, whose first points were no outliers
+            self.clean[-5:-1] = self.history[-4:]
         for tail, deviation in zip(self.tails, deviations, strict=True):
             if not math.isnan(deviation):
                 tail.learn(deviation)
@@ -509,8 +518,8 @@ class NaiveFeatures:
             self.fast[k] += max(gain, newest) * biweight(offs[k])
         self.slope += 0.03 * biweight(offs[3])
         self.fast[3] += max(0.3, newest) * biweight(offs[3]) + self.slope
-        won = abs(y - median(self.recent)) < abs(y - forecast) - 0.001
-        self.median_wins += (won - self.median_wins) / min(n + 2.0, 100.0)
+        nearer = (abs(y - forecast) - abs(y - median(self.recent))) / float(self.banded["scale"])
+        self.median_wins += min(abs(nearer), 10.0) / 300.0 * ((nearer > 0.0) - self.median_wins)
         if not self.is_alone:
             self.recent = [*self.recent[1:], y]
             for k, gain in enumerate([0.1, 0.02, 0.005]):
@@ -639,6 +648,8 @@ class NaiveFeatures:
             if self.season and self.lag_means[self.season] > 0.85 * self.most:
                 self.season = 0
                 self.relevel()
+            elif self.season:
+                self.refresh_cycle()
             return
         near = range(lag, min(lag + lag // 8 + 3, seasons.LONGEST_SEASON))
         lag = min((at for at in near if at == lag or len(self.history) > 2 * at), key=lambda at: self.lag_means[at])
@@ -646,6 +657,29 @@ class NaiveFeatures:
         self.found_lag = lag
         if self.found_times >= 2 and lag != self.season and self.is_better(lag):
             self.take_season(lag)
+        elif self.season:
+            self.refresh_cycle()
+
+    def refresh_cycle(self):
+        """The cycle anew from the last seasons, where its forecasts are much worse than the values a season before."""
+        apart = float(self.lag_means[self.season])
+        if not self.difference > 1.1 * apart:
+            return
+        self.difference = 0.7 * apart
+        period, fresh = self.season, {}
+        cycles = min(min(len(self.clean), seasons.LONGEST_SEASON) // period, 5)
+        for back in range(1, period + 1):
+            here = [float(self.clean[-back - c * period]) for c in range(cycles)]
+            here = [y for y in here if not math.isnan(y)]
+            if here:
+                fresh[(self.phase - back) % period] = f4(median(here))
+        if 2 * len(fresh) < period:
+            return
+        off = sum(float(y - self.cycle[k]) for k, y in fresh.items()) / len(fresh)
+        for k, y in fresh.items():
+            self.cycle[k] = f4(float(y) - off)
+        self.cycle = list(self.cycle - f4(sum(float(x) / period for x in self.cycle)))
+        self.relevel()
 
     def is_better(self, lag):
         if not self.season:

@@ -30,6 +30,8 @@ FEWEST_READINGS, BETWEEN = 10, 16
 LOOK_EVERY = 1024
 #: The levels are apart by so many times the range of the middle half of either.
 APART = 4.0
+#: A gap so many times as wide as the one between the levels is that of other ones.
+WIDER = 2.0
 #: Values farther out than the usual ones by this share of the gap between the levels belong to neither.
 MARGIN = 0.5
 
@@ -161,8 +163,8 @@ def _look_for_levels(state: Record, y: float) -> None:
         if not is_same:
             if not is_valid:
                 state.level = 0
-            elif min(below, above) < FEWEST_READINGS and low == low:
-                state.level = 0  # one level has become two
+            elif low == low and (min(below, above) < FEWEST_READINGS or high - low > WIDER * gap):
+                state.level = 0  # one level has become two, or the first values were held to less than they were
             else:
                 return
     if low != low:

@@ -39,7 +39,7 @@ from streamforest.features.season import (
 )
 from streamforest.features.sorting import ordered
 from streamforest.features.tails import FAR_WEIGHT, TAIL_START, gains_of, learn_tail, surprise
-from streamforest.features.time_of_day import learn_clock, usual_at
+from streamforest.features.time_of_day import is_of_days, learn_clock, usual_at
 
 #: Valid readings looked at before anything is judged: they give the stream's zero and unit.
 WARM_UP = 24
@@ -108,9 +108,10 @@ FINEST_CHANGE = 0.01
 #: half width of the band, in the stream's unit; then, in units, the value against the forecast and against the
 #: slow level; how strange the shape of the last few points is; how many points in a row were off the slow level, with
 #: their sign; how far off it is now against the first of them; the recent share of residuals above the first quantile;
-#: and the season's length in points, the reading learned, 0 while none is known.
-N_OUTLOOK = 10
-EXPECTED, ABOVE, BELOW, OFF_FORECAST, OFF_LEVEL, STRANGENESS, RUN, GROWTH, UNREST, SEASON = range(N_OUTLOOK)
+#: the season's length in points, the reading learned, 0 while none is known; and how far off a value must be to be
+#: seen.
+N_OUTLOOK = 11
+EXPECTED, ABOVE, BELOW, OFF_FORECAST, OFF_LEVEL, STRANGENESS, RUN, GROWTH, UNREST, SEASON, VISIBLE = range(N_OUTLOOK)
 #: Gain of that share.
 UNREST_GAIN = 0.05
 
@@ -244,9 +245,12 @@ def _forecast(state: Record) -> float:
 
 @compiled
 def _usual(state: Record, time: float) -> float:
-    """What the value was at this time of earlier days, else at this point of the season; NaN where unknown."""
+    """What the value was at this time of earlier days, else at this point of the season; NaN where unknown.
+
+    The clock says nothing where the season is neither a part of a day nor some days.
+    """
     usual: float = usual_at(state, time)
-    if usual != usual and state.season:
+    if state.season and (usual != usual or not is_of_days(state.season * state.interval)):
         usual = state.long_level + seasonal(state)
     return usual
 
@@ -584,6 +588,7 @@ def _take(state: Record, y: float, time: float, gap: float, buffers: Record) -> 
     outlook[RUN] = state.run
     outlook[GROWTH] = abs(off) / state.run_start if state.run else 0.0
     outlook[UNREST] = state.unrest
+    outlook[VISIBLE] = state.visible
     _learn(state, y, time, buffers)
 
 

@@ -64,6 +64,14 @@ def end_excursion(state: Record, kind: int) -> None:
 
 
 @compiled
+def forget_usual(state: Record) -> None:
+    """Forget the excursions that were none of outliers: one of no size is like no other."""
+    for at in range(EXCURSIONS):
+        if state.ended_as[at] != OUTLIER:
+            state.excursion_off[at] = np.float32(0.0)
+
+
+@compiled
 def are_outliers(state: Record, off: float, share: float) -> bool:
     """Whether excursions as large as one that is ``off``, in units, are outliers as a rule; ``share`` stand out."""
     others, usual, recent = FIRST_EXCURSIONS, 0, 0.0

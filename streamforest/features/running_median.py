@@ -12,17 +12,16 @@ from streamforest.features.sorting import ordered
 #: Values that it is the median of: of nine, four may be anything.
 POINTS = 9
 #: It is the forecast where it came nearer than the best of the others at more than this share of the last points, a
-#: little more than chance makes of two that are alike, and how many these points are.
-BETTER = 0.55
-MEMORY = 100.0
-#: Nearer by less than this, in units of the stream, is not nearer: in another unit rounding might say otherwise.
-NEARER = 0.001
+#: little more than chance makes of two that are alike. A point counts by how much nearer one came than the other, in
+#: median residuals, up to MOST; the share remembers so many median residuals. On a plateau between two edges the median
+#: is nearer at most points and tells nothing of the edges: those are what a forecast is for.
+BETTER, MOST, MEMORY = 0.55, 10.0, 300.0
 
 FIELDS = [
     ("recent", "f8", (POINTS,)),
     ("recent_at", "i8"),  # the oldest of them
     ("running_median", "f8"),
-    ("median_wins", "f8"),  # share of the last points at which it came nearer
+    ("median_wins", "f8"),  # share of the last points, weighed, at which it came nearer
 ]
 
 
@@ -49,9 +48,10 @@ def is_median_better(state: Record) -> bool:
 
 @compiled
 def compare_median(state: Record, y: float, other: float) -> None:
-    """Count which came nearer to a value: the median or another forecast."""
-    won = 1.0 if abs(y - state.running_median) < abs(y - other) - NEARER else 0.0
-    state.median_wins += (won - state.median_wins) / min(float(state.count) + 2.0, MEMORY)
+    """Count which came nearer to a value, the median or another forecast, and by how much."""
+    nearer = (abs(y - other) - abs(y - state.running_median)) / state.scale
+    won = 1.0 if nearer > 0.0 else 0.0
+    state.median_wins += min(abs(nearer), MOST) / MEMORY * (won - state.median_wins)
 
 
 @compiled

@@ -26,6 +26,9 @@ SAME_SEASON, SAME_SHARE = 2, 0.025
 #: Where there is no season, one is taken whose mean difference is below so many of that of the forecasts without it:
 #: noise alone leaves 1.4, and with far more it would tell less than they do.
 USEFUL = 1.75
+#: A cycle whose forecasts err by more than so many of the mean difference a season apart (noise alone makes 0.7 of it)
+#: is not that of the last seasons, and is found anew. The mean error then goes on from the second number.
+STALE, FRESH = 1.1, 0.7
 #: Gain of the cycle's shape.
 CYCLE_GAIN = 0.15
 #: Gain of the mean distance from the cycle at each of its points.
@@ -376,6 +379,8 @@ def _end_round(state: Record) -> bool:
             changed = True
     else:
         state.found_times = 0
+    if state.season and not changed:
+        changed = _refresh_cycle(state)
     state.found_lag = lag
     state.search = SHORTEST_SEASON
     state.search_most = 0.0
@@ -467,6 +472,64 @@ def _start_of_phase(here: NDArray[np.float32], kept: int, beside: NDArray[np.flo
 
 
 @compiled
+def _refresh_cycle(state: Record) -> bool:
+    """Find the cycle anew from the last seasons where it is stale: bounded steps never bring a new edge into it.
+
+    What is known of it stays where those have outliers alone.
+    """
+    apart = float(state.lags[LONGEST_SEASON - state.season])
+    if not state.difference > STALE * apart:
+        return False
+    state.difference = FRESH * apart
+    period = state.season
+    here, fresh = np.empty(5, dtype=np.float32), np.empty(period, dtype=np.float32)
+    off = points = 0.0
+    for back in range(1, period + 1):
+        k = (state.phase - back + period) % period
+        kept = _earlier(state, back, period, here)
+        fresh[k] = _middle(here, kept) if kept else np.nan
+        if kept:
+            off += fresh[k] - state.cycle[k]
+            points += 1.0
+    if 2.0 * points < period:
+        return False
+    for k in range(period):
+        if fresh[k] == fresh[k]:
+            state.cycle[k] = np.float32(fresh[k] - off / points)
+    _centre_cycle(state)
+    return True
+
+
+@compiled
+def _earlier(state: Record, back: int, period: int, here: NDArray[np.float32]) -> int:
+    """Fill in the values so many points back and those of the four seasons before; how many there are."""
+    kept = 0
+    for c in range(min(min(state.count, LONGEST_SEASON) // period, 5)):
+        value = state.clean[(state.count - back - c * period) % LONGEST_SEASON]
+        if value == value:
+            here[kept] = value
+            kept += 1
+    return kept
+
+
+@compiled
+def _centre_cycle(state: Record) -> None:
+    mean = 0.0
+    for k in range(state.season):
+        mean += state.cycle[k] / state.season
+    for k in range(state.season):
+        state.cycle[k] -= np.float32(mean)
+
+
+@compiled
+def keep_points(state: Record, points: int) -> None:
+    """Take the last so many points, which seemed to be outliers, as usual: the level that they began has settled."""
+    for back in range(1, points + 1):
+        at = (state.count - back) % LONGEST_SEASON
+        state.clean[at] = state.ring[at]
+
+
+@compiled
 def _take_season(state: Record, period: int) -> None:
     """Start the cycle from the last seasons in the ring, mean 0."""
     if state.season and is_same_season(period, state.season):
@@ -488,12 +551,8 @@ def _take_season(state: Record, period: int) -> None:
                     kept += 1
         state.cycle[i] = _start_of_phase(here, kept, beside, near)
     _drop_peaks(state, period)
-    mean = 0.0
-    for i in range(period):
-        mean += state.cycle[i] / period
-    for i in range(period):
-        state.cycle[i] -= np.float32(mean)
     state.season = period
+    _centre_cycle(state)
     state.phase = 0
     state.phase_times[:] = 0
     state.phase_spread[:] = 0.0

@@ -39,3 +39,25 @@ def ordered(values: NDArray[Any]) -> NDArray[Any]:
         copy[i] = values[i]
     sort(copy)
     return copy
+
+
+@compiled
+def inner_range(values: NDArray[Any], left_out: int) -> float:
+    """Range of numbers, shape (n,), none NaN, without so many of the least and the greatest; n is above twice that."""
+    lowest = ordered(values[: left_out + 1])
+    highest = ordered(values[: left_out + 1])
+    for i in range(left_out + 1, values.size):
+        value = values[i]
+        if value < lowest[left_out]:
+            at = left_out
+            while at > 0 and value < lowest[at - 1]:
+                lowest[at] = lowest[at - 1]
+                at -= 1
+            lowest[at] = value
+        if value > highest[0]:
+            at = 0
+            while at < left_out and value > highest[at + 1]:
+                highest[at] = highest[at + 1]
+                at += 1
+            highest[at] = value
+    return float(highest[0] - lowest[left_out])

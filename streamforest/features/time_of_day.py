@@ -9,6 +9,8 @@ from streamforest.compiled import Record, compiled
 DAY = 86_400.0  # seconds
 #: Parts of a day; readings of one part share a mean.
 SLOTS = 96
+#: A season of so many days, or a day of so many seasons, has its own means; and the error of its length.
+MOST_TIMES, OF_DAYS = 7.5, 0.03
 #: Gain of a slot's mean: a memory of about ten days.
 DAY_GAIN = 0.1
 
@@ -27,6 +29,15 @@ def slot_at(time: float) -> int:
     if time != time:
         return -1
     return int(min((time % DAY) / DAY * SLOTS, SLOTS - 1.0))
+
+
+@compiled
+def is_of_days(seconds: float) -> bool:
+    """Whether a time is a whole number of days, or goes a whole number of times into one, to within its error."""
+    if not seconds > 0.0:
+        return False
+    times = max(seconds / DAY, DAY / seconds)
+    return bool(times < MOST_TIMES and abs(times - np.floor(times + 0.5)) <= OF_DAYS * times)
 
 
 @compiled

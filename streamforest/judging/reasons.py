@@ -22,6 +22,7 @@ from streamforest.features.observe import (
     SPREAD,
     TREND,
     UNREST,
+    VISIBLE,
 )
 from streamforest.protocols import REASONS
 
@@ -71,7 +72,7 @@ def reason_for(own: int, surprises: NDArray[np.float64], outlook: NDArray[np.flo
 
 @compiled
 def own_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], outside: float) -> int:
-    """What the point is by itself; 0 where nothing about it is plain.
+    """What the point is by itself; 0 where nothing about it is plain, or so near to what is usual that no eye sees it.
 
     A spike or dip lies outside the band: ``outside`` is 1 above it, -1 below it and 0 within.
     """
@@ -81,6 +82,8 @@ def own_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], out
     if surprises[REPEAT] > _EVIDENT:
         return _FLAT
     off = outlook[OFF_LEVEL]
+    if max(abs(outlook[OFF_FORECAST]), abs(off)) < outlook[VISIBLE]:
+        return 0
     is_run = abs(outlook[RUN]) >= _LONG_RUN
     if outlook[UNREST] > _UNREST and surprises[SPREAD] > _EVIDENT and not is_run:
         return _VARIANCE_UP

@@ -490,3 +490,39 @@ def test_what_programs_have_is_judged_as_the_numbers_that_it_stands_for(model):
             StreamDetector(model).update(**({"value": 1.0} | wrong))
     with pytest.raises(ValueError, match="values have the shape"):
         StreamDetector(model).update_many([[1.0]])
+
+
+# As it is seen
+
+
+def square_wave(noise, seed, days=14):
+    """288 points a day, of which 108 are at 80 and the rest at 20; noise is a share of the value."""
+    rng = np.random.default_rng(seed)
+    one = np.where((np.arange(288) >= 100) & (np.arange(288) < 208), 80.0, 20.0)
+    values = np.tile(one, days)
+    return values * (1.0 + noise * rng.uniform(-1.0, 1.0, values.size))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_a_square_wave_is_foretold_with_its_edges_and_a_spike_on_its_floor_is_found(noise, model):
+    values = square_wave(noise, 3)
+    values[288 * 11 + 40] += 20.0
+    verdicts = StreamDetector(model).update_many(values)
+    last = verdicts[288 * 9 :]
+    assert np.flatnonzero(last["is_anomaly"]).tolist() == [288 * 2 + 40]
+    usual = np.delete(last, 288 * 2 + 40)
+    assert np.abs(usual["value"] - usual["expected"]).max() < 12.0
+    assert np.median(usual["upper"] - usual["lower"]) < 20.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_nobody_could_see_beside_the_rest_is_not_marked(seed, model):
+    """Idle at 0.1 with bursts to 90, and now and then a move to 1.0, which is ten times the idle value."""
+    rng = np.random.default_rng(seed)
+    values = 0.1 + 0.01 * rng.normal(size=4000)
+    for start in range(300, 4000, 150):
+        values[start : start + 6] = rng.uniform(70.0, 95.0, 6)
+    moves = np.arange(2100, 4000, 150)
+    values[moves] = 1.0
+    marked = StreamDetector(model).update_many(values)["is_anomaly"]
+    assert not marked[moves].any()

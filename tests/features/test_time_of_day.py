@@ -151,3 +151,12 @@ def test_memory_is_of_fixed_size():
     state = learn(np.arange(0.0, 30 * DAY, 20 * MINUTE), np.zeros(30 * 72))
     assert state.nbytes == new_state()[0].nbytes
     assert (state["slot_days"] <= 30).all()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_of_days"),
+    [(DAY, True), (7 * DAY, True), (DAY / 2, True), (1.02 * DAY, True), (0.99 * 3 * DAY, True)]
+    + [(75 * 3600.0, False), (DAY / 12, False), (0.7 * DAY, False), (0.0, False)],
+)
+def test_a_season_goes_with_the_clock_where_it_is_some_days_or_a_part_of_one(seconds, is_of_days):
+    assert clock.is_of_days(seconds) == is_of_days

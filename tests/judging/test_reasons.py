@@ -182,12 +182,12 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.one_of(st.floats(0.0, 30.0), st.floats(0.0, 1.7e308)), min_size=11, max_size=11),
-    st.lists(st.one_of(st.floats(-10.0, 10.0), FINITE), min_size=10, max_size=10),
+    st.lists(st.one_of(st.floats(-10.0, 10.0), FINITE), min_size=11, max_size=11),
     st.sampled_from([-1.0, 0.0, 1.0]),
     st.integers(0, len(REASONS) - 1),
 )
-@example([0.0] * 11, [0.0] * 10, 0.0, 0)
-@example([1.7e308] * 11, [-1.7e308] * 10, -1.0, 0)
+@example([0.0] * 11, [0.0] * 11, 0.0, 0)
+@example([1.7e308] * 11, [-1.7e308] * 11, -1.0, 0)
 def test_any_point_has_a_reason(surprises, outlook, outside, before):
     assert (len(surprises), len(outlook)) == (features.N_FEATURES, features.N_OUTLOOK)
     own = own_reason(np.array(surprises), np.array(outlook), outside)
