@@ -87,7 +87,7 @@ class Week(NamedTuple):
         values = np.where(is_quiet, quiet, usual) * self.sizes[self.days]
         if kind == "missed day":
             values[is_here] = self.shapes[0].min()
-        return values + self.noise
+        return np.asarray(values + self.noise)
 
 
 class Outcome(NamedTuple):
@@ -201,9 +201,8 @@ def outcomes(asked: argparse.Namespace) -> Iterator[tuple[int, float, list[Outco
     rows = [(step, noise) for step in asked.steps for noise in asked.noises]
     tasks = [(step, noise, asked, seed) for step, noise in rows for seed in range(1, asked.streams + 1)]
     with ExitStack() as stack:
-        if asked.jobs == 1:
-            measured = map(_measured, tasks)
-        else:
+        measured: Iterator[Outcome] = map(_measured, tasks)
+        if asked.jobs > 1:
             pool = stack.enter_context(ProcessPoolExecutor(asked.jobs, multiprocessing.get_context("spawn")))
             measured = pool.map(_measured, tasks)
         for step, noise in rows:
