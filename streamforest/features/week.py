@@ -44,7 +44,7 @@ ENOUGH, FARTHER, COMMON, DAY_MEMORY = 8.0, 1.5, 0.001, 128.0
 #: Evidence that clocks were put forward or back, on a Sunday on which this is done and the two days behind it.
 CHANGED = 10.0
 #: Days seen before evidence is gathered, and before it is believed.
-FIRST_DAYS, KNOWN_DAYS = 10, 21
+FIRST_DAYS, BELIEVED_DAYS = 10, 21
 
 FIELDS = [
     ("week", "f4", (WEEKDAYS, SLOTS)),  # mean of each slot, from the level; NaN where unknown
@@ -64,7 +64,7 @@ FIELDS = [
     ("stillest", "f8"),  # the least that is expected today
     ("usual_week_spread", "f8"),
     ("clock_error", "f8"),  # mean distance from what is expected by the clock, and from the mean of all slots
-    ("plain_error", "f8"),
+    ("steady_error", "f8"),
     ("clock_slots", "f8"),  # that these are made of
     ("today_off", "f8"),  # sum of what today's slots were off, and how many these were
     ("today_slots", "f8"),
@@ -147,7 +147,7 @@ def _improbability(off: float) -> float:
 
 @compiled
 def _tells(state: Record) -> bool:
-    return bool(state.days >= KNOWN_DAYS and state.clock_error < TELLS * state.plain_error)
+    return bool(state.days >= BELIEVED_DAYS and state.clock_error < TELLS * state.steady_error)
 
 
 @compiled
@@ -185,7 +185,7 @@ def _gather(state: Record, slot: int, y: float, off: float, farther: float) -> f
         if kind == change or (change >= 0 and is_sunday):
             continue
         most = max(most, evidence / enough)
-        held = min(evidence, enough if state.days >= KNOWN_DAYS else FARTHER * enough)
+        held = min(evidence, enough if state.days >= BELIEVED_DAYS else FARTHER * enough)
         state.most_today[kind] = max(state.most_today[kind], held)
     if most <= 0.5:
         state.is_odd = 0
@@ -229,9 +229,9 @@ def _end_slot(state: Record, rate: float) -> float:
         off = y - expected
         state.clock_slots += 1.0
         gain = 1.0 / min(state.clock_slots, ERROR_MEMORY)
-        plain = abs(y - state.week_mean)
-        most = REACH * state.plain_error if state.days >= FIRST_DAYS else np.inf
-        state.plain_error += gain * (min(plain, most) - state.plain_error)
+        size = abs(y - state.week_mean)
+        most = REACH * state.steady_error if state.days >= FIRST_DAYS else np.inf
+        state.steady_error += gain * (min(size, most) - state.steady_error)
         state.clock_error += gain * (min(abs(off), most) - state.clock_error)
         if state.days >= FIRST_DAYS:
             # rarer alarms need more

@@ -45,7 +45,7 @@ def follow(values, times, rate=RATE, states=None, alone=None):
 
 
 def odd_days(weeks, values, **options):
-    """The days on which an odd day was told, each as often as it was."""
+    """The days on which an odd day was marked, each as often as it was."""
     return weeks.days[np.flatnonzero(follow(values, weeks.times, **options)[0])].tolist()
 
 
@@ -113,7 +113,7 @@ def test_every_reading_gives_what_the_slow_twin_gives(step, noise, kind, rate):
 
 @pytest.mark.parametrize("step", [1, 5, 15, 60])
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_odd_day_is_told_once_on_that_day(kind, step):
+def test_an_odd_day_is_marked_once_on_that_day(kind, step):
     day = 36 if kind == KINDS[1] else 37
     day -= day % 7 if kind == KINDS[1] else 0
     weeks = weeks_of(3, step, 0.05)
@@ -123,9 +123,9 @@ def test_an_odd_day_is_told_once_on_that_day(kind, step):
 
 
 def test_of_usual_weeks_with_a_holiday_and_the_end_of_summer_time_only_the_holiday_is_told():
-    told = [one for seed in range(1, 9) for one in odd_days(weeks_of(seed), weeks_of(seed).values())]
-    assert told.count(HOLIDAY_DAY) == 8
-    assert len(told) <= 11, "of 320 days"
+    found = [one for seed in range(1, 9) for one in odd_days(weeks_of(seed), weeks_of(seed).values())]
+    assert found.count(HOLIDAY_DAY) == 8
+    assert len(found) <= 11, "of 320 days"
 
 
 @pytest.mark.parametrize(("zone", "ahead"), [("Europe/Berlin", -3600.0), ("Asia/Tokyo", 0.0)])
@@ -149,7 +149,7 @@ def test_a_single_late_hour_is_no_odd_day():
         assert 36 not in odd_days(weeks, values)
 
 
-def test_nothing_is_told_in_the_first_three_weeks_or_of_a_stream_without_a_week():
+def test_nothing_is_marked_in_the_first_three_weeks_or_of_a_stream_without_a_week():
     weeks = weeks_of(1)
     values = weeks.values(KINDS[0], 17)
     assert min(odd_days(weeks, values)) > 20
@@ -159,22 +159,22 @@ def test_nothing_is_told_in_the_first_three_weeks_or_of_a_stream_without_a_week(
         assert odd_days(weeks, other) == []
 
 
-def test_a_level_that_stays_is_told_at_most_twice_and_odd_days_are_found_on_it():
+def test_a_level_that_stays_is_marked_at_most_twice_and_odd_days_are_found_on_it():
     weeks = weeks_of(4, 15, 0.05)
     values = weeks.values(KINDS[0], 44)
     values[weeks.days >= 33] += 3.0
-    told = odd_days(weeks, values)
-    assert 44 in told
-    assert sum(33 <= day < 44 for day in told) <= 2
+    found = odd_days(weeks, values)
+    assert 44 in found
+    assert sum(33 <= day < 44 for day in found) <= 2
 
 
 def test_rarer_alarms_need_more_evidence():
-    told = [0, 0]
+    found = [0, 0]
     for seed in range(1, 7):
         weeks = weeks_of(seed, 5, 0.03)
         for at, rate in enumerate((1e-5, 0.1)):
-            told[at] += len(odd_days(weeks, weeks.values(), rate=rate))
-    assert told[0] < told[1]
+            found[at] += len(odd_days(weeks, weeks.values(), rate=rate))
+    assert found[0] < found[1]
 
 
 # What is usual by the clock
