@@ -1,6 +1,7 @@
 """Slow, obvious twins of the compiled parts: plain numbers, lists and whole histories, to be compared with."""
 
 import math
+from datetime import date, timedelta
 from itertools import combinations, takewhile
 from statistics import median
 
@@ -251,6 +252,175 @@ class NaiveClock:
         self.stays[-1][1].append(y)
 
 
+class NaiveWeek:
+    """Slots of the week by the clock, and the evidence that a day is an odd one."""
+
+    KINDS = ("early", "late", "other", "still")
+
+    def __init__(self):
+        self.means, self.spreads, self.weeks, self.days = {}, {}, [0] * 7, 0
+        self.level, self.ahead, self.turned, self.slot, self.readings = 0.0, 0.0, 0.0, None, []
+        self.alike, self.unlike, self.stillest, self.middle, self.usual_spread = [], [], math.inf, 0.0, 0.0
+        self.errors, self.plain, self.seen, self.offs, self.yesterday = 0.0, 0.0, 0, [], 0.0
+        self.evidence, self.today, self.farthest = ([0.0] * 4 for _ in range(3))
+        self.is_odd = False
+
+    def tells(self):
+        return self.days >= 21 and self.errors < 0.7 * self.plain
+
+    def place(self, time):
+        day = math.floor((time + self.ahead) / DAY)
+        return day, int(min((time + self.ahead) % DAY / DAY * 96, 95.0))
+
+    def expected(self, days, slot):
+        known = [(min(self.weeks[k], 6.0), float(self.means[k, slot])) for k in days if (k, slot) in self.means]
+        total = sum(weight for weight, _ in known)
+        return sum(weight * mean for weight, mean in known) / total if total else math.nan
+
+    def is_usual(self, y, time, interval, reach):
+        if math.isnan(time) or not self.tells() or interval > 7200:
+            return False
+        slot = self.place(time)[1]
+        off = abs(y - self.level - self.expected(self.alike, slot))
+        return off <= reach and 1.2533 * float(self.spreads.get(slot, math.nan)) <= reach
+
+    def hold(self, y, time, interval, rate, is_alone):
+        """How far beyond what is enough the evidence for an odd day is, where that is news; else 0."""
+        if math.isnan(time) or interval > 7200:
+            return 0.0
+        at, excess = self.place(time), 0.0
+        if at != self.slot:
+            if self.readings:
+                excess = self.end_slot(rate)
+            if self.slot is None or at[0] != self.slot[0]:
+                self.begin_day(at[0])
+            self.slot = at
+        if not is_alone:
+            self.readings.append(y)
+            if interval >= 810:
+                excess = max(excess, self.end_slot(rate))
+        return excess
+
+    def end_slot(self, rate):
+        day, slot = self.slot
+        y = sum(self.readings) / len(self.readings) - self.level
+        self.readings = []
+        expected, excess = self.expected(self.alike, slot), 0.0
+        if not math.isnan(expected):
+            off = y - expected
+            self.seen += 1
+            most = 4.0 * self.plain if self.days >= 10 else math.inf
+            self.plain += (min(abs(y - self.middle), most) - self.plain) / min(self.seen, 500)
+            self.errors += (min(abs(off), most) - self.errors) / min(self.seen, 500)
+            if self.days >= 10:
+                excess = self.gather(y, off, 1.5 * max(math.log(rate) / math.log(0.001), 1.0))
+            self.learn_spread(slot, off)
+            self.offs.append(min(max(off, -most), most))
+        self.learn_mean((day + 3) % 7, slot, y)
+        return excess
+
+    def learn_spread(self, slot, off):
+        spread = self.spreads.get(slot)
+        if spread is None:
+            self.spreads[slot] = f4(abs(off))
+            return
+        size = abs(off) if self.days < 10 else min(abs(off), 4.0 * float(spread))
+        self.spreads[slot] += f4(max(0.08, 1.0 / (self.days + 1)) * (size - float(spread)))
+
+    def learn_mean(self, weekday, slot, y):
+        if (weekday, slot) not in self.means:
+            self.means[weekday, slot] = f4(y)
+            return
+        off = y - float(self.means[weekday, slot])
+        if self.days >= 10 and slot in self.spreads:
+            reach = 4.0 * float(self.spreads[slot])
+            off = min(max(off, -reach), reach)
+        self.means[weekday, slot] += f4(max(0.15, 1.0 / (self.weeks[weekday] + 1)) * off)
+
+    def instead(self, slot):
+        return [
+            self.expected(self.alike, (slot + 4) % 96),
+            self.expected(self.alike, (slot - 4) % 96),
+            self.expected(self.unlike, slot),
+            self.stillest,
+        ]
+
+    def change(self):
+        """Which kind a change of clocks would seem on this day; none where it is not one."""
+        today = date(1970, 1, 1) + timedelta(days=self.slot[0])
+        sunday = today - timedelta(days=(today.weekday() + 1) % 7)
+        if (today - sunday).days > 2 or self.slot[0] <= self.turned + 7:
+            return None
+        if sunday.month == 3 and (sunday.day >= 25 or 8 <= sunday.day <= 14):
+            return "early"
+        is_autumn = (sunday.month == 10 and sunday.day >= 25) or (sunday.month == 11 and sunday.day <= 7)
+        return "late" if is_autumn else None
+
+    def gather(self, y, off, farther):
+        def improbability(z):
+            return 0.5 * z * z if abs(z) < 2.5 else 2.5 * (abs(z) - 1.25)
+
+        slot = self.slot[1]
+        spread = 1.2533 * max(float(self.spreads.get(slot, 0.0)), 0.3 * self.usual_spread)
+        if not spread > 0.0:
+            return 0.0
+        change, most = self.change(), 0.0
+        for k, (kind, instead) in enumerate(zip(self.KINDS, self.instead(slot), strict=True)):
+            if math.isnan(instead):
+                continue
+            gain = improbability(off / spread) - improbability((y - instead) / spread)
+            evidence = max(self.evidence[k] + min(max(gain, -4.0), 4.0), 0.0)
+            enough = max(8.0, farther * self.farthest[k])
+            if kind == change and evidence > max(enough, 10.0) and self.tells():
+                self.ahead += 3600.0 if kind == "early" else -3600.0
+                self.turned, self.evidence = self.slot[0], [0.0] * 4
+                return 0.0
+            self.evidence[k] = min(evidence, 1.5 * enough)
+            if kind == change or (change and (self.slot[0] + 3) % 7 == 6):
+                continue
+            most = max(most, evidence / enough)
+            self.today[k] = max(self.today[k], min(evidence, enough if self.days >= 21 else 1.5 * enough))
+        if most <= 0.5:
+            self.is_odd = False
+        elif most > 1.0 and not self.is_odd and self.tells():
+            self.is_odd = True
+            return most
+        return 0.0
+
+    def end_day(self):
+        self.weeks[(self.slot[0] + 3) % 7] += 1
+        self.days += 1
+        self.farthest = [
+            max(new, old * (1.0 - 1.0 / 128.0)) for new, old in zip(self.today, self.farthest, strict=True)
+        ]
+        self.today = [0.0] * 4
+        if not self.offs:
+            return
+        off, before, reach = sum(self.offs) / len(self.offs), self.yesterday, 2.0 * self.errors
+        if abs(off) > reach and off * before > 0.0 and abs(before) > 0.5 * abs(off):
+            self.level, self.yesterday, self.evidence = self.level + off, 0.0, [0.0] * 4
+        else:
+            self.level, self.yesterday = self.level + 0.2 * min(max(off, -reach), reach), off
+        self.offs = []
+
+    def begin_day(self, day):
+        if self.slot is not None:
+            self.end_day()
+        apart = {}
+        for one, other in combinations(range(7), 2):
+            both = [s for s in range(96) if (one, s) in self.means and (other, s) in self.means]
+            offs = [abs(float(self.means[one, s]) - float(self.means[other, s])) for s in both]
+            apart[one, other] = apart[other, one] = sum(offs) / len(offs) if offs else math.inf
+        weekday, least = (day + 3) % 7, min(apart.values())
+        apart[weekday, weekday] = 0.0
+        self.alike = [k for k in range(7) if apart[weekday, k] <= 1.5 * least] if self.weeks[weekday] else []
+        self.unlike = [k for k in range(7) if 3.0 * least < apart[weekday, k] < math.inf]
+        self.middle = float(np.mean([float(mean) for mean in self.means.values()] or [0.0]))
+        known = [self.expected(self.alike, slot) for slot in range(96)]
+        self.stillest = min([one for one in known if not math.isnan(one)], default=math.inf)
+        self.usual_spread = float(np.mean([float(spread) for spread in self.spreads.values()] or [0.0]))
+
+
 def lag_distances(history, points):
     """Mean squared difference of the last values from those at each lag, lag 1 first, up to the longest kept.
 
@@ -321,6 +491,7 @@ class NaiveFeatures:
         self.lag_means = np.zeros(seasons.LONGEST_SEASON + 1, dtype=f4)
         self.found_lag = self.found_times = 0
         self.difference = 0.0
+        self.week = NaiveWeek()
         self.clock, self.covers = NaiveClock(), [NaiveCover(most) for most in [16, 32, 32, 32, 8, 16]]
         self.shapes, self.usual_distances, self.distances = {}, {3: 0.0, 16: 0.0}, {3: 0, 16: 0}
         self.sides, self.offs, self.unrest = [], [], 0.0
@@ -356,6 +527,10 @@ class NaiveFeatures:
         self.missing, whole = 0.0, self.scaled(value)
         usual = self.usual(time)
         bounded = self.held_to_band(whole, forecast)
+        far = self.buffers["is_far"] and 0.25 * abs(float(self.buffers["residual"]))
+        if far and self.week.is_usual(whole, time, self.interval, far):
+            self.is_alone = False
+        self.week.hold(bounded, time, self.interval, rate, self.is_alone)
         y = bounded if abs(whole - self.long_level) > self.tails[fast.EXTREME].at[2] else whole
         deviations, signals = self.deviations(y, gap, usual), self.signals(y, usual)
         surprises = [0.0 if math.isnan(d) else t.surprise(d) for t, d in zip(self.tails, deviations, strict=True)]

@@ -250,8 +250,8 @@ def test_forecasts_of_a_stream_are_those_of_a_detector_of_its_own_and_change_not
         detectors.forecast("nobody", 1)
 
 
-def test_a_stream_takes_less_than_24_kib(model):
-    assert StreamDetectors(model).bytes_per_stream < 24_576
+def test_a_stream_takes_less_than_32_kib(model):
+    assert StreamDetectors(model).bytes_per_stream < 32_768
 
 
 def test_it_loads_from_a_file_under_its_public_name(model, tmp_path):

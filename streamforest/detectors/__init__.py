@@ -144,7 +144,7 @@ DETECTORS = {
     "isolation-forest": Entry(
         "a pre-trained forest that sees surprise, shape and novelty in any stream",
         "2.5 us",
-        "24 KB",
+        "27 KB",
         _isolation_forest,
     ),
     "sliding-forest": Entry(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
-from streamforest.features import band, habits, novelty, running_median, season
+from streamforest.features import band, habits, novelty, running_median, season, week
 from streamforest.features import time_of_day as clock
 from streamforest.features.band import (
     OLD_LEVEL,
@@ -40,6 +40,7 @@ from streamforest.features.season import (
 from streamforest.features.sorting import ordered
 from streamforest.features.tails import FAR_WEIGHT, TAIL_START, gains_of, learn_tail, surprise
 from streamforest.features.time_of_day import is_of_days, learn_clock, usual_at
+from streamforest.features.week import hold_against_week, is_usual_by_clock
 
 #: Valid readings looked at before anything is judged: they give the stream's zero and unit.
 WARM_UP = 24
@@ -88,6 +89,8 @@ SPREAD_GAIN = 0.15
 #: A value pulls at a forecast or level no harder than one so many median residuals off (2.7 standard deviations of a
 #: Gaussian); at twice that it does not pull at all where influence redescends.
 CLIP = 4.0
+#: What is far from the forecast is usual where it is so much nearer to what the time of the week foretells.
+CLOCK_NEARER = 0.25
 #: Gain of a forecast's mean error.
 ERROR_GAIN = 0.02
 #: Points that the usual distance of a shape from its nearest likeness is averaged over, how many make it known, and
@@ -165,6 +168,7 @@ FEATURES_DTYPE = np.dtype(
         *band.FIELDS,
         *habits.FIELDS,
         *clock.FIELDS,
+        *week.FIELDS,
         *novelty.FIELDS,
     ]
 )
@@ -572,7 +576,11 @@ def _take(state: Record, y: float, time: float, gap: float, buffers: Record) -> 
     off = y - seasonal(state) - state.levels[2]
     outlook[OFF_LEVEL] = off
     hold_against_band(state, y, _forecast(state), buffers)
+    if buffers.is_far and is_usual_by_clock(state, y, time, CLOCK_NEARER * abs(buffers.residual)):
+        buffers.is_alone = buffers.is_outlier = 0
+        buffers.is_foreseen = 1
     hold_against_habits(state, y, buffers)
+    hold_against_week(state, buffers.bounded, time, buffers)
     if abs(y - state.long_level) > state.tails[EXTREME, 2]:  # where the stream never is, or hardly ever
         y = buffers.bounded
     _deviate(state, y, gap, usual, buffers)
@@ -596,6 +604,7 @@ def new_state(n: int = 1) -> NDArray[np.void]:
     """Fresh states of FEATURES_DTYPE for n streams, shape (n,)."""
     states = np.zeros(n, dtype=FEATURES_DTYPE)
     states["last_time"] = np.nan
-    states["slot"] = -1
+    states["slot"] = states["week_slot"] = -1
+    states["week"] = states["week_spread"] = states["today"] = np.nan
     states["centres"] = np.inf
     return states

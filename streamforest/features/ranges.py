@@ -12,6 +12,7 @@ from streamforest.features.observe import WARM_UP
 from streamforest.features.running_median import POINTS as MEDIAN_POINTS
 from streamforest.features.season import LONGEST_SEASON
 from streamforest.features.time_of_day import SLOTS
+from streamforest.features.week import WEEKDAYS
 from streamforest.protocols import REASONS
 from streamforest.state import MOST_COUNTED, check_ranges
 
@@ -32,6 +33,9 @@ RANGES: dict[str, tuple[object, object]] = {
     "found_season": (0, LONGEST_SEASON),
     "mean_season": (0, LONGEST_SEASON),
     "slot": (-1, SLOTS - 1),
+    "week_slot": (-1, SLOTS - 1),
+    "week_alike": (0, 2**WEEKDAYS - 1),
+    "week_unlike": (0, 2**WEEKDAYS - 1),
     "centres_used": (0, CENTRES),
     # of what stands around the features
     "alive": (-(2**62), MOST_COUNTED),  # judging.decide.NO_POINT

@@ -15,7 +15,7 @@ import numpy as np
 
 from streamforest.compiled import address_of, cache_folder, compile_part
 from streamforest.detectors import isolation_forest as forest_detector
-from streamforest.features import band, habits, season
+from streamforest.features import band, habits, season, week
 from streamforest.features.observe import new_state
 from streamforest.features.vector import N_VECTOR, look, new_buffers
 from streamforest.judging.decide import new_positions, renumber
@@ -29,7 +29,7 @@ from streamforest.terminal.signals import before_abrupt_end
 from streamforest.verdicts.counts import tally
 
 #: Functions on disk after all is compiled, for the bar; a test holds it near the truth.
-FUNCTIONS = 152
+FUNCTIONS = 170
 FRAME = 0.2  # seconds between two looks at how far it is
 #: Starts the second process, which has to find the package as this one did.
 WORKER = "import sys; sys.path.insert(0, {!r}); from streamforest.program.warm_up import work; work()"
@@ -53,12 +53,13 @@ def compile_features() -> None:
 
 
 def compile_parts() -> None:
-    """Parts of the features that need no others of them: band and habits."""
+    """Parts of the features that need no others of them: band, habits and week."""
     state, buffers = new_state()[0], new_buffers()[0]
     compile_part(band.hold_against_band, state, 0.0, 0.0, buffers)
     compile_part(band.learn_band, state, 0.0, 0.0, 0.0, buffers)
     compile_part(band.look_at_band, state, 0.0)
     compile_part(habits.hold_against_habits, state, 0.0, buffers)
+    compile_part(week.hold_against_week, state, 0.0, 0.0, buffers)
 
 
 def compile_verdict() -> None:

@@ -155,8 +155,10 @@ def test_memory_is_of_fixed_size():
 
 @pytest.mark.parametrize(
     ("seconds", "is_of_days"),
-    [(DAY, True), (7 * DAY, True), (DAY / 2, True), (1.02 * DAY, True), (0.99 * 3 * DAY, True)]
-    + [(75 * 3600.0, False), (DAY / 12, False), (0.7 * DAY, False), (0.0, False)],
+    [
+        *((days * DAY, True) for days in (1, 7, 0.5, 1.02, 2.97)),
+        *((days * DAY, False) for days in (75 / 24, 1 / 12, 0.7, 0)),
+    ],
 )
 def test_a_season_goes_with_the_clock_where_it_is_some_days_or_a_part_of_one(seconds, is_of_days):
     assert clock.is_of_days(seconds) == is_of_days
