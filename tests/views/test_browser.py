@@ -550,7 +550,7 @@ def test_one_wild_value_does_not_flatten_the_rest(chromium, tmp_path):
         ("percent(0.00123)", "0.123 %"),
         ("tick(12.5, 2.5)", "12.5"),
         ("tick(-500, 500)", "\N{MINUS SIGN}500"),
-        ("place(null, 1234)", "point 1,234"),
+        ("place(null, 1234)", "point\N{NO-BREAK SPACE}1,234"),
         ("place(1700000000, 0)", "2023-11-14 22:13:20"),
     ],
 )
