@@ -60,7 +60,7 @@ def letters(
         Pixels an inch.
     """
     font = size, weight, family, dpi
-    pieces = [*text] if all(sign.isascii() or sign in SIGNS for sign in text) else [text]
+    pieces = [*text] if all(sign.isascii() or sign in SIGNS for sign in text) and text else [text]
     sizes = [_size(piece, font) for piece in (*pieces, "lp")]  # a line is at least as high as these letters
     above, descent = max(height - below for _, height, below in sizes), max(below for *_, below in sizes)
     places = [0.0, *accumulate(_step(*pair, font) for pair in pairwise(pieces))]

@@ -194,9 +194,10 @@ class StreamText(TextFigure[History]):
         newest, mark = self._newest, self._glyphs.marks[0]
         if newest is None:
             return [self._silence(status) or (waiting_text(), Style.QUIET)]
+        opened = self._open_episode(status)
         if silence := self._silence(status):
             parts = [silence]
-        elif opened := self._open_episode(status):
+        elif opened:
             parts = [(f"{mark} anomalous since {self._moment(opened.start)}", Style.ANOMALY)]
         elif status.warm_up < 1:
             parts = [(f"warming up: {int(100 * status.warm_up)} %", Style.QUIET)]
@@ -208,7 +209,8 @@ class StreamText(TextFigure[History]):
         kept = self._episodes.kept
         last = "no alarm so far" if not status.episodes else "no alarm among the points that are kept"
         if kept:
-            last = f"last alarm {self._moment(kept[-1].start)} {self._why(kept[-1].peak)}"
+            when = "" if opened and not silence else f"last alarm {self._moment(kept[-1].start)} "
+            last = f"{when}{self._why(kept[-1].peak)}"
         longer = f"{reading}, {expected}" if expected else reading
         if sum(columns_of(text) + 3 for text in (parts[0][0], longer, last)) <= columns + 3:
             reading = longer

@@ -309,9 +309,10 @@ export class Chart {
     for (let k = 0; k < index.length; k++) {
       if (!flags[k]) continue;
       let last = k;
+      // of a stream among many it is not kept which episode a point is in
       for (
         let j = k;
-        j < index.length && (episode[j] === episode[k] || !flags[j]) && index[j] - index[last] <= 64;
+        episode[k] && j < index.length && (episode[j] === episode[k] || !flags[j]) && index[j] - index[last] <= 64;
         j++
       ) {
         if (flags[j] && episode[j] === episode[k]) last = j;
@@ -356,7 +357,7 @@ export class Chart {
   }
 
   drawAlarms(plot, unit) {
-    const { index, value, is_anomaly: flags, reason } = this.part;
+    const { index, value, expected, lower, upper, is_anomaly: flags, reason } = this.part;
     const { min, max } = plot.scales.value;
     const { ctx, bbox } = plot;
     const total = flags.reduce((sum, flag) => sum + (flag ? 1 : 0), 0);
@@ -385,8 +386,9 @@ export class Chart {
         if (isAlarm) alarms.set(k, [x, y]);
         continue;
       }
-      const y = value[k] === null ? bbox.top + bbox.height - 6 * unit : plot.valToPos(value[k], "value", true);
-      const name = this.words.names[reason[k]] ?? "";
+      const height = value[k] ?? expected[k]; // a missing reading stands where it was expected
+      const y = height === null ? bbox.top + bbox.height - 6 * unit : plot.valToPos(height, "value", true);
+      const name = this.words.names[reason[k]] || sideOf(value[k], lower[k], upper[k]);
       const shape = name === "spike" ? "up" : name === "dip" ? "down" : "diamond";
       marks.push([areMany ? "diamond" : shape, x, y]);
       alarms.set(k, [x, y]);
@@ -556,6 +558,12 @@ export class Chart {
     this.draw();
     this.moved();
   }
+}
+
+// What a point outside its band is where no reason is kept.
+function sideOf(value, lower, upper) {
+  if (value === null || lower === null || upper === null) return "";
+  return value > upper ? "spike" : value < lower ? "dip" : "";
 }
 
 // Whether a line from point to point comes into a box: its left, right, upper and lower edge.

@@ -444,6 +444,7 @@ function receive(event) {
   if (message.kind === "status") showStatus(message);
   else if (message.kind === "episodes") {
     episodes.take(message.episodes);
+    chart.draw(); // the newest one says why
     find("no-episodes").hidden = episodes.byStart.size > 0;
   } else if (message.kind === "panel") {
     if (message.said) notify(message.said, 2 * BRIEF);
