@@ -75,7 +75,7 @@ function act(name) {
 
 find("chart").addEventListener("keydown", (event) => {
   const name = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!name || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!name || name === "forecast" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === " ") {
     if (event.target.tagName === "BUTTON") return;
     event.preventDefault();
@@ -87,4 +87,5 @@ find("chart").addEventListener("keydown", (event) => {
 });
 for (const button of document.querySelectorAll("button[data-do]"))
   button.addEventListener("click", () => act(button.dataset.do));
+delete chart.layers.forecast; // nothing comes any more
 addLayers(chart, find("legend"));

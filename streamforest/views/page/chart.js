@@ -360,8 +360,7 @@ export class Chart {
     const { index, value, expected, lower, upper, is_anomaly: flags, reason } = this.part;
     const { min, max } = plot.scales.value;
     const { ctx, bbox } = plot;
-    const total = flags.reduce((sum, flag) => sum + (flag ? 1 : 0), 0);
-    const areMany = total * MANY_MARKS * unit > bbox.width;
+    const areMany = this.areMany(plot, unit);
     const size = (areMany ? 2 : 5) * unit;
     const labelled = [-Infinity, -Infinity],
       alarms = new Map(), // place in the part -> where its mark stands
@@ -396,6 +395,11 @@ export class Chart {
     ctx.fillStyle = this.colours.anomaly;
     for (const [shape, x, y] of marks) drawShape(ctx, shape, x, y, size, this.colours.page);
     if (alarms.size && !this.isNarrow && !this.view.all) this.drawReason(plot, unit, alarms);
+  }
+
+  // Whether there are so many alarms in view that their marks have to be small.
+  areMany({ bbox }, unit) {
+    return this.part.is_anomaly.reduce((sum, flag) => sum + flag, 0) * MANY_MARKS * unit > bbox.width;
   }
 
   // Stretches that the source labels as anomalous: a strip at the bottom.
@@ -526,10 +530,11 @@ export class Chart {
     const { index, score, is_anomaly: flags } = this.part;
     const { ctx, bbox } = plot;
     ctx.fillStyle = this.colours.anomaly;
+    const size = (this.areMany(plot, unit) ? 1.5 : 3) * unit;
     for (let k = 0; k < index.length; k++) {
       const x = plot.valToPos(index[k], "x", true);
       if (!flags[k] || score[k] === null || x < bbox.left || x > bbox.left + bbox.width) continue;
-      drawShape(ctx, "dot", x, plot.valToPos(score[k], "score", true), 3 * unit);
+      drawShape(ctx, "dot", x, plot.valToPos(score[k], "score", true), size);
     }
   }
 
