@@ -531,8 +531,8 @@ def _reach(x: Floats, y: Floats, left: float, right: float) -> tuple[Floats, Flo
     """Least and greatest height of each piece of a line from one place to another; ``x`` grows, NaN is left out."""
     first, end = np.searchsorted(x, (left, right))
     near = slice(max(0, first - 1), end + 1)
-    is_known = np.isfinite(y[near])
-    x, y = x[near][is_known], y[near][is_known]
+    is_finite = np.isfinite(y[near])
+    x, y = x[near][is_finite], y[near][is_finite]
     if not len(x):
         return x, y
     inside = x[(x > left) & (x < right)]
