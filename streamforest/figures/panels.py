@@ -536,8 +536,8 @@ def _reach(x: Floats, y: Floats, left: float, right: float) -> tuple[Floats, Flo
     if not len(x):
         return x, y
     inside = x[(x > left) & (x < right)]
-    edges = np.clip([left, right], x[0], x[-1])
-    heights = np.interp(np.r_[edges[0], inside, edges[1]], x, y)
+    edges: Floats = np.clip(np.array([left, right]), x[0], x[-1])
+    heights: Floats = np.asarray(np.interp(np.concatenate((edges[:1], inside, edges[1:])), x, y))
     return np.minimum(heights[1:], heights[:-1]), np.maximum(heights[1:], heights[:-1])
 
 
