@@ -510,6 +510,8 @@ class Status(NamedTuple):
         Alarms asked for and got; None where that is not counted.
     incident : str
         The newest incident across streams, in words; empty where there was none.
+    has_ended : bool
+        Whether no point comes any more, as its source or the run has ended.
     """
 
     source: str
@@ -536,3 +538,4 @@ class Status(NamedTuple):
     messages: tuple[tuple[str, int, int, int], ...] = ()
     honesty: Honesty | None = None
     incident: str = ""
+    has_ended: bool = False

@@ -119,7 +119,8 @@ class ChoicePanel(SidePanel):
     def _write_lines(self, panel: choices.Panel, top: float) -> None:
         result = wrap(panel.result, LETTERS)
         hint = [part for line in panel.hint.split("   ") for part in wrap(line, LETTERS)]
-        lines = [*result, "", *hint][:MOST_LINES]
+        space = int((top - float(self.axes.get_ylim()[0])) / LINE + 0.5)  # lines that fit
+        lines = [*result, "", *hint][: max(0, min(MOST_LINES, space))]
         for k, text in enumerate(self.lines):
             is_there = k < len(lines)
             text.set(text=lines[k] if is_there else "", x=0.6, y=top - k * LINE, visible=is_there)

@@ -152,7 +152,7 @@ def counters(status: Status) -> list[tuple[str, str]]:
         marked(status),
         ("asked for", asked_for(status)),
         ("anomalous", f"{status.anomalies:,}"),
-        (f"points/{unit}", number if status.points_per_second > 0 else DASH),
+        (f"points/{unit}", number if status.points_per_second > 0 and not status.has_ended else DASH),
     ]
     return found + hits(status)
 

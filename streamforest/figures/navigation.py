@@ -6,6 +6,7 @@ from math import ceil
 from typing import NamedTuple
 
 from streamforest.protocols import Verdicts
+from streamforest.verdicts.episodes import EpisodeFold
 from streamforest.verdicts.history import History
 
 SPAN = 500  # points in view at first
@@ -150,7 +151,7 @@ class Navigation:
         self.follow()
         here = self.selected if self._held else None
         found = self.kept.last_anomaly() if here is None else self.kept.previous_anomaly(self._episode_start(here))
-        self._go_to(self.kept.last_anomaly() if found is None else found)
+        self._go_to_episode(self.kept.last_anomaly() if found is None else found)
 
     def _step_to_anomaly(self, is_back: bool) -> None:
         """Go to the episode before or behind the selected point; where none is selected, the middle of the view."""
@@ -159,9 +160,9 @@ class Navigation:
         if here is None:
             here = self.view.left + self.view.width // 2 if self._held else self.kept.end
         if is_back:
-            self._go_to(self.kept.previous_anomaly(self._episode_start(here)))
+            self._go_to_episode(self.kept.previous_anomaly(self._episode_start(here)))
         else:
-            self._go_to(self.kept.next_anomaly(self._episode_end(here)))
+            self._go_to_episode(self.kept.next_anomaly(self._episode_end(here)))
 
     def go_to(self, index: int) -> bool:
         """Hold the view, as wide as it is, around a point and select it; False where it is not kept."""
@@ -173,10 +174,15 @@ class Navigation:
         self._go_to(index)
         return True
 
-    def _go_to(self, anomaly: int | None) -> None:
+    def _go_to(self, index: int) -> None:
+        self._hold(index - self.view.width // 2, self.view.width)
+        self.selected = index
+
+    def _go_to_episode(self, anomaly: int | None) -> None:
+        """Go to the peak of the episode that an anomalous point belongs to, which lists of episodes tell of."""
         if anomaly is not None:
-            self._hold(anomaly - self.view.width // 2, self.view.width)
-            self.selected = anomaly
+            rows = self.kept.view(self._episode_start(anomaly), self._episode_end(anomaly))
+            self._go_to(peak_of(rows[rows["is_anomaly"]]))
 
     def _episode_start(self, index: int) -> int:
         """Index of the first kept point of the episode that a point belongs to; its own where it is no anomaly."""
@@ -239,6 +245,13 @@ def same_episode(index: int, rows: Verdicts) -> list[int]:
         return [index]
     same: list[int] = rows["index"][(rows["episode"] == episode[0]) & rows["is_anomaly"]].tolist()
     return same or [index]
+
+
+def peak_of(rows: Verdicts) -> int:
+    """Stream index of the peak of an episode, whose anomalous points these are, at least one."""
+    fold = EpisodeFold(int(rows["index"][-1] - rows["index"][0]))
+    *_, (_, episode) = [*fold.add(rows), *fold.finish()]
+    return episode.peak.index
 
 
 def live_view(first: int, end: int, span: int) -> View:

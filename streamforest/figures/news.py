@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamforest.figures.axes import EARLIEST, LATEST
 from streamforest.figures.header import News, warm_up_text
-from streamforest.figures.text_parts import waiting_text
+from streamforest.figures.text_parts import ENDED, waiting_text
 from streamforest.moments import short_time
 from streamforest.protocols import Status, Verdict, Verdicts
 from streamforest.verdicts.episodes import UNUSUAL, Episode
@@ -49,6 +49,11 @@ class StreamNews:
         first = self._history.first
         return [episode for episode in reversed(self._episodes.kept) if episode.last.index >= first]
 
+    def peak_of(self, index: int) -> int:
+        """Stream index of the peak of the episode that a point is in; the point's own where none is known."""
+        episodes = (one for one in reversed(self._episodes.kept) if one.start.index <= index <= one.last.index)
+        return next((one.peak.index for one in episodes), index)
+
     @property
     def now(self) -> float:
         """Time of the newest point, seconds, UTC epoch; NaN where it has none."""
@@ -71,11 +76,15 @@ class StreamNews:
         """The state of the stream, and its last alarm."""
         kept = self._episodes.kept
         alarm = "no alarm yet" if not status.episodes else "no alarm among the points that are kept"
+        if status.has_ended:
+            self._episodes.close()
         if self._episodes.open:
             episode = self._episodes.open[0]
             return News(f"anomalous since {when_text(episode.start, self.now)}", "anomaly", why_of(episode))
         if kept:
             alarm = f"last alarm {when_text(kept[-1].start, self.now)}, {why_of(kept[-1])}"
+        if status.has_ended:
+            return News(ENDED, "quiet", alarm)
         if not len(self.newest):
             return News(waiting_text(), "quiet", "")
         if status.warm_up < 1:

@@ -36,9 +36,13 @@ LARGEST = 1e300  # values beyond are drawn there: the range of an axis must stay
 REACH = 6  # 1/100 inch around the mouse in which an anomalous point is preferred
 #: Widths in sizes of the text: a letter of a legend's key, what else a key takes, and a letter of a panel's title.
 KEY_LETTER, KEY_SPACE, TITLE_LETTER = 0.55, 3.0, 0.7
-#: Width of a letter of a reason in sizes of its text, share of the view that one may take, and its distance from the
-#: mark in 1/100 inch.
-REASON_LETTER, WIDEST_REASON, REASON_GAP = 0.6, 0.45, 14.0
+#: Width of a letter of a reason and height of its line in sizes of its text, and its greatest share of the view.
+REASON_LETTER, REASON_LINE, WIDEST_REASON = 0.6, 1.8, 0.45
+#: Distances in 1/100 inch: of a reason from its mark, of what is drawn from a reason, and of a reason from the edges,
+#: where marks and their numbers stand.
+REASON_GAP, REASON_MARGIN, REASON_EDGE = 14.0, 4.0, 16.0
+#: Where a reason may stand: lines above its mark.
+REASON_LINES = (0, 1, -1)
 FADED = 0.35  # of a key whose part is hidden
 KEY_MARGIN = 0.04  # inches around a key that a click may miss it by
 NAME_LINE, MARK_LINE = 0.3, 0.74  # where in a row of a detector that judges along its name and its marks stand
@@ -364,21 +368,38 @@ class StreamPanel(Panel):
         text = number_text(value, top / 2 - bottom / 2, keeps_zeros=True)
         self.newest.set(text=text, x=1 + gap, y=min(max(value, bottom), top), color=colour)
 
-    def write_reason(self, points: InView, is_wanted: bool) -> None:
-        """Write beside the newest alarm in view why it is one, if that is wanted and there is space."""
-        flagged = np.flatnonzero(points.rows["is_anomaly"] & is_wanted)
-        self.reason.text = reason_text(points.verdict(int(flagged[-1]))) if len(flagged) else ""
-        wide = REASON_LETTER * len(self.reason.text) * self.reason.size / 72 * 100 / points.hundredths
-        if not self.reason.text or wide > WIDEST_REASON:
-            self.reason.text = ""
-            return
-        at = int(flagged[-1])
+    def write_reason(self, points: InView, at: int | None) -> None:
+        """Write beside a point, by its offset, why it is an alarm, if that covers nothing there; None is no point."""
+        text = "" if at is None else reason_text(points.verdict(at))
+        found = self._free_place(points, at, len(text)) if at is not None and text else None
+        self.reason.text = "" if found is None else text
+        if found is not None:
+            self.reason.place, self.reason.is_left = found
+
+    def _free_place(self, points: InView, at: int, letters: int) -> tuple[tuple[float, float], bool] | None:
+        """Where so many letters beside a point cover no value, and whether to the left of it; None where they do."""
         bottom, top = self.axes.get_ylim()
-        value = points.field("value")[at]
-        gap, place = REASON_GAP / points.hundredths, (at + points.first - points.view.left) / points.view.width
-        left = place + gap if place < 0.5 else place - gap - wide
-        y = min(max(float(value) if isfinite(value) else bottom, bottom), top)
-        self.reason.place = (points.view.left + left * points.view.width, y)
+        across = points.view.width / points.hundredths  # of 1/100 inch, in points and in the unit of the values
+        up = (top - bottom) * dpi_of(self.axes) / 100 / max(1.0, float(self.axes.bbox.height))
+        em = self.reason.size / 72 * 100
+        wide, line, gap = REASON_LETTER * letters * em * across, REASON_LINE * em * up, REASON_GAP * across
+        near = slice(max(0, at - int(wide + 2 * gap) - 2), at + int(wide + 2 * gap) + 3)
+        values, expected = points.field("value")[near], points.field("expected")[near]
+        places = np.clip(np.where(np.isfinite(values), values, expected), bottom, top)
+        x, y = float(points.x[at]), float(places[at - near.start])
+        half, edge = line / 2 + REASON_MARGIN * up, line / 2 + REASON_EDGE * up
+        if not isfinite(y) or wide > WIDEST_REASON * points.view.width:
+            return None
+        margin, is_far = REASON_MARGIN * across, x - points.view.left > points.view.width / 2
+        for is_left in (is_far, not is_far):
+            left = x - gap - wide if is_left else x + gap
+            low, high = _reach(points.x[near], places, left - margin, left + wide + margin)
+            is_inside = points.view.left <= left and left + wide <= points.view.right
+            for middle in (y + lines * line for lines in REASON_LINES):
+                is_within = is_inside and bottom + edge <= middle <= top - edge
+                if is_within and not ((low <= middle + half) & (high >= middle - half)).any():
+                    return (x - gap if is_left else x + gap, middle), is_left
+        return None
 
     def _draw_expected(self, points: InView) -> None:
         x, (lower, upper, expected) = points.x, (points.field(name) for name in ("lower", "upper", "expected"))
@@ -504,6 +525,20 @@ def dpi_of(axes: Axes) -> float:
 
 def _mark(theme: Theme) -> dict[str, Any]:
     return {"color": theme.anomaly, "linestyle": "", "marker": "o", "markeredgecolor": theme.page}
+
+
+def _reach(x: Floats, y: Floats, left: float, right: float) -> tuple[Floats, Floats]:
+    """Least and greatest height of each piece of a line from one place to another; ``x`` grows, NaN is left out."""
+    first, end = np.searchsorted(x, (left, right))
+    near = slice(max(0, first - 1), end + 1)
+    is_finite = np.isfinite(y[near])
+    x, y = x[near][is_finite], y[near][is_finite]
+    if not len(x):
+        return x, y
+    inside = x[(x > left) & (x < right)]
+    edges: Floats = np.clip(np.array([left, right]), x[0], x[-1])
+    heights: Floats = np.asarray(np.interp(np.concatenate((edges[:1], inside, edges[1:])), x, y))
+    return np.minimum(heights[1:], heights[:-1]), np.maximum(heights[1:], heights[:-1])
 
 
 def _changes(numbers: NDArray[Any]) -> NDArray[np.intp]:

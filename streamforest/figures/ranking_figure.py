@@ -20,7 +20,7 @@ from streamforest.figures.live_figure import LiveFigure
 from streamforest.figures.panels import LARGEST
 from streamforest.figures.ranges import usual_range
 from streamforest.figures.shapes import NOTHING, ribbon
-from streamforest.figures.text_parts import waiting_text
+from streamforest.figures.text_parts import ENDED, waiting_text
 from streamforest.figures.themes import is_wide, text_size
 from streamforest.moments import iso_time
 from streamforest.stream_names import shown_key
@@ -288,8 +288,9 @@ class RankingFigure(LiveFigure[StreamRanking]):
     def _news(self) -> News:
         """How the worst of the streams is."""
         worst = self._memory.ranks(0, 1) if self._first else self._ranks[:1]
+        has_ended = self._numbers.has_ended
         if not worst:
-            return News(waiting_text(), "quiet", "")
+            return News(ENDED if has_ended else waiting_text(), "quiet", "")
         rank = worst[0]
         if not rank.anomalies:
             now = warm_up_text(self._numbers.warm_up) if self._numbers.warm_up < 1 else "no stream had an alarm yet"
@@ -297,7 +298,8 @@ class RankingFigure(LiveFigure[StreamRanking]):
         why = f"{rank.state}; {rank.reason}"
         if incident := self._numbers.incident:
             why = f"{why}   {incident}"
-        return News(f"worst: {cut(shown_key(rank.key), 40)}", state_name(rank.state), why)
+        name = f"worst: {cut(shown_key(rank.key), 40)}"
+        return News(ENDED, "quiet", f"{name}, {why}") if has_ended else News(name, state_name(rank.state), why)
 
     def _update_panels(self, left: float, bottom: float, across: float, body: float, line: float) -> None:
         width, height = (float(n) for n in self.figure.get_size_inches())

@@ -78,9 +78,9 @@ class RankingText(TextFigure[StreamRanking]):
 
     def _state(self, status: Status, columns: int) -> list[Part]:  # noqa: ARG002 - what all such pictures take
         if not self._ranks:
-            return [(waiting_text(), Style.QUIET)]
+            return [self._silence(status) or (waiting_text(), Style.QUIET)]
         if silence := self._silence(status):
-            return [(silence, Style.THRESHOLD)]
+            return [silence]
         worst = self._ranks[0]
         if self._first:
             last = self._first + min(len(self._ranks), self._page)

@@ -33,7 +33,9 @@ class Stamp(Artist):
     text : str
         What it says; empty where nothing is drawn.
     place : tuple of float
-        Of the middle of its left edge, in the panel's own units.
+        Of the middle of one of its edges, in the panel's own units.
+    is_left : bool
+        Whether it stands to the left of its place: that is its right edge then, otherwise its left one.
     size : float
         Of the text, in points.
     """
@@ -41,7 +43,7 @@ class Stamp(Artist):
     def __init__(self, axes: Axes, theme: Theme) -> None:
         super().__init__()
         self._panel, self._colours = axes, (theme.text, theme.page)
-        self.text, self.place, self.size = "", (0.0, 0.0), 9.0
+        self.text, self.place, self.is_left, self.size = "", (0.0, 0.0), False, 9.0
         self._drawn: tuple[Any, ...] = ()
         self._pixels: NDArray[np.uint8] = np.empty((0, 0, 4), np.uint8)
 
@@ -50,7 +52,8 @@ class Stamp(Artist):
         """Left, lower, right and upper edge, in pixels."""
         pixels = self._pixels_now()
         x, y = self._panel.transData.transform(self.place)
-        left, low = round(float(x)), round(float(y) - pixels.shape[0] / 2)
+        left = round(float(x)) - (pixels.shape[1] if self.is_left else 0)
+        low = round(float(y) - pixels.shape[0] / 2)
         return left, low, left + pixels.shape[1], low + pixels.shape[0]
 
     def draw(self, renderer: RendererBase) -> None:

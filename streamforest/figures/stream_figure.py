@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
 from matplotlib.backend_bases import Event, LocationEvent, MouseEvent
 from matplotlib.ticker import MaxNLocator
 
@@ -353,7 +354,7 @@ class StreamFigure(LiveFigure[History]):
         self.stream.draw(points)
         self.scores.draw(points)
         self.stream.write_newest(points, points.visible[1] == navigation.kept.end - 1 and len(points.rows) > 0)
-        self.stream.write_reason(points, navigation.selected is None and is_wide(self.figure))
+        self.stream.write_reason(points, self._newest_alarm(points))
         shades = points.shades()
         for panel in self._panels:
             panel.shade.set_path(shades)
@@ -363,6 +364,18 @@ class StreamFigure(LiveFigure[History]):
             self.trial.draw(points, self._panel.marks)
         self._update_selection()
         self.keys.set_text(self._help_text())
+
+    def _newest_alarm(self, points: InView) -> int | None:
+        """Offset of the point whose reason is shown at its place: the peak of the newest episode in view, if any is."""
+        if self.navigation.selected is not None or not is_wide(self.figure):
+            return None
+        flagged = np.flatnonzero(points.rows["is_anomaly"])
+        if not len(flagged):
+            return None
+        newest = int(flagged[-1])
+        self._news.follow()
+        peak = self._news.peak_of(newest + points.first)
+        return peak - points.first if points.first <= peak <= points.visible[1] else newest
 
     def _update_limits(self) -> None:
         field, flagged = self._points.field, self._points.rows["is_anomaly"]

@@ -176,7 +176,7 @@ class StreamText(TextFigure[History]):
             self._write_times(canvas, parts.axis, stream, rows)
         self._mark_selected(canvas, stream, score)
         if panel is None:
-            self._list_episodes(canvas, parts.list, status.episodes)
+            self._list_episodes(canvas, parts.list, status)
         else:
             write_panel(canvas, parts.list, panel, self._glyphs)
 
@@ -193,10 +193,11 @@ class StreamText(TextFigure[History]):
     def _state(self, status: Status, columns: int) -> list[Part]:
         newest, mark = self._newest, self._glyphs.marks[0]
         if newest is None:
-            return [(waiting_text(), Style.QUIET)]
+            return [self._silence(status) or (waiting_text(), Style.QUIET)]
+        opened = self._open_episode(status)
         if silence := self._silence(status):
-            parts = [(silence, Style.THRESHOLD)]
-        elif opened := self._open_episode():
+            parts = [silence]
+        elif opened:
             parts = [(f"{mark} anomalous since {self._moment(opened.start)}", Style.ANOMALY)]
         elif status.warm_up < 1:
             parts = [(f"warming up: {int(100 * status.warm_up)} %", Style.QUIET)]
@@ -208,15 +209,16 @@ class StreamText(TextFigure[History]):
         kept = self._episodes.kept
         last = "no alarm so far" if not status.episodes else "no alarm among the points that are kept"
         if kept:
-            last = f"last alarm {self._moment(kept[-1].start)} {self._why(kept[-1].peak)}"
+            when = "" if opened and not silence else f"last alarm {self._moment(kept[-1].start)} "
+            last = f"{when}{self._why(kept[-1].peak)}"
         longer = f"{reading}, {expected}" if expected else reading
         if sum(columns_of(text) + 3 for text in (parts[0][0], longer, last)) <= columns + 3:
             reading = longer
         return [*parts, (f"   {reading}", Style.TEXT), (f"   {last}", Style.QUIET)]
 
-    def _open_episode(self) -> Episode | None:
+    def _open_episode(self, status: Status) -> Episode | None:
         kept = self._episodes.kept
-        if not kept or self._newest is None:
+        if not kept or self._newest is None or status.has_ended:
             return None
         return kept[-1] if self._newest.index - kept[-1].last.index <= self._cool_down.points else None
 
@@ -413,15 +415,15 @@ class StreamText(TextFigure[History]):
                 places[sign] = area.columns_of(points)
         write_marks(canvas, area.row + area.rows, area.column, area.columns, places)
 
-    def _list_episodes(self, canvas: Canvas, place: tuple[int, int, int, int], total: int) -> None:
+    def _list_episodes(self, canvas: Canvas, place: tuple[int, int, int, int], status: Status) -> None:
         """Write the newest episodes, a row each."""
         row, column, rows, columns = place
         if rows < 2 or columns < 12:
             return
-        kept = self._episodes.kept
+        kept, total = self._episodes.kept, status.episodes
         title = f"episodes ({total:,}, newest first)" if total else "episodes: none so far"
         canvas.write(row, column, cut(title, columns), Style.STRONG)
-        opened = self._open_episode()
+        opened = self._open_episode(status)
         for number, episode in enumerate(reversed(kept[-(rows - 1) :]), 1):
             self._write_episode(canvas, (row + number, column, columns), episode, episode is opened)
 

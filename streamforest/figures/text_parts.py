@@ -36,6 +36,10 @@ def waiting_text() -> str:
     return "compiling, once" if is_compiling() else "waiting for the first point"
 
 
+#: What is said of a stream of which no point comes any more.
+ENDED = "the stream has ended"
+
+
 class Limits:
     """Limits of an axis, at round numbers; they seldom change, so that what is drawn stays where it is."""
 
@@ -233,12 +237,14 @@ class TextFigure(ABC, Generic[Memory]):
         """A text with the signs that the terminal can show."""
         return text.replace(MINUS, "-").replace(PLUS_MINUS, self._glyphs.plus_minus)
 
-    def _silence(self, status: Status) -> str:
-        """Since when no point came, where that is long for this stream; else empty."""
+    def _silence(self, status: Status) -> Part | None:
+        """That the stream has ended, or since when no point came where that is long for it; else None."""
+        if status.has_ended:
+            return ENDED, Style.QUIET
         since = status.seconds_since_last_point
         if since is None or since < SILENT_SECONDS or since * status.points_per_second < SILENT_PERIODS:
-            return ""
-        return f"no point for {duration_text(floor(since))}"
+            return None
+        return f"no point for {duration_text(floor(since))}", Style.THRESHOLD
 
 
 def counts(status: Status) -> list[tuple[str, str]]:
@@ -248,7 +254,7 @@ def counts(status: Status) -> list[tuple[str, str]]:
     found += [
         ("points", f"{status.points:,}"),
         (name, f"{got}, asked for {asked_for(status)}"),
-        ("rate", "/".join(rate_text(status.points_per_second))),
+        *([] if status.has_ended else [("rate", "/".join(rate_text(status.points_per_second)))]),
         ("episodes", f"{status.episodes:,}"),
     ]
     found += [] if not status.refused else [("refused", f"{status.refused:,}")]

@@ -256,6 +256,11 @@ class Trials:
         self.episodes = 0
         self._find_places(make(), np.random.default_rng(seed))
 
+    @property
+    def needed(self) -> int:
+        """Places, of which fewer tell nothing."""
+        return PLACES // 2
+
     def _find_places(self, detector: Detector, rng: np.random.Generator) -> None:
         history, n = self._history, len(self._history.values)
         wanted = np.arange(self._first, n - HORIZON)
@@ -292,7 +297,7 @@ class Trials:
         """What is caught of a kind in 9 of 10 places."""
         sizes = sorted(self._least_size(kind, place) for place in self.places)
         rank = -(-len(sizes) * RANK // PLACES)  # RANK of PLACES, rounded up
-        size = sizes[rank - 1] if len(sizes) >= PLACES // 2 else np.inf
+        size = sizes[rank - 1] if len(sizes) >= self.needed else np.inf
         if not np.isfinite(size):
             return Limit(kind, np.inf, 0, np.nan)
         delays = [delay for place in self.places if (delay := self.delay(kind, place, size)) >= 0]

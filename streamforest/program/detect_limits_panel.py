@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from streamforest.program.detect_limits import Answer, Limit, Trials, history_of, kinds_of, shown_size
+from streamforest.program.detect_limits import HORIZON, Answer, Limit, Trials, history_of, kinds_of, shown_size
 from streamforest.protocols import Detector, Points
 from streamforest.verdicts.panel import Panel, Row
 
@@ -96,6 +96,9 @@ class LimitsPanel:
         """Plant one kind after the other, until nobody looks any more."""
         try:
             trials = Trials(self._history, lambda: self._make(self._rate), self._seed)
+            if len(trials.places) < trials.needed:
+                calm = f"{len(trials.places)} places have no alarm within {HORIZON} points"
+                raise ValueError(f"not known: {calm}, {trials.needed} are needed")
             for kind in self._kinds:
                 if not self._is_open:
                     return

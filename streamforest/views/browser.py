@@ -283,7 +283,8 @@ class BrowserView:
             "quiet": None if since is None else round(since),
             "honesty": honesty_facts(status.honesty),
             **self._shown.facts(status),
-            "ended": not self.is_open,
+            "complete": status.has_ended,  # no point comes any more
+            "ended": not self.is_open,  # nor is anything answered
         }
 
     # What visitors ask for

@@ -99,6 +99,8 @@ class StreamShown:
     def facts(self, status: Status) -> dict[str, Any]:
         """How the stream stands now: its state, since when, and how much of it is kept."""
         newest = self._history.newest(1)
+        if status.has_ended:
+            self._episodes.close()
         kept = self._episodes.kept
         is_open = len(kept) > min(self.ended, MOST_EPISODES)
         state, since = "calm", None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -17,15 +16,16 @@ class Watched(Protocol):
     ----------
     memory : VerdictMemory
         What is drawn.
-    status : callable
-        Gives the run's Status.
     actions : Actions
         Takes what keys and visitors ask for.
     """
 
     memory: VerdictMemory
-    status: Callable[[], Status]
     actions: Actions
+
+    def status(self) -> Status:
+        """How the run stands."""
+        ...
 
     def snapshot(self) -> Path:
         """Save a picture; returns its path."""

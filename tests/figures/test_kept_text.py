@@ -4,6 +4,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from streamforest.figures import kept_text
 from streamforest.figures.kept_text import KeptText, letters
 
 
@@ -43,6 +44,24 @@ def test_a_line_is_laid_out_once_and_colour_weight_and_size_are_others():
     kept = letters("x", 10.0, "normal", ("sans-serif",), (1.0, 0.0, 0.0, 1.0), 100.0)
     assert kept.pixels[..., :3].reshape(-1, 3)[kept.pixels[..., 3].ravel() > 200].tolist()[0] == [255, 0, 0]
     assert letters("x", 20.0, "normal", ("sans-serif",), (1.0, 0.0, 0.0, 1.0), 100.0).width > 1.5 * kept.width
+
+
+@pytest.mark.parametrize("text", ["dip: 18.8, expected 36.8 \N{PLUS-MINUS SIGN} 11.3", "AVATAR (j) Ty.", "Ångström ÄÖ"])
+def test_a_line_put_together_from_kept_letters_looks_as_matplotlib_writes_it(text):
+    for style in ({}, {"fontweight": "bold", "fontsize": 11.2}):
+        place = {"ha": "left", "va": "baseline", **style}
+        ours, theirs = ({*map(tuple, drawn(kind, text, **place)[0])} for kind in (KeptText, Text))
+        assert len(ours ^ theirs) <= 0.1 * len(theirs)
+
+
+def test_of_a_number_that_changes_no_letter_is_drawn_again():
+    for number in range(1_000, 3_000):
+        letters(f"{number:,}", 9.0, "normal", ("sans-serif",), (0.0, 0.0, 0.0, 1.0), 100.0)
+    before = kept_text._ink.cache_info().misses
+    letters("2,000 1,999", 9.0, "normal", ("sans-serif",), (0.0, 0.0, 0.0, 1.0), 100.0)
+    assert kept_text._ink.cache_info().misses <= before + 4, (
+        "behind a space they may stand elsewhere between two pixels"
+    )
 
 
 def test_an_empty_text_and_a_hidden_one_draw_nothing():

@@ -65,13 +65,14 @@ def test_last_anomaly_goes_to_it_and_then_to_the_one_before_and_tells_the_reason
 def test_an_alarm_before_and_behind_is_gone_to_from_wherever_the_view_stands():
     rows = stream(3_000)
     rows["is_anomaly"][700:704], rows["episode"][700:704] = True, 77  # one episode of several points
+    rows["score"][701] = 0.9  # its peak
     _, view = shown(rows)
     went = []
     for command in ("previous-anomaly",) * 5 + ("next-anomaly",) * 6:
         view.command(command)
         view.refresh()
         went.append(view.navigation.selected)
-    assert went == [2_650, 2_150, 1_650, 1_150, 703, 1_150, 1_650, 2_150, 2_650, 2_650, 2_650]
+    assert went == [2_650, 2_150, 1_650, 1_150, 701, 1_150, 1_650, 2_150, 2_650, 2_650, 2_650]
     view.command("back")
     view.refresh()
     view.navigation.selected = None

@@ -42,6 +42,21 @@ def test_the_state_now_and_the_last_alarm_with_its_reason(rows, now, alarm):
     assert (alarm == "") == (found.alarm == "")
 
 
+def test_a_stream_that_has_ended_is_neither_calm_nor_anomalous_any_more():
+    for rows in (stream(0), stream(261), stream(300)):
+        found = followed(rows)[1].news(status(has_ended=True))
+        assert found.now == "the stream has ended"
+        assert ("spike: " in found.alarm) == (len(rows) > 0)
+
+
+def test_what_an_episode_is_called_is_known_of_each_of_its_points():
+    rows = stream(300)
+    rows["is_anomaly"][258:262], rows["episode"][258:262] = True, 9
+    _, news = followed(rows)
+    assert [news.peak_of(index) for index in (258, 261, 299)] == [260, 260, 299]
+    assert news.episodes[0].peak.index == 260
+
+
 def test_before_the_first_alarm_of_a_run_there_is_none_yet():
     assert followed(stream(100))[1].news(status(episodes=0)).alarm == "no alarm yet"
 

@@ -170,6 +170,45 @@ def test_the_newest_alarm_in_view_says_why_at_its_place_until_a_point_is_selecte
     assert reason.text == ""
 
 
+def test_the_reason_is_that_of_the_peak_and_stands_there():
+    rows = stream(600)
+    rows["is_anomaly"][500:504], rows["episode"][500:504], rows["reason"][500:504] = True, 9, 2
+    rows["value"][501], rows["score"][501], rows["reason"][501] = -9.0, 0.95, 2
+    view = shown(rows)[1]
+    assert view.stream.reason.text.startswith("dip: \N{MINUS SIGN}9")
+    left, low, right, high = view.stream.reason.box
+    x, y = view.stream.axes.transData.transform((501, -9.0))
+    assert low <= y <= high
+    assert min(abs(left - x), abs(right - x)) < 40
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_reason_covers_no_value(seed):
+    rng = np.random.default_rng(seed)
+    rows = stream(500)
+    far = np.sort(rng.choice(np.arange(30, 500), 5 * (seed + 1), replace=False))
+    rows["value"][far] += rng.choice([-1, 1], len(far)) * rng.uniform(4, 25, len(far))
+    rows["is_anomaly"][far], rows["reason"][far], rows["score"][far] = True, 1, 0.8
+    rows["episode"][far] = 100 + np.arange(len(far))
+    view = shown(rows)[1]
+    left, low, right, high = view.stream.reason.box
+    at = np.linspace(0, 499, 20_000)  # the line that is drawn
+    known = np.isfinite(rows["value"])
+    x, y = view.stream.axes.transData.transform(
+        np.column_stack((at, np.interp(at, rows["index"][known], rows["value"][known])))
+    ).T
+    is_covered = (x >= left) & (x <= right) & (y >= low) & (y <= high)
+    assert not view.stream.reason.text or not is_covered.any()
+
+
+def test_a_reason_that_would_cover_values_wherever_it_stands_is_left_out():
+    rows = stream(500)
+    rows["value"] = 20 + 15 * (-1.0) ** rows["index"]
+    view = shown(rows)[1]
+    assert rows["is_anomaly"].any()
+    assert view.stream.reason.text == ""
+
+
 def test_a_small_picture_or_one_without_an_alarm_has_no_reason_in_it():
     assert shown(stream(100))[1].stream.reason.text == ""
     assert shown(stream(470), size=(6.4, 4.8))[1].stream.reason.text == ""

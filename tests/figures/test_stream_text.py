@@ -190,6 +190,20 @@ def test_a_stream_that_falls_silent_is_said_to_be():
     assert "no point for 61 s" in stream.text()
 
 
+def test_a_stream_that_has_ended_is_said_to_have_and_no_episode_of_it_goes_on(monkeypatch):
+    stream = Stream(100)
+    stream.add([90.0])
+    assert "1 point, now" in stream.text(120, 30)
+    monkeypatch.setattr(stream.figure, "_status", lambda: stream.status()._replace(has_ended=True))
+    text = stream.text(120, 30)
+    assert "the stream has ended" in text
+    assert "last alarm 12:01:40 spike: 90" in text
+    assert not any(word in text for word in ("no point for", "anomalous since", ", now", "rate 0"))
+    stream = Stream()
+    monkeypatch.setattr(stream.figure, "_status", lambda: stream.status()._replace(has_ended=True))
+    assert "the stream has ended" in stream.text()
+
+
 values = st.lists(st.floats(width=64) | st.sampled_from([0.0, np.nan, 1e308, -1e308]), max_size=80)
 
 

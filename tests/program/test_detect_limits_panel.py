@@ -41,6 +41,14 @@ def test_t_tells_what_the_command_tells_of_the_same_readings(tmp_path, capsys):
         watched.watch.actions.close()
 
 
+def test_where_alarms_come_too_often_to_tell_it_is_said_that_nothing_is_known():
+    values = noise(1500)
+    values[::20] += 50.0
+    panel = LimitsPanel(points_of(values), ZScoreDetector, 0.001, 1, lambda: None)
+    wait_until(lambda: "not known" in panel.panel().result, SECONDS)
+    assert panel.panel().rows == ()
+
+
 def test_both_directions_of_a_kind_share_a_row_and_all_are_told_as_they_are_found():
     seen = []
     panel = LimitsPanel(points_of(noise(1500)), ZScoreDetector, 0.001, 1, lambda: seen.append(panel.panel()))

@@ -122,6 +122,12 @@ def test_a_run_that_ends_ends_the_wait_at_once(run):
     assert time.monotonic() - began < 0.4
 
 
+def test_the_views_are_told_that_no_point_comes_any_more(run):
+    assert not run.watch.status().has_ended
+    run.watch.during(lambda: None)
+    assert run.watch.status().has_ended
+
+
 def test_an_error_in_the_view_stops_the_run_and_is_not_hidden(run):
     run.watch.show(ScriptedView(lambda: 1 / 0))
     with pytest.raises(ZeroDivisionError):

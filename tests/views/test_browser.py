@@ -534,6 +534,53 @@ def test_one_wild_value_does_not_flatten_the_rest(chromium, tmp_path):
             assert is_colour(pixels[:30], VALUE).sum() > 20, "an arrow and the number mark what is outside"
 
 
+HEARD = """() => {
+    window.said = [];
+    const write = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+        window.said.push(text);
+        write.call(this, text, ...place);
+    };
+}"""
+
+
+def reasons_in(page):
+    """Reasons in the chart once it is drawn anew, for another width."""
+    page.evaluate("said.length = 0")
+    page.set_viewport_size({"width": 1279 + page.viewport_size["width"] % 2, "height": 800})
+    wait_until_true(page, "said.length > 5")
+    return {text for text in page.evaluate("said") if "expected" in text}
+
+
+def test_the_peak_of_the_newest_alarm_says_why_in_the_chart_where_it_covers_nothing(chromium, run):
+    rows = run.rows[POINTS : POINTS + 100]
+    for offset, value, reason in ((50, 60.0, 1), (51, 45.0, 1), (52, -40.0, 2)):
+        row = rows[offset : offset + 1]
+        row["is_anomaly"], row["episode"], row["reason"], row["value"] = True, 900, reason, value
+        row["score"], row["p_value"] = 0.9 if offset == 50 else 0.7, 1e-5
+    wild = run.rows[POINTS + 100 : POINTS + 500]
+    wild["value"] = np.where(wild["is_anomaly"], 30.0, 20 + 80 * (-1.0) ** wild["index"])
+    with visit(chromium, run) as page:
+        page.evaluate(HEARD)
+        run.do(lambda: run.history.write(rows))
+        wait_for(page, lambda: [text[:19] for text in reasons_in(page)] == ["spike: 60, expected"])
+        run.do(lambda: run.history.write(wild))
+        wait_for(page, lambda: not reasons_in(page))
+        assert page.faults == []
+
+
+def test_a_stream_that_has_ended_is_said_to_have_and_can_still_be_looked_at(chromium, run, monkeypatch):
+    status = run.view._status
+    with visit(chromium, run) as page:
+        monkeypatch.setattr(run.view, "_status", lambda: status()._replace(has_ended=True))
+        wait_until_true(page, "document.getElementById('state').textContent === 'the stream has ended'")
+        assert page.locator("[data-ask=snapshot]").is_enabled()
+        assert page.locator("#episodes tr[data-open]").count() == 0
+        page.keyboard.press("g")
+        wait_for(page, lambda: page.locator("#pause").inner_text() != "Pause")
+        assert page.faults == []
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
@@ -550,7 +597,7 @@ def test_one_wild_value_does_not_flatten_the_rest(chromium, tmp_path):
         ("percent(0.00123)", "0.123 %"),
         ("tick(12.5, 2.5)", "12.5"),
         ("tick(-500, 500)", "\N{MINUS SIGN}500"),
-        ("place(null, 1234)", "point 1,234"),
+        ("place(null, 1234)", "point\N{NO-BREAK SPACE}1,234"),
         ("place(1700000000, 0)", "2023-11-14 22:13:20"),
     ],
 )

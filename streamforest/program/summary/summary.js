@@ -35,6 +35,7 @@ document.body.toggleAttribute("data-labelled", message.columns.label.some((label
 
 const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {
   words,
+  peakOf: (index) => episodes.peakOf(index),
   moved: () => (find("whole").disabled = view.live && view.width >= end - first),
   hovered: (index, reach) => readout.show(index, reach),
   went: act,
@@ -74,7 +75,7 @@ function act(name) {
 
 find("chart").addEventListener("keydown", (event) => {
   const name = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!name || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!name || name === "forecast" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === " ") {
     if (event.target.tagName === "BUTTON") return;
     event.preventDefault();
@@ -86,4 +87,5 @@ find("chart").addEventListener("keydown", (event) => {
 });
 for (const button of document.querySelectorAll("button[data-do]"))
   button.addEventListener("click", () => act(button.dataset.do));
+delete chart.layers.forecast; // nothing comes any more
 addLayers(chart, find("legend"));

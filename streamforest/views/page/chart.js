@@ -8,17 +8,23 @@ const RIGHT = 64,
   BOTTOM = 40,
   TOP = 10; // CSS pixels around the plots
 const NARROW = 560; // CSS pixels below which text is smaller and the alarm's words are left out
-const MANY_MARKS = 300; // alarms in view, of which more are drawn small
+const MANY_MARKS = 3; // CSS pixels of width an alarm in view has, of which fewer make all of them small
 const MANY_EPISODES = 60,
   STRIP = 8; // in view, of which more are a strip at the top, as shades would cover all; its height in CSS pixels
 const LABEL = 76; // CSS pixels that a number at the edge takes
+const REASON_HEIGHT = 18,
+  REASON_GAP = 12,
+  REASON_MARGIN = 6,
+  REASON_EDGE = 16; // CSS pixels: of a reason's line, from its mark, from what is drawn, from the edges and what is there
+const REASON_LINES = [0, -1, 1]; // where a reason may stand: lines below its mark
 const ROW = 14; // CSS pixels of the marks of a detector that judges along
 const COLOURS = ["page", "text", "quiet", "grid", "value", "expected", "band", "anomaly", "episode", "calm", "limit"];
 
 export class Chart {
-  // `words` gives the reason of a point; `moved` hears of a view that the visitor changed, `hovered` of a point.
-  constructor(boxes, points, view, { words, moved, hovered, went }) {
-    Object.assign(this, { boxes, points, view, words, moved, hovered, went });
+  // `words` gives the reason of a point, `peakOf` the point that tells what an alarm is, by one of its points; `moved`
+  // hears of a view that the visitor changed, `hovered` of a point.
+  constructor(boxes, points, view, { words, peakOf, moved, hovered, went }) {
+    Object.assign(this, { boxes, points, view, words, peakOf, moved, hovered, went });
     this.trial = []; // stream indices of points whose alarms would stay, be new, or be dropped
     this.others = []; // names of the detectors that judge along
     this.floor = null; // no band is drawn below it
@@ -303,9 +309,10 @@ export class Chart {
     for (let k = 0; k < index.length; k++) {
       if (!flags[k]) continue;
       let last = k;
+      // of a stream among many it is not kept which episode a point is in
       for (
         let j = k;
-        j < index.length && (episode[j] === episode[k] || !flags[j]) && index[j] - index[last] <= 64;
+        episode[k] && j < index.length && (episode[j] === episode[k] || !flags[j]) && index[j] - index[last] <= 64;
         j++
       ) {
         if (flags[j] && episode[j] === episode[k]) last = j;
@@ -350,14 +357,14 @@ export class Chart {
   }
 
   drawAlarms(plot, unit) {
-    const { index, value, is_anomaly: flags, reason } = this.part;
+    const { index, value, expected, lower, upper, is_anomaly: flags, reason } = this.part;
     const { min, max } = plot.scales.value;
     const { ctx, bbox } = plot;
-    const total = flags.reduce((sum, flag) => sum + (flag ? 1 : 0), 0);
-    const size = (total > MANY_MARKS ? 2 : 5) * unit;
-    let labelled = [-Infinity, -Infinity],
-      newest = null;
-    const marks = [];
+    const areMany = this.areMany(plot, unit);
+    const size = (areMany ? 2 : 5) * unit;
+    const labelled = [-Infinity, -Infinity],
+      alarms = new Map(), // place in the part -> where its mark stands
+      marks = [];
     for (let k = 0; k < index.length; k++) {
       const x = plot.valToPos(index[k], "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -375,19 +382,24 @@ export class Chart {
           ctx.fillText(numbers.full(value[k]), x + (toLeft ? -9 : 9) * unit, y);
           labelled[which] = x;
         }
-        if (isAlarm) newest = { k, x, y };
+        if (isAlarm) alarms.set(k, [x, y]);
         continue;
       }
-      const y = value[k] === null ? bbox.top + bbox.height - 6 * unit : plot.valToPos(value[k], "value", true);
-      const name = this.words.names[reason[k]] ?? "";
+      const height = value[k] ?? expected[k]; // a missing reading stands where it was expected
+      const y = height === null ? bbox.top + bbox.height - 6 * unit : plot.valToPos(height, "value", true);
+      const name = this.words.names[reason[k]] || sideOf(value[k], lower[k], upper[k]);
       const shape = name === "spike" ? "up" : name === "dip" ? "down" : "diamond";
-      marks.push([total > MANY_MARKS ? "diamond" : shape, x, y]);
-      newest = { k, x, y };
+      marks.push([areMany ? "diamond" : shape, x, y]);
+      alarms.set(k, [x, y]);
     }
-    // below the marks, of which it may lie on some
-    if (newest && !this.isNarrow && !this.view.all) this.drawReason(plot, unit, newest);
     ctx.fillStyle = this.colours.anomaly;
     for (const [shape, x, y] of marks) drawShape(ctx, shape, x, y, size, this.colours.page);
+    if (alarms.size && !this.isNarrow && !this.view.all) this.drawReason(plot, unit, alarms);
+  }
+
+  // Whether there are so many alarms in view that their marks have to be small.
+  areMany({ bbox }, unit) {
+    return this.part.is_anomaly.reduce((sum, flag) => sum + flag, 0) * MANY_MARKS * unit > bbox.width;
   }
 
   // Stretches that the source labels as anomalous: a strip at the bottom.
@@ -459,15 +471,42 @@ export class Chart {
     ctx.fillText(text, left + 6 * unit, y);
   }
 
-  // The newest alarm in view says why at its place.
-  drawReason({ ctx, bbox }, unit, { k, x, y }) {
+  // The newest alarm in view says why at its place, if that covers nothing there; `alarms` has the places of all marks.
+  drawReason(plot, unit, alarms) {
+    const { index } = this.part;
+    const newest = [...alarms.keys()].pop();
+    const peak = index.indexOf(this.peakOf(index[newest]));
+    const k = alarms.has(peak) ? peak : newest;
     const text = this.words.reason(this.part, k);
     if (!text) return;
-    const wide = ctx.measureText(text).width + 12 * unit;
-    const isHigh = y < bbox.top + bbox.height / 2;
-    const up = y + (isHigh ? 20 : -20) * unit;
-    const left = Math.max(bbox.left, Math.min(x - wide / 2, bbox.left + bbox.width - wide));
-    this.drawText(ctx, unit, text, left, up, this.colours.text);
+    const { ctx } = plot;
+    const place = this.freePlace(plot, unit, alarms.get(k), ctx.measureText(text).width + 12 * unit);
+    if (place) this.drawText(ctx, unit, text, ...place, this.colours.text);
+  }
+
+  // Left edge and middle of a line of text beside a mark where it covers no value; null where there is no such place.
+  freePlace({ bbox, valToPos }, unit, [x, y], wide) {
+    const { index, value, expected } = this.part;
+    const [gap, margin, line] = [REASON_GAP * unit, REASON_MARGIN * unit, REASON_HEIGHT * unit];
+    const right = bbox.left + bbox.width,
+      bottom = bbox.top + bbox.height,
+      reach = line / 2 + REASON_EDGE * unit;
+    const within = (at) => Math.max(bbox.top, Math.min(at, bottom));
+    const drawn = [];
+    for (let k = 0; k < index.length; k++) {
+      const height = value[k] ?? expected[k];
+      if (height !== null) drawn.push([valToPos(index[k], "x", true), within(valToPos(height, "value", true))]);
+    }
+    const sides = [x + gap, x - gap - wide];
+    for (const left of x < bbox.left + bbox.width / 2 ? sides : sides.reverse()) {
+      if (left < bbox.left || left + wide > right) continue;
+      for (const middle of REASON_LINES.map((lines) => y + lines * line)) {
+        if (middle < bbox.top + reach || middle > bottom - reach) continue;
+        const box = [left - margin, left + wide + margin, middle - line / 2 - margin, middle + line / 2 + margin];
+        if (!crosses(drawn, box)) return [left, middle];
+      }
+    }
+    return null;
   }
 
   drawNewest(plot, unit) {
@@ -491,10 +530,11 @@ export class Chart {
     const { index, score, is_anomaly: flags } = this.part;
     const { ctx, bbox } = plot;
     ctx.fillStyle = this.colours.anomaly;
+    const size = (this.areMany(plot, unit) ? 1.5 : 3) * unit;
     for (let k = 0; k < index.length; k++) {
       const x = plot.valToPos(index[k], "x", true);
       if (!flags[k] || score[k] === null || x < bbox.left || x > bbox.left + bbox.width) continue;
-      drawShape(ctx, "dot", x, plot.valToPos(score[k], "score", true), 3 * unit);
+      drawShape(ctx, "dot", x, plot.valToPos(score[k], "score", true), size);
     }
   }
 
@@ -523,6 +563,24 @@ export class Chart {
     this.draw();
     this.moved();
   }
+}
+
+// What a point outside its band is where no reason is kept.
+function sideOf(value, lower, upper) {
+  if (value === null || lower === null || upper === null) return "";
+  return value > upper ? "spike" : value < lower ? "dip" : "";
+}
+
+// Whether a line from point to point comes into a box: its left, right, upper and lower edge.
+function crosses(points, [left, right, top, bottom]) {
+  for (let k = 1; k < points.length; k++) {
+    const [[x0, y0], [x1, y1]] = [points[k - 1], points[k]];
+    if (x1 < left || x0 > right) continue;
+    const at = (x) => (x1 > x0 ? y0 + ((y1 - y0) * (x - x0)) / (x1 - x0) : y0);
+    const [begin, end] = [at(Math.max(x0, left)), at(Math.min(x1, right))];
+    if (Math.min(begin, end) <= bottom && Math.max(begin, end) >= top) return true;
+  }
+  return false;
 }
 
 const HEADROOM = 0.08,

@@ -40,6 +40,12 @@ export class Episodes {
     this.isFirst = false;
   }
 
+  // Stream index of the point that tells what an alarm is, by one of its points; that one where it is not in the list.
+  peakOf(index) {
+    for (const one of this.byStart.values()) if (one.start <= index && index <= one.last) return one.peak;
+    return index;
+  }
+
   clear() {
     this.byStart.clear();
     this.rows.clear();

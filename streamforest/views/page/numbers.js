@@ -76,7 +76,7 @@ export function setNewest(seconds) {
 // A point's place: its time, with as much of the day as the newest point's day leaves open, or its number where it has
 // no time.
 export function place(seconds, index) {
-  if (!isTime(seconds)) return `point ${count(index)}`;
+  if (!isTime(seconds)) return `point\u00a0${count(index)}`;
   const own = day(seconds);
   if (own === newestDay) return clock(seconds);
   return `${own.slice(0, 4) === newestDay.slice(0, 4) ? own.slice(5) : own} ${clock(seconds)}`;

@@ -32,6 +32,7 @@ const words = new Words(body.dataset.reasons.split("|"), body.dataset.labels.spl
 const readout = new Readout(find("readout"), points, words);
 const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {
   words,
+  peakOf: (index) => episodes.peakOf(index),
   moved: viewMoved,
   hovered: (index, reach) => readout.show(index, reach),
   went: act,
@@ -97,7 +98,8 @@ function setState(kind, text) {
   write(state, text);
 }
 
-function stateText({ state, since, warm_up: share, quiet }) {
+function stateText({ state, since, warm_up: share, quiet, complete }) {
+  if (complete) return "the stream has ended";
   if (state === "warming up") return `warming up: ${Math.floor(100 * share)} %`;
   if (state === "anomalous" && since !== null) return `anomalous since ${numbers.place(since, 0)}`;
   return quiet !== null && quiet >= 60 ? `${state}, no point for ${quiet} s` : state;
@@ -120,7 +122,7 @@ function tilesOf(facts) {
   if (facts.streams !== null) tiles.push(["streams", numbers.count(facts.streams)]);
   tiles.push(
     ["points", numbers.count(facts.points)],
-    ["points/s", numbers.brief(facts.points_per_second)],
+    ["points/s", numbers.brief(facts.complete ? null : facts.points_per_second)],
     ["alarms", numbers.count(facts.episodes)],
     ["anomalous", numbers.count(facts.anomalies)],
     // with labels it is known which points are normal
@@ -190,7 +192,7 @@ function showStatus(facts) {
   write(find("understood"), facts.understood);
   showTiles(tilesOf(facts));
   showDetectors(facts);
-  setState(facts.state, stateText(facts));
+  setState(facts.complete ? "ended" : facts.state, stateText(facts));
   find("no-episodes").hidden = episodes.byStart.size > 0;
   find("values").setAttribute(
     "aria-label",
@@ -442,6 +444,7 @@ function receive(event) {
   if (message.kind === "status") showStatus(message);
   else if (message.kind === "episodes") {
     episodes.take(message.episodes);
+    chart.draw(); // the newest one says why
     find("no-episodes").hidden = episodes.byStart.size > 0;
   } else if (message.kind === "panel") {
     if (message.said) notify(message.said, 2 * BRIEF);
