@@ -84,8 +84,9 @@ def _layout_of(saved: list[Any] | None) -> Layout | None:
         return None
     fields = dict(zip(Layout._fields, saved, strict=True))
     number = fields["number"] and NumberForm(*fields["number"])
-    layout = Layout(**fields | {"names": tuple(fields["names"]), "number": number})
-    places = (layout.value, layout.time, layout.label, layout.key, layout.clock, layout.sign)
+    tuples = {name: tuple(fields[name]) for name in ("names", "parts", "footers")}
+    layout = Layout(**fields | tuples | {"number": number})
+    places = (layout.value, layout.time, layout.label, layout.key, layout.clock, layout.sign, *layout.parts)
     if not all(place is None or 0 <= place < len(layout.names) for place in places):
         raise ValueError("the saved columns of the source are not there")
     if layout.notation not in ("", *READERS) or layout.coding not in ("", FALLBACK):

@@ -433,7 +433,7 @@ class _Table:
 
 def _written_form(layout: Layout) -> WrittenForm | None:
     """How the compiled reader has to read numbers and times; None where it cannot."""
-    if layout.clock is not None or layout.time_form not in _COMPILED_TIMES:
+    if layout.clock is not None or layout.parts or layout.time_form not in _COMPILED_TIMES:
         return None
     number = layout.number or DEFAULT_FORM._replace(decimal="," if layout.separator == ";" else ".")
     if (

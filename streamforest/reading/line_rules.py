@@ -41,10 +41,11 @@ class LineRules:
         self._number = layout.number
         self._has_comma = layout.separator == ";" or (layout.number or DEFAULT_FORM).decimal == ","
         is_formed = layout.time_form not in {"", "elapsed", "unix"} or layout.clock is not None
+        self._is_joined = layout.clock is not None or bool(layout.parts)
         self._times = TimeReader(layout.time_form, layout.zone) if is_formed or layout.zone is not None else None
         self._is_default = self._times is None and self._number is None and layout.sign is None
         is_cut = layout.separator is None or layout.separator in SEPARATORS
-        is_whole = layout.clock is None and layout.sign is None and not layout.has_own_names
+        is_whole = not self._is_joined and layout.sign is None and not layout.has_own_names
         self._is_simple = is_cut and is_whole
 
     def localised(self, table: NDArray[np.void]) -> NDArray[np.void]:
@@ -129,12 +130,20 @@ class LineRules:
             return f"{shown(line)} sums up the rows before it"
         if self._is_default:
             return Reading(cells[value], when, label, self._has_comma, key)
-        if layout.clock is not None and layout.clock < n and when is not None and when.strip():
-            when = self._with_clock(when, cells[layout.clock])
+        if self._is_joined and when is not None and when.strip():
+            when = self._joined(when, cells)
         cell = cells[value]
         if layout.sign is not None and layout.sign < n and BOOKED.get(cells[layout.sign].strip().lower()):
             cell = f"-{cell.strip()}"
         return self._reading(cell, when, label, key)
+
+    def _joined(self, when: str, cells: Sequence[str]) -> str:
+        """A time with what other columns have of it."""
+        layout = self._layout
+        if layout.parts:
+            return "\t".join(cells[at] if at < len(cells) else "" for at in layout.parts)
+        at = cast(int, layout.clock)
+        return self._with_clock(when, cells[at]) if at < len(cells) else when
 
     def _with_clock(self, date: str, clock: str) -> str:
         """A date with the time of day of another column behind it, which may be an hour alone."""
@@ -194,14 +203,13 @@ class LineRules:
             value = found[name] if name in found else value_at(found, name)
         except KeyError:
             return f"the object has no {shown(name)}: {shown(json.dumps(found, ensure_ascii=False))}"
-        time, label, key, clock = (
-            None if at is None else _field(found, layout.names[at])
-            for at in (layout.time, layout.label, layout.key, layout.clock)
+        time, label, key = (
+            None if at is None else _field(found, layout.names[at]) for at in (layout.time, layout.label, layout.key)
         )
         label, key = (None if cell is None else json_text(cell) for cell in (label, key))
         when = _json_cell(time)
-        if clock is not None and when is not None:
-            when = self._with_clock(str(when), str(clock))
+        if self._is_joined and when is not None:
+            when = self._joined(str(when), [json_text(_field(found, name)) for name in layout.names])
         if self._is_default:
             return Reading(_json_cell(value), when, label, key=key)
         return self._reading(_json_cell(value), when, label, key)
