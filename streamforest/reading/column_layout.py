@@ -144,8 +144,8 @@ class Layout(NamedTuple):
         else:
             columns = self.parts or (self.time, *([] if self.clock is None else [self.clock]))
             *others, last = [shown(self.names[at]) for at in columns]
-            words = f"{', '.join(others)} and {last}" if others else last
-            parts.append(f"time {words} ({in_words(self.time_form)}, {self.zone or 'UTC'})")
+            named = f"{', '.join(others)} and {last}" if others else last
+            parts.append(f"time {named} ({in_words(self.time_form)}, {self.zone or 'UTC'})")
         if self.label is not None:
             parts.append(f"label {shown(self.names[self.label])}")
         if self.key is not None:

@@ -7,15 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 
+import numpy as np
+
 from streamforest.protocols import SourceError
 from streamforest.reading.cells import is_number, is_time
 from streamforest.reading.column_layout import Asked, Dialect, Layout, listed
-from streamforest.reading.notation import MISSING, label_code, read_number
+from streamforest.reading.notation import MISSING, RefusedError, label_code, read_number
 from streamforest.reading.number_form import BOOKED, DEFAULT_FORM, AmbiguousNumberError, NumberForm, learn_number_form
+from streamforest.reading.row_checks import several_series
 from streamforest.reading.time_form import (
     COLUMNS,
     FORMATS,
     AmbiguousTimeError,
+    TimeReader,
     is_clock,
     is_digit_clock,
     is_hour,
@@ -66,6 +70,8 @@ _UNIT_IN_NAME = re.compile(r".*?(?:[(\[]\s*([^()\[\]]{1,12})\s*[)\]]|,\s*([^\s,(
 _COMMA_NUMBER = re.compile(r"[-+]?[\d.]+,(?:\d{1,2}|\d{4,})")
 # Steps that a column without a name needs to be one of times, and the share of cells that makes a column.
 _FEW_STEPS, _SHARE, _LONGEST_DATE = 3, 0.8, 12
+# Rows in which several series are looked for.
+_MIXED_ROWS = 400
 # Forms of times that may be dates alone.
 _OF_DATES = frozenset(("", "ymd", "dmy", "mdy", "compact"))
 
@@ -82,6 +88,7 @@ class ColumnRoles:
         *,
         has_names: bool,
         separator: str | None = None,
+        units: Sequence[str] = (),
     ) -> None:
         self._names = names
         self._folded = [name.strip().lower() for name in names]
@@ -90,6 +97,7 @@ class ColumnRoles:
         self._dialect = dialect
         self._has_names = has_names
         self._separator = separator
+        self._units = units
         self._has_comma = separator == ";"
         self._forms: dict[int, str | None] = {}
         self.key = self._position(asked.key_column)
@@ -142,6 +150,31 @@ class ColumnRoles:
             unit=number.unit if number is not None and number.unit else _unit_in(self._names[value]),
         )
 
+    def refuse_mixture(self, layout: Layout) -> None:
+        """Refuse rows of several series that would be judged as one; not if value and time were both asked for.
+
+        Raises
+        ------
+        SourceError
+            They are of several series; names the column that says of which.
+        """
+        time, clock, asked = layout.time, layout.clock, self._asked
+        if layout.key is not None or time is None or layout.parts or (asked.column and asked.time_column):
+            return
+        rows = self._rows[:_MIXED_ROWS]
+        reader = TimeReader(layout.time_form)
+        times = np.full(len(rows), np.nan)
+        for at, row in enumerate(rows):
+            with suppress(RefusedError):
+                times[at] = reader.read(row[time] if clock is None else f"{row[time].strip()} {row[clock].strip()}")
+        for at, name in enumerate(self._names):
+            is_free = at not in {layout.value, time, clock, layout.label}
+            if is_free and several_series([row[at] for row in rows], times, name):
+                raise SourceError(
+                    f"there are several series, by {shown(name)}: --key-column {shown(name)} judges each by itself; "
+                    "--column and --time-column together judge all rows as one"
+                )
+
     def _needed(self, form: NumberForm | None) -> NumberForm | None:
         """A form, where it says more than plain numbers say."""
         is_said = self._dialect.decimal is not None
@@ -173,7 +206,8 @@ class ColumnRoles:
             if said is not None:
                 self._forms[at] = FORMATS.get(said.lower(), said)
             else:
-                self._forms[at] = learn_time_form(self._cells(at), self._names[at] if self._has_names else "")
+                unit = f" ({self._units[at]})" if at < len(self._units) else ""
+                self._forms[at] = learn_time_form(self._cells(at), self._names[at] + unit if self._has_names else "")
         return self._forms[at]
 
     def _sure_form(self, at: int) -> str:
@@ -268,7 +302,8 @@ class ColumnRoles:
 
     def _are_clocks(self, at: int) -> bool:
         cells = [cell for cell in self._cells(at) if cell.strip()]
-        return bool(cells) and _mostly(map(is_clock, cells), len(cells))
+        is_dotted = bool(cells) and ":" not in cells[0] and all(map(is_time_text, cells))  # 05.03.24 is rather a date
+        return bool(cells) and not is_dotted and _mostly(map(is_clock, cells), len(cells))
 
     def _by_content(self, value: int | None) -> int | None:
         """A column of times that no name of TIME_NAMES says is one, where a value may stand beside it."""
@@ -360,7 +395,7 @@ class ColumnRoles:
             is_named = self._has_names and bool(TIME_WORDS.search(self._names[at]))
             is_named = is_named or any(cell.strip()[:1] == "0" for cell in cells)  # no number is written so
             n = len(cells)
-            if _mostly(map(is_clock, cells), n) or (is_named and _mostly(map(is_digit_clock, cells), n)):
+            if self._are_clocks(at) or (is_named and _mostly(map(is_digit_clock, cells), n)):
                 return at
             is_hour_named = self._has_names and _PARTS["H"].fullmatch(self._folded[at])
             if (is_hour_named and _mostly(map(is_hour, cells), n)) or self._counts_hours(time, at):
@@ -397,6 +432,8 @@ class ColumnRoles:
         numeric = [at for at, is_numeric in zip(free, self._is_numeric(free), strict=True) if is_numeric]
         if not numeric:
             numeric = [at for at in free if self._is_formed(at)]
+        if len(numeric) > 1 and not self._has_names:
+            numeric = [at for at in numeric if not self._is_time_in_numbers(at)] or numeric
         if len(numeric) > 1 and self._has_names and self._asked.time_column != "":
             numeric = [at for at in numeric if not self._is_another_time(at)] or numeric
         if len(numeric) == 1 or (len(free) == 1 and (is_last or not any(map(str.strip, self._cells(free[0]))))):

@@ -29,8 +29,8 @@ _FOOTER = re.compile(
     re.IGNORECASE,
 )
 
-#: Why a row that repeats the header is refused.
-HEADER_AGAIN = "the header again"
+#: Why a row that repeats the header is refused, and one that sums up.
+HEADER_AGAIN, SUM = "the header again", "sums up the rows before it"
 
 
 class LineRules:
@@ -81,6 +81,8 @@ class LineRules:
         cells = [line] if layout.separator is None else line.split(layout.separator)
         if len(cells) != len(layout.names) or line == layout.header or not line.strip() or line[0] == COMMENT:
             return None
+        if layout.footers and line in layout.footers:
+            return None
         time, label, key = layout.time, layout.label, layout.key
         if time is not None and not cells[time].strip():
             return None
@@ -106,12 +108,14 @@ class LineRules:
             item = self._read_fields(line)
         elif line == layout.header:
             item = HEADER_AGAIN
+        elif line in layout.footers:
+            item = f"{shown(line)} {SUM}"
         else:
             item = self._read_row(line)
         return Refusal(f"line {number}", item) if isinstance(item, str) else item
 
-    def _read_row(self, line: str) -> Reading | str:
-        """One row; what is wrong with it where it has too few or too many cells."""
+    def _read_row(self, line: str) -> Reading | str | None:
+        """One row, None where all cells are empty; what is wrong with it where it has too few or too many cells."""
         layout = self._layout
         width, value, time = len(layout.names), layout.value, layout.time
         cells = cut_line(line, layout.separator, width)
@@ -127,7 +131,9 @@ class LineRules:
         when = None if time is None or time >= n else cells[time]
         is_timeless = when is not None and not when.strip()
         if (is_timeless and any(map(_FOOTER.match, cells))) or (layout.separator == BLANK and _FOOTER.match(cells[0])):
-            return f"{shown(line)} sums up the rows before it"
+            return f"{shown(line)} {SUM}"
+        if is_timeless and not cells[value].strip():
+            return f"{shown(line)} has neither a time nor a value" if any(map(str.strip, cells)) else None
         if self._is_default:
             return Reading(cells[value], when, label, self._has_comma, key)
         if self._is_joined and when is not None and when.strip():
@@ -230,6 +236,8 @@ def no_text_in(number: int) -> Refusal:
 def _read_columns(lines: list[str], layout: Layout) -> list[Reading] | None:
     """The readings of rows that all have the right number of cells; None where one needs a closer look."""
     if layout.has_own_names or layout.header in lines or any(line.startswith(COMMENT) for line in lines):
+        return None
+    if any(line in lines for line in layout.footers):
         return None
     columns = _columns(lines, layout.separator)
     if columns is None or len(columns) != len(layout.names):

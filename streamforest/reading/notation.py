@@ -33,6 +33,22 @@ MISSING = frozenset(
         *("-", "--", "---", "----", "?", "***", "\\n", "unavailable", "unknown", "unavail", "undefined", "missing"),
         *("no data", "nodata", "not available", "offline", "#null!", "#value!", "#div/0!", "#ref!", "#num!", "#name?"),
         *("ice", "eqp"),  # of gauges in rivers
+        *(
+            ".",
+            "..",
+            ":",
+            "--.-",
+            "---.-",
+            "-.-",
+            "m",
+            "mm",
+            "nd",
+            "n/d",
+            "n.d.",
+            "s/d",
+        ),  # of offices and weather stations
+        *("bad", "error", "err", "invalid", "fault", "overflow", "(null)", "<null>", "[null]", "#n/v"),
+        *("1.#qnan", "1.#ind", "-1.#ind", "-nan", "-nan(ind)", "nan(ind)"),  # of C programs
     ]
 )
 #: What spreadsheets and typesetters take for a minus: the sign, or a dash.

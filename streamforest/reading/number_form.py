@@ -37,6 +37,18 @@ UNITS = frozenset(
         *("req/s", "rps", "ops", "degc", "degf", "deg", "celsius", "fahrenheit", "percent", "volt", "volts", "watt"),
     ]
 )
+# Units that one column may mix, by what they are multiples of: powers of ten, or of 1024 as a float.
+_TENS = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "m": -3, "u": -6, "\u00b5": -6, "\u03bc": -6, "n": -9}
+_BASES = ("B", "B/s", "Bps", "b", "b/s", "bps", "bit/s", "Bytes", "W", "Wh", "VA", "Hz", "V", "A", "\u03a9", "g", "s")
+_COUNTS = {"": 0, "k": 3, "K": 3, "M": 6, "Mil": 6, "Mio": 6, "B": 9, "Bil": 9, "G": 9, "T": 12}
+_TIMES = {"min": 60.0, "mins": 60.0, "h": 3600.0, "hour": 3600.0, "hours": 3600.0, "day": 86400.0, "days": 86400.0}
+_SCALES: dict[str, dict[str, int | float]] = {
+    base: {prefix + base: power for prefix, power in _TENS.items()}
+    | {f"{prefix}i{base}": 1024.0 ** (at + 1) for at, prefix in enumerate("KMGTP")}
+    for base in _BASES
+}
+_SCALES["s"] |= _TIMES
+_SCALES[""] = dict(_COUNTS)
 _CURRENCY = r"(?:[$€£¥₹₽₩₺₿]|US\$|A\$|C\$|EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|Fr\.|kr|Rs\.?|R\$)"
 _BLANKS = " \u00a0\u2009\u202f"
 _MINUS = "".join(MINUS)
@@ -57,6 +69,7 @@ _GROUPED = re.compile(
     rf"\d{{1,3}}(?P<sign>[.,'\u2019{_BLANKS}])(?:\d{{3}}(?:(?P=sign)\d{{3}})*|(?:\d\d(?P=sign)(?<=,))+\d{{3}})"
     r"(?P<rest>[.,]\d*)?"
 )
+_FLAGGED = re.compile(r"[-+]\d{4,5},\d")
 _THIRDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 
@@ -78,7 +91,8 @@ class NumberForm(NamedTuple):
     kind : str
         ``number``; ``switch``: words of SWITCH_WORDS; ``booked``: amounts with a sign or a word of BOOKED behind;
         ``whole``: no cell had a decimal sign, and one dot before three digits could be either; ``thirds``: every cell
-        had a dot before three digits, and one without could be either.
+        had a dot before three digits, and one without could be either; ``scaled``: with units of several sizes, such as
+        kB and MB, of which the suffix is the one without a prefix.
     """
 
     decimal: str = "."
@@ -125,12 +139,18 @@ class NumberForm(NamedTuple):
         if bool(found["open"]) != bool(found["close"]) or (found["open"] and is_negative):
             return text
         sign = "-" if is_negative or found["open"] else ""
+        if self.kind == "scaled":
+            return sign + _scaled(
+                digits.replace(self.decimal, "."), _scale(self.suffix)[(found["suffix"] or "").strip()]
+            )
         return f"{sign}{digits}{re.sub(f'[{_MINUS}]', '-', found['power'] or '')}"
 
     def _has_unit(self, found: re.Match[str]) -> bool:
         """Whether what stands around a number is the column's unit, or nothing."""
         suffix = (found["suffix"] or "").strip()
         is_booked = self.kind == "booked" and suffix.lower() in BOOKED
+        if self.kind == "scaled" and suffix in _scale(self.suffix):
+            return True
         return (found["prefix"] or "") in {"", self.prefix} and (is_booked or suffix in {"", self.suffix})
 
     def _check_undecided(self, text: str, digits: str) -> None:
@@ -158,6 +178,23 @@ class NumberForm(NamedTuple):
 
 #: Numbers as ``float`` reads them.
 DEFAULT_FORM = NumberForm()
+
+
+def _scale(base: str) -> dict[str, int | float]:
+    """The units that are multiples of one, and that one without its name."""
+    return _SCALES[base] | {"": 0}
+
+
+def _scaled(digits: str, size: int | float) -> str:
+    """A number times a power of ten, or a size."""
+    return f"{digits}e{size}" if isinstance(size, int) else repr(float(digits) * size)
+
+
+def _common_scale(suffixes: set[str]) -> str | None:
+    """The unit that several units of a column are multiples of; None where they are of no one kind."""
+    if len(suffixes - {""}) < 2 and suffixes not in ({"", "K"}, {"", "k"}, {"", "M"}):
+        return None
+    return next((base for base in _SCALES if suffixes <= _scale(base).keys()), None)
 
 
 def _sign_kind(sign: str) -> str:
@@ -234,6 +271,12 @@ def learn_number_form(
         is_booked, texts = True, [_without_word(text) for text in texts]
         found = [match for text in texts if (match := _CELL.fullmatch(text)) and _is_shaped(match["digits"])]
     around = Counter(((match["prefix"] or ""), (match["suffix"] or "").strip()) for match in found)
+    if len(found) > len(texts) / 2 and (base := _common_scale({suffix for _, suffix in around})) is not None:
+        bodies = [match["digits"] for match in found]
+        usual = "," if is_comma_usual or separator == ";" or any("," in body for body in bodies) else "."
+        sign = decimal or _proof(bodies) or usual
+        thousands = "." if sign == "," else ","
+        return NumberForm(sign, thousands, found[0]["prefix"] or "", base, "scaled")
     with_unit = Counter({unit: n for unit, n in around.items() if any(unit)})
     unit = ("", "")
     if with_unit and 2 * with_unit.total() > len(texts):
@@ -243,6 +286,11 @@ def learn_number_form(
     bodies = [match["digits"] for match in found if ((match["prefix"] or ""), (match["suffix"] or "").strip()) == unit]
     if 2 * len(bodies) <= len(texts):
         return None
+    if separator == "," and decimal is None and all(map(_FLAGGED.fullmatch, texts)):
+        raise AmbiguousNumberError(
+            f"{shown(texts[0])} may be a value and its flag, as in files of weather, or have a decimal comma: say "
+            "--decimal comma if it has"
+        )
     sign, thousands, kind = _signs(bodies, separator, decimal, is_comma_usual)
     return NumberForm(sign, thousands, *unit, "booked" if is_booked else kind)
 

@@ -85,6 +85,8 @@ _HOUR_DIGITS = 10
 _LONG_STEP = 300 * _DAY
 _SHORT_YEAR = re.compile(r"\d\d-\d\d-\d\d(?!\d)", re.ASCII)
 _SLASHED_SHORT_YEAR = re.compile(r"\d\d/\d\d/\d\d(?!\d)", re.ASCII)
+_YEAR_ALONE = re.compile(r"(?:1[6-9]|20)\d\d", re.ASCII)
+_YEAR_AND_MORE = re.compile(rf"{_YEAR_ALONE.pattern}[ \-]?(?:Q[1-4]|[^\W\d]{{3,12}}|M?[01]\d)", re.IGNORECASE)
 _MONTH_AND_TWO_DIGITS = re.compile(r"[^\W\d]{3,12}\.?\W{1,3}\d\d|\d\d\W{0,3}[^\W\d]{3,12}\.?")
 _MONTH_DOT_YEAR = re.compile(r"(?:0[1-9]|1[0-2])\.(?:19|20)\d\d", re.ASCII)
 _CLOCK_ALONE = re.compile(rf"{CLOCK}{ZONE}", re.IGNORECASE | re.ASCII)
@@ -105,7 +107,7 @@ def in_words(form: str) -> str:
     """
     if form.startswith(COLUMNS):
         return ", ".join(_PART_WORDS[letter] for letter in form.removeprefix(f"{COLUMNS} "))
-    return IN_WORDS.get(form.split()[0] if form.startswith("elapsed") else form, form)
+    return IN_WORDS.get(form.split(maxsplit=1)[0] if form.startswith("elapsed") else form, form)
 
 
 class AmbiguousTimeError(ValueError):
@@ -290,9 +292,10 @@ def is_clock(cell: str) -> bool:
     [True, True, True, True, False]
     """
     found = _CLOCK_ALONE.fullmatch(cell.strip())
-    if found is None or not (":" in cell or found["half"]):
-        if found is None or not found["second"] or is_time_text(cell):
-            return False  # 18.00 is rather a number, and 18.03.24 a date
+    if found is None:
+        return False
+    if not (":" in cell or found["half"] or found["second"]):
+        return False  # 18.00 is rather a number
     return int(found["hour"]) < 25 and int(found["minute"] or 0) < 60 and int(found["second"] or 0) < 60
 
 
@@ -344,6 +347,7 @@ def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
     texts = [text for cell in cells if (text := cell.strip()) and text.lower() not in MISSING]
     if not texts:
         return None
+    _refuse_mixed_periods(texts)
     numbers = [_number(text) for text in texts]
     n_numbers = sum(number is not None for number in numbers)
     if 2 * n_numbers > len(texts):
@@ -376,6 +380,16 @@ def _text_form(texts: Sequence[str], name: str) -> str | None:
     if best[0] == "" or len(best) == 1:
         return best[0]
     return _by_steps(texts, best)
+
+
+def _refuse_mixed_periods(texts: Sequence[str]) -> None:
+    """Refuse years, quarters and months below one another: each is a series of its own."""
+    years = [text for text in texts if _YEAR_ALONE.fullmatch(text)]
+    others = [text for text in texts if _YEAR_AND_MORE.fullmatch(text)]
+    if len(years) > 1 and len(others) > 1:
+        raise AmbiguousTimeError(
+            f"{shown(years[0])} is a year alone and {shown(others[0])} a part of one: keep the rows of one kind"
+        )
 
 
 def _refuse_days_without_year(texts: Sequence[str], form: str) -> None:

@@ -191,7 +191,8 @@ def read_text(text: str, order: str = "") -> Wall:
     if found:
         fields = found.groupdict()
         month = _MONTHS.get((fields["month"] or fields.get("month2") or "").lower(), 0)
-        return _wall_of(_full_year(fields["year"]), month, int(fields["day"] or fields.get("day2") or 0), found)
+        if month:
+            return _wall_of(_full_year(fields["year"]), month, int(fields["day"] or fields.get("day2") or 0), found)
     if (first := _first_of_period(text)) is not None:
         return first
     if found := _CLOCK_FIRST.fullmatch(text):
