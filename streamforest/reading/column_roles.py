@@ -52,7 +52,7 @@ _PARTS = {
     "d": re.compile(
         r"days?|day[ _]?of[ _]?month|dd|dy|da|mday|tag|d\u00eda|dia|jour|giorno|dag|\u0434\u0435\u043d\u044c"
     ),
-    "j": re.compile(r"doy|jday|yday|ddd|julian(?:[ _]day)?|day[ _]?of[ _]?year|dayofyear"),
+    "j": re.compile(r"days?|doy|jday|yday|ddd|julian(?:[ _]day)?|day[ _]?of[ _]?year|dayofyear"),
     "H": re.compile(r"hours?|hrs?|hh|h|he|hour[ _]?ending|opr_hr|stunde|heure|hora|ora|uur|\u0447\u0430\u0441"),
     "M": re.compile(r"minutes?|mins?|mn|mm|mi|minuten?|minuto"),
     "S": re.compile(r"seconds?|secs?|ss|sekunden?|segundo"),
@@ -252,6 +252,8 @@ class ColumnRoles:
         moments = self._moments(parts)
         is_sure = len(parts) > 1 or self._has_names
         is_onward = moments == sorted(moments) or moments == sorted(moments, reverse=True)
+        if len(parts) == 1 and len(set(moments)) < len(moments):
+            return {}  # what tells the rows of a year apart is not known
         return parts if moments and is_sure and (is_onward or len(parts) > 2) else {}
 
     def _named_parts(self, free: Sequence[int]) -> dict[str, int]:
@@ -346,6 +348,8 @@ class ColumnRoles:
     def _is_time_in_numbers(self, at: int) -> bool:
         """Whether a column of numbers is one of times: by its name, or as only times are so large and always go on."""
         cells = [cell.strip() for cell in self._cells(at) if cell.strip()]
+        if self._separator != ",":
+            cells = [cell.replace(",", ".") for cell in cells]
         if not cells or not _mostly((is_number(cell, False) for cell in cells), len(cells)):
             return False
         if self._has_names and TIME_WORDS.search(self._names[at]):
@@ -361,7 +365,7 @@ class ColumnRoles:
         if len(steps) < _FEW_STEPS or not (all(step > 0 for step in steps) or all(step < 0 for step in steps)):
             return False
         try:
-            form = learn_time_form(cells)
+            form = learn_time_form(cells, self._names[at] if self._has_names else "")
         except AmbiguousTimeError:
             return False
         if form == "excel":

@@ -193,7 +193,7 @@ class LineRules:
 
     def _read_json(self, line: str) -> Reading | str:
         try:
-            found = json.loads(line)
+            found = json.loads(line.rstrip(" \r,"))
         except (ValueError, RecursionError):
             return f"{shown(line)} is no JSON object"
         if isinstance(found, list) and self._layout.names[0] == "1":

@@ -52,13 +52,14 @@ _SCALES[""] = dict(_COUNTS)
 _CURRENCY = r"(?:[$€£¥₹₽₩₺₿]|US\$|A\$|C\$|EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|Fr\.|kr|Rs\.?|R\$)"
 _BLANKS = " \u00a0\u2009\u202f"
 _MINUS = "".join(MINUS)
+_MARK = "*"  # behind a number that is estimated or preliminary
 _MOST_UNIT = 12  # characters
 _ENOUGH_THIRDS = 5  # numbers, each with three digits behind its sign, that can hardly be decimals beside whole numbers
 
 # A dash behind the decimal sign stands for no cents: 100.- is a hundred francs, and nothing that is taken away.
 _CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[-+{_MINUS}]?)\s?(?P<prefix>{_CURRENCY})?\s?(?P<inner>[-+{_MINUS}]?)"
-    rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?:(?<=[.,])[-\u2013\u2014]{{1,2}})?(?P<power>[eE][-+{_MINUS}]?\d{{1,3}})?"
+    rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?:(?<=[.,])[-\u2013\u2014]{{1,2}})?(?P<power>[eEdD][-+{_MINUS}]?\d{{1,3}})?"
     rf"(?P<behind>\s?[-+{_MINUS}])?"
     rf"(?P<suffix>\s?[^\d\s.,()+\-][^,;]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
 )
@@ -89,7 +90,8 @@ class NumberForm(NamedTuple):
     prefix, suffix : str
         Currency or unit that may stand around the number, without blanks.
     kind : str
-        ``number``; ``switch``: words of SWITCH_WORDS; ``booked``: amounts with a sign or a word of BOOKED behind;
+        ``number``; ``switch``: words of SWITCH_WORDS; ``booked``: amounts with a sign, a word of BOOKED or a mark
+        behind, in brackets, or with a power such as D-02;
         ``whole``: no cell had a decimal sign, and one dot before three digits could be either; ``thirds``: every cell
         had a dot before three digits, and one without could be either; ``scaled``: with units of several sizes, such as
         kB and MB, of which the suffix is the one without a prefix.
@@ -116,7 +118,7 @@ class NumberForm(NamedTuple):
         """
         if self.kind == "number" and _SIMPLE[self.decimal].fullmatch(text):
             return text
-        cell = text.strip()
+        cell = text.strip().rstrip(_MARK)
         word = cell.lower()
         if word in MISSING:
             return ""
@@ -143,7 +145,8 @@ class NumberForm(NamedTuple):
             return sign + _scaled(
                 digits.replace(self.decimal, "."), _scale(self.suffix)[(found["suffix"] or "").strip()]
             )
-        return f"{sign}{digits}{re.sub(f'[{_MINUS}]', '-', found['power'] or '')}"
+        power = re.sub("[dD]", "e", re.sub(f"[{_MINUS}]", "-", found["power"] or ""))
+        return f"{sign}{digits}{power}"
 
     def _has_unit(self, found: re.Match[str]) -> bool:
         """Whether what stands around a number is the column's unit, or nothing."""
@@ -258,6 +261,8 @@ def learn_number_form(
     '%'
     """
     texts = [text for cell in cells if (text := cell.strip()) and text.lower() not in MISSING]
+    has_marks = any(text.endswith(_MARK) for text in texts)
+    texts = [bare for text in texts if (bare := text.rstrip(_MARK))]
     if not texts:
         return None
     if all(text.lower() in SWITCH_WORDS for text in texts):
@@ -266,7 +271,9 @@ def learn_number_form(
     if not found:
         return None
     words = {word for match in found if (word := (match["suffix"] or "").strip().lower())}
-    is_booked = any(match["behind"] for match in found)
+    is_booked = has_marks or any(
+        match["behind"] or match["open"] or (match["power"] or "")[:1] in {"d", "D"} for match in found
+    )
     if words <= BOOKED.keys() and len({BOOKED[word] for word in words}) > 1:
         is_booked, texts = True, [_without_word(text) for text in texts]
         found = [match for text in texts if (match := _CELL.fullmatch(text)) and _is_shaped(match["digits"])]

@@ -51,6 +51,7 @@ _INFLUX_TAG = re.compile(r",((?:[^\s\\,=]|\\.)+)=((?:[^\s\\,=]|\\.)+)")
 _PAIR = re.compile(r'([A-Za-z_@][\w.\-/@]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
 _PAIR_IN_WORDS = re.compile(r"(?<![\w.])([A-Za-z_][\w.\-]*)=([^\s,;\"]+)")
 _UNIX = re.compile(r"1\d{9}(?:\.\d+|\d{3})?")
+_SYSLOG = re.compile(r"^<\d{1,3}>(?:1 )?")  # priority and version
 _ESCAPE = re.compile(r"\\(.)")
 _HELP = re.compile(r"#\s*(?:HELP|TYPE)\s+[a-zA-Z_:]")
 
@@ -60,7 +61,7 @@ def _read_json(line: str) -> Fields | None:
     if not text.startswith(("{", "[")):
         return None
     try:
-        found = json.loads(line)
+        found = json.loads(text.rstrip(" \r,"))
     except (ValueError, RecursionError):
         return None
     if isinstance(found, list):
@@ -166,8 +167,8 @@ def _read_pairs(line: str) -> Fields | None:
 
 def _line_time(line: str) -> str:
     """The time that a line begins with, in brackets or without; empty for none."""
-    words = line.split(maxsplit=2)[:2]
-    texts = (text.strip("[](),;:") for text in (words[0], " ".join(words)))
+    words = _SYSLOG.sub("", line).split(maxsplit=2)[:2]
+    texts = (text.strip("[](),;:") for text in (" ".join(words), words[0]))
     return next((text for text in texts if _UNIX.fullmatch(text) or is_time_text(text)), "")
 
 

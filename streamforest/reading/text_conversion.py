@@ -24,6 +24,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_UNMARKED = {"utf-16-le": [False, True, False, True], "utf-16-be": [True, False, True, False]}  # where zeros are
 _HEAD = 4  # bytes of the longest mark
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],\n"]', re.DOTALL)
 _ARRAY = re.compile(
@@ -58,6 +59,9 @@ class TextConverter:
         source = iter(raw)
         head, source = _peeked(source, _HEAD)
         coding = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+        if len(head) == _HEAD:  # without a mark, of signs that are in ASCII
+            zeros = [not byte for byte in head]
+            coding = next((name for name, places in _UNMARKED.items() if zeros == places), coding)
         if coding is not None and (b"\0" in head or len(head) == 2):
             self.notes.append(coding.upper())
             source = _decoded(source, coding)
@@ -167,7 +171,7 @@ class TextConverter:
 def _peeked(source: Iterator[bytes], n: int) -> tuple[bytes, Iterator[bytes]]:
     """The first bytes of chunks, at least one and up to n as far as the first chunk has them; and all chunks."""
     first = next(source, b"")
-    while first and len(first) < n and first[:2] in tuple(mark[: len(first)][:2] for mark, _ in _MARKS):
+    while first and len(first) < n and (b"\n" not in first or b"\0" in first):  # no line is kept waiting
         more = next(source, b"")
         if not more:
             break

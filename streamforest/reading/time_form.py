@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -40,7 +41,7 @@ FORMATS = {
     **dict.fromkeys(("mdy", "m/d/y", "m-d-y", "m.d.y"), "mdy"),
     **dict.fromkeys(("ymd", "y-m-d", "iso"), "ymd"),
     **dict.fromkeys(("yyyymmdd", "compact"), "compact"),
-    **{name: name for name in ("unix", "excel", "matlab", "filetime", "ticks", "elapsed", "years")},
+    **{name: name for name in ("unix", "excel", "matlab", "jd", "mjd", "filetime", "ticks", "elapsed", "years")},
 }
 #: The forms in words.
 IN_WORDS = {
@@ -52,6 +53,8 @@ IN_WORDS = {
     "unix": "unix time",
     "excel": "days of a spreadsheet",
     "matlab": "days of MATLAB",
+    "jd": "Julian days",
+    "mjd": "modified Julian days",
     "filetime": "Windows file time",
     "ticks": ".NET ticks",
     "elapsed": "seconds from a start, no date",
@@ -63,12 +66,13 @@ _PART_WORDS = {"Y": "year", "m": "month", "d": "day", "j": "day of the year", "H
 # Seconds, UTC epoch, of the years 1600 and 2400: before and after, most dates are Persian, Islamic or Buddhist ones.
 _FIRST_YEAR, _LAST_YEAR = -11_676_096_000, 13_569_465_600
 _DAY = 86_400
-_EXCEL_DAYS = 25_569  # from 1899-12-30 to 1970-01-01
+# Days from the first one of a form to 1970-01-01.
+_DAYS_BEFORE = {"excel": 25_569, "matlab": 719_529, "jd": 2_440_587.5, "mjd": 40_587}
 _EXCEL = 32_874, 73_051  # 1990 and 2100
-_MATLAB_DAYS = 719_529  # from the day before 0000-01-01 to 1970-01-01
+_LATE_EXCEL = 54_789  # 2050: from here on they may as well be modified Julian days, of 2008 and later
 _FILETIME = 11_644_473_600  # seconds from 1601-01-01 to 1970-01-01
 _TICKS = 62_135_596_800  # seconds from 0001-01-01 to 1970-01-01
-_UNITS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 #: Dates in so few digits that they may be seconds from a start.
 _SHORT_DATES = {
@@ -163,10 +167,12 @@ class TimeReader:
         return self._local(wall.micros / 1_000_000) if wall.ahead is None else self._kept(wall.utc)
 
     def _wall(self, raw: str | float) -> Wall | float:
+        if self.form in _NUMBERS or self.form.startswith("elapsed "):
+            raw = float(raw.replace(",", ".") if isinstance(raw, str) else raw)
         if self.form in _NUMBERS:
-            return _number_seconds(self.form, float(raw))
+            return _number_seconds(self.form, cast(float, raw))
         if self.form.startswith("elapsed "):
-            return float(raw) * _UNITS[self.form.removeprefix("elapsed ")]
+            return cast(float, raw) * _UNITS[self.form.removeprefix("elapsed ")]
         if not self.form:
             return read_wall(raw)
         if self._letters:
@@ -207,16 +213,14 @@ class TimeReader:
         return found
 
 
-_NUMBERS = ("unix", "excel", "matlab", "filetime", "ticks", "elapsed", "years")
+_NUMBERS = ("unix", "excel", "matlab", "jd", "mjd", "filetime", "ticks", "elapsed", "years")
 
 
 def _number_seconds(form: str, number: float) -> float:
     if not np.isfinite(number):
         raise ValueError(number)
-    if form == "excel":
-        return round((number - _EXCEL_DAYS) * _DAY, 3)
-    if form == "matlab":
-        return round((number - _MATLAB_DAYS) * _DAY, 3)
+    if form in _DAYS_BEFORE:
+        return round((number - _DAYS_BEFORE[form]) * _DAY, 3)
     if form == "years":
         first, last = (datetime(int(number) + more, 1, 1, tzinfo=UTC).timestamp() for more in (0, 1))
         return round(first + number % 1 * (last - first), 3)
@@ -472,7 +476,8 @@ def _by_steps(texts: Sequence[str], orders: Sequence[str]) -> str:
 
 def _number(text: str) -> float | None:
     try:
-        number = float(text) if text.isascii() and "_" not in text else np.nan
+        # a lone comma is a decimal sign, as in days of a spreadsheet
+        number = float(text.replace(",", ".")) if text.isascii() and "_" not in text else np.nan
     except ValueError:
         return None
     return number if np.isfinite(number) else None
@@ -491,10 +496,8 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
         return ""
     if sum(_is_compact(text.removesuffix(".0")) for text in texts) * 10 > 9 * n:
         return "compact"
-    if all(_EXCEL[0] <= number < _EXCEL[1] for number in (first, last)):
-        return "excel"
-    if _are_days_of_matlab(numbers, name):
-        return "matlab"
+    if days := _form_of_days(texts, numbers, name):
+        return days
     for form in ("filetime", "ticks"):
         if all(EARLIEST <= _number_seconds(form, number) < LATEST for number in (first, last)):
             return form
@@ -509,11 +512,28 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
     if unit is None:
         _refuse_dates_in_digits(texts)
     if abs(first) < LONGEST_ELAPSED:
-        return f"elapsed {unit[1].lower()}" if unit and unit[1].lower() in _UNITS else "elapsed"
+        said = unit[1].lower() if unit else "s"
+        has_comma = any("," in text for text in texts)
+        return f"elapsed {said}" if said in _UNITS and (said != "s" or has_comma) else "elapsed"
     year = 1970 + read_time(first) / (365.2425 * _DAY)
     raise AmbiguousTimeError(
         f"{shown(texts[0])} as a unix time would be the year {year:.0f}: say --time-format unix if it is one"
     )
+
+
+def _form_of_days(texts: Sequence[str], numbers: Sequence[float], name: str) -> str:
+    """The form of numbers that are likely days; empty where they are none."""
+    if all(_EXCEL[0] <= number < _EXCEL[1] for number in (numbers[0], numbers[-1])):
+        is_late = numbers[0] >= _LATE_EXCEL
+        if is_late and "mjd" not in name.lower():
+            raise AmbiguousTimeError(
+                f"{shown(texts[0])} may be a modified Julian day or a day of a spreadsheet after 2049: say "
+                "--time-format mjd or --time-format excel"
+            )
+        return "mjd" if is_late else "excel"
+    if _are_days_of_matlab(numbers, name):
+        return "matlab"
+    return "jd" if _are_days(numbers, "jd") else ""
 
 
 def _refuse_short_clocks(texts: Sequence[str], numbers: Sequence[float]) -> None:
@@ -528,7 +548,12 @@ def _refuse_short_clocks(texts: Sequence[str], numbers: Sequence[float]) -> None
 def _are_days_of_matlab(numbers: Sequence[float], name: str) -> bool:
     """Whether numbers are days as MATLAB counts them; whole ones by their name alone, as they may be seconds."""
     is_said = "datenum" in name.lower() or any(number % 1 for number in numbers)
-    return is_said and all(EARLIEST <= _number_seconds("matlab", number) < LATEST for number in numbers)
+    return is_said and _are_days(numbers, "matlab")
+
+
+def _are_days(numbers: Sequence[float], form: str) -> bool:
+    """Whether numbers are likely days of a form."""
+    return all(EARLIEST <= _number_seconds(form, number) < LATEST for number in numbers)
 
 
 def _are_decimal_years(texts: Sequence[str], numbers: Sequence[float]) -> bool:

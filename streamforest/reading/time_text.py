@@ -41,7 +41,9 @@ _ERA = re.compile(r"(令和|平成|昭和)(\d{1,2}|元)年")
 _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the first
 _EAST_HALF = re.compile(r"\s*(?:(上午|午前|오전)|下午|午後|오후)\s*(\d{1,2})(.*)")
 _EAST_WEEKDAY = re.compile(r"^(\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}日?)\s?[(\uff08][^\W\d]{1,3}[)\uff09]")
-_EASTERN = re.compile("[年년午오\uff08(]")
+_ODD_SIGNS = re.compile("[年년午오\uff08(\\[_]")
+_ZONE_NAME = re.compile(r"(?<=[\dZ])\[[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)*\]$")  # as Java writes it behind the offset
+_UNDERSCORED = re.compile(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-(\d\d)")
 _BROWSER_ZONE = re.compile(r"(GMT[-+]\d{4}) \([^()]+\)")  # its name, behind the offset
 _COMPACT_AND_CLOCK = re.compile(r"\d{8}[Tt :]\d")
 _WITH_SECONDS, _WITH_MINUTES = 19, 16  # characters of a date and a clock
@@ -50,7 +52,7 @@ _SHORTEST = 7  # characters of a month or week
 _WEEKDAY = r"(?:[^\W\d]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
     rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<s>[./\-])\s?(?P<b>\d{{1,2}})(?P=s)\s?(?P<c>\d{{1,4}})\.?"
-    rf"(?:(?:[t,:]\s*|\s+|,\s+|\s*-\s+){CLOCK}{ZONE})?",
+    rf"(?:(?:[t,:_]\s*|\s+|,\s+|\s*-\s+|-(?=\d\d[:.]\d\d[:.])){CLOCK}{ZONE})?",
     re.IGNORECASE | re.ASCII,
 )
 _NAMED = re.compile(
@@ -147,7 +149,7 @@ def simple_seconds(text: str, order: str = "") -> float | None:
     None where it is written in another way, as with a zone or parts of a second: see :func:`read_text`.
     """
     n = len(text)
-    if n not in _WITH_CLOCK or text[13] != ":" or text[10] not in "T " or not text.isascii():
+    if n not in _WITH_CLOCK or text[13] != ":" or text[10] not in "T " or "T" in text[:10] or not text.isascii():
         return None
     try:
         hour, minute = int(text[11:13]), int(text[14:16])
@@ -180,7 +182,7 @@ def read_text(text: str, order: str = "") -> Wall:
     ValueError
         It is no such time.
     """
-    if _EASTERN.search(text):
+    if _ODD_SIGNS.search(text):
         text = _western(text)
     if not text[:1].isdigit() and not text[:1].isalpha() and text[:1] != "[":
         raise ValueError(text)
@@ -239,8 +241,9 @@ def _first_of_month(year: str, month: str | int) -> Wall:
 
 
 def _western(text: str) -> str:
-    """A time without words of Chinese, Japanese or Korean, and without what browsers write in brackets."""
-    text = _BROWSER_ZONE.sub(r"\1", text)
+    """A time without words of Chinese, Japanese or Korean, names of zones in brackets, and underscores."""
+    text = _ZONE_NAME.sub("", _BROWSER_ZONE.sub(r"\1", text))
+    text = _UNDERSCORED.sub(r"\1 \2:\3:\4", text)
     text = _ERA.sub(lambda era: f"{_ERAS[era[1]] + (1 if era[2] == '元' else int(era[2]))}年", text)
     text = _EAST_WEEKDAY.sub(r"\1 ", text).strip()
     if not _EAST_SIGNS.isdisjoint(text):

@@ -24,7 +24,7 @@ def read(body, size):
         (TABLE.replace("\n", "\r\n").encode(), TABLE.replace("\n", "\r\n"), None),
         (TABLE.replace("\n", "\r").encode(), TABLE, "CR at line ends"),
         (TABLE.encode("utf-16"), TABLE, "UTF-16"),
-        (TABLE.encode("utf-16-le"), TABLE.encode("utf-16-le").decode(), None),
+        (TABLE.encode("utf-16-le"), TABLE, "UTF-16-LE"),
         (b'{"a": 1}\n{"a": 2}\n', '{"a": 1}\n{"a": 2}\n', None),
         (b'\n\n{"a": 1}\n\n{"a": 2}', '\n\n{"a": 1}\n\n{"a": 2}', None),
         (b'{"a": \n{"a": 2}\n', '{"a": \n{"a": 2}\n', None),

@@ -350,6 +350,12 @@ QUARTERS = [np.datetime64("2010-01") + 3 * k for k in range(N)]
         ("STN,YYYYMMDD,HH,v", hours("260,%Y%m%d,{}"), "hours"),
         ("day,place in it,v", hours("%Y-%m-%d,{}"), "hours"),
         ("(PDH-CSV 4.0),v", at("%m/%d/%Y %H:%M:%S.000", 1), 1),
+        ("time,v", at("%Y-%m-%d_%H-%M-%S"), 600),
+        ("time,v", at("%Y-%m-%d-%H.%M.%S.000000"), 600),
+        ("time,v", at("%Y-%m-%dT%H:%M:%S+00:00[Europe/London]"), 600),
+        ("MJD,v", [f"{t / 86400 + 40587:.9f}" for t in TIMES], 600),
+        ("t,v", [f"{t / 86400 + 2440587.5:.9f}" for t in TIMES], 600),
+        ("Year,Day,v", [f"2024,{61 + k}" for k in range(N)], 86400),
     ],
 )
 def test_times_in_parts_and_periods_are_read(head, whens, step):
@@ -363,7 +369,8 @@ def test_times_in_parts_and_periods_are_read(head, whens, step):
         "quarters": [quarter.astype("datetime64[s]").astype(float) for quarter in QUARTERS],
         "hours": [TIMES[0] + 3600 * (k + 1) for k in range(N)],
     }
-    assert times.tolist() == expected.get(step) or times.tolist() == [TIMES[0] + float(step) * k for k in range(N)]
+    wanted = expected[step] if step in expected else [TIMES[0] + step * k for k in range(N)]
+    np.testing.assert_allclose(times, wanted, rtol=0, atol=1e-3)
 
 
 def test_without_a_header_year_month_day_and_hour_in_the_first_columns_are_the_time():
@@ -418,6 +425,8 @@ def of_series(name, pairs):
         (json.dumps({"Meta": {"n": 1}, "Series": {iso(k): {"close": VALUES[k]} for k in range(N)}}), "close"),
         (json.dumps([[{"entity_id": "a", "state": v, "last_changed": iso(k)} for k, v in enumerate(VALUES)]]), "state"),
         ("\n".join(f"put a.b {t:.0f} {v:.1f} host=x" for t, v in zip(TIMES, VALUES, strict=True)), None),
+        ("\n".join(json.dumps({"t": iso(k), "v": v}) + "," for k, v in enumerate(VALUES)), "v"),
+        ("\n".join(f"<34>1 {iso(k)}:00,000 app x={v:.1f} y=2" for k, v in enumerate(VALUES)), "x"),
         (
             "\n".join(f"[{t:.3f}] 64 bytes: icmp_seq=1 time={v:.1f} ms" for t, v in zip(TIMES, VALUES, strict=True)),
             "time",
@@ -431,12 +440,39 @@ def of_series(name, pairs):
         ),
         ("\n".join(["  a  b", "", *(f"{t:.0f}: {v:e} 1" for t, v in zip(TIMES, VALUES, strict=True))]), "a"),
     ],
-    ids=["Graphite", "OpenTSDB", "rows by time", "arrays of rows", "put", "ping -D", "access log", "rrdtool"],
+    ids=[
+        "Graphite",
+        "OpenTSDB",
+        "rows by time",
+        "arrays of rows",
+        "put",
+        "objects with commas",
+        "syslog",
+        "ping -D",
+        "access log",
+        "rrdtool",
+    ],
 )
 def test_what_programs_write_is_read_with_its_times(body, column):
     times, values, reasons = read(body + "\n", column=column)
     assert (times.tolist(), reasons) == (TIMES, [])
     np.testing.assert_allclose(values, VALUES)
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["(20.5)", "21", "21.5"], [-20.5, 21, 21.5]),
+        (["2.05D+01", "2.1D+01", "2.15d1"], [20.5, 21, 21.5]),
+        (["20.5*", "21.0", "21.5"], [20.5, 21, 21.5]),
+        (['="20.5"', '="21"', '="21.5"'], [20.5, 21, 21.5]),
+    ],
+    ids=["brackets", "powers of Fortran", "marks of estimates", "texts of a spreadsheet"],
+)
+def test_numbers_in_rare_forms_are_read_whole(cells, values):
+    _, found, reasons = read("\n".join(["time,v", *(f"{iso(k)},{cells[k % 3]}" for k in range(N)), ""]))
+    assert reasons == []
+    np.testing.assert_allclose(found, values * (N // 3))
 
 
 def test_units_of_several_sizes_in_a_column_are_numbers_of_one():
