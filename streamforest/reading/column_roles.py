@@ -161,15 +161,18 @@ class ColumnRoles:
         time, clock, asked = layout.time, layout.clock, self._asked
         if layout.key is not None or time is None or layout.parts or (asked.column and asked.time_column):
             return
+        taken = {layout.value, time, clock, layout.label}
+        free = [(at, name) for at, name in enumerate(self._names) if at not in taken]
+        if not free:
+            return
         rows = self._rows[:_MIXED_ROWS]
         reader = TimeReader(layout.time_form)
         times = np.full(len(rows), np.nan)
         for at, row in enumerate(rows):
             with suppress(RefusedError):
                 times[at] = reader.read(row[time] if clock is None else f"{row[time].strip()} {row[clock].strip()}")
-        for at, name in enumerate(self._names):
-            is_free = at not in {layout.value, time, clock, layout.label}
-            if is_free and several_series([row[at] for row in rows], times, name):
+        for at, name in free:
+            if several_series([row[at] for row in rows], times, name):
                 raise SourceError(
                     f"there are several series, by {shown(name)}: --key-column {shown(name)} judges each by itself; "
                     "--column and --time-column together judge all rows as one"

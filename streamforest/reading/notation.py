@@ -155,8 +155,11 @@ def read_time(raw: str | float | None) -> float:
     >>> read_time("1714521600000") == read_time("2024-05-01")
     True
     """
-    if isinstance(raw, str) and (seconds := simple_seconds(raw.removesuffix("Z"))) is not None:
-        return seconds
+    if isinstance(raw, str):
+        if raw.isdigit() and raw.isascii():
+            return _read_unix(float(raw))
+        if (seconds := simple_seconds(raw.removesuffix("Z"))) is not None:
+            return seconds
     if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
         return math.nan
     try:

@@ -388,9 +388,9 @@ def _text_form(texts: Sequence[str], name: str) -> str | None:
 
 def _refuse_mixed_periods(texts: Sequence[str]) -> None:
     """Refuse years, quarters and months below one another: each is a series of its own."""
-    years = [text for text in texts if _YEAR_ALONE.fullmatch(text)]
-    others = [text for text in texts if _YEAR_AND_MORE.fullmatch(text)]
-    if len(years) > 1 and len(others) > 1:
+    years = [text for text in texts if len(text) == 4 and _YEAR_ALONE.fullmatch(text)]
+    others = [text for text in texts if _YEAR_AND_MORE.fullmatch(text)] if len(years) > 1 else []
+    if len(others) > 1:
         raise AmbiguousTimeError(
             f"{shown(years[0])} is a year alone and {shown(others[0])} a part of one: keep the rows of one kind"
         )
