@@ -16,8 +16,9 @@ CODINGS = (
     *("cp1253", "cp1255", "cp1256", "cp874"),
     *MULTIBYTE,
 )
-# Words that stand over columns, in languages whose letters several codings share: one of them tells.
+# Words that stand over columns, and dates, in languages whose letters several codings share: one of them tells.
 _WORDS = re.compile(
+    r"\d年\d{1,2}月|\d년\s?\d{1,2}월|"
     "日時|日付|時刻|時間|年月日|温度|湿度|気温|電力|電圧|電流|圧力|データ|測定|番号|残高|金額|摘要|備考|流量|平均|"
     "时间|日期|数值|电压|电流|功率|压力|序号|名称|记录|余额|金额|交易|湿度|"
     "溫度|濕度|數值|電壓|壓力|"

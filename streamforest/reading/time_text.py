@@ -248,6 +248,7 @@ def _western(text: str) -> str:
     text = _EAST_WEEKDAY.sub(r"\1 ", text).strip()
     if not _EAST_SIGNS.isdisjoint(text):
         text = re.sub(r"([-:]) +", r"\1", text.translate(_EAST)).strip().rstrip(":")
+        text = re.sub(r":(\d)(?!\d)", r":0\1", text)
     # noon is 0 in Japan
     return _EAST_HALF.sub(lambda half: f" {int(half[2]) or 12}{half[3]} {'am' if half[1] else 'pm'}", text)
 

@@ -353,6 +353,7 @@ QUARTERS = [np.datetime64("2010-01") + 3 * k for k in range(N)]
         ("time,v", at("%Y-%m-%d_%H-%M-%S"), 600),
         ("time,v", at("%Y-%m-%d-%H.%M.%S.000000"), 600),
         ("time,v", at("%Y-%m-%dT%H:%M:%S+00:00[Europe/London]"), 600),
+        ("day,v", [f"2024年3月1日 {k // 6}时{k % 6 * 10}分" for k in range(N)], 600),
         ("MJD,v", [f"{t / 86400 + 40587:.9f}" for t in TIMES], 600),
         ("t,v", [f"{t / 86400 + 2440587.5:.9f}" for t in TIMES], 600),
         ("Year,Day,v", [f"2024,{61 + k}" for k in range(N)], 86400),
