@@ -172,6 +172,11 @@ class ColumnRoles:
             with suppress(RefusedError):
                 times[at] = reader.read(row[time] if clock is None else f"{row[time].strip()} {row[clock].strip()}")
         for at, name in free:
+            if clock is None and self._counts_in_day(time, at):
+                raise SourceError(
+                    f"{shown(name)} counts the parts of a day beside dates alone: join them to times first, or say "
+                    "--time-column none; --column and --time-column together read the dates alone"
+                )
             if several_series([row[at] for row in rows], times, name):
                 raise SourceError(
                     f"there are several series, by {shown(name)}: --key-column {shown(name)} judges each by itself; "
@@ -411,8 +416,12 @@ class ColumnRoles:
 
     def _counts_hours(self, date: int, at: int) -> bool:
         """Whether a column counts the hours of the day beside a column of dates, whatever its name."""
-        pairs = [(row[date].strip(), row[at].strip()) for row in self._rows]
-        if at != date + 1 or not all(is_hour(hour) for _, hour in pairs):
+        return all(map(is_hour, self._cells(at))) and self._counts_in_day(date, at)
+
+    def _counts_in_day(self, date: int, at: int) -> bool:
+        """Whether a column goes on by one from row to row, and begins anew at each other date beside it."""
+        pairs = [(row[date].strip(), row[at].strip()) for row in self._rows[:_MIXED_ROWS]]
+        if at != date + 1 or not all(count.isdecimal() for _, count in pairs):
             return False
         same = [int(b) - int(a) for (day, a), (next_day, b) in pairwise(pairs) if day == next_day]
         other = [int(b) - int(a) for (day, a), (next_day, b) in pairwise(pairs) if day != next_day]

@@ -403,6 +403,11 @@ def test_without_a_header_year_month_day_and_hour_in_the_first_columns_are_the_t
             [f"{'ab'[k % 2]},{k % 7},2024-03-01T00:{k:02}" for k in range(18)],
             "--key-column 'entity_id'",
         ),
+        (
+            "date,period,v,note",
+            [f"2024-03-0{k // 30 + 1},{k % 30 + 1},{k % 7},a" for k in range(N)],
+            "counts the parts of a day",
+        ),
         ("a,time,v", [f"{k},2024-03-01T00:{k:02},--" for k in range(18)], "no cell of the value column is a number"),
     ],
 )
