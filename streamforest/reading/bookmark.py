@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamforest.protocols import State
+from streamforest.reading.codings import CODINGS
 from streamforest.reading.column_layout import Layout
 from streamforest.reading.number_form import NumberForm
 from streamforest.reading.objects import READERS
 from streamforest.reading.row_block import Position, TextBlock
-from streamforest.reading.text_conversion import FALLBACK
 from streamforest.reading.time_form import TimeReader
 from streamforest.state import packed, unpacked
 
@@ -84,11 +84,12 @@ def _layout_of(saved: list[Any] | None) -> Layout | None:
         return None
     fields = dict(zip(Layout._fields, saved, strict=True))
     number = fields["number"] and NumberForm(*fields["number"])
-    layout = Layout(**fields | {"names": tuple(fields["names"]), "number": number})
-    places = (layout.value, layout.time, layout.label, layout.key, layout.clock, layout.sign)
+    tuples = {name: tuple(fields[name]) for name in ("names", "parts", "footers")}
+    layout = Layout(**fields | tuples | {"number": number})
+    places = (layout.value, layout.time, layout.label, layout.key, layout.clock, layout.sign, *layout.parts)
     if not all(place is None or 0 <= place < len(layout.names) for place in places):
         raise ValueError("the saved columns of the source are not there")
-    if layout.notation not in ("", *READERS) or layout.coding not in ("", FALLBACK):
+    if layout.notation not in ("", *READERS) or layout.coding not in ("", *CODINGS):
         raise ValueError("the saved notation or coding of the source is none")
     TimeReader(layout.time_form, layout.zone)  # raises ValueError where there is no such form or zone
     return layout

@@ -16,6 +16,7 @@ BLANK = " "
 #: With this sign a line begins that is a comment.
 COMMENT = "#"
 
+_FORMULA = re.compile(r'(?:^|(?<=[,;\t|]))="')  # ="5" keeps a spreadsheet program from changing a text
 _DATE_AND_CLOCK = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
 _MISSING_ROWS = frozenset(("nan", "null", "none", "na", "n/a"))  # words that make a row where they stand alone
 
@@ -29,7 +30,7 @@ def split_line(line: str, separator: str | None) -> list[str]:
     ['1', '2,5']
     """
     if '"' in line:
-        return _split_quoted(line, separator)
+        return _split_quoted(_FORMULA.sub('"', line) if '="' in line else line, separator)
     if separator == BLANK:
         return _split_at_blanks(line)
     return [line] if separator is None else line.split(separator)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streamforest.reading.number_form import DEFAULT_FORM, NumberForm
-from streamforest.reading.time_form import IN_WORDS
+from streamforest.reading.time_form import in_words
 from streamforest.text import shown
 
 
@@ -89,6 +89,10 @@ class Layout(NamedTuple):
         Of the text, where it is not UTF-8.
     series : str or None
         The only one that there was when the layout was found, where each line is of one of many.
+    parts : tuple of int
+        Positions of the columns that hold year, month and so on, where no column holds whole times; empty: one does.
+    footers : tuple of str
+        Lines at the end of the text that sum up its rows.
     sign : int or None
         Position of a column that says whether an amount is taken away, by a word of BOOKED.
     """
@@ -110,6 +114,8 @@ class Layout(NamedTuple):
     coding: str = ""
     series: str | None = None
     sign: int | None = None
+    parts: tuple[int, ...] = ()
+    footers: tuple[str, ...] = ()
 
     @property
     def has_own_names(self) -> bool:
@@ -136,9 +142,10 @@ class Layout(NamedTuple):
         if self.time is None:
             parts.append("no times")
         else:
-            clock = "" if self.clock is None else f" and {shown(self.names[self.clock])}"
-            form = IN_WORDS.get(self.time_form.split()[0] if self.time_form.startswith("elapsed") else self.time_form)
-            parts.append(f"time {shown(self.names[self.time])}{clock} ({form or self.time_form}, {self.zone or 'UTC'})")
+            columns = self.parts or (self.time, *([] if self.clock is None else [self.clock]))
+            *others, last = [shown(self.names[at]) for at in columns]
+            named = f"{', '.join(others)} and {last}" if others else last
+            parts.append(f"time {named} ({in_words(self.time_form)}, {self.zone or 'UTC'})")
         if self.label is not None:
             parts.append(f"label {shown(self.names[self.label])}")
         if self.key is not None:

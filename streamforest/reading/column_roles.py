@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
+
+import numpy as np
 
 from streamforest.protocols import SourceError
 from streamforest.reading.cells import is_number, is_time
 from streamforest.reading.column_layout import Asked, Dialect, Layout, listed
-from streamforest.reading.notation import read_number
+from streamforest.reading.notation import MISSING, RefusedError, label_code, read_number
 from streamforest.reading.number_form import BOOKED, DEFAULT_FORM, AmbiguousNumberError, NumberForm, learn_number_form
+from streamforest.reading.row_checks import several_series
 from streamforest.reading.time_form import (
+    COLUMNS,
     FORMATS,
     AmbiguousTimeError,
+    TimeReader,
     is_clock,
     is_digit_clock,
     is_hour,
@@ -21,6 +27,7 @@ from streamforest.reading.time_form import (
     learn_time_form,
     zone_in,
 )
+from streamforest.reading.time_text import read_columns
 from streamforest.text import shown
 
 TIME_NAMES = ("timestamp", "time", "_time", "datetime", "date", "ts", "ds", "date_time", "unix_time", "epoch")
@@ -31,9 +38,29 @@ LABEL_NAMES = ("label", "labels", "is_anomaly", "anomaly", "is_outlier", "outlie
 _UNIX_TIME = 1e8
 # Words in a name that say that a column holds times, and names of columns that only count the rows.
 TIME_WORDS = re.compile(
-    r"time|date|datum|zeit|fecha|hora|heure|stamp|moment|created|epoch|when|_ts$|^ts_", re.IGNORECASE
+    r"time|date|datum|zeit|fecha|hora|heure|stamp|moment|created|epoch|when|_ts$|^ts_|^yyyymmdd", re.IGNORECASE
 )
-_HOUR = re.compile(r"hours?|hrs?|hh|stunde|heure|hora|ora|uur", re.IGNORECASE)
+# Names of columns that hold a part of a time, in the order of the parts, and their letters in ``strptime``.
+_PARTS = {
+    "Y": re.compile(
+        r"#?(?:years?|yyyy|yy|yr|jahr|a\u00f1o|ano|anno|ann\u00e9e|annee|rok|jaar|\u00e5r|\u0433\u043e\u0434)"
+    ),
+    "m": re.compile(
+        r"months?|month[ _]?(?:no|number|num)|mon|mm|mo|monat|mes|m\u00eas|mese|mois|maand|m\u00e5ned|"
+        r"\u043c\u0435\u0441\u044f\u0446|period|quarter|qtr|quartal|trimestre"
+    ),
+    "d": re.compile(
+        r"days?|day[ _]?of[ _]?month|dd|dy|da|mday|tag|d\u00eda|dia|jour|giorno|dag|\u0434\u0435\u043d\u044c"
+    ),
+    "j": re.compile(r"days?|doy|jday|yday|ddd|julian(?:[ _]day)?|day[ _]?of[ _]?year|dayofyear"),
+    "H": re.compile(r"hours?|hrs?|hh|h|he|hour[ _]?ending|opr_hr|stunde|heure|hora|ora|uur|\u0447\u0430\u0441"),
+    "M": re.compile(r"minutes?|mins?|mn|mm|mi|minuten?|minuto"),
+    "S": re.compile(r"seconds?|secs?|ss|sekunden?|segundo"),
+}
+_RANGES = {"Y": (1600, 2399), "m": (1, 13), "d": (1, 31), "j": (1, 366), "H": (0, 24), "M": (0, 59), "S": (0, 60)}
+# Parts that may stand behind one, most likely first.
+_NEXT = {"Y": "mj", "m": "d", "d": "H", "j": "H", "H": "M", "M": "S", "S": ""}
+_MONTH_CELL = re.compile(r"[^\W\d]{3,12}\.?|[MQ]\d{1,2}")
 _SIGN_NAME = re.compile(
     r"soll|haben|s/?h\b|\bd/?c\b|debit|credit|\bdr\b|\bcr\b|sign|vorzeichen|kennz|indic", re.IGNORECASE
 )
@@ -43,6 +70,8 @@ _UNIT_IN_NAME = re.compile(r".*?(?:[(\[]\s*([^()\[\]]{1,12})\s*[)\]]|,\s*([^\s,(
 _COMMA_NUMBER = re.compile(r"[-+]?[\d.]+,(?:\d{1,2}|\d{4,})")
 # Steps that a column without a name needs to be one of times, and the share of cells that makes a column.
 _FEW_STEPS, _SHARE, _LONGEST_DATE = 3, 0.8, 12
+# Rows in which several series are looked for.
+_MIXED_ROWS = 400
 # Forms of times that may be dates alone.
 _OF_DATES = frozenset(("", "ymd", "dmy", "mdy", "compact"))
 
@@ -59,6 +88,7 @@ class ColumnRoles:
         *,
         has_names: bool,
         separator: str | None = None,
+        units: Sequence[str] = (),
     ) -> None:
         self._names = names
         self._folded = [name.strip().lower() for name in names]
@@ -67,6 +97,7 @@ class ColumnRoles:
         self._dialect = dialect
         self._has_names = has_names
         self._separator = separator
+        self._units = units
         self._has_comma = separator == ";"
         self._forms: dict[int, str | None] = {}
         self.key = self._position(asked.key_column)
@@ -76,9 +107,13 @@ class ColumnRoles:
         value = self._position(self._asked.column)
         time = self._time(value)
         form, clock = "", None
-        if time is not None:
+        parts = self._parts(time, value)
+        if parts:
+            time = next(iter(parts.values()))
+            form = f"{COLUMNS} {''.join(parts)}"
+        elif time is not None:
             try:
-                form = self._form(time) or ""
+                form = self._sure_form(time)
             except AmbiguousTimeError as error:
                 if is_last:
                     raise SourceError(f"time column {shown(self._names[time])}: {error}") from None
@@ -87,7 +122,7 @@ class ColumnRoles:
         label = self._label(value, time)
         number: NumberForm | None = None
         if value is None:
-            taken = {time, clock, label, self.key}
+            taken = {time, clock, label, self.key, *parts.values()}
             value = self._value([at for at in range(len(self._names)) if at not in taken], is_last)
             if value is None:
                 return None
@@ -109,10 +144,44 @@ class ColumnRoles:
             number=self._needed(number),
             time_form=form,
             clock=clock,
+            parts=tuple(parts.values()),
             zone=zone,
             sign=self._sign(value),
             unit=number.unit if number is not None and number.unit else _unit_in(self._names[value]),
         )
+
+    def refuse_mixture(self, layout: Layout) -> None:
+        """Refuse rows of several series that would be judged as one; not if value and time were both asked for.
+
+        Raises
+        ------
+        SourceError
+            They are of several series; names the column that says of which.
+        """
+        time, clock, asked = layout.time, layout.clock, self._asked
+        if layout.key is not None or time is None or layout.parts or (asked.column and asked.time_column):
+            return
+        taken = {layout.value, time, clock, layout.label}
+        free = [(at, name) for at, name in enumerate(self._names) if at not in taken]
+        if not free:
+            return
+        rows = self._rows[:_MIXED_ROWS]
+        reader = TimeReader(layout.time_form)
+        times = np.full(len(rows), np.nan)
+        for at, row in enumerate(rows):
+            with suppress(RefusedError):
+                times[at] = reader.read(row[time] if clock is None else f"{row[time].strip()} {row[clock].strip()}")
+        for at, name in free:
+            if clock is None and self._counts_in_day(time, at):
+                raise SourceError(
+                    f"{shown(name)} counts the parts of a day beside dates alone: join them to times first, or say "
+                    "--time-column none; --column and --time-column together read the dates alone"
+                )
+            if several_series([row[at] for row in rows], times, name):
+                raise SourceError(
+                    f"there are several series, by {shown(name)}: --key-column {shown(name)} judges each by itself; "
+                    "--column and --time-column together judge all rows as one"
+                )
 
     def _needed(self, form: NumberForm | None) -> NumberForm | None:
         """A form, where it says more than plain numbers say."""
@@ -145,8 +214,20 @@ class ColumnRoles:
             if said is not None:
                 self._forms[at] = FORMATS.get(said.lower(), said)
             else:
-                self._forms[at] = learn_time_form(self._cells(at), self._names[at] if self._has_names else "")
+                unit = f" ({self._units[at]})" if at < len(self._units) else ""
+                self._forms[at] = learn_time_form(self._cells(at), self._names[at] + unit if self._has_names else "")
         return self._forms[at]
+
+    def _sure_form(self, at: int) -> str:
+        """The form of the time column; raises AmbiguousTimeError where most of its cells are no times."""
+        form = self._form(at)
+        texts = [cell for cell in self._cells(at) if cell.strip().lower() not in MISSING]
+        if form is None and texts and self._separator is not None:
+            raise AmbiguousTimeError(
+                f"{shown(texts[0])} is no time that can be read: say --time-format with a pattern such as "
+                "'%d.%m.%Y %H:%M', or --time-column none to judge without times"
+            )
+        return form or ""
 
     def _holds_times(self, at: int) -> bool:
         """Whether the cells of a column are times, whatever their order of day and month."""
@@ -166,13 +247,73 @@ class ColumnRoles:
         found = self._by_content(value)
         return found if found is not None else next((at for at in named if not self._are_clocks(at)), None)
 
+    def _parts(self, time: int | None, value: int | None) -> dict[str, int]:
+        """The columns that hold year, month and so on, by their letters, where no column holds whole times."""
+        is_whole = time is not None and not str(self._form_or_none(time)).startswith(("elapsed", "years", "None"))
+        asked = self._asked.time_column
+        if asked == "" or self._dialect.time_format is not None or (is_whole and asked is None):
+            return {}
+        free = [at for at in range(len(self._names)) if at not in {value, self.key}]
+        parts = self._named_parts(free) if self._has_names else self._first_parts(free)
+        if not parts or (asked is not None and parts["Y"] != time):
+            return {}
+        moments = self._moments(parts)
+        is_sure = len(parts) > 1 or self._has_names
+        is_onward = moments == sorted(moments) or moments == sorted(moments, reverse=True)
+        if len(parts) == 1 and len(set(moments)) < len(moments):
+            return {}  # what tells the rows of a year apart is not known
+        return parts if moments and is_sure and (is_onward or len(parts) > 2) else {}
+
+    def _named_parts(self, free: Sequence[int]) -> dict[str, int]:
+        """Parts of times by the names of their columns."""
+        parts: dict[str, int] = {}
+        for letter, name in _PARTS.items():
+            is_next = not parts or letter in _NEXT[list(parts)[-1]]
+            found = [at for at in free if at not in parts.values() and name.fullmatch(self._folded[at])]
+            fitting = [at for at in found if self._is_part(at, letter)]
+            if is_next and fitting:
+                parts[letter] = fitting[0]
+        return parts if "Y" in parts else {}
+
+    def _first_parts(self, free: Sequence[int]) -> dict[str, int]:
+        """The same without names: the first columns, a year, month and perhaps day and hour."""
+        parts: dict[str, int] = {}
+        for at, letter in zip(free[:4], "YmdH", strict=False):
+            if at != len(parts) or not self._is_part(at, letter):
+                break
+            if letter == "H" and len(set(self._moments(parts))) == len(self._rows):
+                break  # a day a row
+            parts[letter] = at
+        is_dated = len(parts) > 1 and len(set(self._moments(parts))) > 1 and len(self._rows) >= _FEW_STEPS
+        return parts if is_dated and all(1900 <= int(cell) < 2100 for cell in self._cells(0)) else {}
+
+    def _is_part(self, at: int, letter: str) -> bool:
+        """Whether the cells of a column can be that part of times: numbers in its range, or names of months."""
+        cells = [cell.strip().removesuffix(".0") for cell in self._cells(at) if cell.strip()]
+        low, high = _RANGES[letter]
+        is_fit = [cell.isdecimal() and low <= int(cell) <= high for cell in cells]
+        if letter == "m":
+            is_fit = [fit or _MONTH_CELL.fullmatch(cell) is not None for fit, cell in zip(is_fit, cells, strict=True)]
+        elif letter == "Y":
+            is_fit = [fit or (len(cell) == 2 and cell.isdecimal()) for fit, cell in zip(is_fit, cells, strict=True)]
+        return bool(cells) and _mostly(is_fit, len(cells))
+
+    def _moments(self, parts: Mapping[str, int]) -> list[float]:
+        """The times of the rows whose parts can be read."""
+        moments = []
+        for row in self._rows:
+            with suppress(ValueError):
+                moments.append(read_columns("".join(parts), "\t".join(row[at] for at in parts.values())).utc)
+        return moments
+
     def _are_times(self, at: int) -> bool:
         cells = [cell for cell in self._cells(at) if cell.strip()]
         return all(is_time(cell) for cell in cells) or self._holds_times(at)
 
     def _are_clocks(self, at: int) -> bool:
         cells = [cell for cell in self._cells(at) if cell.strip()]
-        return bool(cells) and _mostly(map(is_clock, cells), len(cells))
+        is_dotted = bool(cells) and ":" not in cells[0] and all(map(is_time_text, cells))  # 05.03.24 is rather a date
+        return bool(cells) and not is_dotted and _mostly(map(is_clock, cells), len(cells))
 
     def _by_content(self, value: int | None) -> int | None:
         """A column of times that no name of TIME_NAMES says is one, where a value may stand beside it."""
@@ -215,6 +356,8 @@ class ColumnRoles:
     def _is_time_in_numbers(self, at: int) -> bool:
         """Whether a column of numbers is one of times: by its name, or as only times are so large and always go on."""
         cells = [cell.strip() for cell in self._cells(at) if cell.strip()]
+        if self._separator != ",":
+            cells = [cell.replace(",", ".") for cell in cells]
         if not cells or not _mostly((is_number(cell, False) for cell in cells), len(cells)):
             return False
         if self._has_names and TIME_WORDS.search(self._names[at]):
@@ -223,12 +366,14 @@ class ColumnRoles:
         if at == 0 and not self._has_names and all(number > _UNIX_TIME for number in numbers):
             return True
         steps = [after - before for before, after in pairwise(numbers)]
+        if self._form_or_none(at) == "%m.%Y":
+            return True
         if len(steps) >= _FEW_STEPS and self._has_digit_clock(at) and self._form_or_none(at) == "compact":
             return True
         if len(steps) < _FEW_STEPS or not (all(step > 0 for step in steps) or all(step < 0 for step in steps)):
             return False
         try:
-            form = learn_time_form(cells)
+            form = learn_time_form(cells, self._names[at] if self._has_names else "")
         except AmbiguousTimeError:
             return False
         if form == "excel":
@@ -262,11 +407,25 @@ class ColumnRoles:
             is_named = self._has_names and bool(TIME_WORDS.search(self._names[at]))
             is_named = is_named or any(cell.strip()[:1] == "0" for cell in cells)  # no number is written so
             n = len(cells)
-            if _mostly(map(is_clock, cells), n) or (is_named and _mostly(map(is_digit_clock, cells), n)):
+            if self._are_clocks(at) or (is_named and _mostly(map(is_digit_clock, cells), n)):
                 return at
-            if self._has_names and _HOUR.fullmatch(self._folded[at]) and all(map(is_hour, cells)):
+            is_hour_named = self._has_names and _PARTS["H"].fullmatch(self._folded[at])
+            if (is_hour_named and _mostly(map(is_hour, cells), n)) or self._counts_hours(time, at):
                 return at
         return None
+
+    def _counts_hours(self, date: int, at: int) -> bool:
+        """Whether a column counts the hours of the day beside a column of dates, whatever its name."""
+        return all(map(is_hour, self._cells(at))) and self._counts_in_day(date, at)
+
+    def _counts_in_day(self, date: int, at: int) -> bool:
+        """Whether a column goes on by one from row to row, and begins anew at each other date beside it."""
+        pairs = [(row[date].strip(), row[at].strip()) for row in self._rows[:_MIXED_ROWS]]
+        if at != date + 1 or not all(count.isdecimal() for _, count in pairs):
+            return False
+        same = [int(b) - int(a) for (day, a), (next_day, b) in pairwise(pairs) if day == next_day]
+        other = [int(b) - int(a) for (day, a), (next_day, b) in pairwise(pairs) if day != next_day]
+        return len(same) >= _FEW_STEPS and set(same) in ({1}, {-1}) and all(step * same[0] < 0 for step in other)
 
     def _label(self, value: int | None, time: int | None) -> int | None:
         if self._asked.label_column is not None:
@@ -274,7 +433,12 @@ class ColumnRoles:
         free = [at for at in range(len(self._names)) if at not in {value, time, self.key}]
         if value is None and len(free) == 1:
             return None  # the only column that can be the value, whatever its name
-        return next((at for at in self._named(LABEL_NAMES) if at in free), None)
+        return next((at for at in self._named(LABEL_NAMES) if at in free and self._holds_labels(at)), None)
+
+    def _holds_labels(self, at: int) -> bool:
+        """Whether most cells of a column are labels, rather than names of what its rows are about."""
+        cells = [cell for cell in self._cells(at) if cell.strip()]
+        return 2 * sum(label_code(cell) is not None for cell in cells) >= len(cells)
 
     def _value(self, free: list[int], is_last: bool) -> int | None:
         named = [self._folded.index(name) for name in VALUE_NAMES if name in self._folded]
@@ -284,6 +448,8 @@ class ColumnRoles:
         numeric = [at for at, is_numeric in zip(free, self._is_numeric(free), strict=True) if is_numeric]
         if not numeric:
             numeric = [at for at in free if self._is_formed(at)]
+        if len(numeric) > 1 and not self._has_names:
+            numeric = [at for at in numeric if not self._is_time_in_numbers(at)] or numeric
         if len(numeric) > 1 and self._has_names and self._asked.time_column != "":
             numeric = [at for at in numeric if not self._is_another_time(at)] or numeric
         if len(numeric) == 1 or (len(free) == 1 and (is_last or not any(map(str.strip, self._cells(free[0]))))):
@@ -295,9 +461,9 @@ class ColumnRoles:
 
     def _counts_rows(self, at: int) -> bool:
         """Whether a column only counts the rows."""
-        if not self._names[at]:
-            return True
         cells = [cell.strip() for cell in self._cells(at)]
+        if not self._names[at] and not any(cells):
+            return True
         if not all(map(str.isdecimal, cells)) or (self._folded[at] not in _ROW_NAMES and len(cells) <= _FEW_STEPS):
             return False
         steps = {int(after) - int(before) for before, after in pairwise(cells)}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamforest.connections.compression import HEAD, compression_of, no_text
 from streamforest.protocols import Reading, Refusal, SourceError, Stop
 from streamforest.reading.cells import COMMENT, SEPARATORS
+from streamforest.reading.codings import MULTIBYTE, coding_of
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect, Found, Layout
 from streamforest.reading.compiled_rows import WrittenForm, read_rows
 from streamforest.reading.counter import is_counter
@@ -30,8 +31,9 @@ from streamforest.reading.row_block import (
     RowCollector,
     TextBlock,
 )
+from streamforest.reading.row_checks import footers_of
 from streamforest.reading.table_search import MOST_LINES, find_layout, fits, is_possible, is_row
-from streamforest.reading.text_conversion import FALLBACK, coding_of, old_text, text_of
+from streamforest.reading.text_conversion import text_of
 from streamforest.text import shown
 
 #: Bytes of the longest line that is read, without its end; also the most bytes that ``feed`` takes.
@@ -141,28 +143,40 @@ class RowReader:
             self._rules = LineRules(layout)
             self._table = _Table(layout)
 
-    def learn(self, sample: bytes) -> Layout | None:
+    def learn(self, sample: bytes, end: bytes | None = None) -> Layout | None:
         """Learn the columns and how they are written from the first lines of the text, before these are fed.
 
-        Without it they are learnt from as few lines as are enough, where each is waited for. Returns what was learnt;
-        None where that cannot be told yet.
+        Without it they are learnt from as few lines as are enough, where each is waited for.
+
+        Parameters
+        ----------
+        sample : bytes
+            The first lines.
+        end : bytes or None
+            The last lines, where the sample does not hold them; empty: it holds the whole text; None: they are not
+            known.
+
+        Returns
+        -------
+        Layout or None
+            None where it cannot be told yet.
 
         Raises
         ------
         SourceError
-            The value column or the form of the times cannot be told.
+            The value column or the form of the times cannot be told, or the value column has no number.
         """
-        coding = coding_of(sample)
         raw_lines = sample.split(b"\n")
+        coding = coding_of(raw_lines[:-1])
         ends = np.cumsum([len(raw) + 1 for raw in raw_lines]).tolist()
         lines: list[str] = []
         starts: list[int] = []
-        for raw, end in zip(raw_lines, ends, strict=True):
+        for raw, behind in zip(raw_lines, ends, strict=True):
             text = text_of(raw, coding)
             is_first = len(lines) < MOST_LINES
             if text is not None and text.strip(" \r") and (is_possible(text) if is_first else text[:1] != COMMENT):
                 lines.append(text)
-                starts.append(end - len(raw) - 1)
+                starts.append(behind - len(raw) - 1)
         some = lines[:_SAMPLE_ROWS] + lines[_SAMPLE_ROWS :: max(1, (len(lines) - _SAMPLE_ROWS) // _SPREAD_ROWS)]
         if not lines:
             return None
@@ -172,9 +186,16 @@ class RowReader:
             raise SourceError(f"{self._name}: {error}") from None
         if found is None or found.begin >= min(len(lines), MOST_LINES):
             return None
-        self._learnt = found._replace(layout=found.layout._replace(coding=coding))
+        layout = found.layout._replace(coding=coding)
+        times, values = _readings_of(some[found.begin :], layout)
+        if end == b"" and len(values) >= FEW and np.isnan(values).all():
+            raise SourceError(f"{self._name}: no cell of the value column is a number: {layout.describe()}")
+        if end is not None:
+            last = lines if not end else [text for raw in end.split(b"\n") if (text := text_of(raw, coding))]
+            footers = footers_of(lines[found.begin :], last, layout, is_whole=not end)
+            layout = layout._replace(footers=footers)
+        self._learnt = found._replace(layout=layout)
         self.table_start = starts[found.begin]
-        times, values = _readings_of(some[found.begin :], self._learnt.layout)
         self.is_newest_first = _goes_back(times[: _SAMPLE_ROWS - found.begin])
         values = values[::-1] if self.is_newest_first else values
         self.is_like_counter = self._asked.key_column is None and is_counter(values, self._learnt.layout.value_name)
@@ -306,8 +327,10 @@ class RowReader:
     def _read_first(self, raw: bytes, start: int, found: RowCollector) -> None:
         """Keep a line until the layout is known; then find the readings of all that were kept."""
         self.lines += 1
-        text = text_of(raw, "" if self._learnt is None else self._learnt.layout.coding)
-        text = old_text(raw) if text is None else text
+        coding = "" if self._learnt is None else self._learnt.layout.coding
+        text = text_of(raw, coding)
+        if text is None and (coding := coding_of([raw])):
+            text = text_of(raw, coding)
         place = self.lines, start, start + len(raw) + 1
         where = (*place[:2], NOWHERE) if self._first else place  # lines before it are handed out later
         if text is None:
@@ -318,7 +341,7 @@ class RowReader:
             if is_row(text):
                 self._first = self._pending + self._first  # the text before ended behind its header
             self._pending = []
-            self._first.append(_Line(text, *place, text_of(raw) is None))
+            self._first.append(_Line(text, *place, coding))
             self._decide(found, is_last=len(self._first) >= MOST_LINES)
 
     def _decide(self, found: RowCollector, is_last: bool) -> None:
@@ -329,8 +352,8 @@ class RowReader:
             raise SourceError(f"{self._name}: {error}") from None
         if found_layout is None or found_layout.begin >= len(lines) + (self._learnt is None):
             return
-        is_old = found_layout.layout.coding == "" and any(line.is_old for line in self._first)
-        self._set_layout(found_layout.layout._replace(coding=FALLBACK) if is_old else found_layout.layout)
+        coding = found_layout.layout.coding or next((line.coding for line in self._first if line.coding), "")
+        self._set_layout(found_layout.layout._replace(coding=coding))
         first, self._first = self._first[found_layout.begin :], []
         self.skipped += found_layout.begin - (found_layout.layout.header in lines[: found_layout.begin])
         for text, *place, _ in first:
@@ -385,13 +408,13 @@ class RowReader:
 
 
 class _Line(NamedTuple):
-    """A line without its end, its number, where it begins and ends in its text, in bytes; whether it is no UTF-8."""
+    """A line without its end, its number, where it begins and ends in its text, in bytes; its coding, if no UTF-8."""
 
     text: str
     number: int
     start: int
     end: int
-    is_old: bool
+    coding: str
 
 
 def _cut(rows: TextBlock, stop: Stop, most: int) -> Iterator[TextBlock]:
@@ -410,6 +433,7 @@ class _Table:
         self._separator = layout.separator
         self._columns = len(layout.names), layout.value, layout.time, layout.label
         self._layout = layout
+        self._footers = [line.encode(layout.coding or "utf-8", "replace") for line in layout.footers]
 
     @cached_property
     def _header(self) -> bytes:
@@ -420,7 +444,8 @@ class _Table:
 
     def rows(self, body: bytes, start: int, line: int) -> NDArray[np.void]:
         """The rows of lines that begin at a place of their text with a line of that number; ODD: a closer look."""
-        if self._form is not None and not (self._header and self._header in body):
+        has_none = not (self._header and self._header in body) and not any(line in body for line in self._footers)
+        if self._form is not None and has_none:
             return read_rows(body, self._separator, self._columns, start, line, self._form)
         ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n")) + 1
         table = np.empty(len(ends), ROW_DTYPE)
@@ -433,12 +458,13 @@ class _Table:
 
 def _written_form(layout: Layout) -> WrittenForm | None:
     """How the compiled reader has to read numbers and times; None where it cannot."""
-    if layout.clock is not None or layout.time_form not in _COMPILED_TIMES:
+    if layout.clock is not None or layout.parts or layout.time_form not in _COMPILED_TIMES:
         return None
     number = layout.number or DEFAULT_FORM._replace(decimal="," if layout.separator == ";" else ".")
     if (
         layout.sign is not None
-        or number.kind in {"switch", "booked"}
+        or (layout.separator == "|" and layout.coding in MULTIBYTE)
+        or number.kind in {"switch", "booked", "scaled"}
         or len(number.thousands.encode()) > 1
         or (number.kind != "number" and number.unit)
     ):

@@ -29,8 +29,8 @@ _FOOTER = re.compile(
     re.IGNORECASE,
 )
 
-#: Why a row that repeats the header is refused.
-HEADER_AGAIN = "the header again"
+#: Why a row that repeats the header is refused, and one that sums up.
+HEADER_AGAIN, SUM = "the header again", "sums up the rows before it"
 
 
 class LineRules:
@@ -41,10 +41,11 @@ class LineRules:
         self._number = layout.number
         self._has_comma = layout.separator == ";" or (layout.number or DEFAULT_FORM).decimal == ","
         is_formed = layout.time_form not in {"", "elapsed", "unix"} or layout.clock is not None
+        self._is_joined = layout.clock is not None or bool(layout.parts)
         self._times = TimeReader(layout.time_form, layout.zone) if is_formed or layout.zone is not None else None
         self._is_default = self._times is None and self._number is None and layout.sign is None
         is_cut = layout.separator is None or layout.separator in SEPARATORS
-        is_whole = layout.clock is None and layout.sign is None and not layout.has_own_names
+        is_whole = not self._is_joined and layout.sign is None and not layout.has_own_names
         self._is_simple = is_cut and is_whole
 
     def localised(self, table: NDArray[np.void]) -> NDArray[np.void]:
@@ -80,6 +81,8 @@ class LineRules:
         cells = [line] if layout.separator is None else line.split(layout.separator)
         if len(cells) != len(layout.names) or line == layout.header or not line.strip() or line[0] == COMMENT:
             return None
+        if layout.footers and line in layout.footers:
+            return None
         time, label, key = layout.time, layout.label, layout.key
         if time is not None and not cells[time].strip():
             return None
@@ -105,12 +108,14 @@ class LineRules:
             item = self._read_fields(line)
         elif line == layout.header:
             item = HEADER_AGAIN
+        elif line in layout.footers:
+            item = f"{shown(line)} {SUM}"
         else:
             item = self._read_row(line)
         return Refusal(f"line {number}", item) if isinstance(item, str) else item
 
-    def _read_row(self, line: str) -> Reading | str:
-        """One row; what is wrong with it where it has too few or too many cells."""
+    def _read_row(self, line: str) -> Reading | str | None:
+        """One row, None where all cells are empty; what is wrong with it where it has too few or too many cells."""
         layout = self._layout
         width, value, time = len(layout.names), layout.value, layout.time
         cells = cut_line(line, layout.separator, width)
@@ -126,15 +131,25 @@ class LineRules:
         when = None if time is None or time >= n else cells[time]
         is_timeless = when is not None and not when.strip()
         if (is_timeless and any(map(_FOOTER.match, cells))) or (layout.separator == BLANK and _FOOTER.match(cells[0])):
-            return f"{shown(line)} sums up the rows before it"
+            return f"{shown(line)} {SUM}"
+        if is_timeless and not cells[value].strip():
+            return f"{shown(line)} has neither a time nor a value" if any(map(str.strip, cells)) else None
         if self._is_default:
             return Reading(cells[value], when, label, self._has_comma, key)
-        if layout.clock is not None and layout.clock < n and when is not None and when.strip():
-            when = self._with_clock(when, cells[layout.clock])
+        if self._is_joined and when is not None and when.strip():
+            when = self._joined(when, cells)
         cell = cells[value]
         if layout.sign is not None and layout.sign < n and BOOKED.get(cells[layout.sign].strip().lower()):
             cell = f"-{cell.strip()}"
         return self._reading(cell, when, label, key)
+
+    def _joined(self, when: str, cells: Sequence[str]) -> str:
+        """A time with what other columns have of it."""
+        layout = self._layout
+        if layout.parts:
+            return "\t".join(cells[at] if at < len(cells) else "" for at in layout.parts)
+        at = cast(int, layout.clock)
+        return self._with_clock(when, cells[at]) if at < len(cells) else when
 
     def _with_clock(self, date: str, clock: str) -> str:
         """A date with the time of day of another column behind it, which may be an hour alone."""
@@ -178,7 +193,7 @@ class LineRules:
 
     def _read_json(self, line: str) -> Reading | str:
         try:
-            found = json.loads(line)
+            found = json.loads(line.rstrip(" \r,"))
         except (ValueError, RecursionError):
             return f"{shown(line)} is no JSON object"
         if isinstance(found, list) and self._layout.names[0] == "1":
@@ -194,14 +209,13 @@ class LineRules:
             value = found[name] if name in found else value_at(found, name)
         except KeyError:
             return f"the object has no {shown(name)}: {shown(json.dumps(found, ensure_ascii=False))}"
-        time, label, key, clock = (
-            None if at is None else _field(found, layout.names[at])
-            for at in (layout.time, layout.label, layout.key, layout.clock)
+        time, label, key = (
+            None if at is None else _field(found, layout.names[at]) for at in (layout.time, layout.label, layout.key)
         )
         label, key = (None if cell is None else json_text(cell) for cell in (label, key))
         when = _json_cell(time)
-        if clock is not None and when is not None:
-            when = self._with_clock(str(when), str(clock))
+        if self._is_joined and when is not None:
+            when = self._joined(str(when), [json_text(_field(found, name)) for name in layout.names])
         if self._is_default:
             return Reading(_json_cell(value), when, label, key=key)
         return self._reading(_json_cell(value), when, label, key)
@@ -222,6 +236,8 @@ def no_text_in(number: int) -> Refusal:
 def _read_columns(lines: list[str], layout: Layout) -> list[Reading] | None:
     """The readings of rows that all have the right number of cells; None where one needs a closer look."""
     if layout.has_own_names or layout.header in lines or any(line.startswith(COMMENT) for line in lines):
+        return None
+    if any(line in lines for line in layout.footers):
         return None
     columns = _columns(lines, layout.separator)
     if columns is None or len(columns) != len(layout.names):

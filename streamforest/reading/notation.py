@@ -33,6 +33,22 @@ MISSING = frozenset(
         *("-", "--", "---", "----", "?", "***", "\\n", "unavailable", "unknown", "unavail", "undefined", "missing"),
         *("no data", "nodata", "not available", "offline", "#null!", "#value!", "#div/0!", "#ref!", "#num!", "#name?"),
         *("ice", "eqp"),  # of gauges in rivers
+        *(
+            ".",
+            "..",
+            ":",
+            "--.-",
+            "---.-",
+            "-.-",
+            "m",
+            "mm",
+            "nd",
+            "n/d",
+            "n.d.",
+            "s/d",
+        ),  # of offices and weather stations
+        *("bad", "error", "err", "invalid", "fault", "overflow", "(null)", "<null>", "[null]", "#n/v"),
+        *("1.#qnan", "1.#ind", "-1.#ind", "-nan", "-nan(ind)", "nan(ind)"),  # of C programs
     ]
 )
 #: What spreadsheets and typesetters take for a minus: the sign, or a dash.
@@ -139,8 +155,11 @@ def read_time(raw: str | float | None) -> float:
     >>> read_time("1714521600000") == read_time("2024-05-01")
     True
     """
-    if isinstance(raw, str) and (seconds := simple_seconds(raw.removesuffix("Z"))) is not None:
-        return seconds
+    if isinstance(raw, str):
+        if raw.isdigit() and raw.isascii():
+            return _read_unix(float(raw))
+        if (seconds := simple_seconds(raw.removesuffix("Z"))) is not None:
+            return seconds
     if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
         return math.nan
     try:

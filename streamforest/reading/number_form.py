@@ -37,16 +37,29 @@ UNITS = frozenset(
         *("req/s", "rps", "ops", "degc", "degf", "deg", "celsius", "fahrenheit", "percent", "volt", "volts", "watt"),
     ]
 )
+# Units that one column may mix, by what they are multiples of: powers of ten, or of 1024 as a float.
+_TENS = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "m": -3, "u": -6, "\u00b5": -6, "\u03bc": -6, "n": -9}
+_BASES = ("B", "B/s", "Bps", "b", "b/s", "bps", "bit/s", "Bytes", "W", "Wh", "VA", "Hz", "V", "A", "\u03a9", "g", "s")
+_COUNTS = {"": 0, "k": 3, "K": 3, "M": 6, "Mil": 6, "Mio": 6, "B": 9, "Bil": 9, "G": 9, "T": 12}
+_TIMES = {"min": 60.0, "mins": 60.0, "h": 3600.0, "hour": 3600.0, "hours": 3600.0, "day": 86400.0, "days": 86400.0}
+_SCALES: dict[str, dict[str, int | float]] = {
+    base: {prefix + base: power for prefix, power in _TENS.items()}
+    | {f"{prefix}i{base}": 1024.0 ** (at + 1) for at, prefix in enumerate("KMGTP")}
+    for base in _BASES
+}
+_SCALES["s"] |= _TIMES
+_SCALES[""] = dict(_COUNTS)
 _CURRENCY = r"(?:[$€£¥₹₽₩₺₿]|US\$|A\$|C\$|EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|Fr\.|kr|Rs\.?|R\$)"
 _BLANKS = " \u00a0\u2009\u202f"
 _MINUS = "".join(MINUS)
+_MARK = "*"  # behind a number that is estimated or preliminary
 _MOST_UNIT = 12  # characters
 _ENOUGH_THIRDS = 5  # numbers, each with three digits behind its sign, that can hardly be decimals beside whole numbers
 
 # A dash behind the decimal sign stands for no cents: 100.- is a hundred francs, and nothing that is taken away.
 _CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[-+{_MINUS}]?)\s?(?P<prefix>{_CURRENCY})?\s?(?P<inner>[-+{_MINUS}]?)"
-    rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?:(?<=[.,])[-\u2013\u2014]{{1,2}})?(?P<power>[eE][-+{_MINUS}]?\d{{1,3}})?"
+    rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?:(?<=[.,])[-\u2013\u2014]{{1,2}})?(?P<power>[eEdD][-+{_MINUS}]?\d{{1,3}})?"
     rf"(?P<behind>\s?[-+{_MINUS}])?"
     rf"(?P<suffix>\s?[^\d\s.,()+\-][^,;]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
 )
@@ -57,6 +70,7 @@ _GROUPED = re.compile(
     rf"\d{{1,3}}(?P<sign>[.,'\u2019{_BLANKS}])(?:\d{{3}}(?:(?P=sign)\d{{3}})*|(?:\d\d(?P=sign)(?<=,))+\d{{3}})"
     r"(?P<rest>[.,]\d*)?"
 )
+_FLAGGED = re.compile(r"[-+]\d{4,5},\d")
 _THIRDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 
@@ -76,9 +90,11 @@ class NumberForm(NamedTuple):
     prefix, suffix : str
         Currency or unit that may stand around the number, without blanks.
     kind : str
-        ``number``; ``switch``: words of SWITCH_WORDS; ``booked``: amounts with a sign or a word of BOOKED behind;
+        ``number``; ``switch``: words of SWITCH_WORDS; ``booked``: amounts with a sign, a word of BOOKED or a mark
+        behind, in brackets, or with a power such as D-02;
         ``whole``: no cell had a decimal sign, and one dot before three digits could be either; ``thirds``: every cell
-        had a dot before three digits, and one without could be either.
+        had a dot before three digits, and one without could be either; ``scaled``: with units of several sizes, such as
+        kB and MB, of which the suffix is the one without a prefix.
     """
 
     decimal: str = "."
@@ -102,7 +118,7 @@ class NumberForm(NamedTuple):
         """
         if self.kind == "number" and _SIMPLE[self.decimal].fullmatch(text):
             return text
-        cell = text.strip()
+        cell = text.strip().rstrip(_MARK)
         word = cell.lower()
         if word in MISSING:
             return ""
@@ -125,12 +141,19 @@ class NumberForm(NamedTuple):
         if bool(found["open"]) != bool(found["close"]) or (found["open"] and is_negative):
             return text
         sign = "-" if is_negative or found["open"] else ""
-        return f"{sign}{digits}{re.sub(f'[{_MINUS}]', '-', found['power'] or '')}"
+        if self.kind == "scaled":
+            return sign + _scaled(
+                digits.replace(self.decimal, "."), _scale(self.suffix)[(found["suffix"] or "").strip()]
+            )
+        power = re.sub("[dD]", "e", re.sub(f"[{_MINUS}]", "-", found["power"] or ""))
+        return f"{sign}{digits}{power}"
 
     def _has_unit(self, found: re.Match[str]) -> bool:
         """Whether what stands around a number is the column's unit, or nothing."""
         suffix = (found["suffix"] or "").strip()
         is_booked = self.kind == "booked" and suffix.lower() in BOOKED
+        if self.kind == "scaled" and suffix in _scale(self.suffix):
+            return True
         return (found["prefix"] or "") in {"", self.prefix} and (is_booked or suffix in {"", self.suffix})
 
     def _check_undecided(self, text: str, digits: str) -> None:
@@ -158,6 +181,23 @@ class NumberForm(NamedTuple):
 
 #: Numbers as ``float`` reads them.
 DEFAULT_FORM = NumberForm()
+
+
+def _scale(base: str) -> dict[str, int | float]:
+    """The units that are multiples of one, and that one without its name."""
+    return _SCALES[base] | {"": 0}
+
+
+def _scaled(digits: str, size: int | float) -> str:
+    """A number times a power of ten, or a size."""
+    return f"{digits}e{size}" if isinstance(size, int) else repr(float(digits) * size)
+
+
+def _common_scale(suffixes: set[str]) -> str | None:
+    """The unit that several units of a column are multiples of; None where they are of no one kind."""
+    if len(suffixes - {""}) < 2 and suffixes not in ({"", "K"}, {"", "k"}, {"", "M"}):
+        return None
+    return next((base for base in _SCALES if suffixes <= _scale(base).keys()), None)
 
 
 def _sign_kind(sign: str) -> str:
@@ -221,6 +261,8 @@ def learn_number_form(
     '%'
     """
     texts = [text for cell in cells if (text := cell.strip()) and text.lower() not in MISSING]
+    has_marks = any(text.endswith(_MARK) for text in texts)
+    texts = [bare for text in texts if (bare := text.rstrip(_MARK))]
     if not texts:
         return None
     if all(text.lower() in SWITCH_WORDS for text in texts):
@@ -229,11 +271,19 @@ def learn_number_form(
     if not found:
         return None
     words = {word for match in found if (word := (match["suffix"] or "").strip().lower())}
-    is_booked = any(match["behind"] for match in found)
+    is_booked = has_marks or any(
+        match["behind"] or match["open"] or (match["power"] or "")[:1] in {"d", "D"} for match in found
+    )
     if words <= BOOKED.keys() and len({BOOKED[word] for word in words}) > 1:
         is_booked, texts = True, [_without_word(text) for text in texts]
         found = [match for text in texts if (match := _CELL.fullmatch(text)) and _is_shaped(match["digits"])]
     around = Counter(((match["prefix"] or ""), (match["suffix"] or "").strip()) for match in found)
+    if len(found) > len(texts) / 2 and (base := _common_scale({suffix for _, suffix in around})) is not None:
+        bodies = [match["digits"] for match in found]
+        usual = "," if is_comma_usual or separator == ";" or any("," in body for body in bodies) else "."
+        sign = decimal or _proof(bodies) or usual
+        thousands = "." if sign == "," else ","
+        return NumberForm(sign, thousands, found[0]["prefix"] or "", base, "scaled")
     with_unit = Counter({unit: n for unit, n in around.items() if any(unit)})
     unit = ("", "")
     if with_unit and 2 * with_unit.total() > len(texts):
@@ -243,6 +293,11 @@ def learn_number_form(
     bodies = [match["digits"] for match in found if ((match["prefix"] or ""), (match["suffix"] or "").strip()) == unit]
     if 2 * len(bodies) <= len(texts):
         return None
+    if separator == "," and decimal is None and all(map(_FLAGGED.fullmatch, texts)):
+        raise AmbiguousNumberError(
+            f"{shown(texts[0])} may be a value and its flag, as in files of weather, or have a decimal comma: say "
+            "--decimal comma if it has"
+        )
     sign, thousands, kind = _signs(bodies, separator, decimal, is_comma_usual)
     return NumberForm(sign, thousands, *unit, "booked" if is_booked else kind)
 

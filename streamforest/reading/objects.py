@@ -7,12 +7,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from streamforest.reading.time_form import is_time_text
+
 Fields = dict[str, Any]
 
 #: Names of what every line of a metrics protocol has.
 METRIC, SERIES, VALUE, TIME, MEASUREMENT = "metric", "series", "value", "time", "measurement"
-#: Notation of lines of words with numbers by name among them.
-PAIRS = "name=value among words"
+#: Notation of lines of words with numbers by name among them, and of web servers' logs.
+PAIRS, ACCESS = "name=value among words", "access log"
+#: The time that a line of words begins with.
+LINE_TIME = "time of the line"
+# Lines of which a header of words among them cannot be one.
+_FEW = 3
 #: Elements of an array inside an object that have a name of their own, and the depth of names.
 _MOST_ELEMENTS, _DEEPEST = 32, 8
 
@@ -24,6 +30,14 @@ _TAG = re.compile(r'\s*([a-zA-Z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?')
 _GRAPHITE = re.compile(
     rf"(?P<name>[^\s;=]+)(?P<tags>(?:;[^\s;=]+=[^\s;]*)*)\s+(?P<value>{_NUMBER})\s+(?P<time>\d{{9,13}})"
 )
+_OPENTSDB = re.compile(
+    rf"(?:put\s+)?(?P<name>[^\s=]+)\s+(?P<time>\d{{10,13}})\s+(?P<value>{_NUMBER})(?P<tags>(?:\s+[^\s=]+=[^\s=]+)+)"
+)
+_ACCESS = re.compile(
+    r'(?P<client>\S+) \S+ (?P<user>\S+) \[(?P<time>[^\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) '
+    r'(?P<bytes>\d+|-)(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?P<rest>.*)'
+)
+_TOPIC = re.compile(rf"(?P<name>[^\s=:]+/[^\s=:]+)\s+(?P<value>{_NUMBER})")
 _STATSD = re.compile(
     rf"(?P<name>[^\s:|]+):(?P<value>{_NUMBER})\|(?P<kind>g|c|ms|h|d|m)(?:\|@[\d.]+)?(?:\|#(?P<tags>\S*))?"
 )
@@ -36,6 +50,8 @@ _FIELD = re.compile(r'((?:[^\s\\,="]|\\.)+)=("(?:[^"\\]|\\.)*"|[^\s",]+),?')
 _INFLUX_TAG = re.compile(r",((?:[^\s\\,=]|\\.)+)=((?:[^\s\\,=]|\\.)+)")
 _PAIR = re.compile(r'([A-Za-z_@][\w.\-/@]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
 _PAIR_IN_WORDS = re.compile(r"(?<![\w.])([A-Za-z_][\w.\-]*)=([^\s,;\"]+)")
+_UNIX = re.compile(r"1\d{9}(?:\.\d+|\d{3})?")
+_SYSLOG = re.compile(r"^<\d{1,3}>(?:1 )?")  # priority and version
 _ESCAPE = re.compile(r"\\(.)")
 _HELP = re.compile(r"#\s*(?:HELP|TYPE)\s+[a-zA-Z_:]")
 
@@ -45,7 +61,7 @@ def _read_json(line: str) -> Fields | None:
     if not text.startswith(("{", "[")):
         return None
     try:
-        found = json.loads(line)
+        found = json.loads(text.rstrip(" \r,"))
     except (ValueError, RecursionError):
         return None
     if isinstance(found, list):
@@ -67,6 +83,32 @@ def _read_graphite(line: str) -> Fields | None:
         return None
     tags = dict(tag.split("=", 1) for tag in found["tags"].split(";")[1:])
     return _metric(found, tags, f"{found['name']}{found['tags']}")
+
+
+def _read_opentsdb(line: str) -> Fields | None:
+    found = _OPENTSDB.fullmatch(line.strip())
+    if found is None:
+        return None
+    tags = dict(tag.split("=", 1) for tag in found["tags"].split())
+    return _metric(found, tags, f"{found['name']} {' '.join(found['tags'].split())}")
+
+
+def _read_access(line: str) -> Fields | None:
+    """A line of the combined log format; of what stands behind it numbers, the first one as ``request_time``."""
+    found = _ACCESS.fullmatch(line.strip())
+    if found is None:
+        return None
+    fields = {name: text for name, text in found.groupdict().items() if text is not None and name != "rest"}
+    numbers = [word.strip('"') for word in found["rest"].split() if "=" not in word]
+    names = ("request_time", *(f"number {at}" for at in range(2, len(numbers) + 1)))
+    pairs = dict(_PAIR_IN_WORDS.findall(found["rest"]))
+    return fields | dict(zip(names, numbers, strict=False)) | pairs
+
+
+def _read_topic(line: str) -> Fields | None:
+    """A topic of MQTT and its message, as ``mosquitto_sub -v`` writes."""
+    found = _TOPIC.fullmatch(line.strip())
+    return None if found is None else _metric(found, {}, found["name"])
 
 
 def _read_statsd(line: str) -> Fields | None:
@@ -117,7 +159,17 @@ def _read_pairs(line: str) -> Fields | None:
     """Words with at least two numbers by name among them, as ``ping`` writes."""
     pairs = dict(_PAIR_IN_WORDS.findall(line))
     is_number = [cell[:1].isdigit() or cell[:1] in "+-." for cell in pairs.values()]
-    return pairs if sum(is_number) > 1 else None
+    if sum(is_number) < 2:
+        return None
+    time = _line_time(line)
+    return pairs | ({LINE_TIME: time} if time else {})
+
+
+def _line_time(line: str) -> str:
+    """The time that a line begins with, in brackets or without; empty for none."""
+    words = _SYSLOG.sub("", line).split(maxsplit=2)[:2]
+    texts = (text.strip("[](),;:") for text in (" ".join(words), words[0]))
+    return next((text for text in texts if _UNIX.fullmatch(text) or is_time_text(text)), "")
 
 
 #: What reads a line of each notation: a mapping of names to values, or None where it is no such line.
@@ -125,13 +177,16 @@ READERS: dict[str, Callable[[str], Fields | None]] = {
     "JSON": _read_json,
     "StatsD": _read_statsd,
     "Graphite": _read_graphite,
+    "OpenTSDB": _read_opentsdb,
     "Prometheus": _read_prometheus,
     "InfluxDB line protocol": _read_influx,
+    "topics of MQTT": _read_topic,
     "logfmt": _read_logfmt,
+    ACCESS: _read_access,
     PAIRS: _read_pairs,
 }
 #: Those of which each line has one of many measures: a line of another one is passed over.
-OF_METRICS = frozenset(READERS) - {"JSON", "logfmt", PAIRS}
+OF_METRICS = frozenset(READERS) - {"JSON", "logfmt", ACCESS, PAIRS}
 
 
 def notation_of(lines: Sequence[str]) -> str:
@@ -155,7 +210,8 @@ def notation_of(lines: Sequence[str]) -> str:
     for name, read in READERS.items():
         if name != PAIRS and all(map(read, content)) and (name != "Prometheus" or "{" in content[0]):
             return name
-    if 2 * sum(_read_pairs(line) is not None for line in content) >= len(content) > 0 and _read_pairs(content[-1]):
+    n_pairs = sum(_read_pairs(line) is not None for line in content)
+    if 2 * n_pairs >= len(content) and (n_pairs >= _FEW or _read_pairs(content[-1])):
         return PAIRS
     return ""
 

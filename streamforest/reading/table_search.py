@@ -23,6 +23,7 @@ from streamforest.reading.column_layout import ANY_DIALECT, Asked, Dialect, Foun
 from streamforest.reading.column_roles import TIME_NAMES, TIME_WORDS, ColumnRoles
 from streamforest.reading.number_form import is_formed_number
 from streamforest.reading.objects import (
+    LINE_TIME,
     MEASUREMENT,
     METRIC,
     OF_METRICS,
@@ -134,7 +135,8 @@ def _object_layout(lines: Sequence[str], notation: str, asked: Asked, is_last: b
         if chosen:
             only, asked, fields = asked.column, asked._replace(column="value"), chosen
     if notation == PAIRS and asked.time_column is None:
-        asked = asked._replace(time_column="")  # a time among words is rather how long something took
+        # a time among words is rather how long something took
+        asked = asked._replace(time_column=LINE_TIME if LINE_TIME in fields[0] else "")
     asked = Asked(*(_full_name(name, names) for name in asked))
     if asked.column is None and {"values.0", "dsnames.0"} <= set(names) and "values.1" not in names:
         asked = asked._replace(column="values.0")  # as collectd writes
@@ -146,6 +148,8 @@ def _object_layout(lines: Sequence[str], notation: str, asked: Asked, is_last: b
     layout = roles.layout(is_last)
     if layout is None:
         return None
+    if is_last and notation not in OF_METRICS:
+        roles.refuse_mixture(layout)
     series = None
     if notation in OF_METRICS and asked.key_column is None:
         series = _only_series(fields, names[layout.value], names)
@@ -358,19 +362,32 @@ class _Table:
             names = tuple(str(at + 1) for at in range(len(self._split(row))))
         else:
             names = _column_names(split_line(header[1:].strip() if is_comment(header) else header, separator))
+            names = ("", *names) if self._has_unnamed_first(row, separator, len(names)) else names
         rows = [cut_line(line, separator, len(names)) for line in self._lines[begin:] if line != header]
         if separator not in {None, BLANK} and len(self._split(row)) < len(names):
             rows = [cells + [""] * (len(names) - len(cells)) for cells in rows if len(cells) > 1]
         rows = [cells for cells in rows if len(cells) >= len(names)]
-        roles = ColumnRoles(names, rows, self._asked, self._dialect, has_names=header is not None, separator=separator)
+        has_names = header is not None
+        cells = [] if units is None else [cell.strip().strip('()[]" ') for cell in split_line(units, separator)]
+        roles = ColumnRoles(
+            *(names, rows, self._asked, self._dialect), has_names=has_names, separator=separator, units=cells
+        )
         layout = roles.layout(self._is_last)
         if layout is None:
             return None
+        if self._is_last:
+            roles.refuse_mixture(layout)
         if units is not None and not layout.unit:
-            cells = [cell.strip().strip('()[]" ') for cell in split_line(units, separator)]
             unit = cells[layout.value] if layout.value < len(cells) else ""
             layout = layout._replace(unit=unit if is_formed_number(f"1 {unit}") else "")
         return Found(layout._replace(header=header), self._places[begin])
+
+    def _has_unnamed_first(self, row: int, separator: str | None, width: int) -> bool:
+        """Whether rows begin with a time or number that the header has no name for, as R and rrdtool write them."""
+        if separator not in {BLANK, "\t"}:
+            return False  # a decimal comma may have cut a number in two
+        cells = cut_line(self._lines[row], separator, width)
+        return len(cells) == width + 1 and all(map(str.strip, cells)) and is_reading(cells[0], separator)
 
 
 def _column_names(cells: Sequence[str]) -> tuple[str, ...]:

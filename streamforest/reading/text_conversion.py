@@ -7,19 +7,16 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from streamforest.protocols import SourceError
+from streamforest.reading.notation import RefusedError, read_time
+from streamforest.reading.time_form import is_time_text
 
 #: Bytes of the largest JSON document that is read as a whole: one whose rows stand in an object.
 LARGEST_DOCUMENT = 64 * 2**20
-#: What text is coded in where it is no UTF-8: Windows' own extension of Latin-1.
-FALLBACK = "cp1252"
-# Characters of a line that are too few to tell its coding.
-_SHORT = 5
-# What short lines in that coding have beside ASCII: units and letters of names.
-_USUAL = "\u00b0\u00b5\u00b2\u00b3\u20ac\u00a3\u00e4\u00f6\u00fc\u00df\u00c4\u00d6\u00dc\u00e9\u00e8\u00e0\u00e7\u00f1"
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -27,9 +24,12 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_UNMARKED = {"utf-16-le": [False, True, False, True], "utf-16-be": [True, False, True, False]}  # where zeros are
 _HEAD = 4  # bytes of the longest mark
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],\n"]', re.DOTALL)
-_ARRAY = re.compile(rb'\s*\[\s*(?:[{\["\]]|-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?\s*[,\]\n]|(?:null|true|false)\s*[,\]])')
+_ARRAY = re.compile(
+    rb'\s*\[\s*(?:[{\["\]]|-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?\s*(?:[,\n]|\]\s*[,\r\n])|(?:null|true|false)\s*[,\]])'
+)
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _CUT = 65536  # bytes of a first line that is looked at
 
@@ -59,6 +59,9 @@ class TextConverter:
         source = iter(raw)
         head, source = _peeked(source, _HEAD)
         coding = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+        if len(head) == _HEAD:  # without a mark, of signs that are in ASCII
+            zeros = [not byte for byte in head]
+            coding = next((name for name, places in _UNMARKED.items() if zeros == places), coding)
         if coding is not None and (b"\0" in head or len(head) == 2):
             self.notes.append(coding.upper())
             source = _decoded(source, coding)
@@ -141,15 +144,17 @@ class TextConverter:
             second = values.next_value()
 
     def _rows_of(self, found: Any, *, is_alone: bool) -> Iterator[bytes]:
-        if isinstance(found, dict) and (lines := _prometheus_lines(found)):
-            self._note("an answer of Prometheus")
+        if lines := _series_lines(found):
+            self._note("an answer of a database of series")
             yield from lines
         elif isinstance(found, list):
             self._note("a JSON array")
             is_row = not is_alone and not any(isinstance(cell, dict | list) for cell in found)
-            yield from map(_line_of, [found] if is_row else found)
+            yield from map(_line_of, [found] if is_row else _filled(_joined(found)))
         elif isinstance(found, dict) and (is_alone or set(found) == {"metrics"}) and (rows := rows_in(found)):
-            self._note("the rows inside a JSON object")
+            name = _name_of(found, rows)
+            self._note(f"the rows of {name!r} inside a JSON object" if name else "the rows inside a JSON object")
+            rows = _filled(rows)
             name = _unordered_time(rows)
             if name:
                 self._note(f"sorted by {name!r}")
@@ -166,7 +171,7 @@ class TextConverter:
 def _peeked(source: Iterator[bytes], n: int) -> tuple[bytes, Iterator[bytes]]:
     """The first bytes of chunks, at least one and up to n as far as the first chunk has them; and all chunks."""
     first = next(source, b"")
-    while first and len(first) < n and first[:2] in tuple(mark[: len(first)][:2] for mark, _ in _MARKS):
+    while first and len(first) < n and (b"\n" not in first or b"\0" in first):  # no line is kept waiting
         more = next(source, b"")
         if not more:
             break
@@ -273,7 +278,37 @@ def _cell(found: Any) -> str:
 
 
 def _has_rows(found: dict[str, Any]) -> bool:
-    return bool(rows_in(found) or _prometheus_lines(found))
+    return bool(rows_in(found) or _series_lines(found))
+
+
+def _joined(found: list[Any]) -> list[Any]:
+    """An array, or of one with arrays of objects inside these objects, each with the ``entity_id`` of the first."""
+    if not found or not all(isinstance(rows, list) and rows and isinstance(rows[0], dict) for rows in found):
+        return found
+    keys = [{name: rows[0][name] for name in ("entity_id",) if name in rows[0]} for rows in found]
+    return [key | row for key, rows in zip(keys, found, strict=True) for row in rows if isinstance(row, dict)]
+
+
+def _filled(rows: list[Any]) -> list[Any]:
+    """Objects with null for what most others have: a program that has no value may leave its name out."""
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        return rows
+    counts = Counter(name for row in rows for name in row)
+    usual = {name: None for name, n in counts.items() if 2 * n > len(rows)}
+    return [usual | row for row in rows]
+
+
+def _name_of(found: Any, rows: list[Any]) -> str:
+    """The name that an array of rows has inside an object; empty for rows that are made of something else."""
+    if not isinstance(found, dict):
+        return ""
+    for name, inner in found.items():
+        if inner is rows:
+            return str(name)
+        inside = inner[0] if isinstance(inner, list) and len(inner) == 1 else inner
+        if deeper := _name_of(inside, rows):
+            return deeper
+    return ""
 
 
 def _unordered_time(rows: list[Any]) -> str:
@@ -285,24 +320,61 @@ def _unordered_time(rows: list[Any]) -> str:
     return ""
 
 
-def _prometheus_lines(found: dict[str, Any]) -> list[bytes]:
-    """What Prometheus answers to a query, as lines of its text format in the order of time; empty for anything else."""
-    data = found.get("data")
-    series = data.get("result") if isinstance(data, dict) else None
-    if not isinstance(series, list) or not series:
-        return []
-    rows: list[tuple[float, str, str]] = []
-    for one in series:
-        tags, samples = (
-            (one.get("metric"), one.get("values") or [one.get("value")]) if isinstance(one, dict) else (0, [])
-        )
-        if not isinstance(tags, dict) or not all(isinstance(pair, list) and len(pair) == 2 for pair in samples):
+def _series_lines(found: Any) -> list[bytes]:
+    """What a database of series answers, as lines of Prometheus' text format in the order of time; empty: no such."""
+    rows: list[tuple[float, str, Any]] = []
+    for one in _series_in(found):
+        series = _tags_and_samples(one)
+        if series is None:
             return []
+        tags, samples = series
         labels = ",".join(f"{name}={json.dumps(str(text))}" for name, text in tags.items() if name != "__name__")
         name = f"{tags.get('__name__', 'value')}{{{labels}}}"
-        rows += [(time, name, value) for time, value in samples if isinstance(time, int | float)]
+        rows += [(time, name, "NaN" if value is None else value) for time, value in samples]
     rows.sort(key=lambda row: row[0])
     return [f"{name} {value} {round(1000 * time)}\n".encode() for time, name, value in rows]
+
+
+def _series_in(found: Any) -> list[Any]:
+    """The series in an answer of Prometheus, Graphite or OpenTSDB."""
+    if isinstance(found, dict):
+        data = found.get("data")
+        found = data.get("result") if isinstance(data, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _tags_and_samples(one: Any) -> tuple[dict[str, Any], list[tuple[float, Any]]] | None:
+    """Tags of a series and its samples, each a time (seconds, UTC epoch) and a value; None where it is none."""
+    if not isinstance(one, dict):
+        return None
+    if "datapoints" in one and "target" in one:  # Graphite has the value first
+        tags, pairs = {"target": one["target"]}, [pair[::-1] for pair in _pairs(one["datapoints"])]
+    elif "dps" in one and "metric" in one:
+        dps = one["dps"]
+        of_metric = one["metric"] if isinstance(one["metric"], str) else ""
+        others = one["tags"] if isinstance(one.get("tags"), dict) else {}
+        pairs = [[_seconds(time), value] for time, value in (dps.items() if isinstance(dps, dict) else _pairs(dps))]
+        tags = {"metric": of_metric, **others}
+    elif isinstance(one.get("metric"), dict):
+        tags, pairs = one["metric"], _pairs(one.get("values") or [one.get("value")])
+    else:
+        return None
+    samples = [(time, value) for time, value in pairs if isinstance(time, int | float)]
+    return (tags, samples) if samples else None
+
+
+def _pairs(found: Any) -> list[Any]:
+    """Arrays of two; empty where some are none."""
+    is_right = isinstance(found, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in found)
+    return found if is_right else []
+
+
+def _seconds(time: Any) -> float | None:
+    """Unix time in seconds of one in seconds or milliseconds, as a number or text."""
+    try:
+        return read_time(time)
+    except RefusedError:
+        return None
 
 
 def rows_in(found: Any, depth: int = 4) -> list[Any]:
@@ -314,12 +386,18 @@ def rows_in(found: Any, depth: int = 4) -> list[Any]:
     [{'v': 1}, {'v': 2}]
     >>> rows_in({"hourly": {"time": ["a", "b"], "temp": [1, 2]}})
     [{'time': 'a', 'temp': 1}, {'time': 'b', 'temp': 2}]
+    >>> rows_in({"2024-05-01": 1, "2024-05-02": 2})
+    [{'time': '2024-05-01', 'value': 1}, {'time': '2024-05-02', 'value': 2}]
     >>> rows_in({"value": [1, 2]})
     []
     """
     best: list[Any] = []
     if not isinstance(found, dict) or not depth:
         return best
+    if len(found) > 1 and all(map(_is_time, found)):
+        return [
+            {"time": time} | (cells if isinstance(cells, dict) else {"value": cells}) for time, cells in found.items()
+        ]
     arrays = {name: cells for name, cells in found.items() if isinstance(cells, list) and len(cells) > 1}
     flat = {name: cells for name, cells in arrays.items() if not any(isinstance(cell, dict | list) for cell in cells)}
     if len(flat) > 1 and len(set(map(len, flat.values()))) == 1:
@@ -332,6 +410,10 @@ def rows_in(found: Any, depth: int = 4) -> list[Any]:
             inner = inner[0]  # noqa: PLW2901 - an only element stands for itself
         best = max(best, rows_in(inner, depth - 1), key=len)
     return best
+
+
+def _is_time(name: str) -> bool:
+    return is_time_text(name) or re.fullmatch(r"1\d{9}(?:\d{3})?", name) is not None
 
 
 # Digits of other scripts, the signs that go with them, and the marks of the direction of writing, which are dropped.
@@ -362,22 +444,3 @@ def text_of(lines: bytes, coding: str = "") -> str | None:
     if _IS_FOREIGN.search(text):
         text = text.translate(_FOREIGN)
     return text.replace("\ufeff", "")
-
-
-def old_text(raw: bytes) -> str | None:
-    """A line that is no UTF-8 but most likely text in FALLBACK; else None."""
-    if raw.isascii() or text_of(raw) is not None:
-        return None
-    try:
-        text = raw.decode(FALLBACK).removesuffix("\r")
-    except UnicodeDecodeError:
-        return None
-    n = sum(map(str.isascii, text))
-    is_likely = text.replace("\t", "").replace("\xa0", "").isprintable() and 2 * n > len(text) and len(text) > _SHORT
-    is_likely = is_likely or all(sign.isascii() or sign in _USUAL for sign in text)
-    return text if is_likely else None
-
-
-def coding_of(sample: bytes) -> str:
-    """The coding of a text by its first lines: empty for UTF-8, or FALLBACK."""
-    return FALLBACK if any(old_text(raw) is not None for raw in sample.split(b"\n")[:-1]) else ""

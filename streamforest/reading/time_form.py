@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,6 +22,7 @@ from streamforest.reading.time_text import (
     Wall,
     of_moment,
     offset_of,
+    read_columns,
     read_compact,
     read_text,
     simple_seconds,
@@ -31,13 +33,15 @@ from streamforest.text import shown
 EARLIEST, LATEST = 631_152_000, 4_102_444_800  # 1990-01-01, 2100-01-01
 #: A number below this many seconds is rather the time since a start: unix time reached it in 1973.
 LONGEST_ELAPSED = 1e8
+#: Begins the form of a time whose parts stand in columns of their own; their letters follow, see ``read_columns``.
+COLUMNS = "columns"
 #: What ``--time-format`` may be beside a pattern with % signs, and the form that it stands for.
 FORMATS = {
     **dict.fromkeys(("dmy", "d.m.y", "d/m/y", "d-m-y"), "dmy"),
     **dict.fromkeys(("mdy", "m/d/y", "m-d-y", "m.d.y"), "mdy"),
     **dict.fromkeys(("ymd", "y-m-d", "iso"), "ymd"),
     **dict.fromkeys(("yyyymmdd", "compact"), "compact"),
-    **{name: name for name in ("unix", "excel", "matlab", "filetime", "ticks", "elapsed")},
+    **{name: name for name in ("unix", "excel", "matlab", "jd", "mjd", "filetime", "ticks", "elapsed", "years")},
 }
 #: The forms in words.
 IN_WORDS = {
@@ -49,20 +53,26 @@ IN_WORDS = {
     "unix": "unix time",
     "excel": "days of a spreadsheet",
     "matlab": "days of MATLAB",
+    "jd": "Julian days",
+    "mjd": "modified Julian days",
     "filetime": "Windows file time",
     "ticks": ".NET ticks",
     "elapsed": "seconds from a start, no date",
+    "years": "years with a fraction",
 }
+# The letters of parts of times in words.
+_PART_WORDS = {"Y": "year", "m": "month", "d": "day", "j": "day of the year", "H": "hour", "M": "minute", "S": "second"}
 
 # Seconds, UTC epoch, of the years 1600 and 2400: before and after, most dates are Persian, Islamic or Buddhist ones.
 _FIRST_YEAR, _LAST_YEAR = -11_676_096_000, 13_569_465_600
 _DAY = 86_400
-_EXCEL_DAYS = 25_569  # from 1899-12-30 to 1970-01-01
+# Days from the first one of a form to 1970-01-01.
+_DAYS_BEFORE = {"excel": 25_569, "matlab": 719_529, "jd": 2_440_587.5, "mjd": 40_587}
 _EXCEL = 32_874, 73_051  # 1990 and 2100
-_MATLAB_DAYS = 719_529  # from the day before 0000-01-01 to 1970-01-01
+_LATE_EXCEL = 54_789  # 2050: from here on they may as well be modified Julian days, of 2008 and later
 _FILETIME = 11_644_473_600  # seconds from 1601-01-01 to 1970-01-01
 _TICKS = 62_135_596_800  # seconds from 0001-01-01 to 1970-01-01
-_UNITS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 #: Dates in so few digits that they may be seconds from a start.
 _SHORT_DATES = {
@@ -79,10 +89,29 @@ _HOUR_DIGITS = 10
 _LONG_STEP = 300 * _DAY
 _SHORT_YEAR = re.compile(r"\d\d-\d\d-\d\d(?!\d)", re.ASCII)
 _SLASHED_SHORT_YEAR = re.compile(r"\d\d/\d\d/\d\d(?!\d)", re.ASCII)
+_YEAR_ALONE = re.compile(r"(?:1[6-9]|20)\d\d", re.ASCII)
+_YEAR_AND_MORE = re.compile(rf"{_YEAR_ALONE.pattern}[ \-]?(?:Q[1-4]|[^\W\d]{{3,12}}|M?[01]\d)", re.IGNORECASE)
+_MONTH_AND_TWO_DIGITS = re.compile(r"[^\W\d]{3,12}\.?\W{1,3}\d\d|\d\d\W{0,3}[^\W\d]{3,12}\.?")
+_MONTH_DOT_YEAR = re.compile(r"(?:0[1-9]|1[0-2])\.(?:19|20)\d\d", re.ASCII)
 _CLOCK_ALONE = re.compile(rf"{CLOCK}{ZONE}", re.IGNORECASE | re.ASCII)
-_HEADER_ZONE = re.compile(r"(?:utc|gmt)[-+\u2212]\d{1,2}(?::?\d{2})?", re.IGNORECASE)
+_HEADER_ZONE = re.compile(r"(?:utc|gmt)[-+\u2212]\d{1,2}(?::?\d{2})?|(?:CET|MEZ)/(?:CEST|MESZ)", re.IGNORECASE)
+# What Windows writes over its counters: minutes to be added for UTC, and dates as in America whatever the country.
+_WINDOWS_COUNTERS = re.compile(r"\(PDH-CSV \d.\d\)(?: \(.*\)\((?P<behind>-?\d{1,3})\))?")
 _HEADER_ORDER = re.compile(r"\b(?:(dd?[./\-]mm?)|(mm?[./\-]dd?))[./\-]yy", re.IGNORECASE)
 _HEADER_UNIT = re.compile(r"[(\[](s|sec|seconds|ms|us|µs|ns|min|h|d)[)\]]\s*$", re.IGNORECASE)
+
+
+def in_words(form: str) -> str:
+    """A form of times as people say it.
+
+    Examples
+    --------
+    >>> in_words("dmy"), in_words("columns YmH"), in_words("%d.%m.")
+    ('day.month.year', 'year, month, hour', '%d.%m.')
+    """
+    if form.startswith(COLUMNS):
+        return ", ".join(_PART_WORDS[letter] for letter in form.removeprefix(f"{COLUMNS} "))
+    return IN_WORDS.get(form.split(maxsplit=1)[0] if form.startswith("elapsed") else form, form)
 
 
 class AmbiguousTimeError(ValueError):
@@ -111,8 +140,9 @@ class TimeReader:
     """
 
     def __init__(self, form: str = "", zone: str | None = None) -> None:
+        self._letters = form.removeprefix(f"{COLUMNS} ") if form.startswith(COLUMNS) else ""
         unit = form.removeprefix("elapsed ")
-        if form not in IN_WORDS and "%" not in form and (unit == form or unit not in _UNITS):
+        if form not in IN_WORDS and "%" not in form and not self._letters and (unit == form or unit not in _UNITS):
             raise ValueError(f"{shown(form)} is no form of times")
         self.form = form
         self._is_of_dates = form in {"", "dmy", "mdy"}
@@ -128,8 +158,8 @@ class TimeReader:
         try:
             wall = self._wall(raw)
         except (ValueError, OverflowError):
-            words = IN_WORDS.get(self.form, self.form)
-            raise RefusedError(BAD_TIME, f"time {shown(raw)} cannot be read as {words}") from None
+            text = raw.replace("\t", " ") if isinstance(raw, str) else raw
+            raise RefusedError(BAD_TIME, f"time {shown(text)} cannot be read as {in_words(self.form)}") from None
         if abs(wall if isinstance(wall, float) else wall.utc) > FARTHEST:  # or it would be taken for milliseconds
             raise RefusedError(BAD_TIME, f"time {shown(raw)} is beyond the year 5000")
         if isinstance(wall, float):
@@ -137,12 +167,16 @@ class TimeReader:
         return self._local(wall.micros / 1_000_000) if wall.ahead is None else self._kept(wall.utc)
 
     def _wall(self, raw: str | float) -> Wall | float:
+        if self.form in _NUMBERS or self.form.startswith("elapsed "):
+            raw = float(raw.replace(",", ".") if isinstance(raw, str) else raw)
         if self.form in _NUMBERS:
-            return _number_seconds(self.form, float(raw))
+            return _number_seconds(self.form, cast(float, raw))
         if self.form.startswith("elapsed "):
-            return float(raw) * _UNITS[self.form.removeprefix("elapsed ")]
+            return cast(float, raw) * _UNITS[self.form.removeprefix("elapsed ")]
         if not self.form:
             return read_wall(raw)
+        if self._letters:
+            return read_columns(self._letters, str(raw))
         text = str(raw).strip()
         if "%" in self.form:
             return of_moment(datetime.strptime(text, self.form))
@@ -179,16 +213,17 @@ class TimeReader:
         return found
 
 
-_NUMBERS = ("unix", "excel", "matlab", "filetime", "ticks", "elapsed")
+_NUMBERS = ("unix", "excel", "matlab", "jd", "mjd", "filetime", "ticks", "elapsed", "years")
 
 
 def _number_seconds(form: str, number: float) -> float:
     if not np.isfinite(number):
         raise ValueError(number)
-    if form == "excel":
-        return round((number - _EXCEL_DAYS) * _DAY, 3)
-    if form == "matlab":
-        return round((number - _MATLAB_DAYS) * _DAY, 3)
+    if form in _DAYS_BEFORE:
+        return round((number - _DAYS_BEFORE[form]) * _DAY, 3)
+    if form == "years":
+        first, last = (datetime(int(number) + more, 1, 1, tzinfo=UTC).timestamp() for more in (0, 1))
+        return round(first + number % 1 * (last - first), 3)
     if form == "filetime":
         return number / 1e7 - _FILETIME
     if form == "ticks":
@@ -257,12 +292,14 @@ def is_clock(cell: str) -> bool:
 
     Examples
     --------
-    >>> [is_clock(cell) for cell in ("0:00", "23:59:59.5", "12:00 AM", "24.5")]
-    [True, True, True, False]
+    >>> [is_clock(cell) for cell in ("0:00", "23:59:59.5", "12:00 AM", "18.00.00", "24.5")]
+    [True, True, True, True, False]
     """
     found = _CLOCK_ALONE.fullmatch(cell.strip())
-    if found is None or (":" not in cell and not found["half"]):
+    if found is None:
         return False
+    if not (":" in cell or found["half"] or found["second"]):
+        return False  # 18.00 is rather a number
     return int(found["hour"]) < 25 and int(found["minute"] or 0) < 60 and int(found["second"] or 0) < 60
 
 
@@ -281,8 +318,14 @@ def is_hour(cell: str) -> bool:
 
 def zone_in(name: str) -> str | None:
     """The zone that a header names beside a time column, as in ``Date Time, GMT-08:00``."""
+    windows = _WINDOWS_COUNTERS.fullmatch(name)
+    if windows and windows["behind"]:
+        minutes = -int(windows["behind"])
+        return f"{'+' if minutes >= 0 else '-'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
     found = _HEADER_ZONE.search(name)
-    return None if found is None else found[0]
+    if found is None:
+        return None
+    return "CET" if "/" in found[0] else found[0]  # winter and summer
 
 
 def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
@@ -308,12 +351,14 @@ def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
     texts = [text for cell in cells if (text := cell.strip()) and text.lower() not in MISSING]
     if not texts:
         return None
+    _refuse_mixed_periods(texts)
     numbers = [_number(text) for text in texts]
     n_numbers = sum(number is not None for number in numbers)
     if 2 * n_numbers > len(texts):
         return _number_form(texts, [number for number in numbers if number is not None], name)
     form = _text_form(texts, name)
     if form is not None:
+        _refuse_days_without_year(texts, form)
         _refuse_other_calendars(texts, form)
     return form
 
@@ -341,6 +386,35 @@ def _text_form(texts: Sequence[str], name: str) -> str | None:
     return _by_steps(texts, best)
 
 
+def _refuse_mixed_periods(texts: Sequence[str]) -> None:
+    """Refuse years, quarters and months below one another: each is a series of its own."""
+    years = [text for text in texts if len(text) == 4 and _YEAR_ALONE.fullmatch(text)]
+    others = [text for text in texts if _YEAR_AND_MORE.fullmatch(text)] if len(years) > 1 else []
+    if len(others) > 1:
+        raise AmbiguousTimeError(
+            f"{shown(years[0])} is a year alone and {shown(others[0])} a part of one: keep the rows of one kind"
+        )
+
+
+def _refuse_days_without_year(texts: Sequence[str], form: str) -> None:
+    """Refuse to take 19-Jan for a month of 2019 where the next row is 20-Jan: such dates have no year."""
+    if form or not all(map(_MONTH_AND_TWO_DIGITS.fullmatch, texts)):
+        return
+    steps = _steps(texts, form)
+    is_onward = bool((steps > 0).all() or (steps < 0).all())
+    if not (len(steps) and is_onward and np.median(np.abs(steps)) < _LONG_STEP):
+        raise AmbiguousTimeError(
+            f"{shown(texts[0])} may be a day without its year: say --time-column none to judge without times, or "
+            f"--time-format '{_pattern_of(texts[0])}' if it is a month and year"
+        )
+
+
+def _pattern_of(text: str) -> str:
+    """The pattern of strptime for a month and two digits of a year."""
+    year_first = re.sub(r"^\d+", "%y", text)
+    return re.sub(r"\d+$", "%y", re.sub(r"[^\W\d]{3,}", "%b", year_first))
+
+
 def _refuse_other_calendars(texts: Sequence[str], form: str) -> None:
     """Refuse to take the years of other calendars for those of the Gregorian one."""
     walls = [read_text(text, form).micros for text in texts if _reads(text, form)]
@@ -354,6 +428,8 @@ def _refuse_other_calendars(texts: Sequence[str], form: str) -> None:
 
 def _order_in(name: str) -> str:
     """The order of day and month that a name says, as ``dd/MM/yyyy HH:mm``; empty where it says none."""
+    if _WINDOWS_COUNTERS.fullmatch(name):
+        return "mdy"
     found = _HEADER_ORDER.search(name)
     return "" if found is None else "dmy" if found[1] else "mdy"
 
@@ -400,7 +476,8 @@ def _by_steps(texts: Sequence[str], orders: Sequence[str]) -> str:
 
 def _number(text: str) -> float | None:
     try:
-        number = float(text) if text.isascii() and "_" not in text else np.nan
+        # a lone comma is a decimal sign, as in days of a spreadsheet
+        number = float(text.replace(",", ".")) if text.isascii() and "_" not in text else np.nan
     except ValueError:
         return None
     return number if np.isfinite(number) else None
@@ -410,6 +487,8 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
     """The form of times that are numbers."""
     first, last = numbers[0], numbers[-1]
     n = len(numbers)
+    if all(map(_MONTH_DOT_YEAR.fullmatch, texts)) and any(text[0] == "0" for text in texts):
+        return "%m.%Y"  # no number is written with such a zero
     if sum(_is_hour_of_day(text) for text in texts) * 10 > 9 * n:
         return "compact"  # as unix time such digits are of 2033 and later
     if sum(_is_likely(number) for number in numbers) * 2 > n:
@@ -417,22 +496,44 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
         return ""
     if sum(_is_compact(text.removesuffix(".0")) for text in texts) * 10 > 9 * n:
         return "compact"
-    if all(_EXCEL[0] <= number < _EXCEL[1] for number in (first, last)):
-        return "excel"
-    if _are_days_of_matlab(numbers, name):
-        return "matlab"
+    if days := _form_of_days(texts, numbers, name):
+        return days
     for form in ("filetime", "ticks"):
         if all(EARLIEST <= _number_seconds(form, number) < LATEST for number in (first, last)):
             return form
     unit = _HEADER_UNIT.search(name)
+    if unit is None and _are_decimal_years(texts, numbers):
+        if re.search(r"year|date|jahr|datum", name, re.IGNORECASE):
+            return "years"
+        raise AmbiguousTimeError(
+            f"{shown(texts[0])} may be a year with a fraction or seconds from a start: say --time-format years or "
+            "--time-format elapsed"
+        )
     if unit is None:
         _refuse_dates_in_digits(texts)
     if abs(first) < LONGEST_ELAPSED:
-        return f"elapsed {unit[1].lower()}" if unit and unit[1].lower() in _UNITS else "elapsed"
+        said = unit[1].lower() if unit else "s"
+        has_comma = any("," in text for text in texts)
+        return f"elapsed {said}" if said in _UNITS and (said != "s" or has_comma) else "elapsed"
     year = 1970 + read_time(first) / (365.2425 * _DAY)
     raise AmbiguousTimeError(
         f"{shown(texts[0])} as a unix time would be the year {year:.0f}: say --time-format unix if it is one"
     )
+
+
+def _form_of_days(texts: Sequence[str], numbers: Sequence[float], name: str) -> str:
+    """The form of numbers that are likely days; empty where they are none."""
+    if all(_EXCEL[0] <= number < _EXCEL[1] for number in (numbers[0], numbers[-1])):
+        is_late = numbers[0] >= _LATE_EXCEL
+        if is_late and "mjd" not in name.lower():
+            raise AmbiguousTimeError(
+                f"{shown(texts[0])} may be a modified Julian day or a day of a spreadsheet after 2049: say "
+                "--time-format mjd or --time-format excel"
+            )
+        return "mjd" if is_late else "excel"
+    if _are_days_of_matlab(numbers, name):
+        return "matlab"
+    return "jd" if _are_days(numbers, "jd") else ""
 
 
 def _refuse_short_clocks(texts: Sequence[str], numbers: Sequence[float]) -> None:
@@ -447,7 +548,18 @@ def _refuse_short_clocks(texts: Sequence[str], numbers: Sequence[float]) -> None
 def _are_days_of_matlab(numbers: Sequence[float], name: str) -> bool:
     """Whether numbers are days as MATLAB counts them; whole ones by their name alone, as they may be seconds."""
     is_said = "datenum" in name.lower() or any(number % 1 for number in numbers)
-    return is_said and all(EARLIEST <= _number_seconds("matlab", number) < LATEST for number in numbers)
+    return is_said and _are_days(numbers, "matlab")
+
+
+def _are_days(numbers: Sequence[float], form: str) -> bool:
+    """Whether numbers are likely days of a form."""
+    return all(EARLIEST <= _number_seconds(form, number) < LATEST for number in numbers)
+
+
+def _are_decimal_years(texts: Sequence[str], numbers: Sequence[float]) -> bool:
+    """Whether numbers are years with fractions, such as 2024.0417, that go on by a year at most."""
+    is_written = all(re.fullmatch(r"(?:1[6-9]|20)\d\d\.\d{2,}", text) for text in texts)
+    return is_written and any(number % 1 for number in numbers) and bool((np.abs(np.diff(numbers)) <= 1).all())
 
 
 def _refuse_dates_in_digits(texts: Sequence[str]) -> None:

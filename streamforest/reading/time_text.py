@@ -41,16 +41,18 @@ _ERA = re.compile(r"(令和|平成|昭和)(\d{1,2}|元)年")
 _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the first
 _EAST_HALF = re.compile(r"\s*(?:(上午|午前|오전)|下午|午後|오후)\s*(\d{1,2})(.*)")
 _EAST_WEEKDAY = re.compile(r"^(\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}日?)\s?[(\uff08][^\W\d]{1,3}[)\uff09]")
-_EASTERN = re.compile("[年년午오\uff08(]")
+_ODD_SIGNS = re.compile("[年년午오\uff08(\\[_]")
+_ZONE_NAME = re.compile(r"(?<=[\dZ])\[[A-Za-z_]+(?:/[A-Za-z_+\-0-9]+)*\]$")  # as Java writes it behind the offset
+_UNDERSCORED = re.compile(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-(\d\d)")
 _BROWSER_ZONE = re.compile(r"(GMT[-+]\d{4}) \([^()]+\)")  # its name, behind the offset
-_COMPACT_AND_CLOCK = re.compile(r"\d{8}[Tt ]\d")
+_COMPACT_AND_CLOCK = re.compile(r"\d{8}[Tt :]\d")
 _WITH_SECONDS, _WITH_MINUTES = 19, 16  # characters of a date and a clock
 _WITH_CLOCK = {_WITH_SECONDS, _WITH_MINUTES}
 _SHORTEST = 7  # characters of a month or week
 _WEEKDAY = r"(?:[^\W\d]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
     rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<s>[./\-])\s?(?P<b>\d{{1,2}})(?P=s)\s?(?P<c>\d{{1,4}})\.?"
-    rf"(?:(?:[t,:]\s*|\s+|,\s+|\s*-\s+){CLOCK}{ZONE})?",
+    rf"(?:(?:[t,:_]\s*|\s+|,\s+|\s*-\s+|-(?=\d\d[:.]\d\d[:.])){CLOCK}{ZONE})?",
     re.IGNORECASE | re.ASCII,
 )
 _NAMED = re.compile(
@@ -60,16 +62,26 @@ _NAMED = re.compile(
     rf"(?:[t,:\s]\s*{CLOCK}{ZONE})?\]?",
     re.IGNORECASE,
 )
-# Months and quarters as offices of statistics write them: March 2024, 2024M03, 2024-Q1.
-_MONTH_ALONE = re.compile(r"(?P<month>[^\W\d]{3,12})\.?\s(?:de\s)?(?P<year>\d{4})")
-_PERIOD = re.compile(r"(\d{4})[-\s]?(?:M(\d{2})|Q([1-4]))", re.IGNORECASE | re.ASCII)
+# Months, quarters, halves and weeks without a day: March 2024, Jan-19, 19-Jan, 01/2019, 2024M03, Q1 2024, KW 05/2024.
+_MONTH_ALONE = re.compile(
+    r"(?P<month>[^\W\d]{3,12})(?:\.?(?:\s(?:de\s)?|\s?[-/.]\s?)'?(?P<year>\d{4}|\d{2})|(?P<year2>\d{4}))"
+)
+_YEAR_AND_MONTH = re.compile(r"(?:(?P<year>\d{4}|\d{2})(?:\s|\s?[-/.]\s?)|(?P<year2>\d{4}))(?P<month>[^\W\d]{3,12})\.?")
+_MONTH_OF_YEAR = re.compile(r"(\d{1,2})[/\-]((?:19|20)\d{2})|((?:19|20)\d{2})/(\d{1,2})", re.ASCII)
+_PERIOD = re.compile(r"(\d{4})[-/\s]?(?:M(\d{2})|[QT]([1-4])|[SH]([12]))", re.IGNORECASE | re.ASCII)
+_PERIOD_FIRST = re.compile(
+    r"(?:[QT]([1-4])|([1-4])(?:\.|st|nd|rd|th)?\s?(?:Q|Quarter|Quartal|trim\w*)|[HS]([12]))"
+    r"[-/\s]*((?:19|20)\d{2}|(?<=^Q\d[-/ ])\d{2})",
+    re.IGNORECASE | re.ASCII,
+)
+_WEEK_FIRST = re.compile(r"(?:KW|CW|W|week|woche|semaine)\s?(\d{1,2})[-/.\s]+(\d{4})", re.IGNORECASE | re.ASCII)
 _CLOCK_FIRST = re.compile(r"(\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]\.?m\.?)?),?\s+(\d.{5,})", re.IGNORECASE | re.ASCII)
 _CTIME = re.compile(
     rf"{_WEEKDAY}(?P<month>[^\W\d]{{3,10}})\s+(?P<day>\d{{1,2}})\s+{CLOCK}{ZONE}\s+(?P<year>\d{{4}})", re.IGNORECASE
 )
 _COMPACT = re.compile(
     rf"(?P<a>\d{{4}})(?P<b>\d{{2}})(?P<c>\d{{2}})"
-    r"(?:[t _\-]?(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,]?(?P<fraction>\d{1,9}))?)?)?"
+    r"(?:[t _:\-]?(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,]?(?P<fraction>\d{1,9}))?)?)?"
     rf"{ZONE})?",
     re.IGNORECASE | re.ASCII,
 )
@@ -79,7 +91,8 @@ _ISO = re.compile(
     re.ASCII,
 )
 _ORDINAL = re.compile(r"(\d{4})-?(\d{3})(?:[T ](.*))?", re.ASCII)
-_RANGE = re.compile(r"\s+(?:-|--|\u2013|to|bis)\s+|--(?=\d)|/(?=\d{4}|P|\d{1,2}:)")
+_RANGE = re.compile(r"\s+(?:-|--|\u2013|to|bis)\s+|--(?=\d)")
+_ISO_RANGE = re.compile(r"/(?=\d{4}|P|\d{1,2}:)")
 OFFSET = re.compile(r"(?:utc|gmt)?(?P<sign>[-+\u2212])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?", re.IGNORECASE)
 
 
@@ -136,7 +149,7 @@ def simple_seconds(text: str, order: str = "") -> float | None:
     None where it is written in another way, as with a zone or parts of a second: see :func:`read_text`.
     """
     n = len(text)
-    if n not in _WITH_CLOCK or text[13] != ":" or text[10] not in "T " or not text.isascii():
+    if n not in _WITH_CLOCK or text[13] != ":" or text[10] not in "T " or "T" in text[:10] or not text.isascii():
         return None
     try:
         hour, minute = int(text[11:13]), int(text[14:16])
@@ -169,7 +182,7 @@ def read_text(text: str, order: str = "") -> Wall:
     ValueError
         It is no such time.
     """
-    if _EASTERN.search(text):
+    if _ODD_SIGNS.search(text):
         text = _western(text)
     if not text[:1].isdigit() and not text[:1].isalpha() and text[:1] != "[":
         raise ValueError(text)
@@ -180,12 +193,15 @@ def read_text(text: str, order: str = "") -> Wall:
     if found:
         fields = found.groupdict()
         month = _MONTHS.get((fields["month"] or fields.get("month2") or "").lower(), 0)
-        return _wall_of(_full_year(fields["year"]), month, int(fields["day"] or fields.get("day2") or 0), found)
+        if month:
+            return _wall_of(_full_year(fields["year"]), month, int(fields["day"] or fields.get("day2") or 0), found)
     if (first := _first_of_period(text)) is not None:
         return first
     if found := _CLOCK_FIRST.fullmatch(text):
         return read_text(f"{found[2]} {found[1]}", order)
     start, *rest = _RANGE.split(text, maxsplit=1)
+    if not rest and text[:4].isdigit():
+        start, *rest = _ISO_RANGE.split(text, maxsplit=1)
     if rest and len(start) > _SHORTEST:
         if not re.fullmatch(r"P[\dTYMWDHS.]+|[\d.:/\-T ]+(?: ?[AaPp][Mm]|Z|[+-][\d:]+)?", rest[0]):
             raise ValueError(text)
@@ -200,21 +216,39 @@ def read_text(text: str, order: str = "") -> Wall:
 def _first_of_period(text: str) -> Wall | None:
     """The first moment of a month or quarter without a day; None where a text is none."""
     if found := _PERIOD.fullmatch(text):
-        month = int(found[2]) if found[2] else 3 * int(found[3]) - 2
-        return of_moment(datetime(int(found[1]), month, 1))
-    found = _MONTH_ALONE.fullmatch(text)
+        year, month, quarter, half = found.groups()
+        return _first_of_month(year, month or _month_of(quarter, half))
+    if found := _PERIOD_FIRST.fullmatch(text):
+        quarter, quarter_too, half, year = found.groups()
+        return _first_of_month(year, _month_of(quarter or quarter_too, half))
+    if found := _MONTH_OF_YEAR.fullmatch(text):
+        return _first_of_month(found[2] or found[3], found[1] or found[4])
+    if found := _WEEK_FIRST.fullmatch(text):
+        return of_moment(datetime.fromisocalendar(int(found[2]), int(found[1]), 1))
+    found = _MONTH_ALONE.fullmatch(text) or _YEAR_AND_MONTH.fullmatch(text)
     if found is None or (month := _MONTHS.get(found["month"].lower(), 0)) == 0:
         return None
-    return of_moment(datetime(int(found["year"]), month, 1))
+    return _first_of_month(found["year"] or found["year2"], month)
+
+
+def _month_of(quarter: str | None, half: str | None) -> int:
+    """The first month of a quarter, or else of half a year."""
+    return 3 * int(quarter) - 2 if quarter else 6 * int(half or 1) - 5
+
+
+def _first_of_month(year: str, month: str | int) -> Wall:
+    return of_moment(datetime(_full_year(year), int(month), 1))
 
 
 def _western(text: str) -> str:
-    """A time without words of Chinese, Japanese or Korean, and without what browsers write in brackets."""
-    text = _BROWSER_ZONE.sub(r"\1", text)
+    """A time without words of Chinese, Japanese or Korean, names of zones in brackets, and underscores."""
+    text = _ZONE_NAME.sub("", _BROWSER_ZONE.sub(r"\1", text))
+    text = _UNDERSCORED.sub(r"\1 \2:\3:\4", text)
     text = _ERA.sub(lambda era: f"{_ERAS[era[1]] + (1 if era[2] == '元' else int(era[2]))}年", text)
     text = _EAST_WEEKDAY.sub(r"\1 ", text).strip()
     if not _EAST_SIGNS.isdisjoint(text):
         text = re.sub(r"([-:]) +", r"\1", text.translate(_EAST)).strip().rstrip(":")
+        text = re.sub(r":(\d)(?!\d)", r":0\1", text)
     # noon is 0 in Japan
     return _EAST_HALF.sub(lambda half: f" {int(half[2]) or 12}{half[3]} {'am' if half[1] else 'pm'}", text)
 
@@ -284,6 +318,54 @@ def _ahead(zone: str) -> int:
     if zone.lower() not in _ZONES:
         raise ValueError(zone)
     return _ZONES[zone.lower()] * 3600
+
+
+def read_columns(letters: str, text: str) -> Wall:
+    r"""A time whose parts stand in columns of their own.
+
+    Parameters
+    ----------
+    letters : str
+        What each part is, as ``strptime`` has it: ``Y`` year, ``m`` month (a number, name, ``M01`` or ``Q1``), ``d``
+        day, ``j`` day of the year, ``H`` hour (0 to 24), ``M`` minute, ``S`` second.
+    text : str
+        The parts, with tabs between them.
+
+    Raises
+    ------
+    ValueError
+        It is no time, as where a part is missing.
+
+    Examples
+    --------
+    >>> read_columns("YmdH", "2024\t3\t5\t24").utc == read_columns("Yj", "2024\t66").utc
+    True
+    """
+    cells = dict(zip(letters, (cell.strip() for cell in text.split("\t")), strict=True))
+    year, month = _full_year(_whole(cells["Y"])), _month(cells.get("m", "1"))
+    day = datetime(year, month, int(_whole(cells.get("d", "1"))))
+    if "j" in cells:
+        day += timedelta(days=int(_whole(cells["j"])) - 1)
+    hour, minute = int(_whole(cells.get("H", "0"))), int(_whole(cells.get("M", "0")))
+    second = float(cells.get("S", "0"))
+    if not (day.year == year and 0 <= hour < 25 and 0 <= minute < 60 and 0 <= second < 60):
+        raise ValueError(text)
+    return of_moment(day + timedelta(hours=hour, minutes=minute, seconds=second))
+
+
+def _whole(cell: str) -> str:
+    """The digits of a whole number, which some programs write as 5.0."""
+    digits = cell.removesuffix(".0")
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError(cell)
+    return digits
+
+
+def _month(cell: str) -> int:
+    """The number of a month: by its number or name, of a quarter its first one."""
+    if cell[:1] in {"Q", "q"} and cell[1:] in {"1", "2", "3", "4"}:
+        return _month_of(cell[1:], None)
+    return _MONTHS.get(cell.lower().rstrip("."), 0) or int(_whole(cell.removeprefix("M")))
 
 
 def read_compact(text: str) -> Wall:

@@ -8,6 +8,7 @@ from streamforest.optional import optional
 from streamforest.protocols import SourceError, Stop
 from streamforest.reading.cell_rows import ROWS, CellSource
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
+from streamforest.text import shown
 
 
 class DuckDbSource(CellSource):
@@ -48,9 +49,14 @@ class DuckDbSource(CellSource):
     def rows(self, stop: Stop) -> Iterator[tuple[object, ...]]:  # noqa: ARG002 - between two rows nothing waits
         """The names of the columns, then the rows."""
         try:
-            answer = self._connection.execute(self._query)
-            yield tuple(column[0] for column in answer.description or ())
-            while rows := answer.fetchmany(ROWS):
+            self._connection.execute("SET TimeZone = 'UTC'")
+            answer = self._connection.sql(self._query)
+            if answer is None:
+                raise SourceError(f"{self.name}: the query has no rows: {shown(self._query)}")
+            yield tuple(answer.columns)
+            # as text, or times with a zone would need one package more
+            texts = answer.project("COLUMNS(*)::VARCHAR")
+            while rows := texts.fetchmany(ROWS):
                 yield from rows
         except self._duckdb.Error as error:
             raise SourceError(f"{self.name}: {' '.join(str(error).split())}") from None

@@ -24,6 +24,8 @@ from streamforest.storage.file_mark import FileMark, mark_at
 
 #: Bytes at the start of a file from which its columns are learnt, and how they are written.
 SAMPLE = 262_144
+#: Bytes at its end in which lines are looked for that sum up its rows.
+END = 4096
 
 
 class FileSource:
@@ -136,15 +138,23 @@ class FileSource:
                 sample += chunk or b""
         except (EOFError, OSError, DamagedFileError):
             pass  # told when the rows before it were read
+        end: bytes | None = b""
         if not is_whole:
             del sample[sample.rfind(b"\n") + 1 :]
-        self.reader.learn(bytes(sample))
+            end = None if self._compression or converter.notes else self._last_lines()
+        self.reader.learn(bytes(sample), end)
         self._has_looked = True
         self._is_backwards = self.reader.is_newest_first
         backwards = ["newest row first: read backwards, its lines counted from the end"] * self._is_backwards
         self._notes = (*([self._compression] * bool(self._compression)), *converter.notes, *backwards)
         self.reader.notes = self._notes
         self._file.seek(0)
+
+    def _last_lines(self) -> bytes:
+        """The last lines of a file that is not read otherwise meanwhile."""
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(max(0, size - END))
+        return self._file.read(END).partition(b"\n")[2]
 
     def _raw(self) -> Iterator[bytes]:
         """The bytes of the file from its start, unpacked."""

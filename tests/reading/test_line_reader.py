@@ -232,6 +232,8 @@ def twin_line(raw):
     if len(cells) == 1:
         cells = next((cut for separator in ";| " if len(cut := twin_cells(line, separator)) == 2), cells)
     is_whole = len(cells) > 1 and not any(cell.strip() for cell in cells[2:])
+    if is_whole and not any(map(str.strip, cells)):
+        return None
     return Reading(cells[1], cells[0], None, False) if is_whole else "refused"
 
 

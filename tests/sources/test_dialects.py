@@ -198,7 +198,15 @@ def test_digits_of_a_year_month_day_and_hour_are_no_unix_time_of_2034():
 
 @pytest.mark.parametrize(
     ("row", "words"),
-    [(",Sum of all,1270", "sums up"), (",Mittelwert,21.5", "sums up"), (",,21.5", ""), (",a total loss,21.5", "")],
+    [
+        (",Sum of all,1270", "sums up"),
+        (",Mittelwert,21.5", "sums up"),
+        (",,21.5", "sums up"),  # their mean
+        (",,1289.4", "sums up"),
+        (",,21.7", ""),
+        (",a total loss,21.5", ""),
+        ("2024-03-02T00:00,,1289.4", ""),
+    ],
 )
 def test_a_row_without_a_time_that_sums_up_the_others_is_none(row, words):
     _, values, reasons = read("\n".join(["time,note,v", *rows("{},,{}"), row, ""]))
@@ -299,6 +307,204 @@ def test_latin_1_is_read_and_told(tmp_path):
     assert "cp1252" in source.reader.understood()
     source.close()
     stop.close()
+
+
+def at(form, step=600):
+    """Each row's time in a pattern."""
+    return [np.datetime64(int(TIMES[0]) + step * k, "s").item().strftime(form) for k in range(N)]
+
+
+def hours(form):
+    """The days and hours 1 to 24 of readings that end on the hour; in a pattern with a place for the hour."""
+    return [np.datetime64(int(TIMES[0]) + 3600 * k, "s").item().strftime(form).format(k % 24 + 1) for k in range(N)]
+
+
+MONTHS = [np.datetime64("2019-01") + k for k in range(N)]
+QUARTERS = [np.datetime64("2010-01") + 3 * k for k in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("head", "whens", "step"),
+    [
+        ("Month,v", [f"{month.item():%b-%y}" for month in MONTHS], "months"),
+        ("Month,v", [f"{month.item():%y-%b}" for month in MONTHS], "months"),
+        ("Month,v", [f"{month.item():%m/%Y}" for month in MONTHS], "months"),
+        ("Month,v", [f"{month.item():%Y/%m}" for month in MONTHS], "months"),
+        ("Monat,v", [f"{month.item():%m.%Y}" for month in MONTHS], "months"),
+        ("Month,v", [f"{month.item():%b} '{month.item():%y}" for month in MONTHS], "months"),
+        ("Year,Month,v", [f"{month.item():%Y,%m}" for month in MONTHS], "months"),
+        ("year,month,v", [f"{month.item():%Y,%B}" for month in MONTHS], "months"),
+        ("Series,Year,Period,v", [f"S1,{month.item():%Y,M%m}" for month in MONTHS], "months"),
+        ("Quarter,v", [f"Q{quarter.item().month // 3 + 1} {quarter.item():%Y}" for quarter in QUARTERS], "quarters"),
+        (
+            "Quartal,v",
+            [f"{quarter.item().month // 3 + 1}. Quartal {quarter.item():%Y}" for quarter in QUARTERS],
+            "quarters",
+        ),
+        ("Year,Month,Day,Hour,Minute,v", at("%Y,%m,%d,%H,%M"), 600),
+        ("#YY,MM,DD,hh,mm,v", at("%Y,%m,%d,%H,%M"), 600),
+        ("YEAR,DOY,HR,v", at("%Y,%j,%H", 3600), 3600),
+        ("time,v", at("%Y%m%d:%H%M"), 600),
+        ("Date,Time,v", at("%Y-%m-%d,%H.%M.%S"), 600),
+        ("OPR_DT,HE,v", hours("%Y-%m-%d,{}"), "hours"),
+        ("STN,YYYYMMDD,HH,v", hours("260,%Y%m%d,{}"), "hours"),
+        ("day,place in it,v", hours("%Y-%m-%d,{}"), "hours"),
+        ("(PDH-CSV 4.0),v", at("%m/%d/%Y %H:%M:%S.000", 1), 1),
+        ("time,v", at("%Y-%m-%d_%H-%M-%S"), 600),
+        ("time,v", at("%Y-%m-%d-%H.%M.%S.000000"), 600),
+        ("time,v", at("%Y-%m-%dT%H:%M:%S+00:00[Europe/London]"), 600),
+        ("day,v", [f"2024年3月1日 {k // 6}时{k % 6 * 10}分" for k in range(N)], 600),
+        ("MJD,v", [f"{t / 86400 + 40587:.9f}" for t in TIMES], 600),
+        ("t,v", [f"{t / 86400 + 2440587.5:.9f}" for t in TIMES], 600),
+        ("Year,Day,v", [f"2024,{61 + k}" for k in range(N)], 86400),
+    ],
+)
+def test_times_in_parts_and_periods_are_read(head, whens, step):
+    times, values, reasons = read(
+        "\n".join([head, *(f"{when},{value:.1f}" for when, value in zip(whens, VALUES, strict=True)), ""]), column="v"
+    )
+    assert reasons == []
+    np.testing.assert_allclose(values, VALUES)
+    expected = {
+        "months": [month.astype("datetime64[s]").astype(float) for month in MONTHS],
+        "quarters": [quarter.astype("datetime64[s]").astype(float) for quarter in QUARTERS],
+        "hours": [TIMES[0] + 3600 * (k + 1) for k in range(N)],
+    }
+    wanted = expected[step] if step in expected else [TIMES[0] + step * k for k in range(N)]
+    np.testing.assert_allclose(times, wanted, rtol=0, atol=1e-3)
+
+
+def test_without_a_header_year_month_day_and_hour_in_the_first_columns_are_the_time():
+    lines = [f"{when};{value:.1f};7.0" for when, value in zip(hours("%Y;%m;%d;{}"), VALUES, strict=True)]
+    times, _, _ = read("\n".join([*lines, "*", ""]), column="5")
+    assert times.tolist() == [TIMES[0] + 3600 * (k + 1) for k in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("head", "lines", "words"),
+    [
+        ("day,v", [f"{k + 1:02}-Jan,{k % 7}" for k in range(28)], "may be a day without its year"),
+        ("date,v", [f"{1993 + k / 36:.4f},{k % 7}" for k in range(1, N)], ""),
+        (
+            "time,v",
+            [f"{1993 + k / 36:.4f},{k % 7}" for k in range(1, N)],
+            "--time-format years or --time-format elapsed",
+        ),
+        ("time,v", [f"05-03 10:00:{k:02},{k % 7}" for k in range(N)], "no time that can be read: say --time-format"),
+        (
+            "x,v",
+            [f"{2000 + k},5" for k in range(2)] + [f"{2000 + k} Q1,5" for k in range(9)],
+            "keep the rows of one kind",
+        ),
+        ("DATE,v", [f'2024-03-0{k + 1},"+{100 + k:04},1"' for k in range(9)], "a value and its flag"),
+        ("time,room,v", [f"2024-03-0{k // 2 + 1},{'ab'[k % 2]},{k % 7}" for k in range(18)], "--key-column 'room'"),
+        (
+            "entity_id,v,time",
+            [f"{'ab'[k % 2]},{k % 7},2024-03-01T00:{k:02}" for k in range(18)],
+            "--key-column 'entity_id'",
+        ),
+        (
+            "date,period,v,note",
+            [f"2024-03-0{k // 30 + 1},{k % 30 + 1},{k % 7},a" for k in range(N)],
+            "counts the parts of a day",
+        ),
+        ("a,time,v", [f"{k},2024-03-01T00:{k:02},--" for k in range(18)], "no cell of the value column is a number"),
+    ],
+)
+def test_what_would_be_misread_is_refused_with_what_to_say(head, lines, words):
+    if not words:
+        assert read("\n".join([head, *lines, ""]))[0][0] > 0
+        return
+    with pytest.raises(SourceError, match=words):
+        read("\n".join([head, *lines, ""]), **({"column": "v"} if "v" in head.split(",")[1:-1] else {}))
+
+
+def of_series(name, pairs):
+    return json.dumps([{name: "a", **pairs}])
+
+
+@pytest.mark.parametrize(
+    ("body", "column"),
+    [
+        (of_series("target", {"datapoints": [[v, int(t)] for t, v in zip(TIMES, VALUES, strict=True)]}), None),
+        (of_series("metric", {"tags": {}, "dps": {f"{t:.0f}": v for t, v in zip(TIMES, VALUES, strict=True)}}), None),
+        (json.dumps({"Meta": {"n": 1}, "Series": {iso(k): {"close": VALUES[k]} for k in range(N)}}), "close"),
+        (json.dumps([[{"entity_id": "a", "state": v, "last_changed": iso(k)} for k, v in enumerate(VALUES)]]), "state"),
+        ("\n".join(f"put a.b {t:.0f} {v:.1f} host=x" for t, v in zip(TIMES, VALUES, strict=True)), None),
+        ("\n".join(json.dumps({"t": iso(k), "v": v}) + "," for k, v in enumerate(VALUES)), "v"),
+        ("\n".join(f"<34>1 {iso(k)}:00,000 app x={v:.1f} y=2" for k, v in enumerate(VALUES)), "x"),
+        (
+            "\n".join(f"[{t:.3f}] 64 bytes: icmp_seq=1 time={v:.1f} ms" for t, v in zip(TIMES, VALUES, strict=True)),
+            "time",
+        ),
+        (
+            "\n".join(
+                f'::1 - - [{when}] "GET / HTTP/1.1" 200 5 "-" "x" {v:.1f}'
+                for when, v in zip(at("%d/%b/%Y:%H:%M:%S +0000"), VALUES, strict=True)
+            ),
+            "request_time",
+        ),
+        ("\n".join(["  a  b", "", *(f"{t:.0f}: {v:e} 1" for t, v in zip(TIMES, VALUES, strict=True))]), "a"),
+    ],
+    ids=[
+        "Graphite",
+        "OpenTSDB",
+        "rows by time",
+        "arrays of rows",
+        "put",
+        "objects with commas",
+        "syslog",
+        "ping -D",
+        "access log",
+        "rrdtool",
+    ],
+)
+def test_what_programs_write_is_read_with_its_times(body, column):
+    times, values, reasons = read(body + "\n", column=column)
+    assert (times.tolist(), reasons) == (TIMES, [])
+    np.testing.assert_allclose(values, VALUES)
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["(20.5)", "21", "21.5"], [-20.5, 21, 21.5]),
+        (["2.05D+01", "2.1D+01", "2.15d1"], [20.5, 21, 21.5]),
+        (["20.5*", "21.0", "21.5"], [20.5, 21, 21.5]),
+        (['="20.5"', '="21"', '="21.5"'], [20.5, 21, 21.5]),
+    ],
+    ids=["brackets", "powers of Fortran", "marks of estimates", "texts of a spreadsheet"],
+)
+def test_numbers_in_rare_forms_are_read_whole(cells, values):
+    _, found, reasons = read("\n".join(["time,v", *(f"{iso(k)},{cells[k % 3]}" for k in range(N)), ""]))
+    assert reasons == []
+    np.testing.assert_allclose(found, values * (N // 3))
+
+
+def test_units_of_several_sizes_in_a_column_are_numbers_of_one():
+    cells = [f"{v / 1000:.4f} kB/s" if k % 3 else f"{v:.1f} B/s" for k, v in enumerate(VALUES)]
+    np.testing.assert_allclose(
+        read("\n".join(["time,v", *(f"{iso(k)},{cell}" for k, cell in enumerate(cells)), ""]))[1], VALUES
+    )
+
+
+def test_rows_of_empty_cells_are_blank_and_one_with_neither_time_nor_value_is_refused():
+    _, values, reasons = read("\n".join(["time,note,v", *rows("{},,{}"), ",,", ",a name,", ""]))
+    assert len(values) == N
+    assert ["neither a time nor a value" in reason for reason in reasons] == [True]
+
+
+@pytest.mark.parametrize("coding", ["cp932", "gbk", "cp949", "cp1251"])
+def test_a_header_in_an_old_coding_is_read_and_told(coding, tmp_path):
+    names = {"cp932": "日時,温度", "gbk": "时间,温度", "cp949": "일시,기온", "cp1251": "Время,Температура"}
+    path = tmp_path / "a.csv"
+    path.write_bytes("\n".join([names[coding] + ",x", *rows("{},{},5"), ""]).encode(coding))
+    source, stop = FileSource(path, Asked(column=names[coding].split(",")[1])), StopFlag()
+    blocks = [Validator().check(block)[0] for block in source.read(stop, 4096)]
+    source.close()
+    stop.close()
+    assert np.concatenate(blocks)["time"].tolist() == TIMES
+    assert coding in source.reader.understood()
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,18 @@ def test_the_rows_of_a_query_are_read_with_their_times():
     assert "value 'v'; time 'moment'" in understood
 
 
+def test_times_with_a_zone_need_no_further_package_and_are_read_in_utc():
+    pytest.importorskip("duckdb")
+    query = f"SELECT TIMESTAMPTZ '2024-05-01 09:00:00+09:00' + INTERVAL 1 MINUTE * k AS moment, k % 7 AS v {ROWS}"
+    assert read(query, column="v")[0]["time"].tolist() == [1714521600.0 + 60 * k for k in range(2500)]
+
+
+def test_a_statement_without_rows_is_told():
+    pytest.importorskip("duckdb")
+    with pytest.raises(SourceError, match="the query has no rows"):
+        read("CREATE TABLE a (v INTEGER)")
+
+
 def test_a_parquet_file_is_read(tmp_path):
     duckdb = pytest.importorskip("duckdb")
     path = tmp_path / "a.parquet"

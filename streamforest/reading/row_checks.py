@@ -1,0 +1,145 @@
+"""What rows say of one another: lines at the end that sum up those before, and several series in one table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamforest.protocols import Reading
+from streamforest.reading.cells import cut_line
+from streamforest.reading.column_layout import Layout
+from streamforest.reading.line_rules import LineRules
+from streamforest.reading.notation import RefusedError, read_value
+from streamforest.reading.number_form import is_formed_number
+
+#: Names of columns that say which of several series a row is of.
+SERIES_NAMES = frozenset(
+    [
+        *("entity_id", "statistic_id", "sensor", "sensor_id", "sensorid", "device", "device_id", "deviceid", "series"),
+        *("metric", "parameter", "variable", "symbol", "ticker", "tagname", "tag_name", "_field", "indicator"),
+    ]
+)
+
+# Words that a line behind the last row begins with where it sums up the rows.
+_SUMMING = re.compile(
+    r"[\s*=]*(?:(?:grand|sub|column|overall)[ -]?)?(?:sums?|totals?|averages?|avg|mean|median|"
+    r"min(?:imum)?|max(?:imum)?|std\.? ?dev(?:iation)?|count|rows|summen?|gesamt(?:summe)?|mittelwerte?|durchschnitt|"
+    r"anzahl|somme|moyenne|media|promedio|suma|totale|\u0438\u0442\u043e\u0433\u043e|\u5408\u8ba1|\u5408\u8a08|\u603b\u8ba1)\b",
+    re.IGNORECASE,
+)
+# A number that is measured rather than given.
+_FRACTION = re.compile(r"\s*\D?\s?\d+[.,]\d+.*")
+# Lines at the end that are looked at, the fewest rows that can be summed up, and the fewest of a series.
+_MOST_FOOTERS, _FEWEST_ROWS, _SERIES_ROWS = 8, 8, 3
+# A series has so many rows on average.
+_ROWS_A_SERIES = 3
+
+
+def footers_of(rows: Sequence[str], last: Sequence[str], layout: Layout, *, is_whole: bool) -> tuple[str, ...]:
+    """Lines at the end of a text that sum up its rows, rather than hold readings.
+
+    Such a line begins with a word such as Total, or its value is the sum of all others; or their mean, where it has
+    nothing in the place of a time or a name.
+
+    Parameters
+    ----------
+    rows : sequence of str
+        Rows of the text, from the first one on.
+    last : sequence of str
+        The last lines of the text.
+    layout : Layout
+        How they are cut.
+    is_whole : bool
+        Whether ``rows`` are all rows of the text, the last lines among them.
+    """
+    if layout.has_own_names or len(rows) < _FEWEST_ROWS:
+        return ()
+    rules = LineRules(layout)
+    first = 0 if layout.time is None else layout.time
+    cut = [cut_line(line, layout.separator, len(layout.names)) for line in rows[:_FEWEST_ROWS]]
+    is_filled = layout.value != first and all(len(cells) > first and cells[first].strip() for cells in cut)
+    is_worded = any(_SUMMING.match(cell) for cells in cut for cell in cells)
+    footers: list[str] = []
+    for at, line in enumerate(reversed(last[-_MOST_FOOTERS:])):
+        value = _value_of(rules, line)
+        if value is None:
+            continue  # refused in any case
+        cells = cut_line(line, layout.separator, len(layout.names))
+        begin = next((cell for cell in cells if cell.strip()), "")
+        is_footer = not is_worded and bool(_SUMMING.match(begin)) and begin != cells[layout.value]
+        is_lacking = is_filled and not any(cell.strip() and not _is_number(cell) for cell in cells)
+        is_lacking = is_lacking and not cells[first].strip()
+        if not is_footer and (layout.time is None or is_lacking):
+            others = [_value_of(rules, row) for row in (rows[: -at - 1] if is_whole else rows)]
+            is_footer = _sums_up(value, [other for other in others if other is not None], is_lacking, is_whole)
+        if not is_footer:
+            break
+        footers.append(line)
+    return tuple(footers)
+
+
+def _is_number(cell: str) -> bool:
+    return not any(map(str.isalpha, cell)) or is_formed_number(cell)
+
+
+def _value_of(rules: LineRules, line: str) -> float | None:
+    """The value of a row; None where it is refused or missing."""
+    item = rules.read_line(line, 0)
+    if not isinstance(item, Reading):
+        return None
+    try:
+        value = read_value(item)[0]
+    except RefusedError:
+        return None
+    return value if value == value else None
+
+
+def _sums_up(value: float, others: Sequence[float], is_lacking: bool, is_whole: bool) -> bool:
+    """Whether a value is the sum of all others, which are smaller; where the row lacks a time or name, their mean too.
+
+    Of a text that is not known whole, a value beyond all others is taken for their sum.
+    """
+    if len(others) < _FEWEST_ROWS:
+        return False
+    is_beyond = value > max(map(abs, others))
+    if not is_whole:
+        return is_beyond and is_lacking
+    total = sum(others)
+    is_sum = is_beyond and bool(np.isclose(value, total, rtol=1e-9, atol=1e-9))
+    places = len(repr(value).partition(".")[2])
+    return is_sum or (is_lacking and round(total / len(others), places) == value)
+
+
+def several_series(keys: Sequence[str], times: NDArray[np.float64], name: str) -> bool:
+    """Whether a column says which of several series a row is of.
+
+    Its name says so; or times come again or go back from row to row, and from row to row of each key they do not.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        The column's cells, one a row.
+    times : array of float, shape (n,)
+        Of the rows, seconds; NaN where one is not known.
+    name : str
+        Of the column.
+    """
+    if any(map(_FRACTION.fullmatch, keys)):
+        return False
+    found, which, counts = np.unique(np.array(keys, dtype=object).astype(str), return_inverse=True, return_counts=True)
+    if not 1 < len(found) <= len(keys) / _ROWS_A_SERIES or np.sort(counts)[-2] < _SERIES_ROWS or "" in found:
+        return False
+    if name.strip().lower() in SERIES_NAMES:
+        return True
+    if len(keys) < _FEWEST_ROWS or np.isnan(times).any() or _is_onward(times):
+        return False
+    return all(_is_onward(times[which == key]) for key in range(len(found)))
+
+
+def _is_onward(times: NDArray[np.float64]) -> bool:
+    """Whether times always go on, or always back."""
+    steps = np.diff(times)
+    return bool((steps > 0).all() or (steps < 0).all())
