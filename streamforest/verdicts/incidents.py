@@ -15,7 +15,7 @@ import numpy as np
 from streamforest.protocols import State, Verdicts
 from streamforest.state import packed, saved_array, unpacked
 from streamforest.stream_names import StreamNames, shown_key
-from streamforest.verdicts.episodes import EPISODE_GAP, UNUSUAL, Episode, EpisodeFolds
+from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds
 from streamforest.verdicts.life import INCIDENT, Event, episode_id, moment
 
 DAY = 86_400.0  # seconds; of streams without times, readings of each stream
@@ -44,10 +44,10 @@ TALKATIVE = 0.2
 STRENGTHS = 500
 #: Share of the streams of an incident that have begun where it has begun for sure, and the greatest expected number of
 #: episodes as strong as one before that, within JOIN, which chance brings meanwhile. By benchmarks/incidents.py,
-#: seeds 1 to 7, where 0.2 to 0.35 are alike.
+#: seeds 1 to 12, where 0.25 to 0.5 are alike.
 SURE_SHARE, FIRST_CHANCE = 0.25, 0.25
-#: First readings of an episode that its evidence is summed over: all have so many before the incident is complete
-#: (JOIN), and what chance brings is mostly over after one.
+#: First readings of an episode that its evidence is summed over, as long as they stay outside of the band: all have so
+#: many before the incident is complete (JOIN), and what chance brings is mostly back in the band after one.
 EVIDENCE_POINTS = 6
 MOST_KEPT = 50  # incidents, the newest
 MOST_LISTED = 100  # streams of one, in what is written of it
@@ -108,7 +108,8 @@ class _Start:
     index: int
     stream: int
     member: Member
-    evidence: float = 0.0  # sum of -log p of its unusual points among the first EVIDENCE_POINTS
+    evidence: float = 0.0  # sum of -log p of its first points, as long as they stay outside of the band
+    readings: int = 0  # that it is the sum of
 
 
 class IncidentFold:
@@ -130,8 +131,9 @@ class IncidentFold:
     How often episodes begin is counted over a decaying past, those of incidents once. So many streams or more within a
     time have the probability of a Poisson distribution; of all times that end now the rarest counts, times how many
     there are (a scan statistic, with Bonferroni's correction). Readings should come in the order of their times.
-    How strong an episode is, is the sum of -log p over its first points (Fisher's method), held against those of the
-    episodes that were in no incident: what moves first goes on, while what chance brings is mostly over at once.
+    How strong an episode is, is the sum of -log p over its first points (Fisher's method) until one is back in the band,
+    held against those of the episodes that were in no incident: what moves first goes on, while what chance brings is
+    mostly over at once.
     """
 
     def __init__(self, names: StreamNames, source: str, alarm_rate: float, cool_down: int = EPISODE_GAP) -> None:
@@ -167,24 +169,27 @@ class IncidentFold:
         return found
 
     def _news(self, verdicts: Verdicts) -> Iterator[tuple[Episode | None, np.void]]:
-        """The points that are evidence of an episode, in order; each with the episode that it begins, if it does."""
+        """The points that may be evidence of an episode, in order; each with the episode that it begins, if it does."""
         happened = self._folds.add_with_places(verdicts)
         begun = {place: episode for place, happening, episode in happened if happening == "start"}
         if not begun and not self._growing:
             return
-        places = np.flatnonzero(verdicts["is_anomaly"] | (verdicts["p_value"] < UNUSUAL))
+        is_outside = (verdicts["value"] < verdicts["lower"]) | (verdicts["value"] > verdicts["upper"])
+        places = np.flatnonzero(verdicts["is_anomaly"] | is_outside)
         streams = [*self._growing, *(episode.stream for episode in begun.values())]
         for place in places[np.isin(verdicts["stream"][places], streams)].tolist():
             yield begun.get(place), verdicts[place]
 
     def _weigh(self, row: np.void) -> None:
-        """Add what a point says of the newest episode of its stream."""
+        """Add what a point outside of the band says of the newest episode of its stream."""
         start = self._growing.get(int(row["stream"]))
         if start is None:
             return
-        if not 0 <= row["index"] - start.index < EVIDENCE_POINTS:
+        if row["index"] - start.index != start.readings or start.readings == EVIDENCE_POINTS:
             del self._growing[start.stream]
-        elif row["p_value"] >= 0.0:  # it is known
+            return
+        start.readings += 1
+        if row["p_value"] >= 0.0:  # it is known
             start.evidence -= math.log(max(float(row["p_value"]), 1e-300))
 
     def finish(self) -> list[Incident]:
@@ -194,7 +199,7 @@ class IncidentFold:
     def state(self) -> State:
         """A copy of all that is remembered."""
         starts = [
-            [[one.at, one.evidence, one.index, one.stream, *one.member] for one in part]
+            [[one.at, one.evidence, one.readings, one.index, one.stream, *one.member] for one in part]
             for part in (self._recent, self._open)
         ]
         numbers = [self._interval, self._now, self._elapsed, self._count, self._chance]
@@ -205,7 +210,7 @@ class IncidentFold:
 
     def restore(self, state: State) -> None:
         """Go on from a state; raises ValueError where it is none."""
-        start = list[tuple[float, float, int, int, str, float | None, str, str]]
+        start = list[tuple[float, float, int, int, int, str, float | None, str, str]]
         five = tuple[float, float, float, float, float]
         spans = tuple[float, int, list[int], list[tuple[int, float]]]
         kind = tuple[five, list[tuple[int, float, float]], start, start, list[float], spans]
@@ -221,7 +226,10 @@ class IncidentFold:
         self._interval, self._now, self._elapsed, self._count, self._chance = numbers
         self._counts = {stream: (number, at) for stream, number, at in counts}
         self._recent, self._open = (
-            [_Start(at, index, stream, Member(*facts), evidence) for at, evidence, index, stream, *facts in part]
+            [
+                _Start(at, index, stream, Member(*facts), evidence, readings)
+                for at, evidence, readings, index, stream, *facts in part
+            ]
             for part in (recent, opened)
         )
         self._growing = {one.stream: one for one in (*self._recent, *self._open)}

@@ -77,7 +77,8 @@ def test_a_weak_alarm_that_goes_on_moved_first_and_one_that_is_over_at_once_did_
         rows = verdicts_of(names, planted_at(300, 7, range(20, 40)))
         mover = np.flatnonzero((rows["stream"] == names.numbers_of(["s7"])[0]) & (rows["index"] >= 300))[:6]
         rows["p_value"][mover[0]] = 5e-4  # as those by chance have it
-        rows["p_value"][mover[1:]] = 1e-2 if goes_on else 0.5
+        rows["p_value"][mover[1:]] = 1e-2  # what the features remember of it
+        rows["value"][mover[1:]] = 2.0 if goes_on else 0.5
         (incident,) = incidents_of(rows, names)
         assert (incident.members[0].key == "s7") == goes_on
 
