@@ -22,8 +22,10 @@ Event = dict[str, Any]
 #: Fields of the peak that an event has under their own names.
 OF_PEAK = ("value", "expected", "lower", "upper", "score", "threshold", "p_value")
 
-#: What happened where episodes of different streams began together: one event, when no further stream joins.
-INCIDENT = "incident"
+#: What happens where episodes of different streams began together: no further stream joins; all of them are over.
+INCIDENT, INCIDENT_END = "incident", "incident_end"
+#: What happens at an end.
+ENDS = ("end", INCIDENT_END)
 #: Streams of it that are named in a message for people.
 MOST_SHOWN = 20
 
@@ -80,8 +82,9 @@ def headline(event: Event) -> str:
     'a.csv: over after 3 points: dip: 1, expected 5 +- 2'
     """
     names = [event["source"]] + ([shown_key(event["key"])] if event.get("key") is not None else [])
-    if event["event"] == INCIDENT:
-        return f"{event['source']}: incident: {event['reason']}"
+    if event["event"] in (INCIDENT, INCIDENT_END):
+        over = "over: " if event["event"] == INCIDENT_END else ""
+        return f"{event['source']}: incident: {over}{event['reason']}"
     points = f"{event['points']:,} point{'' if event['points'] == 1 else 's'}"
     what = {"start": "", "worse": "worse: ", "end": f"over after {points}: "}[event["event"]]
     return f"{' '.join(names)}: {what}{event['reason']}"

@@ -7,7 +7,7 @@ import pytest
 
 from streamforest.connections.targets import read_target
 from streamforest.sinks.alertmanager import LEASE, AlertmanagerReceiver
-from tests.listeners import END, EVENT, WORSE, receiver
+from tests.listeners import END, EVENT, TOGETHER, TOGETHER_END, WORSE, receiver
 from tests.servers import Server, free_port, wait_until
 
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -78,6 +78,8 @@ def test_an_open_alert_ends_by_itself_some_messages_later_and_one_that_is_over_w
     (alert,) = request.json
     assert (alert["startsAt"], alert["endsAt"]) == ("2024-05-01T00:00:00.000Z", "2024-05-01T21:50:40.000Z")
     assert LEASE == 240.0
+    assert sent(web, TOGETHER).json[0]["endsAt"] == "2024-05-01T21:50:40.000Z"
+    assert sent(web, TOGETHER_END).json[0]["endsAt"] == "2024-05-01T00:30:00.000Z"
     (alert,) = sent(web, END).json
     assert (alert["startsAt"], alert["endsAt"]) == ("2024-05-01T00:00:00.000Z", "2024-05-01T00:05:00.000Z")
 

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from streamforest.connections.outbox import DeliveryError
-from tests.listeners import END, EVENT, TOGETHER, receiver
+from tests.listeners import END, EVENT, TOGETHER, TOGETHER_END, receiver
 from tests.servers import free_port
 
 pytest.importorskip("aiosmtpd", reason="needs tests/optional-requirements.txt")
@@ -52,6 +52,11 @@ def test_an_incident_is_a_mail_with_its_streams(serve):
     assert "Message-ID: <fedcba9876543210.incident@streamforest.invalid>" in text
     assert "Subject: fleet.csv: incident: 22 streams, first s7" in text
     assert "streams: s7, s0, s1, " in text
+    receiver(f"smtp://127.0.0.1:{port}/you@example.org").send(TOGETHER_END)
+    text = text_of(box.mails[1])
+    assert "Subject: Re: fleet.csv: incident: over: 22 streams" in text
+    assert "In-Reply-To: <fedcba9876543210.incident@streamforest.invalid>" in text
+    assert "\nstart: 2024-05-01T00:00:00Z\nend: 2024-05-01T00:30:00Z\n" in text
 
 
 def test_the_mails_of_an_episode_are_one_conversation(serve):
