@@ -8,7 +8,7 @@ import numpy as np
 
 from streamforest.clocks import CLOCK_DTYPE, Clocks
 from streamforest.protocols import State
-from streamforest.state import packed, saved_array, unpacked
+from streamforest.state import copied, packed, saved_array, unpacked
 from streamforest.text import escaped
 
 MOST_STREAMS = 1_000_000
@@ -88,8 +88,11 @@ class StreamNames:
 
     def state(self) -> State:
         """A copy of all that is remembered: keys and clocks by number, and which numbers are free."""
-        facts = packed([self.dropped, self._keys, self._free])
-        return {"facts": facts, "clocks": self.clocks.records.copy()}
+        n, free = len(self._keys), self._free
+        # numbers that no stream had yet are the first of the free ones; a run that goes on makes them anew
+        unused = next((at for at, number in enumerate(free) if number != n - 1 - at), len(free))
+        facts = packed([self.dropped, self._keys[: n - unused], free[unused:]])
+        return {"facts": facts, "clocks": copied(self.clocks.records[: n - unused])}
 
     def restore(self, state: State) -> None:
         """Go on from a state, in place of all that is remembered; raises ValueError where it is none."""
