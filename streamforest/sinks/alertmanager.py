@@ -10,7 +10,7 @@ from streamforest.connections.outbox import Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import request_json
 from streamforest.moments import iso_time
-from streamforest.verdicts.life import ENDS, headline, streams_text
+from streamforest.verdicts.life import ENDS, headline, streams_text, why
 
 #: Seconds between two messages of an open alert: Alertmanager wants one every 30 s to 3 min, or takes it as over.
 REPEAT = 60.0
@@ -74,8 +74,7 @@ class AlertmanagerReceiver:
         facts = {name: f"{message[name]:.10g}" for name in numbers if message.get(name) is not None}
         alert = {
             "labels": labels,
-            "annotations": {"summary": headline(message), "description": message["reason"], "kind": message["kind"]}
-            | facts,
+            "annotations": {"summary": headline(message), "description": why(message), "kind": message["kind"]} | facts,
         }
         if streams := streams_text(message):
             alert["annotations"]["streams"] = streams

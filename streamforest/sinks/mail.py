@@ -12,6 +12,7 @@ from streamforest.connections.outbox import DeliveryError, Message
 from streamforest.connections.targets import Target
 from streamforest.text import escaped
 from streamforest.verdicts.life import INCIDENT, INCIDENT_END, headline, moment, streams_text
+from streamforest.wording import p_text, spread_text
 
 PORTS = {"smtp": 587, "smtps": 465}
 #: Seconds that an answer of the server may take.
@@ -114,8 +115,12 @@ class MailReceiver:
             number = f".{message['points']}" if "points" in message else ""
             mail["Message-ID"] = f"<{message['id']}.{message['event']}{number}@streamforest.invalid>"
             mail["In-Reply-To"] = mail["References"] = first
-        names = ("source", "key", "kind", "reason", "points", "deviation", "value", "expected", "p_value", "id")
-        lines = [f"{name}: {escaped(str(message[name]))}" for name in names if message.get(name) is not None]
+        facts = message | {
+            "deviation": spread_text(message.get("deviation")),
+            "p_value": p_text(message.get("p_value")),
+        }
+        names = ("source", "key", "points", "deviation", "p_value", "id")
+        lines = [f"{name}: {escaped(str(facts[name]))}" for name in names if message.get(name) is not None]
         lines += [f"streams: {escaped(streams_text(message))}"] if streams_text(message) else []
         dated = [(name, message[name]) for name in ("start", "peak", "end") if message.get(name) is not None]
         times = [f"{name}: {moment(seconds)}" for name, seconds in dated]

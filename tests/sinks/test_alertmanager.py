@@ -52,7 +52,7 @@ def test_alertmanager_shows_an_episode_firing_and_resolved_once_though_each_mess
         "episode": EVENT["id"],
     }
     assert alert["startsAt"] == "2024-05-01T00:00:00.000Z"
-    assert alert["annotations"]["summary"] == "pump.csv pump 1: worse: spike: 83.1, expected 41 +- 6.8"
+    assert alert["annotations"]["summary"] == "pump.csv pump 1: worse: spike: 83.1, expected 41 ± 6.8"
     assert alert["annotations"]["value"] == "83.1"
     wait_until(lambda: web.requests, 60)
     for message in (END, END):

@@ -1,5 +1,6 @@
 import ssl
 import subprocess
+from email import message_from_bytes, policy
 
 import pytest
 
@@ -41,6 +42,10 @@ def serve():
         controller.stop()
 
 
+def subject_of(envelope):
+    return message_from_bytes(envelope.content, policy=policy.default)["Subject"]
+
+
 def text_of(envelope):
     return envelope.content.decode().replace("\r\n", "\n")
 
@@ -67,7 +72,7 @@ def test_the_mails_of_an_episode_are_one_conversation(serve):
     first, again, end = map(text_of, box.mails)
     assert box.mails[0].rcpt_tos == ["you@example.org", "me@example.org"]
     assert box.mails[0].mail_from == "stream@example.org"
-    assert "Subject: pump.csv: spike: 83.1, expected 41 +- 6.8\n" in first
+    assert subject_of(box.mails[0]) == "pump.csv: spike: 83.1, expected 41 ± 6.8"
     assert "Message-ID: <0123456789abcdef.start@streamforest.invalid>\n" in first
     assert "start: 2024-05-01T00:00:00Z\n" in first
     assert first.partition("Date:")[0] == again.partition("Date:")[0]

@@ -21,7 +21,7 @@ def test_an_incident_is_triggered_and_resolved_under_the_id_of_its_episode(web):
     assert [one["event_action"] for one in (first, worse, end)] == ["trigger", "trigger", "resolve"]
     assert {one["dedup_key"] for one in (first, worse, end)} == {EVENT["id"]}
     assert (first["routing_key"], first["payload"]["severity"]) == ("r0uting", "error")
-    assert first["payload"]["summary"] == "pump.csv pump 1: spike: 83.1, expected 41 +- 6.8"
+    assert first["payload"]["summary"] == "pump.csv pump 1: spike: 83.1, expected 41 ± 6.8"
     assert (first["payload"]["component"], first["payload"]["class"]) == ("pump 1", "spike")
     assert first["payload"]["timestamp"] == "2024-05-01T00:00:00.000Z"
     assert first["payload"]["custom_details"]["value"] == 83.1
