@@ -76,6 +76,8 @@ class AlertmanagerReceiver:
             "labels": labels,
             "annotations": {"summary": headline(message), "description": why(message), "kind": message["kind"]} | facts,
         }
+        if "page" in message:
+            alert["generatorURL"] = message["page"]
         if streams := streams_text(message):
             alert["annotations"]["streams"] = streams
         if message["event"] in ENDS:

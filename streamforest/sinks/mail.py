@@ -119,7 +119,7 @@ class MailReceiver:
             "deviation": spread_text(message.get("deviation")),
             "p_value": p_text(message.get("p_value")),
         }
-        names = ("source", "key", "points", "deviation", "p_value", "id")
+        names = ("source", "key", "points", "deviation", "p_value", "id", "page")
         lines = [f"{name}: {escaped(str(facts[name]))}" for name in names if message.get(name) is not None]
         lines += [f"streams: {escaped(streams_text(message))}"] if streams_text(message) else []
         dated = [(name, message[name]) for name in ("start", "peak", "end") if message.get(name) is not None]

@@ -57,6 +57,7 @@ class NtfyReceiver:
             "message": "\n".join([headline(message).partition(": ")[2], *streams, where]),
             "priority": self._priority if message["event"] == "start" else priority,
             "tags": [sign, message["id"]],
+            **({"click": message["page"]} if "page" in message else {}),
         }
         request_json(self._target, self._url, content)
 

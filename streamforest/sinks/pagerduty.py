@@ -52,6 +52,7 @@ class PagerDutyReceiver:
             "event_action": "resolve" if message["event"] in ENDS else "trigger",
             "dedup_key": message["id"],
             "client": "streamforest",
+            **({"client_url": message["page"]} if "page" in message else {}),
             "payload": {
                 "summary": headline(message)[:LONGEST],
                 "source": message["source"],

@@ -120,6 +120,18 @@ def test_an_incident_is_told_with_its_streams_by_every_kind(web, kind):
     assert kind == "webhook" or "over: " in text
 
 
+@pytest.mark.parametrize("kind", sorted({*BY_HTTP} - {"otlp", "grafana"}))
+def test_a_message_leads_to_the_page_of_the_run_where_others_reach_it(web, kind):
+    web.answer = lambda _request: (200, b"{}", {})
+    needs = {"ntfy": "/topic", "pagerduty": "#key=abcd"}
+    place = receiver(f"{kind}+http://127.0.0.1:{web.port}{needs.get(kind, '/x')}")
+    for page in ("", "https://example.org/pump"):
+        sink = new(place, page=page)
+        sink.write(verdicts_of("..!!"))
+        sink.close()
+        assert (b"https://example.org/pump" in web.requests[-1].body) == bool(page)
+
+
 def test_the_newest_value_of_one_stream_is_shown_and_none_of_many():
     receiver = Receiver(values_every=0.01)
     sink = new(receiver)
