@@ -121,10 +121,14 @@ class _Start:
 
 @dataclass(eq=False)
 class _Lasting:
-    """An incident that is complete and not over: its streams, those with an open episode, and its end so far."""
+    """An incident that is complete and not over: its streams, those with an open episode, and its end so far.
+
+    ``until``: by the clock, what begins anew in its streams before this is part of it.
+    """
 
     incident: Incident
     streams: frozenset[int]
+    until: float
     alive: set[int]
     end: float | None
 
@@ -256,7 +260,7 @@ class IncidentFold:
         numbers = [self._interval, self._now, self._elapsed, self._count, self._chance]
         spans = [*self._span, [*self._spans], [*self._after.items()]]
         counts = [(stream, *counted) for stream, counted in self._counts.items()]
-        lasting = [[one.incident, [*one.streams], [*one.alive], one.end] for one in self._lasting]
+        lasting = [[one.incident, [*one.streams], one.until, [*one.alive], one.end] for one in self._lasting]
         facts = packed([numbers, counts, *starts, [*self._strengths], spans, lasting])
         return {"facts": facts, "firsts": self._firsts.copy(), **self._folds.state()}
 
@@ -265,14 +269,14 @@ class IncidentFold:
         start = list[tuple[float, float, int, float | None, int, int, str, float | None, str, str]]
         five = tuple[float, float, float, float, float]
         spans = tuple[float, int, list[int], list[tuple[int, float]]]
-        lasts = list[tuple[Incident, list[int], list[int], float | None]]
+        lasts = list[tuple[Incident, list[int], float, list[int], float | None]]
         kind = tuple[five, list[tuple[int, float, float]], start, start, list[float], spans, lasts]
         numbers, counts, recent, opened, strengths, counted, lasting = unpacked(state, "facts", kind)
         interval, now, elapsed, count, chance = numbers
         saved = [interval, elapsed, count, chance, *strengths, *(number for one in counts for number in one[1:])]
         saved += [number for one in (*recent, *opened) for number in (*one[:2], one[3], one[7])]
-        for (members, *others), _, _, end in lasting:
-            saved += [end, *others, *(member[1] for member in members)]
+        for (members, *others), _, until, _, end in lasting:
+            saved += [until, end, *others, *(member[1] for member in members)]
         is_finite = all(math.isfinite(number) for number in saved if number is not None)
         if not is_finite or min(interval, elapsed, count) < 0.0 or now == math.inf:
             raise ValueError("the saved incidents have numbers that none can have")
@@ -293,7 +297,9 @@ class IncidentFold:
         self._span, self._spans = (counted[0], counted[1]), deque(counted[2], maxlen=SPANS)
         self._after = dict(counted[3])
         self._alive = {episode.stream for episode in self._folds.open}
-        self._lasting = [_Lasting(_incident_of(*one), frozenset(of), {*alive}, end) for one, of, alive, end in lasting]
+        self._lasting = [
+            _Lasting(_incident_of(*one), frozenset(of), until, {*alive}, end) for one, of, until, alive, end in lasting
+        ]
 
     def _see_new_streams(self, verdicts: Verdicts) -> None:
         begins = verdicts[verdicts["index"] == 0]
@@ -317,7 +323,7 @@ class IncidentFold:
             return
         if at < self._after.get(start.stream, -math.inf):
             for lasting in self._lasting:
-                if start.stream in lasting.streams:
+                if start.stream in lasting.streams and at < lasting.until:
                     lasting.alive.add(start.stream)
             return
         self._count_span(at)
@@ -440,7 +446,7 @@ class IncidentFold:
         own, end = frozenset(one.stream for one in kept), None
         for one in kept:
             end = _later(end, one.end)
-        self._lasting.append(_Lasting(incident, own, {*own & self._alive}, end))
+        self._lasting.append(_Lasting(incident, own, until, {*own & self._alive}, end))
         return [incident, *self._over()]
 
     def _chance_of(self, one: _Start, until: float) -> float:

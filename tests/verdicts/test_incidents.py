@@ -160,8 +160,8 @@ def test_a_state_that_none_can_have_is_refused():
     facts = json.loads(state["facts"].tobytes())
     facts[0][0] = -1.0
     forged = {**state, "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
-    lasts = [[[["s7", float("nan"), "spike", "a"]], 0.1, 0.1, 0.9, False, None], [7], [7], None]
-    none = [[[], 0.1, 0.1, 0.9, False, None], [7], [7], None]
+    lasts = [[[["s7", float("nan"), "spike", "a"]], 0.1, 0.1, 0.9, False, None], [7], 0.0, [7], None]
+    none = [[[], 0.1, 0.1, 0.9, False, None], [7], 0.0, [7], None]
     for one in (lasts, none):
         facts = json.loads(state["facts"].tobytes())
         facts[-1] = [one]
