@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamforest.clocks import CLOCK_DTYPE, Clocks
 from streamforest.protocols import State
-from streamforest.state import packed, saved_array, unpacked
+from streamforest.state import copied, packed, saved_array, unpacked
 from streamforest.text import escaped
 
 MOST_STREAMS = 1_000_000
@@ -41,6 +42,7 @@ class StreamNames:
         self._numbers: dict[str, int] = {}
         self._keys: list[str | None] = []  # by number
         self._free: list[int] = []
+        self._packed: tuple[int, NDArray[np.uint8]] | None = None  # numbers in use so far, and keys, until one changes
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -60,6 +62,7 @@ class StreamNames:
         fresh = dict.fromkeys(key for key, number in zip(keys, found, strict=True) if number < 0)
         if len(numbers) + len(fresh) > self.most:
             return None
+        self._packed = None
         for key in fresh:
             self._add(key)
         return [numbers[key] for key in keys]
@@ -78,6 +81,7 @@ class StreamNames:
 
         In which order they are given makes no difference to which number is used next.
         """
+        self._packed = None
         for number in sorted(numbers):
             key, self._keys[number] = self._keys[number], None
             if key is not None:
@@ -88,8 +92,13 @@ class StreamNames:
 
     def state(self) -> State:
         """A copy of all that is remembered: keys and clocks by number, and which numbers are free."""
-        facts = packed([self.dropped, self._keys, self._free])
-        return {"facts": facts, "clocks": self.clocks.records.copy()}
+        if self._packed is None:
+            n, free = len(self._keys), self._free
+            # numbers that no stream had yet are the first of the free ones; a run that goes on makes them anew
+            unused = next((at for at, number in enumerate(free) if number != n - 1 - at), len(free))
+            self._packed = n - unused, packed([self.dropped, self._keys[: n - unused], free[unused:]])
+        used, facts = self._packed
+        return {"facts": facts, "clocks": copied(self.clocks.records[:used])}
 
     def restore(self, state: State) -> None:
         """Go on from a state, in place of all that is remembered; raises ValueError where it is none."""
@@ -99,7 +108,7 @@ class StreamNames:
         if not is_whole or dropped < 0 or max(map(len, numbers), default=0) > LONGEST_KEY:
             raise ValueError("the saved keys of the streams are not of this version")
         self.clocks.restore(saved_array(state, "clocks", np.empty(len(keys), CLOCK_DTYPE)))
-        self.dropped, self._keys, self._free, self._numbers = dropped, keys, free, numbers
+        self.dropped, self._keys, self._free, self._numbers, self._packed = dropped, keys, free, numbers, None
 
     def has(self, number: object) -> bool:
         """Whether it is the number of a stream that is there; a bool or a float is none."""

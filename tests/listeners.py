@@ -41,7 +41,8 @@ TOGETHER = {
     "kind": "incident",
     "reason": "22 streams, first s7 (98 % sure), then s1, s2, s3 and 18 more",
     "start": 1_714_521_600.0,
-    "end": 1_714_521_900.0,
+    "joined": 1_714_521_900.0,
+    "end": None,
     "first": "s7",
     "first_sure": 0.98,
     "streams": 22,
@@ -49,6 +50,7 @@ TOGETHER = {
     "chance_a_day": 1e-9,
     "members": [{"key": f"s{k}", "start": 1_714_521_600.0, "reason": "spike", "id": "a"} for k in (7, *range(21))],
 }
+TOGETHER_END = TOGETHER | {"event": "incident_end", "end": 1_714_523_400.0}
 
 
 class Request(NamedTuple):

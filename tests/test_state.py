@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streamforest.state import (
     attributes_of,
     check_ranges,
+    copied,
     fits,
     joined,
     packed,
@@ -46,6 +47,16 @@ def test_what_was_not_packed_is_an_error(saved):
     state = {} if saved is None else {"facts": saved}
     with pytest.raises(ValueError, match="the saved state"):
         unpacked(state, "facts")
+
+
+def test_a_copy_of_records_has_the_same_bytes_and_is_apart():
+    records = np.zeros(5, [("a", "<f8", (3,)), ("b", [("c", "<i4")])])
+    records["a"][:, 1], records["b"]["c"] = np.nan, range(5)
+    kept = copied(records[1:4])
+    assert (kept.dtype, kept.tobytes()) == (records.dtype, records[1:4].tobytes())
+    records["b"]["c"] = 7
+    assert kept["b"]["c"].tolist() == [1, 2, 3]
+    assert len(copied(records[:0])) == 0
 
 
 def test_attributes_come_back_by_name_and_no_others_do():

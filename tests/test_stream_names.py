@@ -67,7 +67,8 @@ def test_names_that_go_on_from_a_state_give_the_same_numbers(before, after, most
     second.restore(state)
     expected = take(first, after)
     assert take(second, after) == expected
-    assert second.clocks.records.tobytes() == first.clocks.records.tobytes()
+    least = min(len(first.clocks), len(second.clocks))  # numbers that no stream had yet are not kept
+    assert second.clocks.records[:least].tobytes() == first.clocks.records[:least].tobytes()
     assert [second.key_of(n) for n in range(300)] == [first.key_of(n) for n in range(300)]
     assert (len(second), second.dropped) == (len(first), first.dropped)
     assert list(second.state()) == list(state)

@@ -21,6 +21,8 @@ MOST_ASKED = 3600.0  # seconds that a receiver may ask for
 FAILURES_REPORTED = 10  # messages that a receiver refuses for good; further ones are only counted
 AT_END = 10.0  # seconds that what waits at the end of the run has to be delivered
 BEAT = 0.1  # seconds between two looks at whether the end of the run has become urgent
+#: What begins or goes on -> what ends it: until then its newest message is sent again to who wants that.
+ENDS = {"start": "end", "worse": "end", "incident": "incident_end"}
 
 
 class DeliveryError(Exception):
@@ -175,7 +177,12 @@ class Outbox:
         waiting, open_ones, self.delivered, self.left_out = facts
         done = () if self._done is None else self._done
         waiting = [message for message in waiting if self._line_of(message) not in done]
-        open_ones = [message for message in open_ones if self._line_of(message | {"event": "end"}) not in done]
+        ends = [ENDS.get(message["event"], "") for message in open_ones]
+        open_ones = [
+            message
+            for message, end in zip(open_ones, ends, strict=True)
+            if self._line_of(message | {"event": end}) not in done
+        ]
         with self._changed:
             self._waiting.extendleft(reversed(waiting))
             self._open |= {message["id"]: (message, -math.inf) for message in open_ones}
@@ -268,8 +275,8 @@ class Outbox:
         if not self._receiver.repeat:
             return
         name = message["id"]
-        if message["event"] not in ("start", "worse"):
-            self._open.pop(name, None)  # it is over, or was told once for all
+        if message["event"] not in ENDS:
+            self._open.pop(name, None)  # it is over
             return
         self._open[name] = message, self._clock() + self._receiver.repeat
         if len(self._open) > MOST_OPEN:

@@ -318,7 +318,8 @@ def make_tell(run: Run) -> TellSink | None:
     def is_paused() -> bool:
         return options.checkpoint is not None and stop.requested
 
-    return TellSink(new_life(run), run.source_id, outboxes, is_paused, lambda: stop.deadline, run.incidents)
+    page = options.base_url or ""
+    return TellSink(new_life(run), run.source_id, outboxes, is_paused, lambda: stop.deadline, run.incidents, page)
 
 
 def opened(what: str, path: Path | None, open_sink: Callable[[Path], Sink]) -> list[Sink]:

@@ -15,7 +15,7 @@ from streamforest.detectors.isolation_forest import RECORD_DTYPE, new_records
 from streamforest.features.ranges import check_records
 from streamforest.protocols import VERDICT_DTYPE, State, Verdicts
 from streamforest.reading.python_values import LATEST
-from streamforest.state import packed, saved_array, unpacked
+from streamforest.state import copied, packed, saved_array, unpacked
 from streamforest.storage.paging import Log
 from streamforest.streams import CHUNK, RECORD_BYTES, UNUSED, StreamDetectors
 
@@ -125,7 +125,7 @@ class PagedStreams(StreamDetectors):
         used = max((i + 1 for i, name in enumerate(names) if name is not None), default=0)
         return {
             "page": np.array([number]),
-            "records": self._chunks[number][:used].copy(),
+            "records": copied(self._chunks[number][:used]),
             "newest": self._newest[first : first + used].copy(),
         }
 

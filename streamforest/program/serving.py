@@ -30,5 +30,5 @@ def make_api(run: Run) -> Api | None:
 
     source, names = run.source, run.judge.keys
     assert isinstance(source, ServeSource)
-    served = ServedVerdicts(run.source_id, run.options.cool_down, names, run.options.history)
+    served = ServedVerdicts(run.source_id, run.options.cool_down, names, run.options.history, run.incidents)
     return Api(source.queue, served, partial(json_lines, names=names))

@@ -1,4 +1,4 @@
-"""Alerts for Prometheus' Alertmanager: each episode fires at its start and is resolved at its end."""
+"""Alerts for Prometheus' Alertmanager: each episode and incident fires at its start and is resolved at its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamforest.connections.outbox import Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import request_json
 from streamforest.moments import iso_time
-from streamforest.verdicts.life import headline, streams_text
+from streamforest.verdicts.life import ENDS, headline, streams_text, why
 
 #: Seconds between two messages of an open alert: Alertmanager wants one every 30 s to 3 min, or takes it as over.
 REPEAT = 60.0
@@ -74,12 +74,13 @@ class AlertmanagerReceiver:
         facts = {name: f"{message[name]:.10g}" for name in numbers if message.get(name) is not None}
         alert = {
             "labels": labels,
-            "annotations": {"summary": headline(message), "description": message["reason"], "kind": message["kind"]}
-            | facts,
+            "annotations": {"summary": headline(message), "description": why(message), "kind": message["kind"]} | facts,
         }
+        if "page" in message:
+            alert["generatorURL"] = message["page"]
         if streams := streams_text(message):
             alert["annotations"]["streams"] = streams
-        if message["event"] == "end":
+        if message["event"] in ENDS:
             over = now if message["end"] is None else min(message["end"], now)
             # an alert that ends when it begins is refused
             return alert | {"startsAt": iso_time(begun), "endsAt": iso_time(max(over, begun + 0.001))}

@@ -65,7 +65,8 @@ class TeamsReceiver(SlackReceiver):
 def _facts(message: Message) -> list[str]:
     ended = [] if message["end"] is None else [f"until {moment(message['end'])}"]
     streams = [f"streams {streams_text(message)}"] if streams_text(message) else []
-    return [f"from {moment(message['start'])}", *ended, *streams, f"id {message['id']}"]
+    page = [message["page"]] if "page" in message else []
+    return [f"from {moment(message['start'])}", *ended, *streams, f"id {message['id']}", *page]
 
 
 def _escaped(text: str) -> str:

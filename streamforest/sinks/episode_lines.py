@@ -70,8 +70,9 @@ class EpisodeLinesSink:
             self._stream.flush()
 
     def close(self) -> None:
-        """Write an incident that is still open; an episode that is has no end."""
-        self._write(self._of_incidents([] if self._incidents is None else self._incidents.finish()))
+        """Write an incident that nobody was told of yet; one that is still open has no end, nor has an episode."""
+        last = [] if self._incidents is None else self._incidents.finish()
+        self._write(self._of_incidents([incident for incident in last if not incident.is_over]))
 
     def state(self) -> State:
         """The open episodes."""
@@ -107,8 +108,12 @@ class EpisodeLinesSink:
         return f"    {text.replace(MINUS, '-') if self._is_ascii else text}\n"
 
     def _of_incidents(self, incidents: list[Incident]) -> str:
-        lines = (f"{'!' if self._is_ascii else SIGN} {incident_text(incident)}" for incident in incidents)
-        return "".join(f"{RED}{line}{RESET}\n" if self._colour else f"{line}\n" for line in lines)
+        sign = "!" if self._is_ascii else SIGN
+        lines = []
+        for incident in incidents:
+            line = f"{' ' if incident.is_over else sign} {incident_text(incident)}"
+            lines.append(f"{RED}{line}{RESET}\n" if self._colour and not incident.is_over else f"{line}\n")
+        return "".join(lines)
 
     def _why(self, verdict: Verdict) -> str:
         return verdict.reason if self._is_ascii else reason_text(verdict)

@@ -22,11 +22,11 @@ from streamforest.storage.safe_files import drop_torn, is_moved, size_of
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening
 from streamforest.verdicts.incidents import MOST_LISTED, Incident, Incidents
-from streamforest.verdicts.life import episode_id
+from streamforest.verdicts.life import INCIDENT, INCIDENT_END, episode_id
 from streamforest.verdicts.seen_before import Likeness, SeenBefore
 
 #: A line of such a log.
-_LINE = re.compile(rb"\S+ ((start|worse|end) (key=.* )?episode=\d+ index=\d+ |incident streams=\d+ )")
+_LINE = re.compile(rb"\S+ ((start|worse|end) (key=.* )?episode=\d+ index=\d+ |incident(_end)? streams=\d+ )")
 
 MOST_HELD = 1_000  # lines that cannot be written now; the oldest are dropped
 
@@ -220,13 +220,15 @@ def _like(likeness: Likeness) -> str:
 
 
 def _line_of_incident(incident: Incident) -> str:
-    """A line of the log: when it was complete, how many streams, which one first, and all of them."""
+    """A line of the log: when it was complete or over, how many streams, which one first, and all of them."""
     first, last = incident.members[0], incident.members[-1]
+    at = incident.end if incident.is_over else last.start
     keys = ",".join(repr(member.key) for member in incident.members[:MOST_LISTED])
     begun = "-" if first.start is None else iso_time(first.start)
-    moment = "-" if last.start is None else iso_time(last.start)
+    moment = "-" if at is None else iso_time(at)
+    what = INCIDENT_END if incident.is_over else INCIDENT
     return (
-        f"{moment} incident streams={len(incident.members)} begun={begun} first={first.key!r} sure={incident.sure:.3g} "
+        f"{moment} {what} streams={len(incident.members)} begun={begun} first={first.key!r} sure={incident.sure:.3g} "
         f"by_chance={incident.by_chance:.3g} chance_a_day={incident.chance:.3g} keys={keys} id={incident.id}"
     )
 

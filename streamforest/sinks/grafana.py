@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from streamforest.connections.outbox import DeliveryError, Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import request_json
-from streamforest.verdicts.life import INCIDENT, headline
+from streamforest.verdicts.life import ENDS, headline
 
 TAG = "streamforest"
 
@@ -55,7 +55,7 @@ class GrafanaReceiver:
             "tags": [TAG, message["kind"], *key, message["id"]],
             "text": headline(message),
         }
-        if message["event"] in ("end", INCIDENT):
+        if message["event"] in ENDS:
             content["timeEnd"] = self._milliseconds(message["end"])
         found = self._found(message["id"])
         if found is None:

@@ -13,7 +13,7 @@ from streamforest.connections.outbox import DeliveryError, Message
 from streamforest.connections.targets import Target
 from streamforest.optional import optional
 from streamforest.stream_names import shown_key
-from streamforest.verdicts.life import INCIDENT
+from streamforest.verdicts.life import INCIDENT, INCIDENT_END
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 #: Seconds between signs of life; the server says "offline" for a run that gives none for 1.5 times as long.
@@ -72,7 +72,7 @@ class HomeAssistantReceiver:
 
     def send(self, message: Message) -> None:
         """Deliver an event; raises DeliveryError."""
-        if message["event"] == INCIDENT:  # of no stream by itself
+        if message["event"] in (INCIDENT, INCIDENT_END):  # of no stream by itself
             self._publish(f"{self._base}/incident", message, is_kept=False)
             return
         device = self._announce(message["source"], message.get("key"))

@@ -11,7 +11,8 @@ from urllib.parse import unquote
 from streamforest.connections.outbox import DeliveryError, Message
 from streamforest.connections.targets import Target
 from streamforest.text import escaped
-from streamforest.verdicts.life import INCIDENT, headline, moment, streams_text
+from streamforest.verdicts.life import INCIDENT, INCIDENT_END, headline, moment, streams_text
+from streamforest.wording import p_text, spread_text
 
 PORTS = {"smtp": 587, "smtps": 465}
 #: Seconds that an answer of the server may take.
@@ -103,19 +104,25 @@ class MailReceiver:
     def _mail(self, message: Message) -> EmailMessage:
         mail = EmailMessage()
         mail["From"], mail["To"] = self._from, ", ".join(self._to)
-        mail["Subject"] = ("Re: " if message["event"] in ("worse", "end") else "") + headline(message)
+        begins = {"start": "start", INCIDENT: INCIDENT, INCIDENT_END: INCIDENT}.get(message["event"], "start")
+        is_answer = message["event"] != begins
+        mail["Subject"] = ("Re: " if is_answer else "") + headline(message)
         mail["Date"] = formatdate()
-        first = f"<{message['id']}.start@streamforest.invalid>"
-        if message["event"] == "start":
+        first = f"<{message['id']}.{begins}@streamforest.invalid>"
+        if not is_answer:
             mail["Message-ID"] = first
-        elif message["event"] == INCIDENT:
-            mail["Message-ID"] = f"<{message['id']}.incident@streamforest.invalid>"
         else:
-            mail["Message-ID"] = f"<{message['id']}.{message['event']}.{message['points']}@streamforest.invalid>"
+            number = f".{message['points']}" if "points" in message else ""
+            mail["Message-ID"] = f"<{message['id']}.{message['event']}{number}@streamforest.invalid>"
             mail["In-Reply-To"] = mail["References"] = first
-        names = ("source", "key", "kind", "reason", "points", "deviation", "value", "expected", "p_value", "id")
-        lines = [f"{name}: {escaped(str(message[name]))}" for name in names if message.get(name) is not None]
+        facts = message | {
+            "deviation": spread_text(message.get("deviation")),
+            "p_value": p_text(message.get("p_value")),
+        }
+        names = ("source", "key", "points", "deviation", "p_value", "id", "page")
+        lines = [f"{name}: {escaped(str(facts[name]))}" for name in names if message.get(name) is not None]
         lines += [f"streams: {escaped(streams_text(message))}"] if streams_text(message) else []
-        times = [f"{name}: {moment(message[name])}" for name in ("start", "peak", "end") if name in message]
+        dated = [(name, message[name]) for name in ("start", "peak", "end") if message.get(name) is not None]
+        times = [f"{name}: {moment(seconds)}" for name, seconds in dated]
         mail.set_content("\n".join([escaped(headline(message)), "", *times, *lines, ""]))
         return mail

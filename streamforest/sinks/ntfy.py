@@ -7,10 +7,15 @@ from dataclasses import replace
 from streamforest.connections.outbox import Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import request_json
-from streamforest.verdicts.life import INCIDENT, headline, moment, streams_text
+from streamforest.verdicts.life import ENDS, INCIDENT, headline, moment, streams_text
 
 #: Priority of a message, 1 to 5, and the sign in front of it, by what happened.
-LOOKS = {"start": (4, "warning"), "worse": (5, "rotating_light"), "end": (2, "white_check_mark"), INCIDENT: (5, "link")}
+LOOKS = {
+    "start": (4, "warning"),
+    "worse": (5, "rotating_light"),
+    INCIDENT: (5, "link"),
+    **dict.fromkeys(ENDS, (2, "white_check_mark")),
+}
 
 
 class NtfyReceiver:
@@ -52,6 +57,7 @@ class NtfyReceiver:
             "message": "\n".join([headline(message).partition(": ")[2], *streams, where]),
             "priority": self._priority if message["event"] == "start" else priority,
             "tags": [sign, message["id"]],
+            **({"click": message["page"]} if "page" in message else {}),
         }
         request_json(self._target, self._url, content)
 

@@ -15,14 +15,17 @@ from streamforest.connections.outbox import DeliveryError, Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import TEMPORARY, TIMEOUT
 from streamforest.optional import optional
-from streamforest.verdicts.life import INCIDENT, headline
+from streamforest.verdicts.life import ENDS, INCIDENT, INCIDENT_END, headline
 
 #: Seconds between two values, where the user does not choose.
 EVERY = 10.0
 #: Numbers of the newest point that are shown, each as a gauge.
 SHOWN = ("value", "expected", "lower", "upper", "score", "threshold", "p_value")
 #: What happened -> the name of a severity.
-SEVERITIES = {"start": "WARN", "worse": "ERROR", "end": "INFO", INCIDENT: "ERROR"}
+SEVERITIES = {"start": "WARN", "worse": "ERROR", INCIDENT: "ERROR", **dict.fromkeys(ENDS, "INFO")}
+#: What happened -> the field with its time, and the name of the event.
+TIMES = {"start": "start", "worse": "peak", INCIDENT: "joined", **dict.fromkeys(ENDS, "end")}
+NAMES = {INCIDENT: "incident", INCIDENT_END: "incident.end"}
 PREFIX = "streamforest"
 
 
@@ -94,10 +97,10 @@ class OtlpReceiver:
     def send(self, message: Message) -> None:
         """Deliver an event; raises DeliveryError."""
         event = message["event"]
-        seconds = message[{"start": "start", "worse": "peak"}.get(event, "end")]
+        seconds = message[TIMES[event]]
         now = time.time_ns()
         facts = {f"{PREFIX}.{name}": value for name, value in message.items() if value is not None and name != "event"}
-        if event == INCIDENT:  # an attribute is no object
+        if "members" in message:  # an attribute is no object
             facts[f"{PREFIX}.members"] = [member["key"] for member in message["members"]]
         self._outcome.is_delivered = False
         self._logger.emit(
@@ -108,7 +111,7 @@ class OtlpReceiver:
                 severity_text=SEVERITIES[event],
                 body=headline(message),
                 attributes=facts,
-                event_name=f"{PREFIX}.{event}" if event == INCIDENT else f"{PREFIX}.episode.{event}",
+                event_name=f"{PREFIX}.{NAMES.get(event, f'episode.{event}')}",
             )
         )
         if not self._outcome.is_delivered:

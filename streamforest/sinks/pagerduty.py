@@ -1,4 +1,4 @@
-"""Incidents of PagerDuty, by version 2 of its events: triggered at an episode's start, resolved at its end."""
+"""Incidents of PagerDuty, by version 2 of its events: triggered by an episode or by several, resolved at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamforest.connections.outbox import Message
 from streamforest.connections.targets import Target
 from streamforest.connections.web import request_json
 from streamforest.moments import iso_time
-from streamforest.verdicts.life import headline
+from streamforest.verdicts.life import ENDS, headline
 
 PAGE = "/v2/enqueue"
 #: Characters of the longest summary that is taken.
@@ -17,7 +17,7 @@ LONGEST = 1024
 
 
 class PagerDutyReceiver:
-    """Sends events whose key is the id of their episode: those that come twice change nothing.
+    """Sends events whose key is the id of their episode or incident: those that come twice change nothing.
 
     Parameters
     ----------
@@ -49,9 +49,10 @@ class PagerDutyReceiver:
         """Deliver an event; raises DeliveryError."""
         content = {
             "routing_key": self._target.settings["key"],
-            "event_action": "resolve" if message["event"] == "end" else "trigger",
+            "event_action": "resolve" if message["event"] in ENDS else "trigger",
             "dedup_key": message["id"],
             "client": "streamforest",
+            **({"client_url": message["page"]} if "page" in message else {}),
             "payload": {
                 "summary": headline(message)[:LONGEST],
                 "source": message["source"],

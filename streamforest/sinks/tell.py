@@ -32,6 +32,8 @@ class TellSink:
         By when all must be over at the end of the run, by ``time.monotonic``.
     incidents : Incidents, optional
         Of many streams, those that it has found.
+    page : str
+        Address of the run's page as others reach it, for messages to lead there; empty without one.
     """
 
     name = "messages"
@@ -44,7 +46,9 @@ class TellSink:
         is_paused: Callable[[], bool] = lambda: False,
         ends_by: Callable[[], float] = lambda: math.inf,
         incidents: Incidents | None = None,
+        page: str = "",
     ) -> None:
+        self._page = {"page": page} if page else {}
         self._incidents = incidents
         self._life, self._source, self._outboxes = life, source, outboxes
         self._is_paused, self._ends_by = is_paused, ends_by
@@ -92,6 +96,6 @@ class TellSink:
 
     def _put(self, events: list[Event]) -> None:
         for event in events:
-            message = orjson.loads(orjson.dumps(event))  # null for what is not finite, as JSON has it
+            message = orjson.loads(orjson.dumps(event | self._page))  # null for what is not finite, as JSON has it
             for outbox in self._outboxes:
                 outbox.put(message)

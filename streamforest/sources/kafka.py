@@ -35,6 +35,8 @@ _log.propagate = False  # what matters of the client's own log is reported in wo
 
 #: Bytes that one answer of the server may have.
 MOST_BYTES = 2**24
+#: The client's option that sets it, as its message about a longer answer names it.
+LIMIT = "receive.message.max.bytes"
 
 
 class KafkaSource:
@@ -83,6 +85,7 @@ class KafkaSource:
         chosen = _parameters(query)
         self._partition = int(chosen["partition"]) if "partition" in chosen else None
         self._is_shared = "group" in chosen and self._partition is None  # others may read what was read here
+        self._offset = OFFSETS[chosen.get("offset", "latest")]
         self._client = optional("confluent_kafka", "kafka")
         self._payloads = PayloadReader(self.name, asked, dialect)
         self.reader = self._payloads.reader
@@ -90,6 +93,7 @@ class KafkaSource:
         self._notify = notify
         self._connection = Connection(self.name, notify)
         self._fault = ""  # the newest one of the client
+        self._is_blocked = False  # by a message that is longer than an answer may be
         self._reported: set[str] = set()
         self._ends: dict[str, int] = {}  # by partition, behind the newest message
         self._offsets: dict[str, int] = {}  # the same of those whose readings were handed out
@@ -123,6 +127,8 @@ class KafkaSource:
                 silence.arrived()
                 last = next((item.time for item in reversed(block) if isinstance(item, Reading)), last)
                 yield block
+            if self._is_blocked:
+                yield from self._handed_out(self._pass_over(), most)
             self._tell_group()
             if not has_come and self._connection.was_made and silence.is_gap():
                 yield [Reading(None, last)]
@@ -220,6 +226,31 @@ class KafkaSource:
             return ()
         return [first, *self._consumer.consume(most - 1, 0)] if most > 1 else [first]
 
+    def _pass_over(self) -> Items:
+        """Go on behind a message that cannot be taken in; nothing where it is not known in which partition that is.
+
+        The client names neither. Where no message came so far, the place is that of the offset parameter.
+        """
+        self._is_blocked = False
+        places = self._consumer.assignment()
+        why = f"a message of more than {MOST_BYTES:,} bytes"
+        if len(places) != 1:
+            self._tell_once(f"{why} stands in the way of its partition; ?partition=N goes on behind it")
+            return []
+        try:
+            (place,) = self._consumer.position(places)
+            if place.offset < 0:
+                oldest, newest = self._consumer.get_watermark_offsets(place, PATIENCE)
+                first = oldest if self._offset == "earliest" else max(oldest, newest - 1)
+                place.offset = self._ends.get(str(place.partition), first)
+            where = f"offset {place.offset} of partition {place.partition}"
+            place.offset += 1
+            self._consumer.seek(place)
+        except self._client.KafkaException:
+            return []  # the connection is not back yet; the client will meet the message again
+        self._ends[str(place.partition)] = place.offset
+        return [Refusal(where, why)]
+
     def _read_message(self, message: Any) -> list[Reading | Refusal]:
         error = message.error()
         if error is not None:
@@ -252,7 +283,9 @@ class KafkaSource:
         code = self._client.KafkaError
         if error.code() in {code._AUTHENTICATION, code.SASL_AUTHENTICATION_FAILED} and not self._connection.was_made:
             raise SourceError(f"{self.name}: the server refuses user or password: {error.str()}")
-        if error.code() != code._ALL_BROKERS_DOWN:
+        if LIMIT in error.str():
+            self._is_blocked, self._fault = True, f"an answer of more than {MOST_BYTES:,} bytes is not taken in"
+        elif error.code() != code._ALL_BROKERS_DOWN:
             self._fault = error.str()
 
     def _on_statistics(self, text: str) -> None:
@@ -309,7 +342,7 @@ def _configuration(address: Address, chosen: dict[str, str]) -> dict[str, Any]:
         "queued.max.messages.kbytes": 16384,
         "fetch.message.max.bytes": 262144,
         "fetch.max.bytes": MOST_BYTES,
-        "receive.message.max.bytes": MOST_BYTES + 2**20,  # what is longer is not taken in
+        LIMIT: MOST_BYTES + 2**20,  # what is longer is not taken in
         "client.id": "streamforest",
     }
     if address.user is not None:

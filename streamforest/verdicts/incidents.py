@@ -1,4 +1,4 @@
-"""Incidents: episodes of different streams that begin together more often than chance explains."""
+"""Incidents: episodes of different streams that begin together more often than chance explains, from begin to end."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy as np
 from streamforest.protocols import State, Verdicts
 from streamforest.state import packed, saved_array, unpacked
 from streamforest.stream_names import StreamNames, shown_key
-from streamforest.verdicts.episodes import EPISODE_GAP, UNUSUAL, Episode, EpisodeFolds
-from streamforest.verdicts.life import INCIDENT, Event, episode_id, moment
+from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFolds, Happening
+from streamforest.verdicts.life import INCIDENT, INCIDENT_END, Event, episode_id, moment
 
 DAY = 86_400.0  # seconds; of streams without times, readings of each stream
 #: Usual intervals of a stream that an incident looks back at most when it is found, and that it lasts at most.
@@ -44,10 +44,10 @@ TALKATIVE = 0.2
 STRENGTHS = 500
 #: Share of the streams of an incident that have begun where it has begun for sure, and the greatest expected number of
 #: episodes as strong as one before that, within JOIN, which chance brings meanwhile. By benchmarks/incidents.py,
-#: seeds 1 to 7, where 0.2 to 0.35 are alike.
+#: seeds 1 to 12, where 0.25 to 0.5 are alike.
 SURE_SHARE, FIRST_CHANCE = 0.25, 0.25
-#: First readings of an episode that its evidence is summed over: all have so many before the incident is complete
-#: (JOIN), and what chance brings is mostly over after one.
+#: First readings of an episode that its evidence is summed over, as long as they stay outside of the band: all have so
+#: many before the incident is complete (JOIN), and what chance brings is mostly back in the band after one.
 EVIDENCE_POINTS = 6
 MOST_KEPT = 50  # incidents, the newest
 MOST_LISTED = 100  # streams of one, in what is written of it
@@ -75,7 +75,7 @@ class Member(NamedTuple):
 
 
 class Incident(NamedTuple):
-    """Episodes of several streams that began together, complete.
+    """Episodes of several streams that began together, complete: no further stream joins.
 
     Attributes
     ----------
@@ -87,12 +87,18 @@ class Incident(NamedTuple):
         Incidents of at least so many streams in so short a time that chance would bring a day.
     sure : float
         That the first one is one of them, in [0, 1].
+    is_over : bool
+        Whether all of its episodes are over.
+    end : float or None
+        When it is over, the time of its last anomalous point; None without times.
     """
 
     members: tuple[Member, ...]
     by_chance: float
     chance: float
     sure: float
+    is_over: bool = False
+    end: float | None = None
 
     @property
     def id(self) -> str:
@@ -108,11 +114,29 @@ class _Start:
     index: int
     stream: int
     member: Member
-    evidence: float = 0.0  # sum of -log p of its unusual points among the first EVIDENCE_POINTS
+    evidence: float = 0.0  # sum of -log p of its first points, as long as they stay outside of the band
+    readings: int = 0  # that it is the sum of
+    end: float | None = None  # time of its last anomalous point, once it is over
+
+
+@dataclass(eq=False)
+class _Lasting:
+    """An incident that is complete and not over: its streams, those with an open episode, and its end so far.
+
+    ``until``: by the clock, what begins anew in its streams before this is part of it.
+    """
+
+    incident: Incident
+    streams: frozenset[int]
+    until: float
+    alive: set[int]
+    end: float | None
 
 
 class IncidentFold:
-    """Verdicts of many streams -> incidents, each once no further stream joins it; the same however they are cut.
+    """Verdicts of many streams -> incidents, when no further stream joins and when all of its episodes are over.
+
+    They are the same however the verdicts are cut.
 
     Parameters
     ----------
@@ -130,8 +154,9 @@ class IncidentFold:
     How often episodes begin is counted over a decaying past, those of incidents once. So many streams or more within a
     time have the probability of a Poisson distribution; of all times that end now the rarest counts, times how many
     there are (a scan statistic, with Bonferroni's correction). Readings should come in the order of their times.
-    How strong an episode is, is the sum of -log p over its first points (Fisher's method), held against those of the
-    episodes that were in no incident: what moves first goes on, while what chance brings is mostly over at once.
+    How strong an episode is, is the sum of -log p over its first points (Fisher's method) until one is back in the
+    band, held against those of the episodes that were in no incident: what moves first goes on, while what chance
+    brings is mostly over at once.
     """
 
     def __init__(self, names: StreamNames, source: str, alarm_rate: float, cool_down: int = EPISODE_GAP) -> None:
@@ -151,69 +176,109 @@ class IncidentFold:
         self._spans: deque[int] = deque(maxlen=SPANS)  # episodes in each
         self._span: tuple[float, int] = (-math.inf, 0)  # when the newest began, and its episodes
         self._after: dict[int, float] = {}  # by stream of an incident, until when it belongs to that
+        self._alive: set[int] = set()  # streams with an open episode
+        self._lasting: list[_Lasting] = []
 
     def add(self, verdicts: Verdicts) -> list[Incident]:
-        """Take one block of verdicts, shape (n,), n >= 1; returns the incidents that are complete."""
+        """Take one block of verdicts, shape (n,), n >= 1; returns the incidents that are complete, and those over."""
         self._see_new_streams(verdicts)
         found: list[Incident] = []
-        for episode, row in self._news(verdicts):
+        for happenings, row in self._news(verdicts):
             if self._open and _place_of(row) > self._ends_at:
-                found.append(self._settled())  # before this point counts, as where a block ended before it
-            if episode is not None:
-                self._take(episode)
+                found += self._settled()  # before this point counts, as where a block ended before it
+            for happening, episode in happenings:
+                if happening == "end":
+                    self._end(episode)
+                elif happening == "start":
+                    self._alive.add(episode.stream)
+                    self._take(episode)
+            if happenings:
+                found += self._over()
             self._weigh(row)
         if self._open and _place_of(verdicts[-1]) > self._ends_at:
-            found.append(self._settled())
+            found += self._settled()
         return found
 
-    def _news(self, verdicts: Verdicts) -> Iterator[tuple[Episode | None, np.void]]:
-        """The points that are evidence of an episode, in order; each with the episode that it begins, if it does."""
-        happened = self._folds.add_with_places(verdicts)
-        begun = {place: episode for place, happening, episode in happened if happening == "start"}
-        if not begun and not self._growing:
+    def _news(self, verdicts: Verdicts) -> Iterator[tuple[list[tuple[Happening, Episode]], np.void]]:
+        """The points that may be evidence of an episode, in order; each with what happens to episodes there."""
+        happened: dict[int, list[tuple[Happening, Episode]]] = {}
+        for place, happening, episode in self._folds.add_with_places(verdicts):
+            happened.setdefault(place, []).append((happening, episode))
+        if not happened and not self._growing:
             return
-        places = np.flatnonzero(verdicts["is_anomaly"] | (verdicts["p_value"] < UNUSUAL))
-        streams = [*self._growing, *(episode.stream for episode in begun.values())]
-        for place in places[np.isin(verdicts["stream"][places], streams)].tolist():
-            yield begun.get(place), verdicts[place]
+        is_outside = (verdicts["value"] < verdicts["lower"]) | (verdicts["value"] > verdicts["upper"])
+        places = np.flatnonzero(verdicts["is_anomaly"] | is_outside)
+        streams = [*self._growing, *(episode.stream for at_place in happened.values() for _, episode in at_place)]
+        places = places[np.isin(verdicts["stream"][places], streams)]
+        for place in sorted({*places.tolist(), *happened}):
+            yield happened.get(place, []), verdicts[place]
+
+    def _end(self, episode: Episode) -> None:
+        """Take an episode that is over."""
+        stream, end = episode.stream, episode.last.time
+        self._alive.discard(stream)
+        for start in (*self._recent, *self._open):
+            if start.stream == stream:
+                start.end = end
+        for lasting in self._lasting:
+            if stream in lasting.alive:
+                lasting.alive.discard(stream)
+                lasting.end = _later(lasting.end, end)
+
+    def _over(self, most: int = MOST_KEPT) -> list[Incident]:
+        """The incidents of which no episode is open any more, and the oldest of more than so many."""
+        first = len(self._lasting) - most
+        over = [lasting for at, lasting in enumerate(self._lasting) if at < first or not lasting.alive]
+        self._lasting = [lasting for lasting in self._lasting if lasting not in over]
+        return [lasting.incident._replace(is_over=True, end=lasting.end) for lasting in over]
 
     def _weigh(self, row: np.void) -> None:
-        """Add what a point says of the newest episode of its stream."""
+        """Add what a point says of the newest episode of its stream, if it is outside of the band."""
         start = self._growing.get(int(row["stream"]))
-        if start is None:
+        if start is None or not (row["is_anomaly"] or row["value"] < row["lower"] or row["value"] > row["upper"]):
             return
-        if not 0 <= row["index"] - start.index < EVIDENCE_POINTS:
-            del self._growing[start.stream]
-        elif row["p_value"] >= 0.0:  # it is known
+        if row["index"] - start.index != start.readings or start.readings == EVIDENCE_POINTS:
+            del self._growing[start.stream]  # it was in the band meanwhile, or has said enough
+            return
+        start.readings += 1
+        if row["p_value"] >= 0.0:  # it is known
             start.evidence -= math.log(max(float(row["p_value"]), 1e-300))
 
     def finish(self) -> list[Incident]:
-        """The open incident, because the run has ended."""
-        return [self._settled()] if self._open else []
+        """The open incident, and those that are not over, because the run has ended."""
+        found = self._settled() if self._open else []
+        for _, episode in self._folds.finish():
+            self._end(episode)
+        return found + self._over(0)
 
     def state(self) -> State:
         """A copy of all that is remembered."""
         starts = [
-            [[one.at, one.evidence, one.index, one.stream, *one.member] for one in part]
+            [[one.at, one.evidence, one.readings, one.end, one.index, one.stream, *one.member] for one in part]
             for part in (self._recent, self._open)
         ]
         numbers = [self._interval, self._now, self._elapsed, self._count, self._chance]
         spans = [*self._span, [*self._spans], [*self._after.items()]]
         counts = [(stream, *counted) for stream, counted in self._counts.items()]
-        facts = packed([numbers, counts, *starts, [*self._strengths], spans])
+        lasting = [[one.incident, [*one.streams], one.until, [*one.alive], one.end] for one in self._lasting]
+        facts = packed([numbers, counts, *starts, [*self._strengths], spans, lasting])
         return {"facts": facts, "firsts": self._firsts.copy(), **self._folds.state()}
 
     def restore(self, state: State) -> None:
         """Go on from a state; raises ValueError where it is none."""
-        start = list[tuple[float, float, int, int, str, float | None, str, str]]
+        start = list[tuple[float, float, int, float | None, int, int, str, float | None, str, str]]
         five = tuple[float, float, float, float, float]
         spans = tuple[float, int, list[int], list[tuple[int, float]]]
-        kind = tuple[five, list[tuple[int, float, float]], start, start, list[float], spans]
-        numbers, counts, recent, opened, strengths, counted = unpacked(state, "facts", kind)
+        lasts = list[tuple[Incident, list[int], float, list[int], float | None]]
+        kind = tuple[five, list[tuple[int, float, float]], start, start, list[float], spans, lasts]
+        numbers, counts, recent, opened, strengths, counted, lasting = unpacked(state, "facts", kind)
         interval, now, elapsed, count, chance = numbers
         saved = [interval, elapsed, count, chance, *strengths, *(number for one in counts for number in one[1:])]
-        saved += [number for one in (*recent, *opened) for number in one[:2]]
-        if not all(map(math.isfinite, saved)) or min(interval, elapsed, count) < 0.0 or now == math.inf:
+        saved += [number for one in (*recent, *opened) for number in (*one[:2], one[3], one[7])]
+        for (members, *others), _, until, _, end in lasting:
+            saved += [until, end, *others, *(member[1] for member in members)]
+        is_finite = all(math.isfinite(number) for number in saved if number is not None)
+        if not is_finite or min(interval, elapsed, count) < 0.0 or now == math.inf:
             raise ValueError("the saved incidents have numbers that none can have")
         firsts = state.get("firsts", np.zeros((1, 1)))
         self._firsts = saved_array(state, "firsts", np.zeros(len(firsts))).copy()
@@ -221,13 +286,20 @@ class IncidentFold:
         self._interval, self._now, self._elapsed, self._count, self._chance = numbers
         self._counts = {stream: (number, at) for stream, number, at in counts}
         self._recent, self._open = (
-            [_Start(at, index, stream, Member(*facts), evidence) for at, evidence, index, stream, *facts in part]
+            [
+                _Start(at, index, stream, Member(*facts), evidence, readings, end)
+                for at, evidence, readings, end, index, stream, *facts in part
+            ]
             for part in (recent, opened)
         )
         self._growing = {one.stream: one for one in (*self._recent, *self._open)}
         self._strengths = deque(strengths, maxlen=STRENGTHS)
         self._span, self._spans = (counted[0], counted[1]), deque(counted[2], maxlen=SPANS)
         self._after = dict(counted[3])
+        self._alive = {episode.stream for episode in self._folds.open}
+        self._lasting = [
+            _Lasting(_incident_of(*one), frozenset(of), until, {*alive}, end) for one, of, until, alive, end in lasting
+        ]
 
     def _see_new_streams(self, verdicts: Verdicts) -> None:
         begins = verdicts[verdicts["index"] == 0]
@@ -250,6 +322,9 @@ class IncidentFold:
             self._count += 1.0  # as its time counts
             return
         if at < self._after.get(start.stream, -math.inf):
+            for lasting in self._lasting:
+                if start.stream in lasting.streams and at < lasting.until:
+                    lasting.alive.add(start.stream)
             return
         self._count_span(at)
         if self._open and self._joins(start):
@@ -342,8 +417,8 @@ class IncidentFold:
             self._recent = self._recent[: best[1]]
             self._count -= len(self._open) - 1
 
-    def _settled(self) -> Incident:
-        """The open incident, with the one that moved first."""
+    def _settled(self) -> list[Incident]:
+        """The open incident, with the one that moved first; a second time where it is over already."""
         opened, self._open = self._open, []
         sure_at = opened[int(SURE_SHARE * len(opened))].at
         early = sure_at - JOIN * self._interval
@@ -367,7 +442,12 @@ class IncidentFold:
         span = kept[-1].at - kept[0].at + self._interval
         by_chance = self._rate * span
         chance = min(self._chance, poisson_tail(len(kept), by_chance) * len(kept) * self._rate * DAY)
-        return Incident(tuple(one.member for one in kept), by_chance, chance, sure)
+        incident = Incident(tuple(one.member for one in kept), by_chance, chance, sure)
+        own, end = frozenset(one.stream for one in kept), None
+        for one in kept:
+            end = _later(end, one.end)
+        self._lasting.append(_Lasting(incident, own, until, {*own & self._alive}, end))
+        return [incident, *self._over()]
 
     def _chance_of(self, one: _Start, until: float) -> float:
         """How many episodes as strong as one would begin by chance between it and a time."""
@@ -378,6 +458,18 @@ class IncidentFold:
 def _place_of(row: np.void) -> float:
     """Where a point is on the clock: its time, or without one its index."""
     return float(row["index"] if math.isnan(row["time"]) else row["time"])
+
+
+def _later(one: float | None, other: float | None) -> float | None:
+    """The later of two times, where there is one."""
+    return max((at for at in (one, other) if at is not None), default=None)
+
+
+def _incident_of(members: list[Any], *others: Any) -> Incident:
+    """A saved incident."""
+    if not members:
+        raise ValueError("a saved incident has no streams")
+    return Incident(tuple(Member(*member) for member in members), *others)
 
 
 def poisson_tail(k: int, mean: float) -> float:
@@ -412,9 +504,9 @@ class Incidents:
     Attributes
     ----------
     new : list of Incident
-        Those that were complete with the newest block.
+        Those that were complete with the newest block, and those that were over.
     kept : deque of Incident
-        The newest of all.
+        The newest of all, as they were when they were complete.
     found : int
         How many there were.
     """
@@ -433,22 +525,22 @@ class Incidents:
         self._keep(self._fold.add(verdicts))
 
     def finish(self) -> list[Incident]:
-        """The one that is still open at the end of the run, in a list; the same one for all that ask."""
+        """What the end of the run makes complete and over; the same for all that ask."""
         if last := self._fold.finish():
             self._keep(last)
             self._last = last
         return self._last
 
     def new_events(self) -> list[Event]:
-        """Those that were complete with the newest block, as events for programs."""
+        """What happened with the newest block, as events for programs."""
         return [incident_event(incident, self._fold.source) for incident in self.new]
 
     def last_events(self) -> list[Event]:
-        """That of :meth:`finish`."""
+        """Those of :meth:`finish`."""
         return [incident_event(incident, self._fold.source) for incident in self.finish()]
 
     def close(self) -> None:
-        """Take the open incident as complete."""
+        """Take the open incident as complete, and all as over."""
         self.finish()
 
     def state(self) -> State:
@@ -463,21 +555,23 @@ class Incidents:
 
     def _keep(self, incidents: list[Incident]) -> None:
         self.new = incidents
-        self.kept.extend(incidents)
-        self.found += len(incidents)
+        complete = [incident for incident in incidents if not incident.is_over]
+        self.kept.extend(complete)
+        self.found += len(complete)
 
 
 def incident_event(incident: Incident, source: str) -> Event:
     """An incident as an event for programs, see docs/outputs.md."""
     first, last = incident.members[0], incident.members[-1]
     return {
-        "event": INCIDENT,
+        "event": INCIDENT_END if incident.is_over else INCIDENT,
         "id": incident.id,
         "source": source,
         "kind": INCIDENT,
         "reason": _in_words(incident),
         "start": first.start,
-        "end": last.start,
+        "joined": last.start,
+        "end": incident.end,
         "first": first.key,
         "first_sure": incident.sure,
         "streams": len(incident.members),
@@ -489,8 +583,11 @@ def incident_event(incident: Incident, source: str) -> Event:
 
 def incident_text(incident: Incident) -> str:
     """An incident in a line for people."""
-    begun = incident.members[0].start
-    return f"incident{'' if begun is None else f' from {moment(begun)}'}: {_in_words(incident)}"
+    begun, end = incident.members[0].start, incident.end
+    from_to = "" if begun is None else f" from {moment(begun)}"
+    if incident.is_over:
+        from_to += " is over" if end is None else f" to {moment(end)} is over"
+    return f"incident{from_to}: {_in_words(incident)}"
 
 
 def _in_words(incident: Incident, listed: int = 3) -> str:

@@ -15,6 +15,7 @@ from streamforest.protocols import State, Verdict, Verdicts, streams_of, verdict
 from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames, shown_key
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening, deviation_of
+from streamforest.wording import reason_text
 
 #: What happened to an episode, with its facts: texts, numbers and None by name, as JSON can hold them.
 Event = dict[str, Any]
@@ -22,8 +23,10 @@ Event = dict[str, Any]
 #: Fields of the peak that an event has under their own names.
 OF_PEAK = ("value", "expected", "lower", "upper", "score", "threshold", "p_value")
 
-#: What happened where episodes of different streams began together: one event, when no further stream joins.
-INCIDENT = "incident"
+#: What happens where episodes of different streams began together: no further stream joins; all of them are over.
+INCIDENT, INCIDENT_END = "incident", "incident_end"
+#: What happens at an end.
+ENDS = ("end", INCIDENT_END)
 #: Streams of it that are named in a message for people.
 MOST_SHOWN = 20
 
@@ -71,20 +74,32 @@ def event_lines(events: Iterable[Event]) -> str:
     return "".join(json.dumps(orjson.loads(orjson.dumps(event)), separators=(",", ":")) + "\n" for event in events)
 
 
+def why(event: Event) -> str:
+    """The reason of an event as people read it; its field ``reason`` is what programs read."""
+    if event["event"] in (INCIDENT, INCIDENT_END):
+        return str(event["reason"])
+    numbers: dict[str, Any] = {name: event.get(name) for name in ("value", "expected", "lower", "upper")}
+    peak = Verdict(0, None, None, None, None, None, None, True, None, None, None, None, event["reason"])
+    return reason_text(peak._replace(**numbers))
+
+
 def headline(event: Event) -> str:
     """An event in one line for people: stream, what happened, why.
 
     Examples
     --------
-    >>> headline({"event": "end", "source": "a.csv", "reason": "dip: 1, expected 5 +- 2", "points": 3, "start": None})
-    'a.csv: over after 3 points: dip: 1, expected 5 +- 2'
+    >>> peak = {"reason": "dip: 12345, expected 50000 +- 2e+04", "value": 12345.0, "expected": 5e4}
+    >>> event = {"event": "end", "source": "a.csv", "points": 3, **peak, "lower": 3e4, "upper": 7e4}
+    >>> print(headline(event))
+    a.csv: over after 3 points: dip: 12,345, expected 50,000 ± 20,000
     """
     names = [event["source"]] + ([shown_key(event["key"])] if event.get("key") is not None else [])
-    if event["event"] == INCIDENT:
-        return f"{event['source']}: incident: {event['reason']}"
+    if event["event"] in (INCIDENT, INCIDENT_END):
+        over = "over: " if event["event"] == INCIDENT_END else ""
+        return f"{event['source']}: incident: {over}{event['reason']}"
     points = f"{event['points']:,} point{'' if event['points'] == 1 else 's'}"
     what = {"start": "", "worse": "worse: ", "end": f"over after {points}: "}[event["event"]]
-    return f"{' '.join(names)}: {what}{event['reason']}"
+    return f"{' '.join(names)}: {what}{why(event)}"
 
 
 def streams_text(event: Event) -> str:

@@ -14,6 +14,7 @@ from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE, State, V
 from streamforest.state import joined, packed, part_of, unpacked
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.episodes import EPISODE_GAP
+from streamforest.verdicts.incidents import Incidents
 from streamforest.verdicts.life import EpisodeLife, Event
 
 #: Episodes that are kept, the newest.
@@ -98,13 +99,21 @@ class ServedVerdicts:
         Of the streams, where there are many.
     capacity : int
         Verdicts that are kept, of all streams together.
+    incidents : Incidents, optional
+        Of many streams, those that it has found; listeners get them.
     """
 
     name = "what programs ask for"
 
     def __init__(
-        self, source: str, cool_down: int = EPISODE_GAP, names: StreamNames | None = None, capacity: int = 50_000
+        self,
+        source: str,
+        cool_down: int = EPISODE_GAP,
+        names: StreamNames | None = None,
+        capacity: int = 50_000,
+        incidents: Incidents | None = None,
     ) -> None:
+        self._incidents = incidents
         self._life, self._names, self._capacity = EpisodeLife(source, cool_down, names), names, capacity
         self._lock = threading.Lock()
         self._ring: Verdicts = np.zeros(0, VERDICT_DTYPE if names is None else STREAM_VERDICT_DTYPE)
@@ -122,6 +131,8 @@ class ServedVerdicts:
             while len(self._episodes) > MOST_EPISODES:
                 del self._episodes[next(iter(self._episodes))]
             listeners = [*self._listeners]
+        if listeners and self._incidents is not None:
+            events += self._incidents.new_events()
         for listener in listeners:
             listener.put(verdicts, events)
 

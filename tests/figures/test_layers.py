@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from matplotlib import text
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import _get_text_metrics_function
 
 from streamforest.figures import layers
 from streamforest.figures.layers import MOST_MEASURES
@@ -37,9 +37,10 @@ def test_a_frame_where_nothing_changed_is_not_drawn():
     assert not view.refresh()
 
 
+@pytest.mark.skipif(not hasattr(text, "_get_text_metrics_function"), reason="an older matplotlib keeps none so")
 def test_the_measures_of_few_texts_are_kept(monkeypatch):
     history, view = shown(stream(470))
-    measures = _get_text_metrics_function(view.figure.canvas.get_renderer())
+    measures = text._get_text_metrics_function(view.figure.canvas.get_renderer())
     assert 0 < measures.cache_info().currsize < MOST_MEASURES
     monkeypatch.setattr(layers, "MOST_MEASURES", 5)
     history.write(stream(1, 470))

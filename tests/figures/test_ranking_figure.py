@@ -2,8 +2,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib import text
 from matplotlib.colors import to_rgb
-from matplotlib.text import _get_text_metrics_function
 
 from streamforest.figures import layers
 from streamforest.figures.navigation import COMMANDS
@@ -116,9 +116,10 @@ def test_the_figure_is_drawn_again_once_a_second_and_only_where_something_is_new
     assert figure.refresh()
 
 
+@pytest.mark.skipif(not hasattr(text, "_get_text_metrics_function"), reason="an older matplotlib keeps none so")
 def test_the_measures_of_few_texts_are_kept(monkeypatch):
     view = shown()
-    measures = _get_text_metrics_function(view.figure.canvas.get_renderer())
+    measures = text._get_text_metrics_function(view.figure.canvas.get_renderer())
     assert 0 < measures.cache_info().currsize < layers.MOST_MEASURES
     monkeypatch.setattr(layers, "MOST_MEASURES", 5)
     view.command("help")

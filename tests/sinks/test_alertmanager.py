@@ -7,7 +7,7 @@ import pytest
 
 from streamforest.connections.targets import read_target
 from streamforest.sinks.alertmanager import LEASE, AlertmanagerReceiver
-from tests.listeners import END, EVENT, WORSE, receiver
+from tests.listeners import END, EVENT, TOGETHER, TOGETHER_END, WORSE, receiver
 from tests.servers import Server, free_port, wait_until
 
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -52,7 +52,7 @@ def test_alertmanager_shows_an_episode_firing_and_resolved_once_though_each_mess
         "episode": EVENT["id"],
     }
     assert alert["startsAt"] == "2024-05-01T00:00:00.000Z"
-    assert alert["annotations"]["summary"] == "pump.csv pump 1: worse: spike: 83.1, expected 41 +- 6.8"
+    assert alert["annotations"]["summary"] == "pump.csv pump 1: worse: spike: 83.1, expected 41 ± 6.8"
     assert alert["annotations"]["value"] == "83.1"
     wait_until(lambda: web.requests, 60)
     for message in (END, END):
@@ -78,6 +78,8 @@ def test_an_open_alert_ends_by_itself_some_messages_later_and_one_that_is_over_w
     (alert,) = request.json
     assert (alert["startsAt"], alert["endsAt"]) == ("2024-05-01T00:00:00.000Z", "2024-05-01T21:50:40.000Z")
     assert LEASE == 240.0
+    assert sent(web, TOGETHER).json[0]["endsAt"] == "2024-05-01T21:50:40.000Z"
+    assert sent(web, TOGETHER_END).json[0]["endsAt"] == "2024-05-01T00:30:00.000Z"
     (alert,) = sent(web, END).json
     assert (alert["startsAt"], alert["endsAt"]) == ("2024-05-01T00:00:00.000Z", "2024-05-01T00:05:00.000Z")
 

@@ -8,7 +8,7 @@ def test_slack_gets_a_text_in_which_nothing_is_a_mention(web):
     first, end = web.requests
     assert first.path == "/services/T0/B0/key"
     assert first.json == {
-        "text": "pump.csv &lt;!channel&gt;: spike: 83.1, expected 41 +- 6.8\n"
+        "text": "pump.csv &lt;!channel&gt;: spike: 83.1, expected 41 ± 6.8\n"
         "from 2024-05-01T00:00:00Z · id 0123456789abcdef"
     }
     assert end.json["text"].startswith("pump.csv: over after 4 points: ")
@@ -22,4 +22,4 @@ def test_teams_gets_a_card(web):
     (attachment,) = request.json["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
     assert attachment["content"]["type"] == "AdaptiveCard"
-    assert attachment["content"]["body"][0]["text"] == "pump.csv: spike: 83.1, expected 41 +- 6.8"
+    assert attachment["content"]["body"][0]["text"] == "pump.csv: spike: 83.1, expected 41 ± 6.8"

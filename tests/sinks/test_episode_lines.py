@@ -81,7 +81,7 @@ def incidents_found():
     return incidents, names, rows
 
 
-def test_an_incident_across_streams_has_one_line():
+def test_an_incident_across_streams_has_a_line_when_it_is_complete_and_when_it_is_over():
     incidents, names, rows = incidents_found()
     stream = io.StringIO()
     sink = EpisodeLinesSink(stream, False, names=names, incidents=incidents)
@@ -90,5 +90,6 @@ def test_an_incident_across_streams_has_one_line():
         sink.write(part)
     sink.close()
     lines = [line for line in stream.getvalue().splitlines() if "incident" in line]
-    assert len(lines) == 1
+    assert len(lines) == 2
+    assert "is over: " in lines[1]
     assert "streams, first s7 (" in lines[0]

@@ -43,7 +43,7 @@ def test_an_episode_is_one_region_though_each_message_comes_twice(web, annotatio
         1: {
             **{"dashboardUID": "abc", "panelId": 2, "time": 1_714_521_600_000, "timeEnd": 1_714_521_900_000},
             "tags": ["streamforest", "spike", EVENT["id"]],
-            "text": "pump.csv: over after 4 points: spike: 83.1, expected 41 +- 6.8",
+            "text": "pump.csv: over after 4 points: spike: 83.1, expected 41 ± 6.8",
         }
     }
 

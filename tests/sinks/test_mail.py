@@ -1,10 +1,11 @@
 import ssl
 import subprocess
+from email import message_from_bytes, policy
 
 import pytest
 
 from streamforest.connections.outbox import DeliveryError
-from tests.listeners import END, EVENT, TOGETHER, receiver
+from tests.listeners import END, EVENT, TOGETHER, TOGETHER_END, receiver
 from tests.servers import free_port
 
 pytest.importorskip("aiosmtpd", reason="needs tests/optional-requirements.txt")
@@ -41,6 +42,10 @@ def serve():
         controller.stop()
 
 
+def subject_of(envelope):
+    return message_from_bytes(envelope.content, policy=policy.default)["Subject"]
+
+
 def text_of(envelope):
     return envelope.content.decode().replace("\r\n", "\n")
 
@@ -52,6 +57,11 @@ def test_an_incident_is_a_mail_with_its_streams(serve):
     assert "Message-ID: <fedcba9876543210.incident@streamforest.invalid>" in text
     assert "Subject: fleet.csv: incident: 22 streams, first s7" in text
     assert "streams: s7, s0, s1, " in text
+    receiver(f"smtp://127.0.0.1:{port}/you@example.org").send(TOGETHER_END)
+    text = text_of(box.mails[1])
+    assert "Subject: Re: fleet.csv: incident: over: 22 streams" in text
+    assert "In-Reply-To: <fedcba9876543210.incident@streamforest.invalid>" in text
+    assert "\nstart: 2024-05-01T00:00:00Z\nend: 2024-05-01T00:30:00Z\n" in text
 
 
 def test_the_mails_of_an_episode_are_one_conversation(serve):
@@ -62,7 +72,7 @@ def test_the_mails_of_an_episode_are_one_conversation(serve):
     first, again, end = map(text_of, box.mails)
     assert box.mails[0].rcpt_tos == ["you@example.org", "me@example.org"]
     assert box.mails[0].mail_from == "stream@example.org"
-    assert "Subject: pump.csv: spike: 83.1, expected 41 +- 6.8\n" in first
+    assert subject_of(box.mails[0]) == "pump.csv: spike: 83.1, expected 41 ± 6.8"
     assert "Message-ID: <0123456789abcdef.start@streamforest.invalid>\n" in first
     assert "start: 2024-05-01T00:00:00Z\n" in first
     assert first.partition("Date:")[0] == again.partition("Date:")[0]

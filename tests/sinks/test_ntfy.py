@@ -12,7 +12,7 @@ def test_an_event_is_published_to_its_topic_as_urgent_as_it_is(web):
     assert first.json == {
         "topic": "pumps",
         "title": "pump.csv",
-        "message": "spike: 83.1, expected 41 +- 6.8\nfrom 2024-05-01T00:00:00Z, id 0123456789abcdef",
+        "message": "spike: 83.1, expected 41 ± 6.8\nfrom 2024-05-01T00:00:00Z, id 0123456789abcdef",
         "priority": 3,
         "tags": ["warning", "0123456789abcdef"],
     }

@@ -2,7 +2,7 @@ import pytest
 
 from streamforest.connections.outbox import DeliveryError
 from streamforest.connections.targets import read_target
-from tests.listeners import END, EVENT, TOGETHER, WORSE
+from tests.listeners import END, EVENT, TOGETHER, TOGETHER_END, WORSE
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
 
@@ -57,10 +57,14 @@ def points(collector):
 
 
 def test_an_incident_is_a_log_record_with_the_keys_of_its_streams(collector, sink):
-    sink().send(TOGETHER)
-    (request,) = sent(collector, "logs", ExportLogsServiceRequest)
-    record = request.resource_logs[0].scope_logs[0].log_records[0]
+    receiver = sink()
+    for message in (TOGETHER, TOGETHER_END):
+        receiver.send(message)
+    requests = sent(collector, "logs", ExportLogsServiceRequest)
+    record, over = (request.resource_logs[0].scope_logs[0].log_records[0] for request in requests)
     assert (record.event_name, record.severity_text) == ("streamforest.incident", "ERROR")
+    assert (over.event_name, over.severity_text) == ("streamforest.incident.end", "INFO")
+    assert over.time_unix_nano == round(TOGETHER_END["end"] * 1e9)
     keys = plain(record.attributes)["streamforest.members"].values
     assert [one.string_value for one in keys][:3] == ["s7", "s0", "s1"]
 

@@ -16,7 +16,7 @@ from streamforest.sinks import BY_HTTP, open_receiver
 from streamforest.sinks.tell import TellSink
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.life import EpisodeLife
-from tests.listeners import TOGETHER, receiver
+from tests.listeners import TOGETHER, TOGETHER_END, receiver
 from tests.servers import PROJECT, wait_until
 from tests.sinks.test_episode_lines import incidents_found
 
@@ -91,27 +91,45 @@ def test_messages_of_addresses_that_are_gone_are_told():
     state.close()
 
 
-def test_an_incident_across_streams_is_told_once_though_open_episodes_are_told_again():
+@pytest.mark.parametrize("repeat", [0.0, 0.01])
+def test_an_incident_across_streams_is_told_when_it_is_complete_and_when_it_is_over(repeat):
     incidents, names, rows = incidents_found()
     receiver = Receiver()
-    receiver.repeat = 0.01
+    receiver.repeat = repeat
     sink = new(receiver, names=names, incidents=incidents)
     for part in np.split(rows, 50):
         incidents.write(part)
         sink.write(part)
     sink.close()
-    assert [name for event, name in receiver.got if event == "incident"] == [one.id for one in incidents.kept]
-    assert incidents.kept
+    (incident,) = incidents.kept
+    events = [event for event, name in receiver.got if name == incident.id]
+    assert (events[0], events[-1], events.count("incident_end")) == ("incident", "incident_end", 1)
+    assert len(events) == 2 or repeat
 
 
 @pytest.mark.parametrize("kind", sorted({*BY_HTTP} - {"otlp"}))
 def test_an_incident_is_told_with_its_streams_by_every_kind(web, kind):
     web.answer = lambda request: (200, b"[]" if request.method == "GET" else b"{}", {})
     needs = {"ntfy": "/topic", "pagerduty": "#key=abcd"}
-    receiver(f"{kind}+http://127.0.0.1:{web.port}{needs.get(kind, '/x')}").send(TOGETHER)
-    text = web.requests[-1].body.decode()
-    assert "first s7 (98 % sure)" in text
-    assert kind == "grafana" or "s18" in text, "those who followed"
+    sink = receiver(f"{kind}+http://127.0.0.1:{web.port}{needs.get(kind, '/x')}")
+    for message in (TOGETHER, TOGETHER_END):
+        sink.send(message)
+        text = web.requests[-1].body.decode()
+        assert "first s7 (98 % sure)" in text
+        assert kind == "grafana" or "s18" in text, "those who followed"
+    assert kind == "webhook" or "over: " in text
+
+
+@pytest.mark.parametrize("kind", sorted({*BY_HTTP} - {"otlp", "grafana"}))
+def test_a_message_leads_to_the_page_of_the_run_where_others_reach_it(web, kind):
+    web.answer = lambda _request: (200, b"{}", {})
+    needs = {"ntfy": "/topic", "pagerduty": "#key=abcd"}
+    place = receiver(f"{kind}+http://127.0.0.1:{web.port}{needs.get(kind, '/x')}")
+    for page in ("", "https://example.org/pump"):
+        sink = new(place, page=page)
+        sink.write(verdicts_of("..!!"))
+        sink.close()
+        assert (b"https://example.org/pump" in web.requests[-1].body) == bool(page)
 
 
 def test_the_newest_value_of_one_stream_is_shown_and_none_of_many():

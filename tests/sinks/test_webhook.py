@@ -26,7 +26,10 @@ def test_a_template_makes_the_text(web, tmp_path):
         EVENT | {"reason": 'a "b"'}
     )
     (request,) = web.requests
-    assert json.loads(request.body) == {"text": 'pump.csv: a "b"', "at": "2024-05-01T00:00:00Z"}
+    assert json.loads(request.body) == {
+        "text": 'pump.csv: a "b": 83.1, expected 41 ± 6.8',
+        "at": "2024-05-01T00:00:00Z",
+    }
     assert request.headers["Content-Type"] == "application/x-own"
 
 

@@ -11,6 +11,7 @@ import pytest
 from streamforest.connections import reconnecting
 from streamforest.protocols import Reading, Refusal, SourceError
 from streamforest.sources import SourceOptions, open_source
+from streamforest.sources.kafka import LIMIT, MOST_BYTES
 from streamforest.state import packed
 from streamforest.terminal.stop import StopFlag
 from tests.servers import Program, Reader, Server, free_port, let_end, wait_until
@@ -337,6 +338,36 @@ def test_a_server_that_is_killed_and_started_again_is_told_of_once_each_and_read
     assert int(reader.items[1].value) > 1
     assert reader.fault is None
     assert len([line for line in said if "connection" in line]) == 2
+
+
+def test_a_message_that_is_too_long_is_refused_unseen_and_the_run_goes_on_behind_it(broker, watch):
+    create(broker, "a")
+    place = {"bootstrap.servers": f"127.0.0.1:{broker.port}", "log_level": 0, "message.max.bytes": 2**27}
+    producer = client.Producer(place)
+
+    def publish(value):
+        producer.produce("a", value, partition=0)
+        assert producer.flush(60) == 0
+
+    publish("1")
+    reader = watch("a?offset=earliest&partition=0", f"127.0.0.1:{broker.port}")
+    wait_until(lambda: reader.items, 60)
+    publish(b"7" * (MOST_BYTES + 2**21))
+    publish("2")
+    wait_until(lambda: len(reader.items) > 2 or reader.fault, 60)
+    one, refused, two = reader.items
+    assert refused == Refusal("offset 1 of partition 0", "a message of more than 16,777,216 bytes")
+    assert (one.value, two.value, reader.fault) == ("1", "2", None)
+    assert reader.source.state()["offsets"].tobytes() == b'{"0": 3}'
+
+
+def test_a_message_that_is_too_long_is_told_of_where_it_may_be_in_any_partition(topic, publish, watch, said):
+    publish(topic, "1")
+    reader = watch(f"{topic}?offset=earliest")
+    wait_until(lambda: reader.items, 60)
+    reader.source._on_error(client.KafkaError(client.KafkaError._TRANSPORT, f"increase {LIMIT}"))
+    wait_until(lambda: any("stands in the way" in line for line in said), 60)
+    assert reader.fault is None
 
 
 def test_a_process_a_partition_one_of_them_killed_judges_every_reading_once(broker, tmp_path):

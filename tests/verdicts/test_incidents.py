@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from streamforest.protocols import REASONS, STREAM_VERDICT_DTYPE
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.episodes import EPISODE_GAP
 from streamforest.verdicts.incidents import (
     IncidentFold,
     Incidents,
@@ -60,10 +61,14 @@ def incidents_of(rows, names, cuts=()):
     return found + fold.finish()
 
 
+def complete(found):
+    return [incident for incident in found if not incident.is_over]
+
+
 @pytest.mark.parametrize("timed", [True, False])
 def test_planted_incidents_are_found_as_one_each_with_the_stream_that_moved_first(timed):
     names = names_of()
-    found = incidents_of(verdicts_of(names, TWO, timed=timed), names)
+    found = complete(incidents_of(verdicts_of(names, TWO, timed=timed), names))
     assert [incident.members[0].key for incident in found] == ["s7", "s50"]
     assert {member.key for member in found[0].members} >= {f"s{k}" for k in range(20, 40)}
     assert len(found[0].members) <= 23
@@ -77,9 +82,40 @@ def test_a_weak_alarm_that_goes_on_moved_first_and_one_that_is_over_at_once_did_
         rows = verdicts_of(names, planted_at(300, 7, range(20, 40)))
         mover = np.flatnonzero((rows["stream"] == names.numbers_of(["s7"])[0]) & (rows["index"] >= 300))[:6]
         rows["p_value"][mover[0]] = 5e-4  # as those by chance have it
-        rows["p_value"][mover[1:]] = 1e-2 if goes_on else 0.5
-        (incident,) = incidents_of(rows, names)
+        rows["p_value"][mover[1:]] = 1e-2  # what the features remember of it
+        rows["value"][mover[1:]] = 2.0 if goes_on else 0.5
+        (incident,) = complete(incidents_of(rows, names))
         assert (incident.members[0].key == "s7") == goes_on
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_an_incident_is_over_once_when_the_last_of_its_episodes_is(timed):
+    names = names_of()
+    rows = verdicts_of(names, planted_at(300, 7, range(20, 40)), timed=timed)
+    goes_on = np.flatnonzero((rows["stream"] == names.numbers_of(["s25"])[0]) & (rows["index"] > 300))
+    start = goes_on[np.flatnonzero(rows["is_anomaly"][goes_on])[0]]
+    lasts = goes_on[(goes_on > start) & (rows["index"][goes_on] <= 400)]
+    rows["is_anomaly"][lasts], rows["episode"][lasts] = True, rows["episode"][start]
+    fold = IncidentFold(names, "fleet.csv", RATE)
+    found = [(row, one) for row in range(ROWS) for one in fold.add(rows[row * STREAMS : (row + 1) * STREAMS])]
+    (complete_at, begun), (ended_at, over) = found
+    assert (begun.is_over, over.is_over, begun.id) == (False, True, over.id)
+    assert complete_at < 330
+    assert ended_at == 400 + EPISODE_GAP + 1
+    assert over.end == (1.7e9 + 60.0 * 400 if timed else None)
+    assert fold.finish() == []
+
+
+def test_what_begins_again_in_a_stream_of_an_incident_keeps_it_open_and_the_end_of_the_run_ends_it():
+    names = names_of()
+    again = [(row, 25) for row in range(310, 340, 4)]
+    rows = verdicts_of(names, [*planted_at(300, 7, range(20, 40)), *again])
+    fold = IncidentFold(names, "fleet.csv", RATE, cool_down=5)
+    found = [(row, one) for row in range(342) for one in fold.add(rows[row * STREAMS : (row + 1) * STREAMS])]
+    assert [one.is_over for _, one in found] == [False]
+    (over,) = fold.finish()
+    assert over.is_over
+    assert over.id == found[0][1].id
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -124,6 +160,15 @@ def test_a_state_that_none_can_have_is_refused():
     facts = json.loads(state["facts"].tobytes())
     facts[0][0] = -1.0
     forged = {**state, "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
+    lasts = [[[["s7", float("nan"), "spike", "a"]], 0.1, 0.1, 0.9, False, None], [7], 0.0, [7], None]
+    none = [[[], 0.1, 0.1, 0.9, False, None], [7], 0.0, [7], None]
+    for one in (lasts, none):
+        facts = json.loads(state["facts"].tobytes())
+        facts[-1] = [one]
+        with pytest.raises(ValueError, match="saved"):
+            IncidentFold(names, "fleet.csv", RATE).restore(
+                {**state, "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
+            )
     for wrong in (forged, {**state, "firsts": np.zeros(3, "i8")}, {"facts": state["facts"][:5]}):
         with pytest.raises(ValueError, match="saved"):
             IncidentFold(names, "fleet.csv", RATE).restore(wrong)
@@ -137,9 +182,9 @@ def test_a_sink_hands_on_what_is_complete_and_the_open_one_at_the_end_once():
     for part in np.split(rows, 50):
         sink.write(part)
         seen += sink.new
-    assert [incident.members[0].key for incident in seen] == ["s7"]
+    assert [(incident.members[0].key, incident.is_over) for incident in seen] == [("s7", False), ("s7", True)]
     events = sink.last_events()
-    assert [event["first"] for event in events] == ["s50"]
+    assert [(event["event"], event["first"]) for event in events] == [("incident", "s50"), ("incident_end", "s50")]
     assert sink.last_events() == events
     sink.close()
     assert (sink.found, len(sink.kept)) == (2, 2)
@@ -156,6 +201,9 @@ def test_an_incident_is_an_event_and_a_line():
     assert "streams, first s7 (" in text
     assert text.endswith("more")
     assert keys_text(incident.members).startswith("s7, ")
+    over = incident._replace(is_over=True, end=1.7e9 + 400 * 60)
+    assert incident_event(over, "fleet.csv") == event | {"event": "incident_end", "end": over.end}
+    assert incident_text(over).startswith("incident from 2023-11-15T03:13:20Z to 2023-11-15T04:53:20Z is over: 2")
 
 
 @pytest.mark.parametrize(("k", "mean"), [(0, 3.0), (3, 0.0), (5, 9.0), (1000, 0.1)])

@@ -107,9 +107,9 @@ def test_lines_are_json_with_null_for_what_is_no_number_and_keys_escaped():
 
 def test_a_headline_names_the_stream_and_says_what_happened():
     start, end = events_of([5.0, *CALM])
-    assert headline(start) == "pump.csv: spike: 5, expected 0 +- 1"
-    assert headline(end | {"key": "a\nb"}) == r"pump.csv a\nb: over after 1 point: spike: 5, expected 0 +- 1"
-    assert headline(start | {"event": "worse"}) == "pump.csv: worse: spike: 5, expected 0 +- 1"
+    assert headline(start) == "pump.csv: spike: 5, expected 0 ± 1"
+    assert headline(end | {"key": "a\nb"}) == r"pump.csv a\nb: over after 1 point: spike: 5, expected 0 ± 1"
+    assert headline(start | {"event": "worse"}) == "pump.csv: worse: spike: 5, expected 0 ± 1"
     assert (moment(None), moment(60.0)) == ("-", "1970-01-01T00:01:00Z")
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from streamforest.protocols import STREAM_VERDICT_DTYPE, VERDICT_DTYPE
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.served import MOST_WAITING, Range, ServedVerdicts
+from tests.sinks.test_episode_lines import incidents_found
 
 
 def rows(first, n, stream=None):
@@ -91,3 +92,15 @@ def test_a_listener_gets_what_it_wants_and_of_too_much_the_newest():
     assert (len(items), left_out) == (1, 2 * (MOST_WAITING // 2 + 1))
     served.forget(episodes)
     assert served.listeners == 1
+
+
+def test_a_listener_gets_the_incidents_across_streams_and_they_are_no_episodes():
+    incidents, names, verdicts = incidents_found()
+    served = ServedVerdicts("fleet.csv", names=names, incidents=incidents)
+    listener = served.listen(lambda: None, wants_verdicts=False)
+    for part in np.split(verdicts, 50):
+        incidents.write(part)
+        served.write(part)
+    events = [event["event"] for event in listener.take()[0] if event["kind"] == "incident"]
+    assert events == ["incident", "incident_end"]
+    assert {event["kind"] for event in served.episodes(Range(), 1000)} == {"spike"}
