@@ -198,7 +198,7 @@ def _compile_ahead(options: SimpleNamespace, source: Source) -> None:
     """Compile what the default detector needs, if no earlier run has."""
     from streamforest.program import warm_up  # noqa: PLC0415 - only where it judges
 
-    warm_up.compile_all(one_by_one=source.live or options.delay > 0)
+    warm_up.compile_all("point" if source.live or options.delay > 0 else "stream")
 
 
 def detector_options(options: SimpleNamespace, source: Source) -> DetectorOptions:
