@@ -96,7 +96,7 @@ def _part_compiler() -> type:
 
 @contextmanager
 def compiling_many() -> Iterator[None]:
-    """Within it the compiler spends a third less of the processor's time on the same code.
+    """Within it the compiler spends a fifth less of the processor's time on the same code.
 
     Garbage is not looked for, as most of what the compiler makes lives on. numba is kept from two things that are for
     its own messages and measurements: the text of each record's type at each step of each function, which here is
