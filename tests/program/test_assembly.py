@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from streamforest.detectors import isolation_forest
-from streamforest.program import assembly
+from streamforest.program import assembly, cli
 from tests.chosen import options_of, run_of
 
 
@@ -67,6 +67,6 @@ def test_only_rules_that_need_times_complain_of_a_stream_without():
 def test_readings_that_come_one_by_one_wait_for_no_step_over_blocks(delay, is_over_blocks, monkeypatch):
     judged = []
     monkeypatch.setattr(isolation_forest, "judge_stream", lambda *_: judged.append(1))
-    options = options_of("--detector", "isolation-forest", "--delay", delay)
+    options = options_of("--detector", "isolation-forest", "--model", str(cli.SHIPPED["MODEL"]), "--delay", delay)
     assembly.make_judge(options, assembly.make_source(options))
     assert bool(judged) == is_over_blocks
