@@ -19,11 +19,12 @@ settings.load_profile("patient")
 
 #: Files that take longest, the longest first: where they come last, one worker is at them while the other has nothing.
 LONGEST = (
-    *("detectors/test_conformance", "test_main", "test_faults", "views/test_window", "views/test_terminal"),
-    *("test_docs", "features/test_observe", "sources/test_prometheus", "benchmarks/test_crash"),
-    *("benchmarks/test_hostile_visitors", "detectors/test_sliding_forest", "test_security", "views/test_browser"),
-    *("views/test_page_server", "models/test_forest", "figures/test_stream_figure", "figures/test_snapshot"),
-    *("adapters/test_scikit_learn", "sinks/test_hook", "sinks/test_tell"),
+    *("features/test_observe", "views/test_window", "detectors/test_conformance", "test_docs", "views/test_browser"),
+    *("detectors/test_isolation_forest", "test_main", "figures/test_stream_figure", "views/test_terminal"),
+    *("benchmarks/test_crash", "detectors/test_sliding_forest", "test_limits", "simulation/test_streams"),
+    *("test_faults", "terminal/test_signals", "figures/test_snapshot", "figures/test_mouse"),
+    *("benchmarks/test_hostile_lines", "benchmarks/test_quality", "test_security", "benchmarks/test_choose_weights"),
+    *("benchmarks/test_recurring", "program/test_replay_command", "models/test_forest", "sinks/test_hook"),
 )
 
 
@@ -59,7 +60,7 @@ def pytest_sessionstart(session):
     """
     if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
         compileall.compile_dir(session.config.rootpath / "streamforest", quiet=2)
-        warm_up.compile_all(one_by_one=True)
+        warm_up.compile_all("stream", "point")
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,11 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
-PROJECT = Path(__file__).parents[1]
+from tests.programs import MAIN, started
 
 
 def free_port():
@@ -95,10 +93,10 @@ class Program:
 
     def __init__(self, source, *options, cwd, **environment):
         clean = {name: word for name, word in os.environ.items() if name not in {"FORCE_COLOR", "NO_COLOR"}}
-        self._program = subprocess.Popen(
+        self._program = started(
             [
-                *(sys.executable, PROJECT / "main.py", source, "--format", "json", "--log", "none"),
-                *("--no-visualization", "--detector", "z-score", *map(str, options)),
+                *(*MAIN, source, "--format", "json", "--log", "none"),
+                *("--no-visualization", "--detector", "z-score", *options),
             ],
             **{"cwd": cwd, "env": clean | environment, "stdin": subprocess.DEVNULL, "text": True},
             stdout=subprocess.PIPE,

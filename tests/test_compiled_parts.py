@@ -1,11 +1,15 @@
+import gc
+from contextlib import suppress
+
 import numba
 import pytest
+from llvmlite.binding import ffi
 from numba.core import codegen
 from numba.core.compiler_machinery import PassManager
 
 from streamforest import compiled as compiling
 from streamforest.compiled import compile_part, compiled
-from streamforest.compiled_parts import can_link_parts, part_options
+from streamforest.compiled_parts import can_link_parts, compiling_many, part_options
 
 
 @pytest.fixture
@@ -73,3 +77,21 @@ def test_a_numba_that_cannot_compiles_its_own_way_with_the_same_bits(monkeypatch
     assert [summed(x) for x in (0.1, 1e300, -7.7)] == [expected(x) for x in (0.1, 1e300, -7.7)]
     assert scaled.signatures
     assert not getattr(scaled, "part", summed.py_func).__dict__.get("overloads")
+
+
+def test_while_many_are_compiled_no_garbage_is_looked_for_and_all_is_as_before_at_the_end():
+    def facts():
+        return gc.isenabled(), list(ffi.lib._lock._cblist), numba.types.Record.__repr__
+
+    before = facts()
+    with suppress(KeyboardInterrupt), compiling_many():
+        assert not gc.isenabled()
+        assert functions()[0](1.5) == expected(1.5)
+        raise KeyboardInterrupt
+    assert facts() == before
+
+
+def test_callbacks_of_llvm_that_are_kept_in_another_way_are_left_alone(monkeypatch):
+    monkeypatch.setattr(ffi.lib._lock, "_cblist", ())
+    with compiling_many():
+        assert ffi.lib._lock._cblist == ()

@@ -3,8 +3,6 @@
 import gzip
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import main
+from tests.programs import MAIN, ran
 
 PROJECT = Path(main.__file__).parent
 ROWS = [f"{i}.5" for i in range(60)]
@@ -125,10 +124,10 @@ def test_a_wrong_column_is_answered_with_the_columns_there_are(tmp_path, capsys)
 def test_the_same_rows_through_standard_input_give_the_same_bytes(tmp_path):
     path = tmp_path / "stream.csv"
     path.write_text(CSV)
-    words = [sys.executable, PROJECT / "main.py", "--delay", "0", "--no-visualization", "--log", "none"]
+    words = [*MAIN, "--delay", "0", "--no-visualization", "--log", "none"]
     words += ["--detector", "z-score", "--format", "json"]
-    from_file = subprocess.run([*words, path], cwd=tmp_path, capture_output=True, check=True, stdin=subprocess.DEVNULL)
+    from_file = ran([*words, path], cwd=tmp_path)
     with path.open("rb") as rows:
-        piped = subprocess.run([*words, "-"], cwd=PROJECT, capture_output=True, check=True, stdin=rows)
+        piped = ran([*words, "-"], cwd=PROJECT, stdin=rows)
     assert from_file.stdout == piped.stdout
     assert from_file.stdout.count(b"\n") == len(ROWS)

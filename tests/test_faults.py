@@ -19,6 +19,7 @@ import pytest
 
 import main
 from benchmarks.signals import interrupted
+from tests.programs import MAIN, started
 from tests.servers import wait_until
 
 PROJECT = Path(main.__file__).parent
@@ -34,18 +35,17 @@ END = re.compile(
 @pytest.fixture
 def start(tmp_path):
     """Start main.py as a user does, in a folder of its own; what is left running is ended."""
-    started = []
+    begun = []
 
     def start(*arguments, **options):
         clean = {k: v for k, v in os.environ.items() if k not in {"FORCE_COLOR", "NO_COLOR"}}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        command = [sys.executable, str(PROJECT / "main.py"), *QUICK, *map(str, arguments)]
-        process = subprocess.Popen(command, cwd=tmp_path, env=clean, text=True, **pipes)
-        started.append(process)
+        process = started([*MAIN, *QUICK, *arguments], cwd=tmp_path, env=clean, text=True, **pipes)
+        begun.append(process)
         return process
 
     yield start
-    for process in started:
+    for process in begun:
         with process:
             process.kill()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import main
+from tests import programs
 
 PROJECT = Path(main.__file__).parent
 QUICK = ("--no-visualization", "--format", "quiet", "--log", "none", "--detector", "z-score", "--alarm-rate", "0.01")
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and limits of P
 
 
 def started(folder, *words, **more):
-    return subprocess.Popen(
-        [sys.executable, str(PROJECT / "main.py"), *map(str, words)],
+    return programs.started(
+        [*programs.MAIN, *words],
         **{"cwd": folder, "stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | more,
     )
 

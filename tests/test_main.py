@@ -26,6 +26,7 @@ from streamforest.program import interaction, training
 from streamforest.protocols import Verdict
 from streamforest.sinks.terminal import json_lines
 from streamforest.storage.checkpoint import CheckpointFile
+from tests import programs
 from tests.chosen import options_of
 
 PROJECT = Path(main.__file__).parent
@@ -57,18 +58,18 @@ def model(tmp_path_factory):
 @pytest.fixture
 def start(model, tmp_path):
     """Start main.py as a user does, in a folder of its own; what is left running is ended."""
-    started = []
+    begun = []
 
-    def start(*arguments, script=PROJECT / "main.py", cwd=tmp_path, **options):
+    def start(*arguments, script=PROJECT / "main.py", cwd=tmp_path, begin=programs.started, **options):
         clean = {k: v for k, v in os.environ.items() if k not in {"FORCE_COLOR", "NO_COLOR"}}
         command = [sys.executable, script, "--no-visualization", "--model", model, "--log", "none", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
-        process = subprocess.Popen([str(word) for word in command], cwd=cwd, env=clean, text=True, **pipes)
-        started.append(process)
+        process = begin([str(word) for word in command], cwd=cwd, env=clean, text=True, **pipes)
+        begun.append(process)
         return process
 
     yield start
-    for process in started:
+    for process in begun:
         with process:
             process.kill()
 
@@ -372,7 +373,7 @@ def wait_for_handlers(process):
     [*zip((0.0, 0.02, 0.1, 0.2, 0.3, 0.5, 0.8, 1.5), cycle((signal.SIGINT, signal.SIGTERM)), strict=False)],
 )
 def test_a_signal_at_any_moment_ends_the_run_within_a_second_with_0(start, after, number):
-    process = start("--format", "json", "--delay", 0.01, stdout=subprocess.DEVNULL)
+    process = start("--format", "json", "--delay", 0.01, stdout=subprocess.DEVNULL, begin=subprocess.Popen)
     wait_for_handlers(process)
     time.sleep(after)  # the moment is what is tested
     process.send_signal(number)
@@ -833,6 +834,7 @@ def test_any_mplbackend_is_put_aside_before_matplotlib_is_imported(backend, monk
 
 def test_a_wrong_mplbackend_is_harmless(run_apart, csv, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://nowhere")
-    code, _, err = run_apart(csv, "--delay", 0, "--format", "quiet", "--summary", tmp_path / "page.html")
+    options = ("--delay", 0, "--format", "quiet", "--summary", tmp_path / "page.html")
+    code, _, err = run_apart(csv, *options, begin=subprocess.Popen)
     assert code == 0, err
     assert "data:image/png" in (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import PROJECT, Server, free_port, listens, wait_until
+from tests.programs import PROJECT
+from tests.servers import Server, free_port, listens, wait_until
 
 PAGE = (PROJECT / "docs" / "sources.md").read_text(encoding="utf-8")
 SECTION = PAGE.split("## Anything that prints numbers\n")[1].split("\n## ")[0]

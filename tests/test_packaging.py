@@ -88,7 +88,7 @@ COMPILES_NOTHING = """
 import numpy as np
 from numba.core import event
 from streamforest.program import warm_up
-warm_up.compile_all(one_by_one=True)
+warm_up.compile_all("stream", "point")
 assert warm_up.is_compiled()
 
 class Listener(event.Listener):

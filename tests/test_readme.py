@@ -25,7 +25,7 @@ def test_the_two_commands_follow_their_marks_on_the_first_screen():
     lines = README.splitlines()
     for mark, word in (
         ("# install, train and watch", ".venv/bin/python main.py"),
-        ("# install what the tests need and run them", "-m pytest -q -n 2 --dist loadfile"),
+        ("# install what the tests need and run them", "-m pytest -q -n 3 --dist loadfile"),
     ):
         place = lines.index(mark)
         assert place < FIRST_SCREEN

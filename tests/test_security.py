@@ -18,6 +18,7 @@ import main
 from streamforest.protocols import SourceError
 from streamforest.sources.prometheus import PrometheusSource
 from streamforest.terminal.stop import StopFlag
+from tests.programs import MAIN, ran, started
 
 PROJECT = Path(main.__file__).parent
 FORGING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -27,12 +28,7 @@ QUICK = ("--detector", "z-score", "--alarm-rate", "0.01", "--delay", "0")
 
 def run(source, folder, *options, script=PROJECT / "main.py", **environment):
     clean = {k: v for k, v in os.environ.items() if k not in {"FORCE_COLOR", "NO_COLOR", "DISPLAY"}}
-    return subprocess.run(
-        [sys.executable, str(script), source, *QUICK, *map(str, options)],
-        **{"cwd": folder, "env": clean | environment, "stdin": subprocess.DEVNULL, "capture_output": True},
-        timeout=120,
-        check=False,
-    )
+    return ran([sys.executable, script, source, *QUICK, *options], cwd=folder, env=clean | environment, timeout=120)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such file names there")
@@ -161,8 +157,8 @@ def test_a_password_is_never_sent_on_to_another_server(serve):
 
 def test_strangers_who_send_anything_to_the_page_are_refused_and_not_heard_of(tmp_path):
     options = ("--view", "browser", "--log", "none", "--delay", "0.01", "--detector", "z-score", "--format", "quiet")
-    with subprocess.Popen(
-        [sys.executable, str(PROJECT / "main.py"), *options],
+    with started(
+        [*MAIN, *options],
         **{"cwd": tmp_path, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE},
         text=True,
     ) as process:

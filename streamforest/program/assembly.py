@@ -97,7 +97,8 @@ def _one_stream(
     first, *others = map(make, names)
     comparison = DetectorComparison(first, others, options.history) if others else None
     detector: Detector = first if comparison is None else comparison
-    detector.catch_up(np.empty(0), np.empty(0))  # compiles while a signal still ends the program at once
+    if tuple(names) != ("isolation-forest",) or not _comes_singly(options, source):  # its step over one is compiled
+        detector.catch_up(np.empty(0), np.empty(0))  # compiles while a signal still ends the program at once
     all_names = tuple(DETECTORS) if comparison is None else (detector.name,)
     faults = (ValueError, DetectorError, MissingPackageError)
 
@@ -198,7 +199,12 @@ def _compile_ahead(options: SimpleNamespace, source: Source) -> None:
     """Compile what the default detector needs, if no earlier run has."""
     from streamforest.program import warm_up  # noqa: PLC0415 - only where it judges
 
-    warm_up.compile_all(one_by_one=source.live or options.delay > 0)
+    warm_up.compile_all("point" if _comes_singly(options, source) else "stream")
+
+
+def _comes_singly(options: SimpleNamespace, source: Source) -> bool:
+    """Whether most blocks of readings have one."""
+    return source.live or options.delay > 0
 
 
 def detector_options(options: SimpleNamespace, source: Source) -> DetectorOptions:

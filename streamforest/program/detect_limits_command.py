@@ -97,7 +97,7 @@ def tell(options: SimpleNamespace, program: str) -> int:
         make = maker(options, source)
         with telling_of_compiling(say):
             if options.detector == "isolation-forest":
-                warm_up.compile_all()
+                warm_up.compile_all("stream")
             found = []
             for answer in detect_limits.answers(
                 history, make, [rate for rate in rates if rate <= MOST_RATE], options.seed

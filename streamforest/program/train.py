@@ -35,7 +35,7 @@ def train_and_save(options: SimpleNamespace, program: str) -> int:
     try:
         own = None if file is None else training.read_own(file, options)
         with telling_of_compiling(say):
-            warm_up.compile_all()  # training needs most of it, and the run that comes next all
+            warm_up.compile_all("stream")  # training needs most of it, and the run that comes next all
             save, report = trained.train(options.seed, options.alarm_rate, own)
     except (SourceError, MissingPackageError) as error:
         complain(program, error)

@@ -14,6 +14,7 @@ from typing import IO, cast
 import numpy as np
 
 from streamforest.compiled import address_of, cache_folder, compile_part
+from streamforest.compiled_parts import compiling_many
 from streamforest.detectors import isolation_forest as forest_detector
 from streamforest.features import band, habits, season, week
 from streamforest.features.observe import new_state
@@ -63,13 +64,18 @@ def compile_parts() -> None:
 
 
 def compile_verdict() -> None:
-    """What the forest and the alarm rules make of it, what is counted, and the simulated stream."""
-    record, verdicts, judge = forest_detector.new_records()[0], np.zeros(1, VERDICT_DTYPE), _judge()
-    isolate(judge.forest, np.zeros((1, N_VECTOR), np.float32), np.zeros(1))  # a loaded model is tried with it
+    """What the forest and the alarm rules make of the features."""
+    record, verdict, judge = forest_detector.new_records()[0], np.zeros(1, VERDICT_DTYPE)[0], _judge()
     compile_part(isolation, judge.forest, np.zeros(N_VECTOR, np.float32))
-    compile_part(forest_detector.conclude, record, 0.0, 0.0, judge, new_buffers()[0], 0.0, verdicts[0])
-    tally(verdicts[:0])
-    renumber(new_positions(), NO_RULES.numbers, verdicts[:0])
+    compile_part(forest_detector.conclude, record, 0.0, 0.0, judge, new_buffers()[0], 0.0, verdict)
+
+
+def compile_rest() -> None:
+    """What is no part of a step: what a loaded model is tried with, what is counted, and the simulated stream."""
+    none = np.empty(0, VERDICT_DTYPE)
+    isolate(_judge().forest, np.zeros((1, N_VECTOR), np.float32), np.zeros(1))
+    tally(none)
+    renumber(new_positions(), NO_RULES.numbers, none)
     SimulatedStream(default_profile(), 1).take(1)
 
 
@@ -93,7 +99,9 @@ def compile_point() -> None:
 
 #: The second process of this one, which may go on for a while.
 working: list[subprocess.Popen[str]] = []
-GROUPS = {"parts": compile_parts, "verdict": compile_verdict, "point": compile_point}
+#: The steps over readings, which all else is part of.
+STEPS = {"stream": compile_stream, "point": compile_point}
+GROUPS = {"parts": compile_parts, "verdict": compile_verdict, "rest": compile_rest, **STEPS}
 
 
 def is_compiled() -> bool:
@@ -104,35 +112,39 @@ def is_compiled() -> bool:
     return folder is not None and all(any(folder.rglob(end)) for end in ends)
 
 
-def compile_all(one_by_one: bool = False) -> None:
+def compile_all(*needed: str) -> None:
     """Compile all that a run with the default detector needs, unless it is on disk or cannot be kept there.
 
-    The step that is not needed at once is still compiled in the other process while the run goes on: the one over one
-    reading, unless the readings come ``one_by_one``.
+    Parameters
+    ----------
+    *needed : str
+        The steps that are needed at once: "stream", over the readings of a block; "point", over one reading. The
+        other one is compiled in a second process, which may go on with it while the run begins.
     """
     folder = cache_folder()
     if folder is None or is_compiled():
         return
-    with _bar(folder), _second_process() as ask:
+    first, *waited_for = needed
+    (later,) = set(STEPS) - {first}
+    with _bar(folder), compiling_many(), _second_process() as ask:
         # the features are more than half of the work: some of them come first there
-        ask("parts")
-        ask("verdict")
+        for group in ("parts", "verdict", "rest", later):
+            wait = ask(group)
         compile_features()
-        wait = ask("point")
         wait("verdict")
-        compile_stream()
-        if one_by_one:
-            wait("point")
-    compile_verdict()  # finds what the other process has done, or does it
-    if one_by_one:
-        compile_point()
+        compile_verdict()  # finds what the other process has done, or does it; and so below
+        STEPS[first]()
+        for group in ("rest", *waited_for):
+            wait(group)
+            GROUPS[group]()
 
 
 def work() -> None:
     """Be the second process: compile the groups that are named on standard input, and say of each that it is done."""
-    for line in sys.stdin:
-        GROUPS[line.strip()]()
-        print(line.strip(), flush=True)
+    with compiling_many():
+        for line in sys.stdin:
+            GROUPS[line.strip()]()
+            print(line.strip(), flush=True)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from streamforest.models.model_file import save_model
-from tests.servers import PROJECT, free_port, wait_until
+from tests.programs import PROJECT
+from tests.servers import free_port, wait_until
 
 pyspark = pytest.importorskip("pyspark", reason="needs streamforest/requirements/spark.txt")
 engine = pytest.importorskip("streamforest.engines.spark")

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from streamforest.program import assembly
+from streamforest.detectors import isolation_forest
+from streamforest.program import assembly, cli
 from tests.chosen import options_of, run_of
 
 
@@ -60,3 +61,12 @@ def test_only_rules_that_need_times_complain_of_a_stream_without():
     assert assembly.line_without_times(options_of()) == ""
     line = assembly.line_without_times(options_of("--alarms-a-day", "3"))
     assert line.startswith("the first point has no time: --alarms-a-day 3 needs times")
+
+
+@pytest.mark.parametrize(("delay", "is_over_blocks"), [("0", True), ("0.01", False)])
+def test_readings_that_come_one_by_one_wait_for_no_step_over_blocks(delay, is_over_blocks, monkeypatch):
+    judged = []
+    monkeypatch.setattr(isolation_forest, "judge_stream", lambda *_: judged.append(1))
+    options = options_of("--detector", "isolation-forest", "--model", str(cli.SHIPPED["MODEL"]), "--delay", delay)
+    assembly.make_judge(options, assembly.make_source(options))
+    assert bool(judged) == is_over_blocks

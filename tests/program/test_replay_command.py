@@ -1,7 +1,5 @@
 import io
 import json
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -12,8 +10,9 @@ from hypothesis import strategies as st
 from streamforest.program import cli
 from streamforest.storage.case_file import FACTS, PICTURE, POINTS, STATE, VERDICTS, case_bytes, read_case
 from streamforest.storage.checkpoint import Saved, as_blocks, parse
-from tests.chosen import PROJECT, run_of
+from tests.chosen import run_of
 from tests.program.test_cases import Judged
+from tests.programs import MAIN, ran
 
 FOREST = ("--detector", "isolation-forest", "--model", str(cli.SHIPPED["MODEL"]))
 
@@ -72,7 +71,7 @@ def test_a_run_makes_a_case_of_each_episode_and_each_is_replayed_to_the_same_bit
     (tmp_path / "pump.csv").write_text("value\n" + "\n".join(map(str, values.tolist())), encoding="utf-8")
     words = ("pump.csv", "--delay", "0", "--no-visualization", "--log", "none", "--format", "quiet")
     words = (tmp_path / words[0], *words[1:], "--alarm-rate", "0.0001", "--case-on-anomaly", tmp_path / "cases", *how)
-    done = subprocess.run([sys.executable, PROJECT / "main.py", *words], capture_output=True, text=True, check=False)
+    done = ran([*MAIN, *words], text=True)
     assert done.returncode == 0, done.stderr
     found = sorted((tmp_path / "cases").iterdir())
     assert len(found) >= 2

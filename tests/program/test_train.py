@@ -23,7 +23,7 @@ class Trained:
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    monkeypatch.setattr(warm_up, "compile_all", lambda: None)
+    monkeypatch.setattr(warm_up, "compile_all", lambda _needed: None)
     monkeypatch.setattr(training, "describe", lambda report, *_: f"it is {report}")
 
     def run(save, fault=None):

@@ -11,9 +11,9 @@ needs_a_cache = pytest.mark.skipif(cache_folder() is None, reason="there is nowh
 
 @needs_a_cache
 def test_where_all_is_on_disk_no_second_process_is_started(monkeypatch):
-    warm_up.compile_all(one_by_one=True)  # waits for the last that is compiled
+    warm_up.compile_all("stream", "point")  # waits for the last that is compiled
     monkeypatch.setattr(subprocess, "Popen", None)
-    warm_up.compile_all()
+    warm_up.compile_all("stream")
 
 
 def test_the_second_process_says_when_a_group_is_done(monkeypatch, capsys):
@@ -31,13 +31,17 @@ def test_a_second_process_that_fails_is_no_fault(worker, monkeypatch, tmp_path):
     monkeypatch.setattr(warm_up, "WORKER", worker + "#{!r}")
     monkeypatch.setattr(warm_up, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(warm_up, "is_compiled", lambda: False)
-    for name in ("features", "verdict", "stream", "point"):
+    for name in ("features", "verdict"):
         monkeypatch.setattr(warm_up, f"compile_{name}", lambda name=name: done.append(name))
-    warm_up.compile_all(one_by_one=True)
-    assert done == ["features", "stream", "verdict", "point"]
-    done.clear()
-    warm_up.compile_all()
-    assert done == ["features", "stream", "verdict"], "the other process may take its time"
+    for groups in (warm_up.STEPS, warm_up.GROUPS):
+        for name in groups:
+            monkeypatch.setitem(groups, name, lambda name=name: done.append(name))
+    warm_up.compile_all("stream", "point")
+    assert done == ["features", "verdict", "stream", "rest", "point"]
+    for first in ("stream", "point"):
+        done.clear()
+        warm_up.compile_all(first)
+        assert done == ["features", "verdict", first, "rest"], "the other process may take its time"
     for process in warm_up.working:
         process.wait(60)
         process.stdout.close()

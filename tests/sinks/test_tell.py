@@ -1,7 +1,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from importlib.util import find_spec
 
@@ -17,7 +16,8 @@ from streamforest.sinks.tell import TellSink
 from streamforest.stream_names import StreamNames
 from streamforest.verdicts.life import EpisodeLife
 from tests.listeners import TOGETHER, TOGETHER_END, receiver
-from tests.servers import PROJECT, wait_until
+from tests.programs import MAIN, started
+from tests.servers import wait_until
 from tests.sinks.test_episode_lines import incidents_found
 
 
@@ -166,11 +166,11 @@ def test_every_kind_says_what_it_needs_and_an_unknown_one_is_refused_with_a_gues
 
 def run_of(folder, port, *more):
     """A run over the readings in the folder, beginning."""
-    words = [sys.executable, PROJECT / "main.py", "readings.csv", "--no-visualization", "--detector", "z-score"]
+    words = [*MAIN, "readings.csv", "--no-visualization", "--detector", "z-score"]
     words += ["--tell", f"webhook+http://127.0.0.1:{port}/#token={{env:TOKEN}}", "--format", "events", "--log", "none"]
     with (folder / "err").open("a") as err:
-        return subprocess.Popen(
-            [*map(str, words), *more],
+        return started(
+            [*words, *more],
             **{"cwd": folder, "env": os.environ | {"TOKEN": "s3cret"}, "stdin": subprocess.DEVNULL, "stderr": err},
             stdout=subprocess.PIPE,
             text=True,
