@@ -45,8 +45,9 @@ ROUNDING = 1e-12
 #: Gain of the usual step, and the multiple of it that a step is held to.
 STEP_GAIN, STEP_REACH = 0.02, 4.0
 
-#: The mean of the last season is a break beyond this multiple of the farthest that it ever was from its own level, once
-#: so many seasons have passed: 12 Gaussian numbers reach 1.9 standard deviations, which makes it 4.7.
+#: The mean of the last season is a break beyond this multiple of the farthest that it ever was from its own level,
+#: where that can be seen beside the values, once so many seasons have passed: 12 Gaussian numbers reach 1.9 standard
+#: deviations, which makes it 4.7.
 SEASON_LIMIT, FEWEST_SEASONS = 2.0, 12
 #: Seasons that the level and the farthest are remembered for.
 LEVEL_MEMORY, SEASON_MEMORY = 8.0, 64.0
@@ -279,7 +280,7 @@ def _break_season(state: Record) -> float:
         state.season_level = mean
     off = mean - state.season_level
     is_settled = state.seasons >= FEWEST_SEASONS
-    limit = SEASON_LIMIT * state.farthest
+    limit = max(SEASON_LIMIT * state.farthest, float(state.visible))
     size = min(abs(off), limit) if is_settled else abs(off)
     state.season_level += (size if off > 0.0 else -size) / (length * min(state.seasons + 1.0, LEVEL_MEMORY))
     state.season_off = max(state.season_off, size)

@@ -330,6 +330,7 @@ def test_memory_does_not_grow_with_the_stream(model):
     detector = StreamDetector(model)
     values = np.random.default_rng(1).normal(size=5000)
     detector.update_many(values)
+    detector.update(0.0)  # what it compiles or loads is no growth
     size = detector._records.nbytes
     tracemalloc.start()
     for _ in range(20):

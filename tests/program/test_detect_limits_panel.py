@@ -1,4 +1,5 @@
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -50,8 +51,14 @@ def test_where_alarms_come_too_often_to_tell_it_is_said_that_nothing_is_known():
 
 
 def test_both_directions_of_a_kind_share_a_row_and_all_are_told_as_they_are_found():
-    seen = []
-    panel = LimitsPanel(points_of(noise(1500)), ZScoreDetector, 0.001, 1, lambda: seen.append(panel.panel()))
+    seen, made = [], threading.Event()
+
+    def look():
+        made.wait()  # it begins before its caller has it
+        seen.append(panel.panel())
+
+    panel = LimitsPanel(points_of(noise(1500)), ZScoreDetector, 0.001, 1, look)
+    made.set()
     wait_until(lambda: panel.answer is not None and panel.panel().version == seen[-1].version, SECONDS)
     assert "1 of 9 kinds" in seen[0].result
     assert [row.name for row in seen[-1].rows][:3] == ["spike, dip", "level shift up, down", "ramp up, down"]
