@@ -67,10 +67,17 @@ PACKET = 1 << 17  # bytes of a question, at most
 ASKING = threading.Lock()
 
 
+def _is_other_python(environment):
+    """Whether Python itself would start in another way with these variables, as with its own ``sitecustomize``."""
+    names = {name for name in (*environment, *os.environ) if name.startswith("PYTHON")}
+    return any(environment.get(name) != os.environ.get(name) for name in names)
+
+
 def started(command, **options):
     """``subprocess.Popen``, forked if the command is main.py and nothing asks for a program that is started anew."""
     words = [str(word) for word in command]
-    is_forked = LINUX and tuple(words[:2]) == MAIN and not any(options.get(name) for name in FRESH)
+    is_fresh = any(options.get(name) for name in FRESH) or _is_other_python(options.get("env") or os.environ)
+    is_forked = LINUX and tuple(words[:2]) == MAIN and not is_fresh
     return (Forked if is_forked else subprocess.Popen)(words, **options)
 
 

@@ -55,7 +55,7 @@ class DuckDbSource(CellSource):
                 raise SourceError(f"{self.name}: the query has no rows: {shown(self._query)}")
             yield tuple(answer.columns)
             # as text, or times with a zone would need one package more
-            texts = answer.project("COLUMNS(*)::VARCHAR")
+            texts = self._connection.execute(answer.project("COLUMNS(*)::VARCHAR").sql_query())
             while rows := texts.fetchmany(ROWS):
                 yield from rows
         except self._duckdb.Error as error:
