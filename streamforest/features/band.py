@@ -81,8 +81,8 @@ OUTSIDE, NEAR = 1.5, 1.15
 #: A value farther off than this many half widths of the band is learned as one that is as far off as that.
 BOUND = 30.0
 #: What is off by less than this share of the range of the last 512 values stands out to nobody who sees them drawn:
-#: nine pixels of a usual window. Of the alarms on the development boards without a label 1 in 7 on one and 1 in 13 on
-#: the other was nearer, of those in an event 1 in 30 and 1 in 50. So many of these values on either side may be wild.
+#: nine pixels of a usual window. Of the alarms outside the band without a label 1 in 10 on one development board and
+#: 1 in 23 on the other was nearer, of those in an event 1 in 55 and 1 in 90. So many values on either side may be wild.
 VISIBLE, WILD = 0.02, 3
 #: Points in a row that stand out alike and are the new level then, whose first two are outliers; outliers in a row that
 #: are not alike.

@@ -25,8 +25,8 @@ FIELDS = [
 
 @compiled
 def slot_at(time: float) -> int:
-    """Part of the day, UTC; -1 where the time is unknown."""
-    if time != time:
+    """Part of the day, UTC; -1 where the time is unknown, or infinite, as a damaged record may make it."""
+    if not abs(time) < np.inf:
         return -1
     return int(min((time % DAY) / DAY * SLOTS, SLOTS - 1.0))
 

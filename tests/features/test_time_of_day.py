@@ -162,3 +162,8 @@ def test_memory_is_of_fixed_size():
 )
 def test_a_season_goes_with_the_clock_where_it_is_some_days_or_a_part_of_one(seconds, is_of_days):
     assert clock.is_of_days(seconds) == is_of_days
+
+
+@pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf])
+def test_a_time_that_is_none_has_no_slot(time):
+    assert clock.slot_at(time) == -1
