@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import select
@@ -22,28 +23,40 @@ AWAKE = 200e-6
 _PATIENCE = 0.1
 
 
-def arriving(descriptor: int, stop: Stop) -> Iterator[bytes]:
+def arriving(descriptor: int, stop: Stop, silence: float | None = None) -> Iterator[bytes]:
     """Yield what arrives, at once, in chunks of at most CHUNK bytes.
 
     Ends when the other side closes or ``stop`` is requested, even while nothing arrives.
+
+    Parameters
+    ----------
+    descriptor : int
+        Of the pipe.
+    stop : Stop
+        Ends the wait.
+    silence : float, optional
+        Seconds: an empty chunk is yielded, once, as soon as nothing arrives for so long behind the first bytes.
 
     Raises
     ------
     OSError
         The descriptor is closed or cannot be read.
     """
-    return through_thread(descriptor, stop) if os.name == "nt" else through_select(descriptor, stop)
+    return (through_thread if os.name == "nt" else through_select)(descriptor, stop, silence)
 
 
-def through_select(descriptor: int, stop: Stop) -> Iterator[bytes]:
+def through_select(descriptor: int, stop: Stop, silence: float | None = None) -> Iterator[bytes]:
     """What arrives at a descriptor, in the pieces in which it does, until its end or the stop."""
     watched = [descriptor, stop.fileno()]
-    is_quick = False
+    is_quick, patience = False, None
     while True:
         since = time.monotonic()
-        if not (is_quick and _comes_soon(watched, since + AWAKE)):
-            select.select(watched, [], [])
+        if not (is_quick and _comes_soon(watched, since + AWAKE)) and not select.select(watched, [], [], patience)[0]:
+            silence = patience = None
+            yield b""
+            continue
         is_quick = time.monotonic() - since < AWAKE
+        patience = silence
         if stop.requested:
             return
         try:
@@ -65,15 +78,20 @@ def _comes_soon(watched: list[int], end: float) -> bool:
     return False
 
 
-def through_thread(descriptor: int, stop: Stop) -> Iterator[bytes]:
+def through_thread(descriptor: int, stop: Stop, silence: float | None = None) -> Iterator[bytes]:
     """The same where ``select`` takes sockets only, as on Windows."""
     chunks: queue.Queue[bytes | OSError] = queue.Queue(maxsize=16)
     threading.Thread(target=_read_all, args=(descriptor, chunks), daemon=True).start()
+    newest = math.inf
     while not stop.requested:
         try:
             chunk = chunks.get(timeout=_PATIENCE)
         except queue.Empty:
+            if silence is not None and time.monotonic() - newest >= silence:
+                silence = None
+                yield b""
             continue
+        newest = time.monotonic()
         if isinstance(chunk, OSError):
             raise chunk
         if not chunk:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import IO
 
 from streamforest.connections.compression import HEAD, DamagedFileError, compression_of, no_text, unpacked
-from streamforest.connections.pipes import CHUNK, arriving
+from streamforest.connections.pipes import CHUNK
 from streamforest.protocols import SourceError, State, Stop
 from streamforest.reading.bookmark import Bookmark
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
+from streamforest.reading.first_bytes import BACKWARDS, SAMPLE, arriving_text, turned
 from streamforest.reading.line_reader import RowReader
 from streamforest.reading.row_block import TextBlock
 from streamforest.reading.text_conversion import TextConverter
@@ -22,9 +23,7 @@ from streamforest.state import packed
 from streamforest.state import unpacked as state_part
 from streamforest.storage.file_mark import FileMark, mark_at
 
-#: Bytes at the start of a file from which its columns are learnt, and how they are written.
-SAMPLE = 262_144
-#: Bytes at its end in which lines are looked for that sum up its rows.
+#: Bytes at the end of a file in which lines are looked for that sum up its rows.
 END = 4096
 
 
@@ -110,7 +109,7 @@ class FileSource:
     def _chunks(self, stop: Stop) -> Iterator[bytes]:
         try:
             if self.live:
-                yield from TextConverter().chunks(arriving(self._file.fileno(), stop))
+                yield from arriving_text(self._file.fileno(), stop, self.reader)
             else:
                 yield from self._regular_chunks()
         except EOFError:
@@ -145,7 +144,7 @@ class FileSource:
         self.reader.learn(bytes(sample), end)
         self._has_looked = True
         self._is_backwards = self.reader.is_newest_first
-        backwards = ["newest row first: read backwards, its lines counted from the end"] * self._is_backwards
+        backwards = [BACKWARDS] * self._is_backwards
         self._notes = (*([self._compression] * bool(self._compression)), *converter.notes, *backwards)
         self.reader.notes = self._notes
         self._file.seek(0)
@@ -184,29 +183,7 @@ class FileSource:
             else:
                 for chunk in text:
                     copy.write(chunk)
-            start = self.reader.table_start
-            file.seek(0)
-            for chunk in iter(lambda: file.read(min(CHUNK, start - file.tell())), b""):
-                yield chunk
-            yield from backwards(file, start)
-
-
-def backwards(file: IO[bytes], start: int) -> Iterator[bytes]:
-    """Yield the lines of a file from a place on, the last one first, in chunks of whole lines."""
-    at = file.seek(0, os.SEEK_END)
-    tail = b""
-    while at > start:
-        size = min(CHUNK, at - start)
-        at = file.seek(at - size)
-        block = file.read(size) + tail
-        cut = 0 if at == start else block.find(b"\n") + 1
-        if not cut and at > start:
-            tail = block
-            continue
-        tail = block[:cut]
-        lines = [line for line in reversed(block[cut:].split(b"\n")) if line]
-        if lines:
-            yield b"\n".join(lines) + b"\n"
+            yield from turned(file, self.reader.table_start)
 
 
 def _open(path: str) -> io.FileIO:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from streamforest.connections.pipes import arriving
 from streamforest.protocols import SourceError, Stop
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect
+from streamforest.reading.first_bytes import arriving_text
 from streamforest.reading.line_reader import RowReader
 from streamforest.reading.row_block import TextBlock
-from streamforest.reading.text_conversion import TextConverter
 
 
 class StdinSource:
@@ -52,7 +51,7 @@ class StdinSource:
         Raises
         ------
         SourceError
-            The value column cannot be told, or reading fails.
+            The value column or the form of its times cannot be told, or reading fails.
         """
         return self.reader.blocks(self._chunks(stop), stop, most)
 
@@ -61,7 +60,7 @@ class StdinSource:
 
     def _chunks(self, stop: Stop) -> Iterator[bytes]:
         try:
-            yield from TextConverter().chunks(arriving(self._descriptor, stop))
+            yield from arriving_text(self._descriptor, stop, self.reader)
         except OSError as error:
             raise SourceError(f"{self.name}: reading failed: {error.strerror or error}") from None
 
