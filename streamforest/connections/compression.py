@@ -27,6 +27,15 @@ _OTHERS = {
     b"\x93NUMPY": "an array of numpy: numpy.savetxt writes it as text",
     b"%PDF": "a PDF document: save the table as CSV",
     b"\x89PNG": "a picture",
+    b"<?xml": "XML: write its readings as CSV first",
+    b"<!DOCTYPE": "a page of HTML: save its table as CSV",
+    b"<html": "a page of HTML: save its table as CSV",
+    b"<gpx": "XML: write its readings as CSV first",
+    b"TDSm": "a TDMS file of LabVIEW: export its channels as text",
+    b"MATLAB 5.0": "a file of MATLAB: writematrix saves the series as text",
+    b"CDF\x01": "a NetCDF file: save the series as CSV",
+    b"CDF\x02": "a NetCDF file: save the series as CSV",
+    b"Obj\x01": "an Avro file: save it as CSV",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive: unpack it first",
 }
 
@@ -58,6 +67,7 @@ def no_text(head: bytes) -> str:
     >>> no_text(b"PAR1....")[:15]
     'a Parquet file:'
     """
+    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     return next((words for mark, words in _OTHERS.items() if head.startswith(mark)), "")
 
 

@@ -120,11 +120,12 @@ def check_dialect(options: SimpleNamespace) -> None:
     form, zone = options.time_format, options.time_zone
     if form is None and zone is None:
         return
-    from streamforest.reading.time_form import FORMATS, zone_of  # noqa: PLC0415 - numpy
+    from streamforest.reading.time_form import FORMATS, SINCE, zone_of  # noqa: PLC0415 - numpy
 
-    if form is not None and "%" not in form and form.lower() not in FORMATS:
+    if form is not None and "%" not in form and form.lower() not in FORMATS and not SINCE.fullmatch(form):
         raise OptionError(
-            f"TIME_FORMAT is {form!r}: it must be one of {', '.join(FORMATS)}, or a pattern such as %d.%m.%Y %H:%M"
+            f"TIME_FORMAT is {form!r}: it must be one of {', '.join(FORMATS)}, a count such as 'seconds since "
+            "2001-01-01', or a pattern such as %d.%m.%Y %H:%M"
         )
     if zone is not None:
         try:

@@ -366,8 +366,26 @@ def understood(source: Source, times: NDArray[np.float64], *, is_counter: bool) 
     first = f"; first time {iso_time(float(given[0]), has_fractions=False)}" if len(given) else ""
     steps = np.diff(given)
     steps = steps[steps > 0]
-    every = f", usually every {np.median(steps):.6g} s" if len(steps) else ""
+    every = f", usually every {_step_in_words(float(np.median(steps)))}" if len(steps) else ""
     return f"{form}{first}{every}"
+
+
+def _step_in_words(step: float) -> str:
+    """Seconds between two times, or the length in the calendar that they are.
+
+    Examples
+    --------
+    >>> [_step_in_words(days * 86400.0) for days in (1, 7, 30, 31, 92, 365, 1 / 24)]
+    ['day', 'week', 'month', 'month', 'quarter', 'year', '3600 s']
+    """
+    for word, shortest, longest in _CALENDAR:
+        if shortest <= step / 86_400 <= longest:
+            return word
+    return f"{step:.6g} s"
+
+
+# Words for steps of the calendar, and how many days they have.
+_CALENDAR = (("day", 1, 1), ("week", 7, 7), ("month", 28, 31), ("quarter", 90, 92), ("year", 365, 366))
 
 
 class _Outlets:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streamforest.reading.number_form import DEFAULT_FORM, NumberForm
-from streamforest.reading.time_form import in_words
+from streamforest.reading.time_form import Period, in_words
 from streamforest.text import shown
 
 
@@ -77,6 +77,8 @@ class Layout(NamedTuple):
         How the times are written, see :class:`~streamforest.reading.time_form.TimeReader`.
     clock : int or None
         Position of a column of times of day that belong to the dates in the time column.
+    period : Period or None
+        What the numbers in the column of times of day count; None where they are clocks or hours.
     zone : str or None
         Of times that have none; UTC where there is no zone.
     notation : str
@@ -91,6 +93,8 @@ class Layout(NamedTuple):
         The only one that there was when the layout was found, where each line is of one of many.
     parts : tuple of int
         Positions of the columns that hold year, month and so on, where no column holds whole times; empty: one does.
+    offset : int or None
+        Position of a column that has the zone or offset of each time.
     footers : tuple of str
         Lines at the end of the text that sum up its rows.
     sign : int or None
@@ -116,6 +120,8 @@ class Layout(NamedTuple):
     sign: int | None = None
     parts: tuple[int, ...] = ()
     footers: tuple[str, ...] = ()
+    period: Period | None = None
+    offset: int | None = None
 
     @property
     def has_own_names(self) -> bool:
@@ -137,6 +143,10 @@ class Layout(NamedTuple):
         parts = [f"value {value}" + (f" in {self.unit}" if self.unit else "")]
         if self.number is not None and self.number.kind == "switch":
             parts[0] += " (on, open, true, yes: 1; off, closed, false, no: 0)"
+        if self.number is not None and self.number.kind == "duration":
+            parts[0] += " (durations, in the smallest of their parts)"
+        if self.names.count(self.names[self.value]) > 1:
+            parts[0] += " (the first of that name)"
         if self.sign is not None:
             parts[0] += f" (negative where {shown(self.names[self.sign])} says so)"
         if self.time is None:
@@ -145,7 +155,9 @@ class Layout(NamedTuple):
             columns = self.parts or (self.time, *([] if self.clock is None else [self.clock]))
             *others, last = [shown(self.names[at]) for at in columns]
             named = f"{', '.join(others)} and {last}" if others else last
-            parts.append(f"time {named} ({in_words(self.time_form)}, {self.zone or 'UTC'})")
+            zone = self.zone or "UTC" if self.offset is None else f"zones in {shown(self.names[self.offset])}"
+            counted = f", parts of {self.period.seconds // 60} min counted" if self.period else ""
+            parts.append(f"time {named} ({in_words(self.time_form)}{counted}, {zone})")
         if self.label is not None:
             parts.append(f"label {shown(self.names[self.label])}")
         if self.key is not None:

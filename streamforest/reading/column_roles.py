@@ -19,15 +19,17 @@ from streamforest.reading.time_form import (
     COLUMNS,
     FORMATS,
     AmbiguousTimeError,
+    Period,
     TimeReader,
     is_clock,
     is_digit_clock,
     is_hour,
     is_time_text,
+    is_zone_less,
     learn_time_form,
     zone_in,
 )
-from streamforest.reading.time_text import read_columns
+from streamforest.reading.time_text import is_zone, read_columns
 from streamforest.text import shown
 
 TIME_NAMES = ("timestamp", "time", "_time", "datetime", "date", "ts", "ds", "date_time", "unix_time", "epoch")
@@ -38,7 +40,8 @@ LABEL_NAMES = ("label", "labels", "is_anomaly", "anomaly", "is_outlier", "outlie
 _UNIX_TIME = 1e8
 # Words in a name that say that a column holds times, and names of columns that only count the rows.
 TIME_WORDS = re.compile(
-    r"time|date|datum|zeit|fecha|hora|heure|stamp|moment|created|epoch|when|_ts$|^ts_|^yyyymmdd", re.IGNORECASE
+    r"time|date|datum|zeit|fecha|hora|heure|tijd|stamp|moment|created|epoch|when|\bsince\b|_ts$|^ts_|^yyyymmdd",
+    re.IGNORECASE,
 )
 # Names of columns that hold a part of a time, in the order of the parts, and their letters in ``strptime``.
 _PARTS = {
@@ -64,12 +67,18 @@ _MONTH_CELL = re.compile(r"[^\W\d]{3,12}\.?|[MQ]\d{1,2}")
 _SIGN_NAME = re.compile(
     r"soll|haben|s/?h\b|\bd/?c\b|debit|credit|\bdr\b|\bcr\b|sign|vorzeichen|kennz|indic", re.IGNORECASE
 )
+_ZONE_NAME = re.compile(r"tz|tz_cd|(?:time[ _]?)?zone|(?:utc|gmt|tz|zone)?[ _]?offset|zeitzone")
+_OFFSET_CELL = re.compile(r"[-+]\d\d:?\d\d")
 _ROW_NAMES = frozenset(("", "#", "no", "no.", "nr", "nr.", "index", "row", "record", "line", "unnamed: 0"))
 _UNIT_IN_NAME = re.compile(r".*?(?:[(\[]\s*([^()\[\]]{1,12})\s*[)\]]|,\s*([^\s,()]{1,8})\s*(?:\(.*\))?)\s*$")
+# Words in names of columns that say how long something took.
+_DURATION_NAME = re.compile(r"dur|pace|elapsed|took|\blaps?\b|split|dauer|latency|run_?time|length", re.IGNORECASE)
 # A number whose comma can be no other than a decimal one.
 _COMMA_NUMBER = re.compile(r"[-+]?[\d.]+,(?:\d{1,2}|\d{4,})")
 # Steps that a column without a name needs to be one of times, and the share of cells that makes a column.
 _FEW_STEPS, _SHARE, _LONGEST_DATE = 3, 0.8, 12
+# Seconds of a day, and of its parts that are counted: a day on which summer time changes has more or less of them.
+_DAY, _PERIODS = 86_400, (3600, 1800, 900, 600, 300)
 # Rows in which several series are looked for.
 _MIXED_ROWS = 400
 # Forms of times that may be dates alone.
@@ -106,7 +115,7 @@ class ColumnRoles:
         """Value, time and label, and how they are written; None where one more row is needed to tell."""
         value = self._position(self._asked.column)
         time = self._time(value)
-        form, clock = "", None
+        form, clock, period = "", None, None
         parts = self._parts(time, value)
         if parts:
             time = next(iter(parts.values()))
@@ -119,6 +128,9 @@ class ColumnRoles:
                     raise SourceError(f"time column {shown(self._names[time])}: {error}") from None
                 return None
             clock = self._clock(time, value)
+            if clock is None and value != time + 1 and self._holds_dates(time):
+                period = self._period(time)
+                clock = None if period is None else time + 1
         label = self._label(value, time)
         number: NumberForm | None = None
         if value is None:
@@ -137,15 +149,17 @@ class ColumnRoles:
             return None
         if number is None and self._asked.column and not is_last and not any(map(str.strip, self._cells(value))):
             return None
-        zone = self._dialect.time_zone or (zone_in(self._names[time]) if time is not None else None)
+        zone = self._dialect.time_zone or (zone_in(self._with_unit(time)) if time is not None else None)
         return Layout(
             *(self._names, value, time, label, self._separator),
             key=self.key,
             number=self._needed(number),
             time_form=form,
             clock=clock,
+            period=period,
             parts=tuple(parts.values()),
             zone=zone,
+            offset=None if time is None or period or parts or zone else self._offset(time, clock, value),
             sign=self._sign(value),
             unit=number.unit if number is not None and number.unit else _unit_in(self._names[value]),
         )
@@ -166,13 +180,16 @@ class ColumnRoles:
         if not free:
             return
         rows = self._rows[:_MIXED_ROWS]
-        reader = TimeReader(layout.time_form)
+        reader = TimeReader(layout.time_form, period=layout.period)
+        between = " " if layout.period is None else "\t"
         times = np.full(len(rows), np.nan)
         for at, row in enumerate(rows):
             with suppress(RefusedError):
-                times[at] = reader.read(row[time] if clock is None else f"{row[time].strip()} {row[clock].strip()}")
+                when = row[time] if clock is None else f"{row[time].strip()}{between}{row[clock].strip()}"
+                times[at] = reader.read(when)
+        is_of_dates = clock is None and self._holds_dates(time)
         for at, name in free:
-            if clock is None and self._counts_in_day(time, at):
+            if is_of_dates and self._counts_in_day(time, at):
                 raise SourceError(
                     f"{shown(name)} counts the parts of a day beside dates alone: join them to times first, or say "
                     "--time-column none; --column and --time-column together read the dates alone"
@@ -214,9 +231,12 @@ class ColumnRoles:
             if said is not None:
                 self._forms[at] = FORMATS.get(said.lower(), said)
             else:
-                unit = f" ({self._units[at]})" if at < len(self._units) else ""
-                self._forms[at] = learn_time_form(self._cells(at), self._names[at] + unit if self._has_names else "")
+                self._forms[at] = learn_time_form(self._cells(at), self._with_unit(at) if self._has_names else "")
         return self._forms[at]
+
+    def _with_unit(self, at: int) -> str:
+        """The name of a column with what a line of units has below it."""
+        return self._names[at] + (f" ({self._units[at]})" if at < len(self._units) else "")
 
     def _sure_form(self, at: int) -> str:
         """The form of the time column; raises AmbiguousTimeError where most of its cells are no times."""
@@ -353,6 +373,12 @@ class ColumnRoles:
         except AmbiguousNumberError:
             return True
 
+    def _is_rather_clock(self, at: int) -> bool:
+        """Whether a column of texts such as 8:05 may hold times of day: its name does not say that it has durations."""
+        cells = [cell for cell in self._cells(at) if cell.strip()]
+        is_named = self._has_names and _DURATION_NAME.search(self._names[at])
+        return not is_named and _mostly((":" in cell for cell in cells), len(cells))
+
     def _is_time_in_numbers(self, at: int) -> bool:
         """Whether a column of numbers is one of times: by its name, or as only times are so large and always go on."""
         cells = [cell.strip() for cell in self._cells(at) if cell.strip()]
@@ -394,9 +420,7 @@ class ColumnRoles:
 
     def _clock(self, time: int, value: int | None) -> int | None:
         """The column of times of day that belongs to a column of dates."""
-        dates = [cell.strip() for cell in self._cells(time) if cell.strip()]
-        has_clock = [":" in cell or len(cell) > _LONGEST_DATE for cell in dates]
-        if not dates or _mostly(has_clock, len(dates)) or self._form(time) not in _OF_DATES:
+        if not self._holds_dates(time):
             return None
         near = [at for at in (time + 1, time - 1) if 0 <= at < len(self._names)]
         near += [at for at in range(len(self._names)) if at not in {time, *near}]
@@ -414,6 +438,24 @@ class ColumnRoles:
                 return at
         return None
 
+    def _holds_dates(self, at: int) -> bool:
+        """Whether a column of times has dates alone."""
+        dates = [cell.strip() for cell in self._cells(at) if cell.strip()]
+        has_clock = [":" in cell or len(cell) > _LONGEST_DATE for cell in dates]
+        return bool(dates) and not _mostly(has_clock, len(dates)) and self._form(at) in _OF_DATES
+
+    def _period(self, date: int) -> Period | None:
+        """What the column behind one of dates counts, where it counts parts of the day that are of a usual length."""
+        if date + 1 in {self.key, len(self._names)} or not self._counts_in_day(date, date + 1):
+            return None
+        counts = [int(row[date + 1]) for row in self._rows if row[date + 1].strip().isdecimal()]
+        n = max(counts) - min(counts) + 1
+        seconds = next((length for length in _PERIODS if abs(n - _DAY // length) <= 3600 // length), None)
+        if seconds is None or min(counts) > 1:
+            return None
+        # an hour is named by its end, as 1 to 24; what is shorter is counted from the first one on
+        return Period(seconds, 0 if seconds == 3600 else min(counts))
+
     def _counts_hours(self, date: int, at: int) -> bool:
         """Whether a column counts the hours of the day beside a column of dates, whatever its name."""
         return all(map(is_hour, self._cells(at))) and self._counts_in_day(date, at)
@@ -426,6 +468,22 @@ class ColumnRoles:
         same = [int(b) - int(a) for (day, a), (next_day, b) in pairwise(pairs) if day == next_day]
         other = [int(b) - int(a) for (day, a), (next_day, b) in pairwise(pairs) if day != next_day]
         return len(same) >= _FEW_STEPS and set(same) in ({1}, {-1}) and all(step * same[0] < 0 for step in other)
+
+    def _offset(self, time: int, clock: int | None, value: int) -> int | None:
+        """The column that says in which zone each time is, where the times themselves do not."""
+        texts = [cell.strip() for cell in self._cells(time) if cell.strip()]
+        if not all(map(is_time_text, texts)) or re.search("utc|gmt", self._names[time], re.IGNORECASE):
+            return None
+        beside = (time if clock is None else max(time, clock)) + 1
+        for at in range(len(self._names)):
+            cells = [cell.strip() for cell in self._cells(at)]
+            if at in {time, clock, value, self.key} or not cells or not all(map(is_zone, cells)):
+                continue
+            is_named = self._has_names and _ZONE_NAME.fullmatch(self._folded[at]) is not None
+            is_offset = at == beside and all(_OFFSET_CELL.fullmatch(cell) for cell in cells)
+            if (is_named or is_offset) and all(is_zone_less(text) for text in texts):
+                return at
+        return None
 
     def _label(self, value: int | None, time: int | None) -> int | None:
         if self._asked.label_column is not None:
@@ -447,7 +505,7 @@ class ColumnRoles:
         free = [at for at in free if not self._counts_rows(at)] or free
         numeric = [at for at, is_numeric in zip(free, self._is_numeric(free), strict=True) if is_numeric]
         if not numeric:
-            numeric = [at for at in free if self._is_formed(at)]
+            numeric = [at for at in free if self._is_formed(at) and not self._is_rather_clock(at)]
         if len(numeric) > 1 and not self._has_names:
             numeric = [at for at in numeric if not self._is_time_in_numbers(at)] or numeric
         if len(numeric) > 1 and self._has_names and self._asked.time_column != "":

@@ -30,8 +30,8 @@ def arriving_text(descriptor: int, stop: Stop, reader: RowReader) -> Iterator[by
     """Yield the text that comes through a pipe, of which the reader has learnt from what is there at once.
 
     A text that is there as a whole is understood as that of a file: what sums up its rows is known, and it is read
-    backwards if its newest row comes first. Of a stream that goes on, fewer than MOST_LINES lines are left to the reader,
-    which takes as few as are enough.
+    backwards if its newest row comes first. Of a stream that goes on, fewer than MOST_LINES lines are left to the
+    reader, which takes as few as are enough.
 
     Raises
     ------

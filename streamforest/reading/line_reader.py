@@ -31,7 +31,7 @@ from streamforest.reading.row_block import (
     RowCollector,
     TextBlock,
 )
-from streamforest.reading.row_checks import footers_of
+from streamforest.reading.row_checks import footers_of, missing_codes
 from streamforest.reading.table_search import MOST_LINES, find_layout, fits, is_possible, is_row
 from streamforest.reading.text_conversion import text_of
 from streamforest.text import shown
@@ -106,6 +106,7 @@ class RowReader:
         self.is_newest_first = False
         self.is_like_counter = False
         self.notes: tuple[str, ...] = ()
+        self._remarks: tuple[str, ...] = ()  # on the readings of the sample
         self._name = name
         self._asked = asked
         self._dialect = dialect
@@ -195,6 +196,8 @@ class RowReader:
             footers = footers_of(lines[found.begin :], last, layout, is_whole=not end)
             layout = layout._replace(footers=footers)
         self._learnt = found._replace(layout=layout)
+        repeated = "most rows have the time of the row before" if layout.key is None and _stands_still(times) else ""
+        self._remarks = tuple(filter(None, (missing_codes(values), repeated)))
         self.table_start = starts[found.begin]
         self.is_newest_first = _goes_back(times[: _SAMPLE_ROWS - found.begin])
         values = values[::-1] if self.is_newest_first else values
@@ -208,7 +211,7 @@ class RowReader:
             return ""
         coding = [layout.coding] if layout.coding else []
         skipped = [f"{self.skipped} lines before it skipped"] if self.skipped else []
-        return "; ".join([layout.understood(), *coding, *skipped, *self.notes])
+        return "; ".join([layout.understood(), *coding, *skipped, *self.notes, *self._remarks])
 
     def blocks(self, chunks: Iterable[bytes | Seam], stop: Stop, most: int) -> Iterator[TextBlock]:
         """Yield the readings of all chunks in blocks of at most ``most``, each as soon as it is there.
@@ -458,13 +461,14 @@ class _Table:
 
 def _written_form(layout: Layout) -> WrittenForm | None:
     """How the compiled reader has to read numbers and times; None where it cannot."""
-    if layout.clock is not None or layout.parts or layout.time_form not in _COMPILED_TIMES:
+    is_joined = layout.clock is not None or bool(layout.parts) or layout.offset is not None
+    if is_joined or layout.time_form not in _COMPILED_TIMES:
         return None
     number = layout.number or DEFAULT_FORM._replace(decimal="," if layout.separator == ";" else ".")
     if (
         layout.sign is not None
         or (layout.separator == "|" and layout.coding in MULTIBYTE)
-        or number.kind in {"switch", "booked", "scaled"}
+        or number.kind in {"switch", "booked", "scaled", "duration"}
         or len(number.thousands.encode()) > 1
         or (number.kind != "number" and number.unit)
     ):
@@ -498,6 +502,11 @@ def _readings_of(lines: Sequence[str], layout: Layout) -> tuple[NDArray[np.float
                 found.append((read_time(item.time), read_value(item)[0]))
     times, values = np.array(found, dtype=np.float64).reshape(-1, 2).T
     return times, values
+
+
+def _stands_still(times: NDArray[np.float64]) -> bool:
+    """Whether more than half of the times are those of the row before."""
+    return len(times) >= FEW and bool(2 * np.count_nonzero(np.diff(times) == 0) > len(times))
 
 
 def _goes_back(times: NDArray[np.float64]) -> bool:

@@ -40,9 +40,11 @@ class LineRules:
         self._layout = layout
         self._number = layout.number
         self._has_comma = layout.separator == ";" or (layout.number or DEFAULT_FORM).decimal == ","
-        is_formed = layout.time_form not in {"", "elapsed", "unix"} or layout.clock is not None
-        self._is_joined = layout.clock is not None or bool(layout.parts)
-        self._times = TimeReader(layout.time_form, layout.zone) if is_formed or layout.zone is not None else None
+        self._is_joined = layout.clock is not None or bool(layout.parts) or layout.offset is not None
+        is_formed = layout.time_form not in {"", "elapsed", "unix"} or self._is_joined
+        self._times = (
+            TimeReader(layout.time_form, layout.zone, layout.period) if is_formed or layout.zone is not None else None
+        )
         self._is_default = self._times is None and self._number is None and layout.sign is None
         is_cut = layout.separator is None or layout.separator in SEPARATORS
         is_whole = not self._is_joined and layout.sign is None and not layout.has_own_names
@@ -148,12 +150,17 @@ class LineRules:
         layout = self._layout
         if layout.parts:
             return "\t".join(cells[at] if at < len(cells) else "" for at in layout.parts)
-        at = cast(int, layout.clock)
-        return self._with_clock(when, cells[at]) if at < len(cells) else when
+        if layout.clock is not None and layout.clock < len(cells):
+            when = self._with_clock(when, cells[layout.clock])
+        if layout.offset is not None and layout.offset < len(cells):
+            when = f"{when.strip()} {cells[layout.offset].strip()}"
+        return when
 
     def _with_clock(self, date: str, clock: str) -> str:
-        """A date with the time of day of another column behind it, which may be an hour alone."""
+        """A date with the time of day of another column behind it, which may be an hour or a count alone."""
         date, clock = date.strip(), clock.strip()
+        if self._layout.period is not None:
+            return f"{date}\t{clock}"
         if is_hour(clock):
             clock = f"{clock:0>2}:00"
         between = "" if self._layout.time_form == "compact" and clock.isdigit() else " "

@@ -47,6 +47,17 @@ MISSING = frozenset(
             "n.d.",
             "s/d",
         ),  # of offices and weather stations
+        *(
+            "no value",
+            "missing value",
+            "bad input",
+            "i/o timeout",
+            "pt created",
+            "calc failed",
+            "scan off",
+            "comm fail",
+        ),
+        *("keine daten", "kein wert", "sin datos", "sin dato", "geen data", "void", "fehlt"),
         *("bad", "error", "err", "invalid", "fault", "overflow", "(null)", "<null>", "[null]", "#n/v"),
         *("1.#qnan", "1.#ind", "-1.#ind", "-nan", "-nan(ind)", "nan(ind)"),  # of C programs
     ]

@@ -23,6 +23,13 @@ SWITCH_WORDS = {
 BOOKED = {
     **dict.fromkeys(("s", "soll", "d", "dr", "dr.", "db", "debit", "-", "\u2212"), True),
     **dict.fromkeys(("h", "haben", "c", "cr", "cr.", "credit", "+"), False),
+    # in Dutch, French, Spanish and Italian, and what cash books write
+    **dict.fromkeys(
+        ("af", "d\u00e9bit", "debe", "cargo", "dare", "withdrawal", "expense", "ausgabe", "belastung"), True
+    ),
+    **dict.fromkeys(
+        ("bij", "cr\u00e9dit", "haber", "abono", "avere", "deposit", "income", "einnahme", "gutschrift"), False
+    ),
 }
 #: Units by which one cell alone is known to be a number, in lower case; others have to be shared by most of a column.
 UNITS = frozenset(
@@ -61,7 +68,7 @@ _CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[-+{_MINUS}]?)\s?(?P<prefix>{_CURRENCY})?\s?(?P<inner>[-+{_MINUS}]?)"
     rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?:(?<=[.,])[-\u2013\u2014]{{1,2}})?(?P<power>[eEdD][-+{_MINUS}]?\d{{1,3}})?"
     rf"(?P<behind>\s?[-+{_MINUS}])?"
-    rf"(?P<suffix>\s?[^\d\s.,()+\-][^,;]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
+    rf"(?P<suffix>\s?(?![xX][\dA-Fa-f]+$)[^\d\s.,:()+\-][^,;:]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
 )
 # Most numbers: with a decimal sign and no other, or without one.
 _SIMPLE = {sign: re.compile(rf"-?\d+(?:\{sign}\d+)?", re.ASCII) for sign in ".,"}
@@ -71,6 +78,10 @@ _GROUPED = re.compile(
     r"(?P<rest>[.,]\d*)?"
 )
 _FLAGGED = re.compile(r"[-+]\d{4,5},\d")
+# How long something took, as pandas, watches and lists of calls write it: 1:02:03, 5:43, 0 days 00:00:01.5.
+_DURATION = re.compile(
+    rf"(?P<sign>[-+{_MINUS}]?)(?:(?P<days>\d+) days?,? )?(?P<parts>\d+(?::[0-5]\d){{1,2}}(?:[.,]\d+)?)", re.ASCII
+)
 _THIRDS = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 
@@ -94,7 +105,8 @@ class NumberForm(NamedTuple):
         behind, in brackets, or with a power such as D-02;
         ``whole``: no cell had a decimal sign, and one dot before three digits could be either; ``thirds``: every cell
         had a dot before three digits, and one without could be either; ``scaled``: with units of several sizes, such as
-        kB and MB, of which the suffix is the one without a prefix.
+        kB and MB, of which the suffix is the one without a prefix; ``duration``: hours, minutes and seconds, or two of
+        them, with colons between, as a number of the smallest.
     """
 
     decimal: str = "."
@@ -126,6 +138,8 @@ class NumberForm(NamedTuple):
             if word in SWITCH_WORDS:
                 return SWITCH_WORDS[word]
             raise RefusedError(NO_NUMBER, f"{shown(text)} is neither on nor off")
+        if self.kind == "duration":
+            return _in_smallest_part(cell)
         found = _CELL.fullmatch(cell)
         if found is not None and self.kind != "number":
             self._check_undecided(text, found["digits"])
@@ -181,6 +195,20 @@ class NumberForm(NamedTuple):
 
 #: Numbers as ``float`` reads them.
 DEFAULT_FORM = NumberForm()
+
+
+def _in_smallest_part(cell: str) -> str:
+    """A duration as a number of the smallest of its parts; any other text as it is."""
+    found = _DURATION.fullmatch(cell)
+    if found is None:
+        return cell
+    *parts, last = found["parts"].replace(",", ".").split(":")
+    whole = 0
+    for at, part in enumerate(parts):
+        whole = whole * 60 + int(part) + (0 if at else int(found["days"] or 0) * 24)
+    sign = "-" if found["sign"] not in {"", "+"} else ""
+    seconds, dot, fraction = last.partition(".")
+    return f"{sign}{whole * 60 + int(seconds)}{dot}{fraction}"
 
 
 def _scale(base: str) -> dict[str, int | float]:
@@ -267,6 +295,8 @@ def learn_number_form(
         return None
     if all(text.lower() in SWITCH_WORDS for text in texts):
         return NumberForm(kind="switch")
+    if 2 * sum(_DURATION.fullmatch(text) is not None for text in texts) > len(texts):
+        return NumberForm(kind="duration")
     found = [match for text in texts if (match := _CELL.fullmatch(text)) and _is_shaped(match["digits"])]
     if not found:
         return None

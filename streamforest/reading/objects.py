@@ -13,10 +13,13 @@ Fields = dict[str, Any]
 
 #: Names of what every line of a metrics protocol has.
 METRIC, SERIES, VALUE, TIME, MEASUREMENT = "metric", "series", "value", "time", "measurement"
-#: Notation of lines of words with numbers by name among them, and of web servers' logs.
-PAIRS, ACCESS = "name=value among words", "access log"
+#: Notation of lines of words with numbers by name among them, of web servers' logs, and of what sketches for small
+#: boards and subscribers of MQTT print.
+PAIRS, ACCESS, LABELLED, BEHIND = "name=value among words", "access log", "name: value", "JSON behind words"
 #: The time that a line of words begins with.
 LINE_TIME = "time of the line"
+#: What stands before a JSON object.
+TOPIC = "topic"
 # Lines of which a header of words among them cannot be one.
 _FEW = 3
 #: Elements of an array inside an object that have a name of their own, and the depth of names.
@@ -50,6 +53,8 @@ _FIELD = re.compile(r'((?:[^\s\\,="]|\\.)+)=("(?:[^"\\]|\\.)*"|[^\s",]+),?')
 _INFLUX_TAG = re.compile(r",((?:[^\s\\,=]|\\.)+)=((?:[^\s\\,=]|\\.)+)")
 _PAIR = re.compile(r'([A-Za-z_@][\w.\-/@]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
 _PAIR_IN_WORDS = re.compile(r"(?<![\w.])([A-Za-z_][\w.\-]*)=([^\s,;\"]+)")
+_LABEL = re.compile(rf"\s*([A-Za-z_][\w \-/%()]*?)\s*:\s*({_NUMBER})\s?([^\s\d,;:|]{{1,10}})?\s*(?:[,;|\s]|$)")
+_BEHIND = re.compile(r"(?P<words>[^\s{\[\"'][^{\"']*?)\s+(?P<json>\{.*\})")
 _UNIX = re.compile(r"1\d{9}(?:\.\d+|\d{3})?")
 _SYSLOG = re.compile(r"^<\d{1,3}>(?:1 )?")  # priority and version
 _ESCAPE = re.compile(r"\\(.)")
@@ -165,6 +170,24 @@ def _read_pairs(line: str) -> Fields | None:
     return pairs | ({LINE_TIME: time} if time else {})
 
 
+def _read_labelled(line: str) -> Fields | None:
+    """Numbers with a name and a colon before each, and perhaps a unit behind it: ``Temp: 21.5 C, Humidity: 40 %``."""
+    pairs = _LABEL.findall(line)
+    if not pairs or _LABEL.sub("", line).strip():
+        return None
+    return {name: number for name, number, _ in pairs}
+
+
+def _read_behind(line: str) -> Fields | None:
+    """A JSON object with a topic, or a time and other words, before it."""
+    found = _BEHIND.fullmatch(line.strip())
+    inner = None if found is None else _read_json(found["json"])
+    if found is None or inner is None:
+        return None
+    time = _line_time(found["words"])
+    return {LINE_TIME: time, **flattened(inner)} if time else {TOPIC: found["words"], **flattened(inner)}
+
+
 def _line_time(line: str) -> str:
     """The time that a line begins with, in brackets or without; empty for none."""
     words = _SYSLOG.sub("", line).split(maxsplit=2)[:2]
@@ -183,10 +206,12 @@ READERS: dict[str, Callable[[str], Fields | None]] = {
     "topics of MQTT": _read_topic,
     "logfmt": _read_logfmt,
     ACCESS: _read_access,
+    BEHIND: _read_behind,
+    LABELLED: _read_labelled,
     PAIRS: _read_pairs,
 }
 #: Those of which each line has one of many measures: a line of another one is passed over.
-OF_METRICS = frozenset(READERS) - {"JSON", "logfmt", ACCESS, PAIRS}
+OF_METRICS = frozenset(READERS) - {"JSON", "logfmt", ACCESS, PAIRS, LABELLED, BEHIND}
 
 
 def notation_of(lines: Sequence[str]) -> str:
@@ -208,7 +233,9 @@ def notation_of(lines: Sequence[str]) -> str:
     if any(map(_HELP.match, lines)) and all(map(_read_prometheus, content)):
         return "Prometheus"
     for name, read in READERS.items():
-        if name != PAIRS and all(map(read, content)) and (name != "Prometheus" or "{" in content[0]):
+        if name == PAIRS or (name == LABELLED and len(content) < _FEW):
+            continue  # one line alone may be of what stands before a table
+        if all(map(read, content)) and (name != "Prometheus" or "{" in content[0]):
             return name
     n_pairs = sum(_read_pairs(line) is not None for line in content)
     if 2 * n_pairs >= len(content) and (n_pairs >= _FEW or _read_pairs(content[-1])):

@@ -19,7 +19,8 @@ from streamforest.reading.number_form import is_formed_number
 SERIES_NAMES = frozenset(
     [
         *("entity_id", "statistic_id", "sensor", "sensor_id", "sensorid", "device", "device_id", "deviceid", "series"),
-        *("metric", "parameter", "variable", "symbol", "ticker", "tagname", "tag_name", "_field", "indicator"),
+        *("metric", "parameter", "variable", "symbol", "ticker", "tagname", "tag_name", "_field", "indicator", "topic"),
+        *("unit", "units", "unit_of_measurement", "uom", "einheit", "unit\u00e9"),
     ]
 )
 
@@ -32,6 +33,12 @@ _SUMMING = re.compile(
 )
 # A number that is measured rather than given.
 _FRACTION = re.compile(r"\s*\D?\s?\d+[.,]\d+.*")
+# What programs write for a missing reading beside digits of nines: ends of the ranges of whole numbers, and of loggers.
+_CODES = frozenset(
+    (32767, 32768, 65535, 2147483647, 2147483648, 4294967295, 8388607, 6999, 7999, 127, 1e20, 1e30, 1e35)
+)
+# Such a value is so many times the range of nine tenths of all others away from any of them.
+_FAR = 3
 # Lines at the end that are looked at, the fewest rows that can be summed up, and the fewest of a series.
 _MOST_FOOTERS, _FEWEST_ROWS, _SERIES_ROWS = 8, 8, 3
 # A series has so many rows on average.
@@ -111,6 +118,38 @@ def _sums_up(value: float, others: Sequence[float], is_lacking: bool, is_whole: 
     is_sum = is_beyond and bool(np.isclose(value, total, rtol=1e-9, atol=1e-9))
     places = len(repr(value).partition(".")[2])
     return is_sum or (is_lacking and round(total / len(others), places) == value)
+
+
+def missing_codes(values: NDArray[np.float64]) -> str:
+    """What there is to say of numbers that rather stand for missing readings, such as -999.9; empty where none do.
+
+    Parameters
+    ----------
+    values : array of float, shape (n,)
+        Of the first rows; NaN where one is missing.
+    """
+    found: list[str] = []
+    left = values[values == values]
+    while len(left) >= _FEWEST_ROWS and len(found) < _MOST_FOOTERS:
+        codes = [float(value) for value in (left.min(), left.max()) if _is_code(float(value))]
+        far = [code for code in codes if _is_far(code, left[left != code])]
+        if not far:
+            break
+        found.append(f"{far[0]:.10g} ({np.count_nonzero(left == far[0])} of {len(values)} rows)")
+        left = left[left != far[0]]
+    if not found:
+        return ""
+    return f"{' and '.join(found)} judged as it is: leave such rows out if it stands for a missing reading"
+
+
+def _is_code(value: float) -> bool:
+    digits = f"{abs(value):.10g}".replace(".", "")
+    return abs(value) in _CODES or (len(digits) > 2 and set(digits.rstrip("0")) == {"9"})
+
+
+def _is_far(value: float, others: NDArray[np.float64]) -> bool:
+    low, high = np.quantile(others, (0.05, 0.95)) if len(others) else (0.0, np.inf)
+    return bool(np.abs(others - value).min(initial=np.inf) > _FAR * (high - low))
 
 
 def several_series(keys: Sequence[str], times: NDArray[np.float64], name: str) -> bool:

@@ -46,6 +46,9 @@ MOST_LINES = 50
 _RUN = 3
 # What databases and Markdown draw between a header and the rows.
 _RULE = re.compile(r"(?=.*[|+])(?=.*---)[-=:|+ ]+|-{3,}(?:\s+-{3,})+")
+_WIDTH = re.compile(r"\d{1,3}[sdn]")
+# Digits of a name that is no position among the columns: 40001 of a register, 2019 of a year.
+_FEWEST_DIGITS = 4
 _DECLARED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _UNIT_LINE = frozenset(
     ("unit", "units", "einheit", "einheiten", "ticker", "symbol", "type", "datatype", "string", "float", "double")
@@ -213,6 +216,9 @@ class _Table:
         """What a line is: a ``row``, ``words`` without a reading, or ``mixed``: a text with a reading behind it."""
         if at not in self._kinds:
             separator, cells = self._separator(at), self._split(at)
+            if _are_numbers_for_names(cells) or _are_widths(cells):
+                self._kinds[at] = "words"
+                return "words"
             readings = [is_reading(cell, separator) for cell in cells]
             if not any(readings):
                 self._kinds[at] = "words"
@@ -264,7 +270,7 @@ class _Table:
         return repeated[0] if repeated else None
 
     def _asked_names(self) -> set[str]:
-        return {name for name in self._asked if name and not name.isdigit()}
+        return _names_in(self._asked)
 
     def _is_all_readings(self, at: int) -> bool:
         separator = self._separator(at)
@@ -323,7 +329,7 @@ class _Table:
         separator = self._declared or header_separator(self._lines[at - 1], self._lines[at])
         cells = [cell.strip().strip('"') for cell in split_line(self._lines[at], separator)]
         words = [cell for cell in cells if cell]
-        if cells[0].lower() in _UNIT_LINE:
+        if cells[0].lower() in _UNIT_LINE or _are_widths(cells):
             return True
         if len(words) <= len(cells) // 2:
             return not cells[0] or cells[0].lower() in TIME_NAMES
@@ -390,17 +396,33 @@ class _Table:
         return len(cells) == width + 1 and all(map(str.strip, cells)) and is_reading(cells[0], separator)
 
 
+def _are_numbers_for_names(cells: Sequence[str]) -> bool:
+    """Whether a line is a header as pandas writes it of columns without names: nothing, and then 0, 1, 2, ..."""
+    names = [cell.strip() for cell in cells]
+    return len(names) > 1 and not names[0] and names[1:] == [str(at) for at in range(len(names) - 1)]
+
+
+def _are_widths(cells: Sequence[str]) -> bool:
+    """Whether a line has the width and type of each column, as files of the USGS have it below their header."""
+    return len(cells) > 1 and all(map(_WIDTH.fullmatch, cells))
+
+
 def _column_names(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in cells)
 
 
 def _names_asked(line: str, asked: Asked, separators: Sequence[str | None] = (*SEPARATORS, None)) -> bool:
     """Whether a line holds a column that was asked for by a name, so that it must be the header."""
-    names = {name for name in asked if name and not name.isdigit()}
+    names = _names_in(asked)
     if not names:
         return False
     cut = (split_line(line, separator) for separator in separators)
     return any(names.intersection(_column_names(cells)) for cells in cut)
+
+
+def _names_in(asked: Asked) -> set[str]:
+    """The columns asked for by a name: digits, such as of a register, where they are hardly a position."""
+    return {name for name in asked if name and not (name.isdigit() and len(name) < _FEWEST_DIGITS)}
 
 
 def _names_value(line: str, separator: str | None, asked: Asked) -> bool:

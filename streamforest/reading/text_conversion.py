@@ -377,7 +377,7 @@ def _seconds(time: Any) -> float | None:
         return None
 
 
-def rows_in(found: Any, depth: int = 4) -> list[Any]:
+def rows_in(found: Any, depth: int = 8) -> list[Any]:
     """The rows inside a JSON object: its longest array of objects or arrays, or arrays that stand for columns.
 
     Examples

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -31,6 +31,8 @@ from streamforest.text import shown
 
 #: Seconds, UTC epoch, of the years in between which a number is believed to be a time.
 EARLIEST, LATEST = 631_152_000, 4_102_444_800  # 1990-01-01, 2100-01-01
+#: The same of the years in which a number of seconds is believed to be one of unix time rather than of another epoch.
+SURE = 1e9, 2e9  # 2001-09-09, 2033-05-18
 #: A number below this many seconds is rather the time since a start: unix time reached it in 1973.
 LONGEST_ELAPSED = 1e8
 #: Begins the form of a time whose parts stand in columns of their own; their letters follow, see ``read_columns``.
@@ -43,6 +45,12 @@ FORMATS = {
     **dict.fromkeys(("yyyymmdd", "compact"), "compact"),
     **{name: name for name in ("unix", "excel", "matlab", "jd", "mjd", "filetime", "ticks", "elapsed", "years")},
 }
+#: Beside these a count since any date: ``seconds since 2001-01-01``.
+SINCE = re.compile(
+    r"(?P<unit>ns|nano(?:second)?s?|us|µs|micro(?:second)?s?|ms|milli(?:second)?s?|s|secs?|seconds?|min|minutes?|h|hours?|"
+    r"d|days?)\s+since\s+(?P<date>\d{4}-\d\d?-\d\d?(?:[T ]\d\d?:\d\d(?::\d\d)?)?)(?:\.0*)?(?:\s?(?:Z|UTC))?",
+    re.IGNORECASE,
+)
 #: The forms in words.
 IN_WORDS = {
     "": "ISO 8601 or unix time",
@@ -51,7 +59,7 @@ IN_WORDS = {
     "mdy": "month/day/year",
     "compact": "yyyymmdd",
     "unix": "unix time",
-    "excel": "days of a spreadsheet",
+    "excel": "days of a spreadsheet since 1900",
     "matlab": "days of MATLAB",
     "jd": "Julian days",
     "mjd": "modified Julian days",
@@ -72,7 +80,28 @@ _EXCEL = 32_874, 73_051  # 1990 and 2100
 _LATE_EXCEL = 54_789  # 2050: from here on they may as well be modified Julian days, of 2008 and later
 _FILETIME = 11_644_473_600  # seconds from 1601-01-01 to 1970-01-01
 _TICKS = 62_135_596_800  # seconds from 0001-01-01 to 1970-01-01
+# Counts since a date, by which a number that as unix time would be of a year beyond SURE may be of one within it.
+_OTHER_COUNTS = (
+    ("s", "2001-01-01"),  # Apple
+    ("ns", "2001-01-01"),
+    ("s", "1904-01-01"),  # LabVIEW, and Macs of old
+    ("s", "1900-01-01"),  # NTP
+    ("s", "1960-01-01"),  # SAS
+    ("ms", "1960-01-01"),  # Stata
+)
+# Days, hours and minutes since 1970, or 1960 as SAS counts days, that are so large may as well be seconds from a start:
+# the words for each, and what the name of the column has to say for it to be asked about.
+_SLOW_COUNTS = (
+    ("d", "1970-01-01", "date|day|datum|tag"),
+    ("d", "1960-01-01", "date|day|datum|tag"),
+    ("h", "1970-01-01", "date|hour|stunde"),
+    ("min", "1970-01-01", ""),
+)
+_WEBKIT = "us since 1601-01-01"
+_GPS = ("s", "1980-01-06")  # 18 seconds ahead of UTC
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_UNIT_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "min": "minutes"}
+_UNIT_WORDS |= {"h": "hours", "d": "days"}
 
 #: Dates in so few digits that they may be seconds from a start.
 _SHORT_DATES = {
@@ -95,6 +124,7 @@ _MONTH_AND_TWO_DIGITS = re.compile(r"[^\W\d]{3,12}\.?\W{1,3}\d\d|\d\d\W{0,3}[^\W
 _MONTH_DOT_YEAR = re.compile(r"(?:0[1-9]|1[0-2])\.(?:19|20)\d\d", re.ASCII)
 _CLOCK_ALONE = re.compile(rf"{CLOCK}{ZONE}", re.IGNORECASE | re.ASCII)
 _HEADER_ZONE = re.compile(r"(?:utc|gmt)[-+\u2212]\d{1,2}(?::?\d{2})?|(?:CET|MEZ)/(?:CEST|MESZ)", re.IGNORECASE)
+_ZONE_OF_TOWN = re.compile(r"\b(?:Africa|America|Antarctica|Asia|Atlantic|Australia|Europe|Indian|Pacific)/[A-Za-z_/]+")
 # What Windows writes over its counters: minutes to be added for UTC, and dates as in America whatever the country.
 _WINDOWS_COUNTERS = re.compile(r"\(PDH-CSV \d.\d\)(?: \(.*\)\((?P<behind>-?\d{1,3})\))?")
 _HEADER_ORDER = re.compile(r"\b(?:(dd?[./\-]mm?)|(mm?[./\-]dd?))[./\-]yy", re.IGNORECASE)
@@ -111,11 +141,43 @@ def in_words(form: str) -> str:
     """
     if form.startswith(COLUMNS):
         return ", ".join(_PART_WORDS[letter] for letter in form.removeprefix(f"{COLUMNS} "))
+    if found := SINCE.fullmatch(form):
+        return f"{_UNIT_WORDS[_unit_of(found['unit'])]} since {found['date']}"
     return IN_WORDS.get(form.split(maxsplit=1)[0] if form.startswith("elapsed") else form, form)
+
+
+def _unit_of(word: str) -> str:
+    """The key of _UNITS for a unit in words."""
+    word = word.lower()
+    return next((unit for unit, words in _UNIT_WORDS.items() if word == unit or words.startswith(word)), "us")
+
+
+@lru_cache
+def _count(form: str) -> tuple[float, float] | None:
+    """Seconds that one of a count since a date lasts, and of the date, UTC epoch; None for another form."""
+    found = SINCE.fullmatch(form)
+    if found is None:
+        return None
+    return _UNITS[_unit_of(found["unit"])], read_text(found["date"].replace("T", " ")).micros / 1e6
 
 
 class AmbiguousTimeError(ValueError):
     """The times of a column can be read in more than one way, or in none that is likely; says what to do."""
+
+
+class Period(NamedTuple):
+    """Parts of equal length of which a column counts those of a day.
+
+    Attributes
+    ----------
+    seconds : int
+        Length of one.
+    first : int
+        Number of the one that begins at midnight.
+    """
+
+    seconds: int
+    first: int
 
 
 class TimeReader:
@@ -124,9 +186,12 @@ class TimeReader:
     Parameters
     ----------
     form : str
-        One of the values of FORMATS, empty for ISO 8601 and unix time, or a pattern of ``strptime``.
+        One of the values of FORMATS, a count since a date as of SINCE, a pattern of ``strptime``, or empty for ISO 8601
+        and unix time.
     zone : str, optional
         Name or offset of the zone of times that have none: ``Europe/Vienna``, ``+02:00``; UTC without it.
+    period : Period, optional
+        A date comes with a tab and the number of a part of that day behind it.
 
     Raises
     ------
@@ -139,10 +204,13 @@ class TimeReader:
     the time before.
     """
 
-    def __init__(self, form: str = "", zone: str | None = None) -> None:
+    def __init__(self, form: str = "", zone: str | None = None, period: Period | None = None) -> None:
+        self._period = period
         self._letters = form.removeprefix(f"{COLUMNS} ") if form.startswith(COLUMNS) else ""
         unit = form.removeprefix("elapsed ")
-        if form not in IN_WORDS and "%" not in form and not self._letters and (unit == form or unit not in _UNITS):
+        self._count = _count(form)
+        is_there = form in IN_WORDS or "%" in form or bool(self._letters) or self._count is not None
+        if not is_there and (unit == form or unit not in _UNITS):
             raise ValueError(f"{shown(form)} is no form of times")
         self.form = form
         self._is_of_dates = form in {"", "dmy", "mdy"}
@@ -151,6 +219,14 @@ class TimeReader:
 
     def read(self, raw: str | float | None) -> float:
         """Seconds, UTC epoch; NaN where it is missing; raises RefusedError where it is no time of this form."""
+        if self._period is None or not isinstance(raw, str) or "\t" not in raw:
+            return self._read(raw)
+        date, _, count = raw.partition("\t")
+        if not count.strip().isdecimal():
+            raise RefusedError(BAD_TIME, f"{shown(count)} is no number of a part of the day")
+        return self._kept(self._read(date) + (int(count) - self._period.first) * self._period.seconds)
+
+    def _read(self, raw: str | float | None) -> float:
         if self._is_of_dates and isinstance(raw, str) and (seconds := simple_seconds(raw, self.form)) is not None:
             return self._local(seconds)
         if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
@@ -167,10 +243,12 @@ class TimeReader:
         return self._local(wall.micros / 1_000_000) if wall.ahead is None else self._kept(wall.utc)
 
     def _wall(self, raw: str | float) -> Wall | float:
-        if self.form in _NUMBERS or self.form.startswith("elapsed "):
+        if self.form in _NUMBERS or self._count is not None or self.form.startswith("elapsed "):
             raw = float(raw.replace(",", ".") if isinstance(raw, str) else raw)
-        if self.form in _NUMBERS:
-            return _number_seconds(self.form, cast(float, raw))
+        if self.form in _NUMBERS or self._count is not None:
+            seconds = _number_seconds(self.form, cast(float, raw))
+            is_of_days = self._count is not None and self._count[0] == _DAY
+            return _wall_at(seconds) if is_of_days or self.form in _OF_WALLS else seconds
         if self.form.startswith("elapsed "):
             return cast(float, raw) * _UNITS[self.form.removeprefix("elapsed ")]
         if not self.form:
@@ -213,12 +291,21 @@ class TimeReader:
         return found
 
 
+def _wall_at(seconds: float) -> Wall:
+    """What a clock shows at so many seconds after 1970 on it; raises ValueError where it is not finite."""
+    return Wall(round(seconds * 1e6), None)
+
+
+# Numbers that count what a clock on the wall shows.
+_OF_WALLS = frozenset(("excel", "matlab", "ticks", "years"))
 _NUMBERS = ("unix", "excel", "matlab", "jd", "mjd", "filetime", "ticks", "elapsed", "years")
 
 
 def _number_seconds(form: str, number: float) -> float:
     if not np.isfinite(number):
         raise ValueError(number)
+    if count := _count(form):
+        return number * count[0] + count[1]
     if form in _DAYS_BEFORE:
         return round((number - _DAYS_BEFORE[form]) * _DAY, 3)
     if form == "years":
@@ -262,6 +349,13 @@ def zone_of(zone: str | None) -> tzinfo | None:
         raise ValueError(f"{zone!r} is no time zone: write a name such as Europe/Vienna, or +02:00") from None
 
 
+def _is_zone(name: str) -> bool:
+    try:
+        return zone_of(name) is not None
+    except ValueError:
+        return False
+
+
 def is_time_text(cell: str) -> bool:
     """Whether a cell is a time that is no plain number, whatever the order of day and month.
 
@@ -271,6 +365,18 @@ def is_time_text(cell: str) -> bool:
     [True, True, True, True, False]
     """
     return _time_text(cell.strip())
+
+
+def is_zone_less(cell: str) -> bool:
+    """Whether a time that is no number says no zone.
+
+    Examples
+    --------
+    >>> [is_zone_less(cell) for cell in ("2024-03-01 05:00", "2024-03-01T05:00Z")]
+    [True, False]
+    """
+    order = next((order for order in ("", "dmy", "mdy") if _reads(cell.strip(), order)), None)
+    return order is not None and read_text(cell.strip(), order).ahead is None
 
 
 @lru_cache(4096)
@@ -324,7 +430,8 @@ def zone_in(name: str) -> str | None:
         return f"{'+' if minutes >= 0 else '-'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
     found = _HEADER_ZONE.search(name)
     if found is None:
-        return None
+        named = _ZONE_OF_TOWN.search(name)
+        return named[0] if named and _is_zone(named[0]) else None
     return "CET" if "/" in found[0] else found[0]  # winter and summer
 
 
@@ -355,6 +462,8 @@ def learn_time_form(cells: Sequence[str], name: str = "") -> str | None:
     numbers = [_number(text) for text in texts]
     n_numbers = sum(number is not None for number in numbers)
     if 2 * n_numbers > len(texts):
+        if found := SINCE.search(name):
+            return f"{_unit_of(found['unit'])} since {found['date']}"
         return _number_form(texts, [number for number in numbers if number is not None], name)
     form = _text_form(texts, name)
     if form is not None:
@@ -493,12 +602,13 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
         return "compact"  # as unix time such digits are of 2033 and later
     if sum(_is_likely(number) for number in numbers) * 2 > n:
         _refuse_short_clocks(texts, numbers)
-        return ""
+        _refuse_other_epochs(texts[0], numbers, name)
+        return "s since 1970-01-01" if any("," in text for text in texts) else ""
     if sum(_is_compact(text.removesuffix(".0")) for text in texts) * 10 > 9 * n:
         return "compact"
     if days := _form_of_days(texts, numbers, name):
         return days
-    for form in ("filetime", "ticks"):
+    for form in ("filetime", "ticks", _WEBKIT):
         if all(EARLIEST <= _number_seconds(form, number) < LATEST for number in (first, last)):
             return form
     unit = _HEADER_UNIT.search(name)
@@ -511,14 +621,60 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
         )
     if unit is None:
         _refuse_dates_in_digits(texts)
+        _refuse_slow_counts(texts, numbers, name)
     if abs(first) < LONGEST_ELAPSED:
         said = unit[1].lower() if unit else "s"
         has_comma = any("," in text for text in texts)
         return f"elapsed {said}" if said in _UNITS and (said != "s" or has_comma) else "elapsed"
-    year = 1970 + read_time(first) / (365.2425 * _DAY)
+    _refuse_other_epochs(texts[0], numbers, name)
+    year = _year(read_time(first))
     raise AmbiguousTimeError(
-        f"{shown(texts[0])} as a unix time would be the year {year:.0f}: say --time-format unix if it is one"
+        f"{shown(texts[0])} as a unix time would be the year {year}: say --time-format unix if it is one"
     )
+
+
+def _year(seconds: float) -> int:
+    return math.floor(1970 + seconds / (365.2425 * _DAY))
+
+
+def _is_sure(number: float, unit: str, date: str) -> bool:
+    """Whether a count since a date is one of the years in which unix time is believed."""
+    return SURE[0] <= _number_seconds(f"{unit} since {date}", number) < SURE[1]
+
+
+def _refuse_other_epochs(text: str, numbers: Sequence[float], name: str) -> None:
+    """Refuse numbers that as unix times are of years that are far off, and as another count of near ones."""
+    number = float(np.median(numbers))
+    is_sure = SURE[0] <= read_time(number) < SURE[1]
+    is_by_gps = "gps" in name.lower() and _is_sure(number, *_GPS)
+    counts = [count for count in _OTHER_COUNTS if _is_sure(number, *count)] if not is_sure else []
+    counts += [_GPS] if is_by_gps else []
+    if counts:
+        raise _undecided_count(text, f"unix time ({_year(read_time(number))})", "unix", number, counts)
+
+
+def _refuse_slow_counts(texts: Sequence[str], numbers: Sequence[float], name: str) -> None:
+    """Refuse whole numbers that may be days, hours or minutes since 1970, or seconds from a start."""
+    if not all(map(str.isdecimal, texts)):
+        return
+    number = float(np.median(numbers))
+    counts = [
+        (unit, date)
+        for unit, date, words in _SLOW_COUNTS
+        if _is_sure(number, unit, date) and re.search(words, name, re.IGNORECASE)
+    ]
+    if counts:
+        raise _undecided_count(texts[0], "seconds from a start", "elapsed", number, counts)
+
+
+def _undecided_count(
+    text: str, what: str, form: str, number: float, counts: Sequence[tuple[str, str]]
+) -> AmbiguousTimeError:
+    ways = [f"--time-format {form}"]
+    for unit, date in counts:
+        year = _year(_number_seconds(f"{unit} since {date}", number))
+        ways.append(f"--time-format '{_UNIT_WORDS[unit]} since {date}' ({year})")
+    return AmbiguousTimeError(f"{shown(text)} may be {what} or a count from another date: say {', '.join(ways)}")
 
 
 def _form_of_days(texts: Sequence[str], numbers: Sequence[float], name: str) -> str:

@@ -27,7 +27,8 @@ _MONTH_WORDS = (
 )
 _MONTHS = {word: at for at, words in enumerate(_MONTH_WORDS.split("|"), 1) for word in words.split()}
 _ZONES = {"z": 0, "utc": 0, "gmt": 0, "wet": 0, "cet": 1, "mez": 1, "west": 1, "cest": 2, "mesz": 2, "eet": 2}
-_ZONES |= {"eest": 3, "jst": 9, "est": -5, "edt": -4, "pdt": -7, "pst": -8}
+_ZONES |= {"eest": 3, "jst": 9, "est": -5, "edt": -4, "pdt": -7, "pst": -8, "mst": -7, "mdt": -6, "cdt": -5}
+_ZONES |= {"akst": -9, "akdt": -8, "hst": -10, "msk": 3, "kst": 9, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13}
 
 CLOCK = (
     r"(?P<hour>\d{1,2})(?:[:.h](?P<minute>\d{2})(?:[:.m](?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,9}))?)?s?)?"
@@ -91,6 +92,7 @@ _ISO = re.compile(
     re.ASCII,
 )
 _ORDINAL = re.compile(r"(\d{4})-?(\d{3})(?:[T ](.*))?", re.ASCII)
+_DUTCH_METER = re.compile(r"(\d{12})([SW])")  # yymmddhhmmss, and summer or winter
 _RANGE = re.compile(r"\s+(?:-|--|\u2013|to|bis)\s+|--(?=\d)")
 _ISO_RANGE = re.compile(r"/(?=\d{4}|P|\d{1,2}:)")
 OFFSET = re.compile(r"(?:utc|gmt)?(?P<sign>[-+\u2212])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?", re.IGNORECASE)
@@ -206,7 +208,7 @@ def read_text(text: str, order: str = "") -> Wall:
         if not re.fullmatch(r"P[\dTYMWDHS.]+|[\d.:/\-T ]+(?: ?[AaPp][Mm]|Z|[+-][\d:]+)?", rest[0]):
             raise ValueError(text)
         return read_text(start, order)
-    if _COMPACT_AND_CLOCK.match(text):
+    if _COMPACT_AND_CLOCK.match(text) or _DUTCH_METER.fullmatch(text):
         return read_compact(text)
     if text[:4].isdigit() and len(text) >= _SHORTEST and not text.isdigit():
         return of_moment(_iso_moment(text))
@@ -320,6 +322,17 @@ def _ahead(zone: str) -> int:
     return _ZONES[zone.lower()] * 3600
 
 
+def is_zone(text: str) -> bool:
+    """Whether a text is an offset from UTC, with its sign, or a short name of a zone that is known.
+
+    Examples
+    --------
+    >>> [is_zone(text) for text in ("+05:30", "EST", "A", "21")]
+    [True, True, False, False]
+    """
+    return OFFSET.fullmatch(text) is not None or text.lower() in _ZONES
+
+
 def read_columns(letters: str, text: str) -> Wall:
     r"""A time whose parts stand in columns of their own.
 
@@ -370,6 +383,8 @@ def _month(cell: str) -> int:
 
 def read_compact(text: str) -> Wall:
     """A time of digits alone: yyyymmdd and perhaps hours, minutes, seconds; raises ValueError where it is none."""
+    if meter := _DUTCH_METER.fullmatch(text):
+        text = f"20{meter[1]}+0{'1' if meter[2] == 'W' else '2'}00"
     found = _COMPACT.fullmatch(text)
     if found is None:
         raise ValueError(text)

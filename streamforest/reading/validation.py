@@ -37,6 +37,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from streamforest.clocks import Clocks
+from streamforest.moments import iso_time
 from streamforest.protocols import (
     POINT_DTYPE,
     STREAM_POINT_DTYPE,
@@ -242,7 +243,8 @@ class Validator:
         """Keep a known time as the last one of its stream; raises RefusedError where it goes back."""
         clocks = self._clocks if self._names is None else self._names.clocks
         if not clocks.follow(stream, time):
-            raise RefusedError(TIME_BACK, f"time {shown(raw)} goes back, it is before that of an earlier reading")
+            said = shown(raw) if isinstance(raw, str) else iso_time(time)
+            raise RefusedError(TIME_BACK, f"time {said} goes back, it is before that of an earlier reading")
 
 
 def _number_of(key: str | None, names: StreamNames) -> int:

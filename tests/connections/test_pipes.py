@@ -88,3 +88,15 @@ def test_the_way_is_chosen_by_the_platform(pipe, stop):
     os.write(writer, b"1\n")
     close(writer)
     assert list(arriving(reader, stop)) == [b"1\n"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_first_silence_behind_the_first_bytes_is_told_once_and_what_comes_later_still_arrives(way, pipe, stop):
+    reader, writer, close = pipe
+    chunks = way(reader, stop, 0.01)
+    os.write(writer, b"1\n")
+    assert [next(chunks), next(chunks)] == [b"1\n", b""]
+    os.write(writer, b"2\n")
+    assert next(chunks) == b"2\n"
+    close(writer)
+    assert list(chunks) == []

@@ -91,3 +91,26 @@ def test_another_unit_is_no_number_of_the_column():
 def test_a_unit_that_is_known_makes_one_cell_a_number():
     assert is_formed_number("21.5 \u00b0C")
     assert not is_formed_number("1.2.3")
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("1:02:03", "3723"),
+        ("5:43", "343"),
+        ("-0:30", "-30"),
+        ("0 days 00:00:01.500000", "1.500000"),
+        ("2 days, 1:00:00", "176400"),
+        ("00:59:03,25", "3543.25"),
+        ("n/a", ""),
+    ],
+)
+def test_durations_are_numbers_of_their_smallest_part(cell, number):
+    form = learn_number_form(["1:02:03", cell, "0:59:07"])
+    assert form.kind == "duration"
+    assert form.normalised(cell) == number
+
+
+@pytest.mark.parametrize("cells", [["0xC8", "0xC9"], ["10:", "11:"], ["1 2:3", "1 2:4"]])
+def test_what_is_no_number_is_none_with_a_strange_unit(cells):
+    assert learn_number_form(cells) is None

@@ -47,3 +47,23 @@ def test_values_have_dotted_names():
     for name in ("ENERGY.x", "ENERGY.Phase.2", "Time.x", "x"):
         with pytest.raises(KeyError):
             value_at(found, name)
+
+
+def test_numbers_with_names_and_colons_are_read_where_several_lines_have_them():
+    lines = ["Temperature: 21.5 C, Humidity: 40 %"] * 3
+    assert notation_of(lines) == "name: value"
+    assert READERS["name: value"](lines[0]) == {"Temperature": "21.5", "Humidity": "40"}
+    assert READERS["name: value"]("temp:\t21.5") == {"temp": "21.5"}
+    assert notation_of(["Height: 30"]) == ""  # it may stand before a table
+    assert READERS["name: value"]("12:30 5") is None
+    assert READERS["name: value"]("took: 5 ms of 7") is None
+
+
+def test_an_object_behind_a_topic_or_a_time_is_read_with_it():
+    read = READERS["JSON behind words"]
+    assert read('home/a {"t": {"in": 21.5}}') == {"topic": "home/a", "t.in": 21.5}
+    line = '2024-03-01T00:00:00Z stdout F {"ms": 5}'
+    assert read(line) == {"time of the line": "2024-03-01T00:00:00Z", "ms": 5}
+    assert notation_of([line]) == "JSON behind words"
+    assert read('{"a": 1}') is None
+    assert read('home/a {"t": ') is None

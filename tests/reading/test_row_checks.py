@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from streamforest.reading.column_layout import Layout
-from streamforest.reading.row_checks import footers_of, several_series
+from streamforest.reading.row_checks import footers_of, missing_codes, several_series
 
 NAMED = Layout(("item", "v"), 1, None, None, ",", "item,v")
 TIMED = Layout(("time", "v"), 1, 0, None, ",", "time,v")
@@ -63,3 +63,24 @@ def test_a_column_says_of_which_series_rows_are_if_times_go_on_in_each_only():
     assert not several_series(["a"] * 12, times, "entity_id")
     assert not several_series([f"{k}" for k in range(12)], times, "note")
     assert not several_series(["1.5", "2.5"] * 6, times, "price")
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ([-999.9] * 3, "-999.9 (3 of 103 rows) judged as it is"),
+        ([9999.0, -127.0, -127.0], "-127 (2 of 103 rows) and 9999 (1 of 103 rows)"),
+        ([32767], "32767 (1 of 101 rows)"),
+        ([99.0, 30.0], ""),  # two digits, as a percentage has
+        ([500.0, -400.0], ""),  # no code
+        ([np.nan] * 3, ""),
+    ],
+)
+def test_numbers_that_rather_stand_for_missing_readings_are_told(codes, words):
+    said = missing_codes(np.array([20 + k % 7 for k in range(100)] + codes))
+    assert words in said
+    assert bool(said) == bool(words)
+
+
+def test_a_nine_among_numbers_of_its_size_is_none_that_stands_for_a_missing_reading():
+    assert missing_codes(np.array([900.0 + 33 * (k % 5) for k in range(100)] + [999.0])) == ""

@@ -7,6 +7,7 @@ import pytest
 from streamforest.reading.notation import RefusedError
 from streamforest.reading.time_form import (
     AmbiguousTimeError,
+    Period,
     TimeReader,
     is_clock,
     is_digit_clock,
@@ -147,3 +148,84 @@ def test_years_months_and_days_of_a_year_are_not_taken_for_seconds(cells, patter
 )
 def test_seconds_from_a_start_are_still_such(cells):
     assert learn_time_form(cells) == "elapsed"
+
+
+@pytest.mark.parametrize(
+    ("form", "raw", "text"),
+    [
+        ("seconds since 2001-01-01", "730944000.5", "2024-03-01T00:00:00.500"),
+        ("Hours since 1900-01-01 00:00:00", "1088400", "2024-03-01T00:00:00"),
+        ("days since 1904-01-01", "43890,5", "2024-03-01T12:00:00"),
+        ("us since 1601-01-01", "13353724800000000", "2024-03-01T00:00:00"),
+    ],
+)
+def test_a_count_since_a_date_is_read(form, raw, text):
+    assert TimeReader(form).read(raw) == np.datetime64(text, "us").astype(float) / 1e6
+
+
+@pytest.mark.parametrize("form", ["excel", "matlab", "days since 1970-01-01"])
+def test_days_are_of_the_zone_that_is_said_and_other_counts_of_utc(form):
+    utc, there = (
+        TimeReader(form, zone).read("739312.5" if form == "matlab" else "45352.5") for zone in (None, "+02:00")
+    )
+    assert utc - there == 7200
+    assert TimeReader("seconds since 2001-01-01", "+02:00").read("0") == 978307200
+
+
+EPOCHS = {
+    "Apple": (730944000, "time", "unix, --time-format 'seconds since 2001-01-01' (2024)"),
+    "Apple in ns": (730944000 * 10**9, "time", "'nanoseconds since 2001-01-01' (2024)"),
+    "LabVIEW": (3792096000, "time", "'seconds since 1904-01-01' (2024)"),
+    "SAS": (2024870400, "time", "'seconds since 1960-01-01' (2024)"),
+    "GPS": (1393286418, "GPS time", "'seconds since 1980-01-06' (2024)"),
+    "days": (19783, "date", "elapsed, --time-format 'days since 1970-01-01' (2024)"),
+    "minutes": (28487520, "t", "'minutes since 1970-01-01' (2024)"),
+    "hours": (474792, "hour", "'hours since 1970-01-01' (2024)"),
+}
+
+
+@pytest.mark.parametrize(("first", "name", "words"), EPOCHS.values(), ids=EPOCHS)
+def test_numbers_that_may_count_from_another_date_are_asked_about_with_what_to_say(first, name, words):
+    with pytest.raises(AmbiguousTimeError) as caught:
+        learn_time_form([str(first + k) for k in range(9)], name)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("first", [1_000_000_000, 1_393_286_418, 1_999_000_000, 1_393_286_418_000, 945_000_000_000])
+def test_numbers_that_as_unix_time_are_of_these_years_are_not_asked_about(first):
+    assert learn_time_form([str(first + k) for k in range(9)], "time") == ""
+
+
+@pytest.mark.parametrize("cells", [["100", "101"], ["19783", "19784"], ["474792.5", "474793.5"]])
+def test_numbers_that_begin_anywhere_are_seconds_from_a_start_if_nothing_says_that_they_are_days(cells):
+    assert learn_time_form(cells, "t") == "elapsed"
+
+
+def test_what_a_name_says_of_a_count_counts_and_a_decimal_comma_is_read():
+    assert (
+        learn_time_form(["1088376.0", "1088377.0"], "time (hours since 1900-01-01 00:00)") == "h since 1900-01-01 00:00"
+    )
+    assert learn_time_form(["13353724800000000", "13353724801000000"]) == "us since 1601-01-01"
+    form = learn_time_form(["1709251200,5", "1709251201,5"])
+    assert TimeReader(form).read("1709251200,5") == 1709251200.5
+
+
+def test_parts_of_a_day_are_counted_through_a_change_of_summer_time():
+    reader = TimeReader("", "Europe/London", Period(1800, 1))
+    days = [("2024-10-26", 48), ("2024-10-27", 50), ("2024-10-28", 48)]
+    times = [reader.read(f"{day}\t{count}") for day, n in days for count in range(1, n + 1)]
+    assert times == [1729897200.0 + 1800 * k for k in range(146)]
+    with pytest.raises(RefusedError, match="no number of a part of the day"):
+        reader.read("2024-10-27\tlate")
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("timestamp (Europe/Vienna)", "Europe/Vienna"),
+        ("Time America/New_York", "America/New_York"),
+        ("Europe/Nowhere", None),
+    ],
+)
+def test_a_header_may_name_a_town_for_its_zone(name, zone):
+    assert zone_in(name) == zone

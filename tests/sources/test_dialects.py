@@ -69,6 +69,11 @@ def rows(form="{} {}", time="%Y-%m-%d %H:%M", value="{:.1f}"):
     return [form.format(iso(k, time), value.format(VALUES[k])) for k in range(N)]
 
 
+def shifted(k, hours, more="", form="%Y-%m-%d %H:%M"):
+    """The time of a row on a clock that is so many hours ahead of UTC."""
+    return np.datetime64(int(TIMES[k] + 3600 * hours), "s").item().strftime(form + more)
+
+
 #: Digits and decimal sign.
 PERSIAN = {**{48 + digit: 0x6F0 + digit for digit in range(10)}, ord("."): 0x66B}
 
@@ -132,6 +137,17 @@ def german(value):
         # two lines of names, and a name for a cell that no row has
         (["\t\tTemp", "Date\tOut", *rows("{}\t{}")], {"column": "Out"}),
         (["made by hand\t2024", "Time\tTemp\tComment", *rows("{}\t{}")], {}),
+        # names that are numbers, and what pandas and the USGS write below and for names
+        (["Time;40001;40002", *rows("{};{};5")], {"column": "40001"}),
+        ([",0", *rows("{},{}")], {}),
+        (["when\tflow\tcode", "20d\t14n\t10s", *(f"{row}\tA" for row in rows("{}\t{}"))], {"column": "flow"}),
+        # zones in a column of their own, and in a line below the names
+        (["local,utc_offset,v", *(f"{shifted(k, 5.5)},+05:30,{VALUES[k]:.1f}" for k in range(N))], {}),
+        (["time,tz,v", *(f"{shifted(k, -8)},PST,{VALUES[k]:.1f}" for k in range(N))], {}),
+        ([f"{shifted(k, 2, ':%S')} +0200 {VALUES[k]:.1f} 5" for k in range(N)], {"column": "4"}),
+        (["time,v", "(Europe/Vienna),V", *(f"{shifted(k, 1)},{VALUES[k]:.1f}" for k in range(N))], {}),
+        # summer and winter behind the time, as Dutch smart meters have it
+        (["tijdstip,v", *(f"{shifted(k, 1, form='%y%m%d%H%M00')}W,{VALUES[k]:.1f}" for k in range(N))], {}),
         # a date and a clock under one name
         (
             ["procs ---cpu---", "r id UTC", *(f"1 {VALUES[k]:.1f} {iso(k, '%Y-%m-%d %H:%M:%S')}" for k in range(N))],
@@ -408,6 +424,16 @@ def test_without_a_header_year_month_day_and_hour_in_the_first_columns_are_the_t
             [f"2024-03-0{k // 30 + 1},{k % 30 + 1},{k % 7},a" for k in range(N)],
             "counts the parts of a day",
         ),
+        (
+            "time,unit,v",
+            [f"2024-03-01T00:{k:02},{'kW' if k % 2 else 'W'},{k % 7}" for k in range(18)],
+            "--key-column 'unit'",
+        ),
+        (
+            "time,id,value",
+            [f"2024-03-01T00:{k // 3:02},{k % 3 + 1},{k % 7}" for k in range(54)],
+            "several series, by 'id'",
+        ),
         ("a,time,v", [f"{k},2024-03-01T00:{k:02},--" for k in range(18)], "no cell of the value column is a number"),
     ],
 )
@@ -564,3 +590,61 @@ def test_a_table_that_a_database_or_markdown_draws_is_read_without_its_rules(hea
     assert times.tolist() == TIMES
     np.testing.assert_allclose(values, VALUES)
     assert len(reasons) <= 3
+
+
+@pytest.mark.parametrize(
+    ("head", "rows_of", "step", "first"),
+    [
+        ("SettlementDate,SettlementPeriod,v", lambda day, k: f"2024-03-{day:02},{k + 1}", 1800, 0),
+        ("Datum,Viertelstunde,v", lambda day, k: f"{day:02}.03.2024,{k + 1}", 900, 0),
+        ("day,slot,v", lambda day, k: f"2024-03-{day:02},{k}", 1800, 0),
+        ("date,hour,v", lambda day, k: f"2024-03-{day:02},{k + 1}", 3600, 3600),
+    ],
+    ids=["half hours", "quarters", "from 0", "hours that end"],
+)
+def test_parts_of_a_day_are_counted_beside_its_date(head, rows_of, step, first):
+    n = 86_400 // step
+    lines = [f"{rows_of(day, k)},{k % 7}" for day in range(1, 5) for k in range(n)]
+    times, values, reasons = read("\n".join([head, *lines, ""]))
+    assert (values.tolist(), reasons) == ([k % 7 for _ in range(4) for k in range(n)], [])
+    assert times.tolist() == [TIMES[0] + first + step * k for k in range(4 * n)]
+
+
+@pytest.mark.parametrize("words", [("Af", "Bij"), ("Debe", "Haber"), ("withdrawal", "deposit")])
+def test_words_of_other_countries_say_what_is_taken_away(words):
+    lines = [f"{iso(k)};{words[k % 2 == 0]};{VALUES[k]:.1f}" for k in range(N)]
+    signed_values = [value if k % 2 == 0 else -value for k, value in enumerate(VALUES)]
+    np.testing.assert_allclose(read("\n".join(["date;which;v", *lines, ""]))[1], signed_values)
+
+
+def test_durations_are_judged_if_their_name_or_the_user_says_that_they_are_none_of_the_day():
+    lines = [f"{iso(k)},0:59:{k:02},a" for k in range(N)]
+    assert read("\n".join(["start,duration,name", *lines, ""]))[1].tolist() == [3540.0 + k for k in range(N)]
+    with pytest.raises(SourceError, match="no column holds numbers; choose one with --column"):
+        read("\n".join(["start,until,name", *lines, ""]))
+    assert read("\n".join(["start,until,name", *lines, ""]), column="until")[1].tolist() == [
+        3540.0 + k for k in range(N)
+    ]
+
+
+@pytest.mark.parametrize("head", [b'\xef\xbb\xbf<?xml version="1.0"?>\n<a>5</a>\n', b"<!DOCTYPE html>\n<td>5</td>\n"])
+def test_a_document_with_tags_is_refused_for_what_it_is(head):
+    with pytest.raises(SourceError, match=r"XML|HTML"):
+        read(head)
+
+
+def test_what_is_odd_about_the_readings_is_told_in_the_line(tmp_path):
+    def said(head, lines):
+        path = tmp_path / "a.csv"
+        path.write_text("\n".join([head, *lines, ""]))
+        source = FileSource(path, Asked(column="v"))
+        source.reader.learn(path.read_bytes(), b"")
+        source.close()
+        return source.reader.understood()
+
+    assert "-999.9 (6 of 60 rows)" in said(
+        "t,v", [f"{iso(k)},{-999.9 if k % 10 == 9 else VALUES[k]}" for k in range(N)]
+    )
+    assert "most rows have the time of the row before" in said("time,v", [f"1.70925E+12,{value}" for value in VALUES])
+    assert "the first of that name" in said("t,v,v", [f"{iso(k)},{VALUES[k]},5" for k in range(N)])
+    assert "odd" not in said("t,v", rows("{},{}"))
