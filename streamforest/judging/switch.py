@@ -160,7 +160,8 @@ class DetectorSwitch:
         if ready is not None and (ready.change is not None or ready.detector.name != self.name):
             self._change(ready)
         verdicts = self._detector.update_many(values, times)
-        verdicts["index"] += self._shift
+        if self._shift:
+            verdicts["index"] += self._shift
         if self.is_quiet is not None:
             hold_back(verdicts, self.is_quiet(verdicts["time"]))
         renumber(self._positions, self._rules, verdicts)  # a new detector knows nothing of the episodes before it

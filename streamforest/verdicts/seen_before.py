@@ -96,6 +96,7 @@ class SeenBefore:
         said: Said = nothing_said,
     ) -> None:
         self._source, self._said = source, said
+        self._has_many = names is not None
         self._folds = EpisodeFolds(cool_down, names)
         self._past: dict[int, deque[Past]] = {}  # by stream, those of the newest episode last
         self._answers: dict[tuple[int, int, Happening], Likeness | None] = {}
@@ -113,8 +114,9 @@ class SeenBefore:
 
     def write(self, verdicts: Verdicts) -> None:
         """Take one block of verdicts, shape (n,), n >= 1."""
-        for stream in streams_of(verdicts)[verdicts["index"] == 0].tolist():
-            self._past.pop(stream, None)  # the number was another stream's before
+        if self._has_many or not verdicts["index"][0]:
+            for stream in streams_of(verdicts)[verdicts["index"] == 0].tolist():
+                self._past.pop(stream, None)  # the number was another stream's before
         self._take(self._folds.add(verdicts))
 
     def close(self) -> None:
