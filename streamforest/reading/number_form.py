@@ -63,6 +63,7 @@ _MARK = "*"  # behind a number that is estimated or preliminary
 _MOST_UNIT = 12  # characters
 _ENOUGH_THIRDS = 5  # numbers, each with three digits behind its sign, that can hardly be decimals beside whole numbers
 
+_FAR_APART = 10  # times
 # A dash behind the decimal sign stands for no cents: 100.- is a hundred francs, and nothing that is taken away.
 _CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[-+{_MINUS}]?)\s?(?P<prefix>{_CURRENCY})?\s?(?P<inner>[-+{_MINUS}]?)"
@@ -382,8 +383,8 @@ def _proof(bodies: list[str]) -> str | None:
 def _are_rather_thousands(bodies: list[str], sign: str = ".") -> bool:
     """Whether numbers such as 1.048 go with the whole ones beside them as 1048; no, where there are no whole ones.
 
-    Raises AmbiguousNumberError where there are so many that one with two decimal places would be among them, and they
-    do not go with the whole ones either.
+    Raises AmbiguousNumberError where they do not go with the whole ones either way: there are so many that one with two
+    decimal places would be among them, or the whole ones are far larger than the decimals that they would be.
     """
     whole = sorted(int(body) for body in bodies if body.isdigit() and int(body))
     thirds = sorted(int(body.replace(sign, "")) for body in bodies if sign in body)
@@ -392,7 +393,7 @@ def _are_rather_thousands(bodies: list[str], sign: str = ".") -> bool:
     middle, third = whole[len(whole) // 2], thirds[len(thirds) // 2]
     if middle * middle > third * third / 1000:  # closer, by factors, to 1048 than to 1.048
         return True
-    if len(thirds) >= _ENOUGH_THIRDS:
+    if len(thirds) >= _ENOUGH_THIRDS or 1000 * middle > _FAR_APART * third:
         raise _ambiguous(next(body for body in bodies if sign in body))
     return False
 

@@ -199,7 +199,8 @@ def _unusual_rows(verdicts: Verdicts) -> list[tuple[Any, ...]]:
     """Those of the verdicts that are not calm."""
     if len(verdicts) == 1 and not (verdicts["is_anomaly"].item() or verdicts["p_value"].item() < UNUSUAL):
         return []  # as nearly each point that is waited for: a mask takes ten times as long
-    return verdicts[verdicts["is_anomaly"] | (verdicts["p_value"] < UNUSUAL)].tolist()
+    unusual: list[tuple[Any, ...]] = verdicts[verdicts["is_anomaly"] | (verdicts["p_value"] < UNUSUAL)].tolist()
+    return unusual
 
 
 class EpisodeFolds:

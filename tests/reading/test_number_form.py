@@ -114,3 +114,9 @@ def test_durations_are_numbers_of_their_smallest_part(cell, number):
 @pytest.mark.parametrize("cells", [["0xC8", "0xC9"], ["10:", "11:"], ["1 2:3", "1 2:4"]])
 def test_what_is_no_number_is_none_with_a_strange_unit(cells):
     assert learn_number_form(cells) is None
+
+
+def test_few_numbers_with_three_digits_behind_a_dot_are_asked_about_beside_whole_ones_of_another_size():
+    with pytest.raises(AmbiguousNumberError, match="--decimal comma or --decimal dot"):
+        learn_number_form(["26.002", "21.024", "-708", "24.994"], "|")
+    assert learn_number_form(["26.002", "21.024", "24", "24.994"], "|").decimal == "."
