@@ -19,7 +19,7 @@ from streamforest.reading.number_form import BOOKED, DEFAULT_FORM
 from streamforest.reading.objects import METRIC, OF_METRICS, READERS, SERIES, Fields, json_text, value_at
 from streamforest.reading.row_block import ODD
 from streamforest.reading.text_conversion import text_of
-from streamforest.reading.time_form import TimeReader, is_hour
+from streamforest.reading.time_form import TimeReader, is_digit_clock, is_hour
 from streamforest.text import shown
 
 # Words that a row without a time begins with where it sums up others.
@@ -163,6 +163,8 @@ class LineRules:
             return f"{date}\t{clock}"
         if is_hour(clock):
             clock = f"{clock:0>2}:00"
+        elif is_digit_clock(clock) and self._layout.time_form != "compact":
+            clock = ":".join((clock[:2], clock[2:4], *([clock[4:6]] if clock[4:6].isdigit() else [])))
         between = "" if self._layout.time_form == "compact" and clock.isdigit() else " "
         return f"{date}{between}{clock}"
 

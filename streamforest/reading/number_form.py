@@ -71,6 +71,8 @@ _CELL = re.compile(
     rf"(?P<behind>\s?[-+{_MINUS}])?"
     rf"(?P<suffix>\s?(?![xX][\dA-Fa-f]+$)[^\d\s.,:()+\-][^,;:]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
 )
+# As spreadsheets write amounts for accountants: the currency before the brackets, and a dash for nothing.
+_ACCOUNTS = re.compile(rf"(?P<currency>{_CURRENCY})\s*(?:\((?P<digits>[^()]+)\)|(?P<nothing>-))")
 # Most numbers: with a decimal sign and no other, or without one.
 _SIMPLE = {sign: re.compile(rf"-?\d+(?:\{sign}\d+)?", re.ASCII) for sign in ".,"}
 # Groups of three digits; or of two before the last three, as lakhs and crores are written: 12,34,567.
@@ -131,7 +133,7 @@ class NumberForm(NamedTuple):
         """
         if self.kind == "number" and _SIMPLE[self.decimal].fullmatch(text):
             return text
-        cell = text.strip().rstrip(_MARK)
+        cell = _inverted(text.strip()).rstrip(_MARK)
         word = cell.lower()
         if word in MISSING:
             return ""
@@ -196,6 +198,20 @@ class NumberForm(NamedTuple):
 
 #: Numbers as ``float`` reads them.
 DEFAULT_FORM = NumberForm()
+
+
+def _inverted(text: str) -> str:
+    """A text with a currency inside its brackets rather than before them, and 0 for a dash behind one.
+
+    Examples
+    --------
+    >>> [_inverted(text) for text in ("$ (1.50)", "$ -", "-")]
+    ['($1.50)', '$0', '-']
+    """
+    found = _ACCOUNTS.fullmatch(text)
+    if found is None:
+        return text
+    return f"{found['currency']}0" if found["nothing"] else f"({found['currency']}{found['digits'].strip()})"
 
 
 def _in_smallest_part(cell: str) -> str:
@@ -291,7 +307,7 @@ def learn_number_form(
     """
     texts = [text for cell in cells if (text := cell.strip()) and text.lower() not in MISSING]
     has_marks = any(text.endswith(_MARK) for text in texts)
-    texts = [bare for text in texts if (bare := text.rstrip(_MARK))]
+    texts = [bare for text in texts if (bare := _inverted(text).rstrip(_MARK))]
     if not texts:
         return None
     if all(text.lower() in SWITCH_WORDS for text in texts):

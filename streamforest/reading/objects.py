@@ -27,7 +27,7 @@ _MOST_ELEMENTS, _DEEPEST = 32, 8
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|NaN|[-+]?Inf)"
 _PROMETHEUS = re.compile(
-    rf"(?P<name>[a-zA-Z_:][\w:]*)(?P<tags>\{{.*\}})?\s+(?P<value>{_NUMBER})(?:\s+(?P<time>-?\d+))?"
+    rf"(?P<name>[a-zA-Z_:][\w:]*)(?P<tags>\{{.*\}})?\s+(?P<value>{_NUMBER})(?:\s+(?P<time>-?\d+(?:\.\d+)?))?"
 )
 _TAG = re.compile(r'\s*([a-zA-Z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?')
 _GRAPHITE = re.compile(
@@ -54,7 +54,7 @@ _INFLUX_TAG = re.compile(r",((?:[^\s\\,=]|\\.)+)=((?:[^\s\\,=]|\\.)+)")
 _PAIR = re.compile(r'([A-Za-z_@][\w.\-/@]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
 _PAIR_IN_WORDS = re.compile(r"(?<![\w.])([A-Za-z_][\w.\-]*)=([^\s,;\"]+)")
 _LABEL = re.compile(rf"\s*([A-Za-z_][\w \-/%()]*?)\s*:\s*({_NUMBER})\s?([^\s\d,;:|]{{1,10}})?\s*(?:[,;|\s]|$)")
-_BEHIND = re.compile(r"(?P<words>[^\s{\[\"'][^{\"']*?)\s+(?P<json>\{.*\})")
+_BEHIND = re.compile(r"(?P<words>[^\s{\[\"'][^{\"]*?)(?<![,;])\s+'?(?P<json>\{.*\})'?")
 _UNIX = re.compile(r"1\d{9}(?:\.\d+|\d{3})?")
 _SYSLOG = re.compile(r"^<\d{1,3}>(?:1 )?")  # priority and version
 _ESCAPE = re.compile(r"\\(.)")
@@ -189,10 +189,11 @@ def _read_behind(line: str) -> Fields | None:
 
 
 def _line_time(line: str) -> str:
-    """The time that a line begins with, in brackets or without; empty for none."""
-    words = _SYSLOG.sub("", line).split(maxsplit=2)[:2]
-    texts = (text.strip("[](),;:") for text in (" ".join(words), words[0]))
-    return next((text for text in texts if _UNIX.fullmatch(text) or is_time_text(text)), "")
+    """The time that a line begins with, in brackets or without, perhaps behind a level of logs; empty for none."""
+    words = _SYSLOG.sub("", line).split(maxsplit=3)[:3]
+    texts = (" ".join(some).strip("[](),;:") for some in (words[:2], words[1:], words[:1]))
+    times = [text for text in texts if _UNIX.fullmatch(text) or is_time_text(text)]
+    return max(times, key=lambda text: ":" in text, default="")
 
 
 #: What reads a line of each notation: a mapping of names to values, or None where it is no such line.

@@ -131,7 +131,10 @@ def missing_codes(values: NDArray[np.float64]) -> str:
     found: list[str] = []
     left = values[values == values]
     while len(left) >= _FEWEST_ROWS and len(found) < _MOST_FOOTERS:
-        codes = [float(value) for value in (left.min(), left.max()) if _is_code(float(value))]
+        low, high = float(left.min()), float(left.max())
+        negative = left[left < 0]
+        is_only_negative = high > 0 and len(negative) > 1 and bool((negative == low).all())
+        codes = [value for value in (low, high) if _is_code(value) or (is_only_negative and value == low)]
         far = [code for code in codes if _is_far(code, left[left != code])]
         if not far:
             break

@@ -154,7 +154,7 @@ class TextConverter:
         elif isinstance(found, dict) and (is_alone or set(found) == {"metrics"}) and (rows := rows_in(found)):
             name = _name_of(found, rows)
             self._note(f"the rows of {name!r} inside a JSON object" if name else "the rows inside a JSON object")
-            rows = _filled(rows)
+            rows = _filled(_with_columns_beside(found, rows))
             name = _unordered_time(rows)
             if name:
                 self._note(f"sorted by {name!r}")
@@ -401,7 +401,7 @@ def rows_in(found: Any, depth: int = 8) -> list[Any]:
     arrays = {name: cells for name, cells in found.items() if isinstance(cells, list) and len(cells) > 1}
     flat = {name: cells for name, cells in arrays.items() if not any(isinstance(cell, dict | list) for cell in cells)}
     if len(flat) > 1 and len(set(map(len, flat.values()))) == 1:
-        best = [dict(zip(flat, cells, strict=True)) for cells in zip(*flat.values(), strict=True)]
+        best = _rows_of_columns(flat)
     for cells in arrays.values():
         if all(isinstance(cell, dict) for cell in cells) or all(isinstance(cell, list) for cell in cells):
             best = max(best, cells, key=len)
@@ -410,6 +410,28 @@ def rows_in(found: Any, depth: int = 8) -> list[Any]:
             inner = inner[0]  # noqa: PLW2901 - an only element stands for itself
         best = max(best, rows_in(inner, depth - 1), key=len)
     return best
+
+
+def _rows_of_columns(columns: dict[str, list[Any]]) -> list[Any]:
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+
+
+def _with_columns_beside(found: Any, rows: list[Any]) -> list[Any]:
+    """Rows that are made of arrays, with the other arrays of that length, such as the times, wherever they stand."""
+    columns = {name: cells for name, cells in _arrays_in(found) if len(cells) == len(rows)}
+    is_of_columns = bool(rows) and isinstance(rows[0], dict) and rows[0].keys() < columns.keys()
+    return _rows_of_columns(columns) if is_of_columns else rows
+
+
+def _arrays_in(found: Any) -> Iterator[tuple[str, list[Any]]]:
+    """The arrays without arrays and objects in them, inside an object, by their names."""
+    inner = found.items() if isinstance(found, dict) else []
+    for name, cells in inner:
+        only = cells[0] if isinstance(cells, list) and len(cells) == 1 else cells
+        if isinstance(cells, list) and len(cells) > 1 and not any(isinstance(cell, dict | list) for cell in cells):
+            yield name, cells
+        else:
+            yield from _arrays_in(only)
 
 
 def _is_time(name: str) -> bool:

@@ -410,8 +410,8 @@ def is_clock(cell: str) -> bool:
 
 
 def is_digit_clock(cell: str) -> bool:
-    """Whether a cell is a time of day of four or six digits alone."""
-    text = cell.strip()
+    """Whether a cell is a time of day of four or six digits alone, perhaps with UTC behind it."""
+    text = cell.strip().removesuffix(" UTC")
     is_right = len(text) in {4, 6} and text.isascii() and text.isdigit()
     return is_right and int(text[:2]) < 24 and int(text[2:4]) < 60 and int(text[4:] or 0) < 60
 

@@ -60,7 +60,7 @@ _NAMED = re.compile(
     rf"\[?{_WEEKDAY}(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?(?:[\s\-/]|\bde\b)*(?P<month>[^\W\d]{{3,12}})\.?,?|"
     rf"(?P<month2>[^\W\d]{{3,12}})\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?(?=[\s,/\-]),?)(?:[\s\-/]|\bde\b)*"
     r"(?P<year>\d{4}|\d{2})(?:\s?\u0433\.?)?"
-    rf"(?:[t,:\s]\s*{CLOCK}{ZONE})?\]?",
+    rf"(?:(?:[t,:\s]|\s@)\s*{CLOCK}{ZONE})?\]?",
     re.IGNORECASE,
 )
 # Months, quarters, halves and weeks without a day: March 2024, Jan-19, 19-Jan, 01/2019, 2024M03, Q1 2024, KW 05/2024.

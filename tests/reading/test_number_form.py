@@ -120,3 +120,9 @@ def test_few_numbers_with_three_digits_behind_a_dot_are_asked_about_beside_whole
     with pytest.raises(AmbiguousNumberError, match="--decimal comma or --decimal dot"):
         learn_number_form(["26.002", "21.024", "-708", "24.994"], "|")
     assert learn_number_form(["26.002", "21.024", "24", "24.994"], "|").decimal == "."
+
+
+def test_amounts_as_accountants_have_them_are_read_with_their_brackets_and_dashes():
+    cells = ["$ (1,234.56)", "$ 12.50", "$ -   ", "$ (3.00)", "n/a"]
+    form = learn_number_form(cells)
+    assert [form.normalised(cell) for cell in cells] == ["-1234.56", "12.50", "0", "-3.00", ""]

@@ -67,3 +67,14 @@ def test_an_object_behind_a_topic_or_a_time_is_read_with_it():
     assert notation_of([line]) == "JSON behind words"
     assert read('{"a": 1}') is None
     assert read('home/a {"t": ') is None
+
+
+def test_the_time_of_a_line_may_stand_behind_its_level_and_an_object_in_quotes():
+    read = READERS["JSON behind words"]
+    line = "info  2024-03-01 00:10:00: MQTT publish: topic 'a/b', payload '{\"t\": 21.5}'"
+    assert read(line) == {"time of the line": "2024-03-01 00:10:00", "t": 21.5}
+    assert read('1709251200,21.5, {"t": 5}') is None
+
+
+def test_a_time_with_a_fraction_stands_behind_a_metric():
+    assert READERS["Prometheus"]('load{host="a"} 0.5 1709251200.5')["time"] == "1709251200.5"

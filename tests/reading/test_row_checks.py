@@ -73,6 +73,8 @@ def test_a_column_says_of_which_series_rows_are_if_times_go_on_in_each_only():
         ([32767], "32767 (1 of 101 rows)"),
         ([99.0, 30.0], ""),  # two digits, as a percentage has
         ([500.0, -400.0], ""),  # no code
+        ([-200.0] * 5, "-200 (5 of 105 rows)"),  # the only one below zero
+        ([-200.0, -199.0], ""),
         ([np.nan] * 3, ""),
     ],
 )

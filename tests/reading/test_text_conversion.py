@@ -79,3 +79,12 @@ def test_utf_8_is_text_without_marks_and_the_first_half_of_windows_line_ends():
 def test_digits_of_other_scripts_are_digits(first):
     digits = "".join(chr(first + digit) for digit in range(10))
     assert text_of(f"\u200f{digits};{digits}\u066b5\u200e".encode()) == "0123456789;0123456789.5"
+
+
+def test_arrays_of_one_length_are_columns_wherever_they_stand_in_an_object():
+    quote = {"quote": [{"close": [21, 22, 23], "open": [20, 21, 22]}]}
+    result = {"meta": {"ranges": ["1d", "5d"]}, "timestamp": [1, 2, 3], "indicators": quote}
+    text = json.dumps({"chart": {"result": [result], "error": None}}).encode()
+    lines = b"".join(TextConverter().chunks([text])).splitlines()
+    assert json.loads(lines[0]) == {"timestamp": 1, "close": 21, "open": 20}
+    assert len(lines) == 3

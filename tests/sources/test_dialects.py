@@ -148,6 +148,9 @@ def german(value):
         (["time,v", "(Europe/Vienna),V", *(f"{shifted(k, 1)},{VALUES[k]:.1f}" for k in range(N))], {}),
         # summer and winter behind the time, as Dutch smart meters have it
         (["tijdstip,v", *(f"{shifted(k, 1, form='%y%m%d%H%M00')}W,{VALUES[k]:.1f}" for k in range(N))], {}),
+        # a clock in digits beside a date with slashes, and a time of Kibana
+        (["Data;Hora UTC;v", *rows("{} UTC;{}", "%Y/%m/%d;%H%M")], {}),
+        (["@timestamp per 10 minutes,v", *rows('"{}",{}', "%b %d, %Y @ %H:%M:00.000")], {}),
         # a date and a clock under one name
         (
             ["procs ---cpu---", "r id UTC", *(f"1 {VALUES[k]:.1f} {iso(k, '%Y-%m-%d %H:%M:%S')}" for k in range(N))],
