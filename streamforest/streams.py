@@ -35,7 +35,7 @@ from streamforest.features.vector import look
 from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.models.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, Forecast, State, Verdicts
-from streamforest.reading.python_values import times_of, values_of
+from streamforest.reading.python_values import times_of, times_within, values_of
 from streamforest.state import packed, saved_array, unpacked
 from streamforest.stream_names import MOST_STREAMS
 
@@ -286,7 +286,8 @@ class StreamDetectors:
         values : float64 array, shape (n,)
             Finite, or NaN for a missing reading.
         times : float64 array, shape (n,), optional
-            Seconds, UTC epoch; within a stream not before the last one.
+            Seconds, UTC epoch; within a stream not before the last one. Without them the index of a Series counts, if
+            it holds times.
         drops : bool
             Whether silent streams are dropped at the end of the batch; without it :meth:`drop_silent` does.
 
@@ -302,6 +303,7 @@ class StreamDetectors:
             than one kind, the shapes differ, or there would be too many streams; nothing was learned then.
         """
         ids = _ids_of(stream_ids)
+        times = times_within(values) if times is None else times
         values = values_of(values)
         times = times_of(times, len(values))
         if not ids.shape == values.shape == times.shape:

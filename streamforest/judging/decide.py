@@ -25,7 +25,7 @@ from streamforest.judging.rules import (
     wanted_rate,
 )
 from streamforest.protocols import UNLABELLED, VERDICT_DTYPE, State, Verdict, Verdicts, verdict_from_row
-from streamforest.reading.python_values import time_of, times_of, value_of, values_of
+from streamforest.reading.python_values import time_of, times_of, times_within, value_of, values_of
 from streamforest.state import saved_array
 from streamforest.verdicts.episodes import UNUSUAL
 
@@ -222,6 +222,7 @@ class CompiledDetector(ABC):
         ValueError
             A value is infinite or no number, a time is none or beyond the year 5000, or the shapes differ.
         """
+        times = times_within(values) if times is None else times
         values = values_of(values)
         times = times_of(times, len(values))
         if values.shape != times.shape:

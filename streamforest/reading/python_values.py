@@ -129,6 +129,14 @@ def times_of(raw: Any, n: int) -> NDArray[np.float64]:
     return seconds
 
 
+def times_within(values: Any) -> Any:
+    """The times that values have with them, as a Series of pandas in its index; None where they have none."""
+    index = getattr(values, "index", None)
+    if type(index).__name__ == "PeriodIndex":
+        return index.to_timestamp()
+    return index if type(index).__name__ == "DatetimeIndex" else None
+
+
 def _array_of(raw: Any, what: str) -> NDArray[Any] | list[Any]:
     """An array of numbers or datetimes, NaN or NaT where one is masked or null; a list of all else."""
     if isinstance(raw, np.ma.MaskedArray):  # what is behind a mask is missing

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamforest.reading.python_values import time_of, times_of, value_of, values_of
+from streamforest.reading.python_values import time_of, times_of, times_within, value_of, values_of
 
 MAY = 1714521600.0
 
@@ -175,3 +175,15 @@ def test_polars_and_arrow():
     np.testing.assert_array_equal(values_of(pyarrow.array([1, None, 3])), [1.0, np.nan, 3.0])
     np.testing.assert_array_equal(values_of(pyarrow.chunked_array([[1.5], [2.5]])), [1.5, 2.5])
     assert times_of(pyarrow.array([datetime(2024, 5, 1)]), 1)[0] == MAY
+
+
+def test_the_times_in_the_index_of_a_series_are_its_times_and_no_other_index_is():
+    pandas = pytest.importorskip("pandas")
+    hours = pandas.date_range("2024-05-01", periods=3, freq="h", tz="Europe/Vienna")
+    series = pandas.Series([1.0, 2.0, 3.0], index=hours)
+    wanted = [1714514400.0 + 3600 * k for k in range(3)]
+    assert times_of(times_within(series), 3).tolist() == wanted
+    by_period = pandas.Series([1.0, 2.0, 3.0], index=hours.tz_convert(None).to_period("h"))
+    assert times_of(times_within(by_period), 3).tolist() == wanted
+    for values in (pandas.Series([1.0]), series.to_numpy(), [1.0], "text"):
+        assert times_within(values) is None
