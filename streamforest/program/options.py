@@ -162,7 +162,7 @@ OPTIONS: tuple[Option, ...] = (
         "text",
         WATCHED,
         "how times are written: d.m.y, d/m/y, m/d/y, y-m-d, yyyymmdd, unix, excel, matlab, filetime, ticks, elapsed, "
-        "or a pattern such as %d.%m.%Y",
+        "a count such as 'seconds since 2001-01-01', or a pattern such as %d.%m.%Y",
         is_optional=True,
         placeholder="FORM",
     ),

@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamforest.protocols import SourceError
 from streamforest.reading.cells import is_number, is_time
@@ -68,6 +69,8 @@ _SIGN_NAME = re.compile(
     r"soll|haben|s/?h\b|\bd/?c\b|debit|credit|\bdr\b|\bcr\b|sign|vorzeichen|kennz|indic", re.IGNORECASE
 )
 _ZONE_NAME = re.compile(r"tz|tz_cd|(?:time[ _]?)?zone|(?:utc|gmt|tz|zone)?[ _]?offset|zeitzone")
+# Zones of the times of one stream, of winter and summer and perhaps the winter after a change.
+_MOST_OFFSETS = 3
 _OFFSET_CELL = re.compile(r"[-+]\d\d:?\d\d")
 _ROW_NAMES = frozenset(("", "#", "no", "no.", "nr", "nr.", "index", "row", "record", "line", "unnamed: 0"))
 _UNIT_IN_NAME = re.compile(r".*?(?:[(\[]\s*([^()\[\]]{1,12})\s*[)\]]|,\s*([^\s,()]{1,8})\s*(?:\(.*\))?)\s*$")
@@ -77,6 +80,11 @@ _DURATION_NAME = re.compile(r"dur|pace|elapsed|took|\blaps?\b|split|dauer|latenc
 _COMMA_NUMBER = re.compile(r"[-+]?[\d.]+,(?:\d{1,2}|\d{4,})")
 # Steps that a column without a name needs to be one of times, and the share of cells that makes a column.
 _FEW_STEPS, _SHARE, _LONGEST_DATE = 3, 0.8, 12
+# Words in names of columns that count the parts of a day.
+_PERIOD_NAME = re.compile(
+    r"period|slot|interval|hour|hora|heure|stunde|uur|godz|time|zeit|quarter|viertel|half|okres|\b(?:mtu|isp|ptu|sp|hr)\b",
+    re.IGNORECASE,
+)
 # Seconds of a day, and of its parts that are counted: a day on which summer time changes has more or less of them.
 _DAY, _PERIODS = 86_400, (3600, 1800, 900, 600, 300)
 # Rows in which several series are looked for.
@@ -149,7 +157,7 @@ class ColumnRoles:
             return None
         if number is None and self._asked.column and not is_last and not any(map(str.strip, self._cells(value))):
             return None
-        zone = self._dialect.time_zone or (zone_in(self._with_unit(time)) if time is not None else None)
+        zone = self._dialect.time_zone or (None if time is None else zone_in(self._with_unit(time)) or self._town(time))
         return Layout(
             *(self._names, value, time, label, self._separator),
             key=self.key,
@@ -173,32 +181,42 @@ class ColumnRoles:
             They are of several series; names the column that says of which.
         """
         time, clock, asked = layout.time, layout.clock, self._asked
-        if layout.key is not None or time is None or layout.parts or (asked.column and asked.time_column):
+        if layout.key is not None or layout.parts or (asked.column and asked.time_column is not None):
             return
         taken = {layout.value, time, clock, layout.label}
         free = [(at, name) for at, name in enumerate(self._names) if at not in taken]
         if not free:
             return
         rows = self._rows[:_MIXED_ROWS]
-        reader = TimeReader(layout.time_form, period=layout.period)
-        between = " " if layout.period is None else "\t"
-        times = np.full(len(rows), np.nan)
-        for at, row in enumerate(rows):
-            with suppress(RefusedError):
-                when = row[time] if clock is None else f"{row[time].strip()}{between}{row[clock].strip()}"
-                times[at] = reader.read(when)
-        is_of_dates = clock is None and self._holds_dates(time)
+        times = self._row_times(rows, layout)
+        dates = time if time is not None and clock is None and self._holds_dates(time) else None
         for at, name in free:
-            if is_of_dates and self._counts_in_day(time, at):
+            if dates is not None and self._counts_in_day(dates, at):
                 raise SourceError(
-                    f"{shown(name)} counts the parts of a day beside dates alone: join them to times first, or say "
-                    "--time-column none; --column and --time-column together read the dates alone"
+                    f"{shown(name)} counts the parts of a day beside dates alone, or what else there is of a day: join "
+                    "them to times first, call it period if it counts hours or parts of them, or say --time-column "
+                    "none; --column and --time-column together read the dates alone"
                 )
             if several_series([row[at] for row in rows], times, name):
                 raise SourceError(
                     f"there are several series, by {shown(name)}: --key-column {shown(name)} judges each by itself; "
-                    "--column and --time-column together judge all rows as one"
+                    f"--column and --time-column {'together' if time is not None else 'none'} judge all rows as one"
                 )
+
+    def _row_times(self, rows: Sequence[Sequence[str]], layout: Layout) -> NDArray[np.float64]:
+        """Seconds of the times of rows; NaN where one is not known."""
+        times = np.full(len(rows), np.nan)
+        if layout.time is None:
+            return times
+        reader = TimeReader(layout.time_form, period=layout.period)
+        between = " " if layout.period is None else "\t"
+        for at, row in enumerate(rows):
+            when = row[layout.time]
+            if layout.clock is not None:
+                when = f"{when.strip()}{between}{row[layout.clock].strip()}"
+            with suppress(RefusedError):
+                times[at] = reader.read(when)
+        return times
 
     def _needed(self, form: NumberForm | None) -> NumberForm | None:
         """A form, where it says more than plain numbers say."""
@@ -433,8 +451,7 @@ class ColumnRoles:
             n = len(cells)
             if self._are_clocks(at) or (is_named and _mostly(map(is_digit_clock, cells), n)):
                 return at
-            is_hour_named = self._has_names and _PARTS["H"].fullmatch(self._folded[at])
-            if (is_hour_named and _mostly(map(is_hour, cells), n)) or self._counts_hours(time, at):
+            if self._has_names and _PARTS["H"].fullmatch(self._folded[at]) and _mostly(map(is_hour, cells), n):
                 return at
         return None
 
@@ -445,20 +462,20 @@ class ColumnRoles:
         return bool(dates) and not _mostly(has_clock, len(dates)) and self._form(at) in _OF_DATES
 
     def _period(self, date: int) -> Period | None:
-        """What the column behind one of dates counts, where it counts parts of the day that are of a usual length."""
+        """What the column behind one of dates counts, where it counts parts of the day.
+
+        Hours are told by their number; of shorter parts the name has to say it too: there may be as many of anything.
+        """
         if date + 1 in {self.key, len(self._names)} or not self._counts_in_day(date, date + 1):
             return None
         counts = [int(row[date + 1]) for row in self._rows if row[date + 1].strip().isdecimal()]
         n = max(counts) - min(counts) + 1
         seconds = next((length for length in _PERIODS if abs(n - _DAY // length) <= 3600 // length), None)
-        if seconds is None or min(counts) > 1:
+        is_said = not self._has_names or _PERIOD_NAME.search(self._names[date + 1]) is not None
+        if seconds is None or min(counts) > 1 or not (is_said or seconds == 3600):
             return None
         # an hour is named by its end, as 1 to 24; what is shorter is counted from the first one on
         return Period(seconds, 0 if seconds == 3600 else min(counts))
-
-    def _counts_hours(self, date: int, at: int) -> bool:
-        """Whether a column counts the hours of the day beside a column of dates, whatever its name."""
-        return all(map(is_hour, self._cells(at))) and self._counts_in_day(date, at)
 
     def _counts_in_day(self, date: int, at: int) -> bool:
         """Whether a column goes on by one from row to row, and begins anew at each other date beside it."""
@@ -469,6 +486,16 @@ class ColumnRoles:
         other = [int(b) - int(a) for (day, a), (next_day, b) in pairwise(pairs) if day != next_day]
         return len(same) >= _FEW_STEPS and set(same) in ({1}, {-1}) and all(step * same[0] < 0 for step in other)
 
+    def _town(self, time: int) -> str | None:
+        """The zone that a column of its own has for all rows by a town, such as Europe/Vienna; None for none."""
+        if not self._has_names or not all(map(is_zone_less, filter(str.strip, self._cells(time)))):
+            return None
+        for at in range(len(self._names)):
+            towns = set(map(str.strip, self._cells(at)))
+            if len(towns) == 1 and at != time and _ZONE_NAME.fullmatch(self._folded[at]):
+                return zone_in(towns.pop())
+        return None
+
     def _offset(self, time: int, clock: int | None, value: int) -> int | None:
         """The column that says in which zone each time is, where the times themselves do not."""
         texts = [cell.strip() for cell in self._cells(time) if cell.strip()]
@@ -478,6 +505,8 @@ class ColumnRoles:
         for at in range(len(self._names)):
             cells = [cell.strip() for cell in self._cells(at)]
             if at in {time, clock, value, self.key} or not cells or not all(map(is_zone, cells)):
+                continue
+            if len(set(cells)) > _MOST_OFFSETS:
                 continue
             is_named = self._has_names and _ZONE_NAME.fullmatch(self._folded[at]) is not None
             is_offset = at == beside and all(_OFFSET_CELL.fullmatch(cell) for cell in cells)

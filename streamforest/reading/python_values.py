@@ -131,7 +131,7 @@ def times_of(raw: Any, n: int) -> NDArray[np.float64]:
 
 def times_within(values: Any) -> Any:
     """The times that values have with them, as a Series of pandas in its index; None where they have none."""
-    index = getattr(values, "index", None)
+    index: Any = getattr(values, "index", None)
     if type(index).__name__ == "PeriodIndex":
         return index.to_timestamp()
     return index if type(index).__name__ == "DatetimeIndex" else None

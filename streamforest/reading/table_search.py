@@ -216,7 +216,7 @@ class _Table:
         """What a line is: a ``row``, ``words`` without a reading, or ``mixed``: a text with a reading behind it."""
         if at not in self._kinds:
             separator, cells = self._separator(at), self._split(at)
-            if _are_numbers_for_names(cells) or _are_widths(cells):
+            if (at == 0 and _are_numbers_for_names(cells)) or _are_widths(cells):
                 self._kinds[at] = "words"
                 return "words"
             readings = [is_reading(cell, separator) for cell in cells]
@@ -397,9 +397,16 @@ class _Table:
 
 
 def _are_numbers_for_names(cells: Sequence[str]) -> bool:
-    """Whether a line is a header as pandas writes it of columns without names: nothing, and then 0, 1, 2, ..."""
+    """Whether a first line is a header as pandas writes it of columns without names: 0, 1, 2, ..., nothing before them.
+
+    Examples
+    --------
+    >>> [_are_numbers_for_names(line.split(",")) for line in (",0", "0,1,2", "0,1", "5,6,7")]
+    [True, True, False, False]
+    """
     names = [cell.strip() for cell in cells]
-    return len(names) > 1 and not names[0] and names[1:] == [str(at) for at in range(len(names) - 1)]
+    first = 0 if names[0] else 1
+    return len(names) > 2 - first and names[first:] == [str(at) for at in range(len(names) - first)]
 
 
 def _are_widths(cells: Sequence[str]) -> bool:

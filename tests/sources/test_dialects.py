@@ -140,6 +140,10 @@ def german(value):
         # names that are numbers, and what pandas and the USGS write below and for names
         (["Time;40001;40002", *rows("{};{};5")], {"column": "40001"}),
         ([",0", *rows("{},{}")], {}),
+        (["0,1,2", *rows("{},{},5")], {"column": "1"}),
+        # offsets that are none of the times, and a town for all of them
+        (["time,offset,v", *(f"{iso(k)},+{k % 7},{VALUES[k]:.1f}" for k in range(N))], {"column": "v"}),
+        (["time,timezone,v", *(f"{shifted(k, 1)},Europe/Vienna,{VALUES[k]:.1f}" for k in range(N))], {}),
         (["when\tflow\tcode", "20d\t14n\t10s", *(f"{row}\tA" for row in rows("{}\t{}"))], {"column": "flow"}),
         # zones in a column of their own, and in a line below the names
         (["local,utc_offset,v", *(f"{shifted(k, 5.5)},+05:30,{VALUES[k]:.1f}" for k in range(N))], {}),
@@ -432,6 +436,9 @@ def test_without_a_header_year_month_day_and_hour_in_the_first_columns_are_the_t
             [f"2024-03-01T00:{k:02},{'kW' if k % 2 else 'W'},{k % 7}" for k in range(18)],
             "--key-column 'unit'",
         ),
+        ("topic,v", [f"home/{'ab'[k % 2]},{k % 7}" for k in range(18)], "--column and --time-column none judge"),
+        ("date,depth,v,a", [f"2024-03-0{k // 48 + 1},{k % 48 + 1},{k % 7},a" for k in range(192)], "call it period"),
+        ("date,depth,v,a", [f"2024-03-0{k // 10 + 1},{k % 10 + 1},{k % 7},a" for k in range(90)], "call it period"),
         (
             "time,id,value",
             [f"2024-03-01T00:{k // 3:02},{k % 3 + 1},{k % 7}" for k in range(54)],
