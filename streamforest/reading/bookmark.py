@@ -11,7 +11,7 @@ from streamforest.reading.column_layout import Layout
 from streamforest.reading.number_form import NumberForm
 from streamforest.reading.objects import READERS
 from streamforest.reading.row_block import Position, TextBlock
-from streamforest.reading.time_form import TimeReader
+from streamforest.reading.time_form import Period, TimeReader
 from streamforest.state import packed, unpacked
 
 START = Position(0, 0, None)
@@ -85,11 +85,23 @@ def _layout_of(saved: list[Any] | None) -> Layout | None:
     fields = dict(zip(Layout._fields, saved, strict=True))
     number = fields["number"] and NumberForm(*fields["number"])
     tuples = {name: tuple(fields[name]) for name in ("names", "parts", "footers")}
-    layout = Layout(**fields | tuples | {"number": number})
-    places = (layout.value, layout.time, layout.label, layout.key, layout.clock, layout.sign, *layout.parts)
+    period = fields["period"] and Period(*fields["period"])
+    layout = Layout(**fields | tuples | {"number": number, "period": period})
+    places = (
+        layout.value,
+        layout.time,
+        layout.label,
+        layout.key,
+        layout.clock,
+        layout.sign,
+        layout.offset,
+        *layout.parts,
+    )
     if not all(place is None or 0 <= place < len(layout.names) for place in places):
         raise ValueError("the saved columns of the source are not there")
     if layout.notation not in ("", *READERS) or layout.coding not in ("", *CODINGS):
         raise ValueError("the saved notation or coding of the source is none")
+    if period and period.seconds < 1:
+        raise ValueError("the saved parts of a day have no length")
     TimeReader(layout.time_form, layout.zone)  # raises ValueError where there is no such form or zone
     return layout

@@ -321,6 +321,17 @@ def test_a_source_is_said_to_be_understood_once_with_its_first_time_and_step():
     assert [note[: len(line)] for note in run([], source=source)[2]] == [line]
 
 
+@pytest.mark.parametrize(
+    ("form", "step", "words"),
+    [("M", 1, "month"), ("M", 3, "quarter"), ("Y", 1, "year"), ("D", 7, "week"), ("D", 1, "day"), ("h", 1, "3600 s")],
+)
+def test_usual_steps_of_the_calendar_are_told_by_their_words(form, step, words):
+    months = np.datetime64("2020", form) + step * np.arange(30)
+    source = ListSource([Reading(1.0, time) for time in months.astype("datetime64[s]").astype(float).tolist()])
+    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False)
+    assert f", usually every {words} (otherwise" in run([], source=source)[2][0]
+
+
 TOTALS = [5000.0 + 3.7 * k + (k % 3) / 10 for k in range(30)]
 
 

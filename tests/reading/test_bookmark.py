@@ -8,6 +8,7 @@ from streamforest.reading.bookmark import START, Bookmark
 from streamforest.reading.column_layout import Layout
 from streamforest.reading.line_reader import LIMIT, RowReader, Seam
 from streamforest.reading.number_form import NumberForm
+from streamforest.reading.time_form import Period
 from streamforest.state import packed
 from streamforest.terminal.stop import StopFlag
 
@@ -104,11 +105,15 @@ def test_a_held_bookmark_only_counts_and_another_text_begins_at_its_start(stop):
 
 @pytest.mark.parametrize(
     "forged",
-    [{"value": 9}, {"clock": -1}, {"notation": "x"}, {"coding": "rot13"}, {"zone": "x"}, {"time_form": "elapsed x"}],
+    [
+        *({"value": 9}, {"clock": -1}, {"offset": 7}, {"notation": "x"}, {"coding": "rot13"}, {"zone": "x"}),
+        *({"time_form": "elapsed x"}, {"time_form": "weeks since 1970-01-01"}, {"period": Period(0, 1)}),
+    ],
     ids=str,
 )
 def test_columns_that_cannot_be_are_refused_at_once_also_those_of_the_text_before(forged):
     layout = Layout(("a", "b"), 0, 1, None, ",", number=NumberForm(","), zone="+02:00", time_form="dmy", clock=1)
+    layout = layout._replace(offset=0, period=Period(1800, 1))
     good = Bookmark()
     good.restore({"bookmark": packed([9, 1, layout, 0, layout])})
     assert good.place.layout == good.earlier == layout
