@@ -154,7 +154,7 @@ class TextConverter:
         elif isinstance(found, dict) and (is_alone or set(found) == {"metrics"}) and (rows := rows_in(found)):
             name = _name_of(found, rows)
             self._note(f"the rows of {name!r} inside a JSON object" if name else "the rows inside a JSON object")
-            rows = _filled(_with_columns_beside(found, rows))
+            rows = _filled(_with_columns_beside(found, _named(found, rows)))
             name = _unordered_time(rows)
             if name:
                 self._note(f"sorted by {name!r}")
@@ -309,6 +309,37 @@ def _name_of(found: Any, rows: list[Any]) -> str:
         if deeper := _name_of(inside, rows):
             return deeper
     return ""
+
+
+def _named(found: Any, rows: list[Any]) -> list[Any]:
+    """Rows that are arrays as objects, where names for their cells stand beside them, and perhaps an index as of pandas."""
+    width = len(rows[0]) if isinstance(rows[0], list) else 0
+    if not width or not all(isinstance(row, list) and len(row) == width for row in rows):
+        return rows
+    beside = _object_with(found, rows) or {}
+    names = next((names for names in beside.values() if _are_names(names, width)), None)
+    if names is None:
+        return rows
+    index = beside.get("index")
+    keys = index if isinstance(index, list) and len(index) == len(rows) and index is not names else None
+    named = [dict(zip(names, row, strict=True)) for row in rows]
+    return named if keys is None else [{"index": key} | row for key, row in zip(keys, named, strict=True)]
+
+
+def _are_names(found: Any, n: int) -> bool:
+    """Whether this is an array of so many different texts."""
+    return isinstance(found, list) and len(found) == n == len({name for name in found if isinstance(name, str)})
+
+
+def _object_with(found: Any, rows: list[Any]) -> dict[str, Any] | None:
+    """The object that holds an array, inside another one."""
+    if isinstance(found, list):
+        found = found[0] if len(found) == 1 else None
+    if not isinstance(found, dict):
+        return None
+    if any(inner is rows for inner in found.values()):
+        return found
+    return next((inside for inner in found.values() if (inside := _object_with(inner, rows)) is not None), None)
 
 
 def _unordered_time(rows: list[Any]) -> str:

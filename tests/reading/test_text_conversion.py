@@ -88,3 +88,19 @@ def test_arrays_of_one_length_are_columns_wherever_they_stand_in_an_object():
     lines = b"".join(TextConverter().chunks([text])).splitlines()
     assert json.loads(lines[0]) == {"timestamp": 1, "close": 21, "open": 20}
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("found", "first"),
+    [
+        ({"columns": ["time", "v"], "rows": [[1, 21], [2, 22]]}, {"time": 1, "v": 21}),
+        ({"results": [{"series": [{"columns": ["time", "v"], "values": [[1, 21], [2, 22]]}]}]}, {"time": 1, "v": 21}),
+        ({"columns": ["v"], "index": [7, 8], "data": [[21], [22]]}, {"index": 7, "v": 21}),
+        ({"kinds": ["a", "a"], "rows": [[1, 21], [2, 22]]}, None),
+        ({"names": ["a", "b", "c"], "rows": [[1, 21], [2, 22]]}, None),
+    ],
+)
+def test_rows_have_the_names_that_stand_beside_them(found, first):
+    lines = b"".join(TextConverter().chunks([json.dumps(found).encode()])).splitlines()
+    assert lines[0] == b"1,21" if first is None else json.loads(lines[0]) == first
+    assert len(lines) == 2
