@@ -153,7 +153,9 @@ class TextConverter:
             yield from map(_line_of, [found] if is_row else _filled(_joined(found)))
         elif isinstance(found, dict) and (is_alone or set(found) == {"metrics"}) and (rows := rows_in(found)):
             name = _name_of(found, rows)
-            self._note(f"the rows of {name!r} inside a JSON object" if name else "the rows inside a JSON object")
+            others = [f", not those of {other!r}" for other in _other_rows(found, rows)]
+            of = f"the rows of {name!r} inside a JSON object" if name else "the rows inside a JSON object"
+            self._note(of + "".join(others))
             rows = _filled(_with_columns_beside(found, _named(found, rows)))
             name = _unordered_time(rows)
             if name:
@@ -312,7 +314,7 @@ def _name_of(found: Any, rows: list[Any]) -> str:
 
 
 def _named(found: Any, rows: list[Any]) -> list[Any]:
-    """Rows that are arrays as objects, where names for their cells stand beside them, and perhaps an index as of pandas."""
+    """Arrays as objects, where names for their cells stand beside them, and perhaps an index of pandas."""
     width = len(rows[0]) if isinstance(rows[0], list) else 0
     if not width or not all(isinstance(row, list) and len(row) == width for row in rows):
         return rows
@@ -324,6 +326,13 @@ def _named(found: Any, rows: list[Any]) -> list[Any]:
     keys = index if isinstance(index, list) and len(index) == len(rows) and index is not names else None
     named = [dict(zip(names, row, strict=True)) for row in rows]
     return named if keys is None else [{"index": key} | row for key, row in zip(keys, named, strict=True)]
+
+
+def _other_rows(found: Any, rows: list[Any]) -> list[str]:
+    """Names of the other arrays of objects or arrays beside one inside an object."""
+    beside = _object_with(found, rows) or {}
+    others = {name: cells for name, cells in beside.items() if isinstance(cells, list) and cells is not rows}
+    return [name for name, cells in others.items() if len(cells) > 1 and isinstance(cells[0], dict | list)]
 
 
 def _are_names(found: Any, n: int) -> bool:

@@ -104,3 +104,11 @@ def test_rows_have_the_names_that_stand_beside_them(found, first):
     lines = b"".join(TextConverter().chunks([json.dumps(found).encode()])).splitlines()
     assert lines[0] == b"1,21" if first is None else json.loads(lines[0]) == first
     assert len(lines) == 2
+
+
+def test_other_rows_beside_those_that_are_read_are_told():
+    rows = [{"t": 1, "v": 21}, {"t": 2, "v": 22}]
+    converter = TextConverter()
+    found = {"prices": rows, "volumes": rows[::-1], "one": rows[:1], "n": 5}
+    assert len(list(converter.chunks([json.dumps(found).encode()]))) == 2
+    assert converter.notes == ["the rows of 'prices' inside a JSON object, not those of 'volumes'"]
