@@ -464,7 +464,7 @@ class ColumnRoles:
     def _period(self, date: int) -> Period | None:
         """What the column behind one of dates counts, where it counts parts of the day.
 
-        Hours are told by their number; of shorter parts the name has to say it too: there may be as many of anything.
+        Hours are told by their number; of shorter parts the name has to say it too: ranks and depths may be as many.
         """
         if date + 1 in {self.key, len(self._names)} or not self._counts_in_day(date, date + 1):
             return None
@@ -488,18 +488,17 @@ class ColumnRoles:
 
     def _town(self, time: int) -> str | None:
         """The zone that a column of its own has for all rows by a town, such as Europe/Vienna; None for none."""
-        if not self._has_names or not all(map(is_zone_less, filter(str.strip, self._cells(time)))):
-            return None
         for at in range(len(self._names)):
+            if not self._has_names or at == time or not _ZONE_NAME.fullmatch(self._folded[at]):
+                continue
             towns = set(map(str.strip, self._cells(at)))
-            if len(towns) == 1 and at != time and _ZONE_NAME.fullmatch(self._folded[at]):
+            if len(towns) == 1 and all(map(is_zone_less, filter(str.strip, self._cells(time)))):
                 return zone_in(towns.pop())
         return None
 
     def _offset(self, time: int, clock: int | None, value: int) -> int | None:
         """The column that says in which zone each time is, where the times themselves do not."""
-        texts = [cell.strip() for cell in self._cells(time) if cell.strip()]
-        if not all(map(is_time_text, texts)) or re.search("utc|gmt", self._names[time], re.IGNORECASE):
+        if re.search("utc|gmt", self._names[time], re.IGNORECASE):
             return None
         beside = (time if clock is None else max(time, clock)) + 1
         for at in range(len(self._names)):
@@ -510,7 +509,7 @@ class ColumnRoles:
                 continue
             is_named = self._has_names and _ZONE_NAME.fullmatch(self._folded[at]) is not None
             is_offset = at == beside and all(_OFFSET_CELL.fullmatch(cell) for cell in cells)
-            if (is_named or is_offset) and all(is_zone_less(text) for text in texts):
+            if (is_named or is_offset) and all(map(is_zone_less, filter(str.strip, self._cells(time)))):
                 return at
         return None
 
