@@ -464,7 +464,7 @@ class ColumnRoles:
     def _period(self, date: int) -> Period | None:
         """What the column behind one of dates counts, where it counts parts of the day.
 
-        Hours show by their number that they are hours; the name of shorter parts has to say it, as ranks may be as many.
+        Hours show by their number that they are hours; shorter parts have to be named so, as ranks may be as many.
         """
         if date + 1 in {self.key, len(self._names)} or not self._counts_in_day(date, date + 1):
             return None
