@@ -89,14 +89,14 @@ def sizes(batches: Sequence[Batch]) -> tuple[int, int]:
 
 
 def processor_seconds() -> float:
-    """Processor time so far of this process, Java and its workers."""
+    """Processor time so far of this process, Java and its workers, and of the programs that these ran."""
     ticks = 0
     for number in (os.getpid(), *(number for number, _ in descendants(os.getpid()))):
         try:
             fields = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        ticks += int(fields[11]) + int(fields[12])
+        ticks += sum(map(int, fields[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
