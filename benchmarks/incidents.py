@@ -64,6 +64,8 @@ def main(arguments: Sequence[str]) -> int:
     seen, right = np.zeros(asked.planted, int), 0
     false = 0
     for incident in found:
+        if incident.is_over:
+            continue  # each comes twice: complete, and over
         at = (incident.members[0].start or 0.0) - BEGIN
         index = at * asked.points / DAY
         of = np.flatnonzero((index >= moments - 5) & (index <= moments + LASTS))

@@ -30,8 +30,8 @@ from streamforest import StreamDetectors  # noqa: E402
 from streamforest.engines.spark import METRICS, SECONDS, SHARDS, Shards, detect, new_session  # noqa: E402
 
 SEED = 1
-#: Batches before those that are measured: the workers start, every stream's record is made, and Java compiles.
-KNOWN = 8
+#: Files of a table.
+FILES = 10
 #: Of the readings.
 SCHEMA = "key long, time double, value double"
 #: Of the columns of numbers.
@@ -89,14 +89,14 @@ def sizes(batches: Sequence[Batch]) -> tuple[int, int]:
 
 
 def processor_seconds() -> float:
-    """Processor time so far of this process, Java and its workers."""
+    """Processor time so far of this process, Java and its workers, and of the programs that these ran."""
     ticks = 0
     for number in (os.getpid(), *(number for number, _ in descendants(os.getpid()))):
         try:
             fields = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        ticks += int(fields[11]) + int(fields[12])
+        ticks += sum(map(int, fields[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -109,16 +109,16 @@ def write_files(batches: Sequence[Batch], folder: Path) -> None:
         os.utime(place, (number, number))  # the order in which they are taken
 
 
-def on_spark(model: Path, cores: int, batches: Sequence[Batch], shards: int) -> Cost:
+def on_spark(asked: argparse.Namespace, cores: int, batches: Sequence[Batch]) -> Cost:
     """Judge the batches, each a file, in a streaming query whose verdicts nobody keeps."""
-    session = new_session("scale", cores, f"local[{cores}]")
-    session.sparkContext.setLogLevel("OFF")
     with tempfile.TemporaryDirectory() as folder:
+        session = new_session("scale", cores, f"local[{cores}]", folder)
+        session.sparkContext.setLogLevel("OFF")
         parts = [Path(folder) / name for name in ("in", "later")]
-        write_files(batches[:KNOWN], parts[0])
-        write_files(batches[KNOWN:], parts[1])
+        write_files(batches[: asked.known], parts[0])
+        write_files(batches[asked.known :], parts[1])
         readings = session.readStream.schema(SCHEMA).option("maxFilesPerTrigger", 1).parquet(str(parts[0]))
-        verdicts = detect(readings, model=model, shards=Shards(shards)).writeStream.format("noop")
+        verdicts = detect(readings, model=asked.model, shards=Shards(asked.shards)).writeStream.format("noop")
         query = verdicts.option("checkpointLocation", f"{folder}/checkpoint").start()
         query.processAllAvailable()
         used = -processor_seconds()
@@ -127,11 +127,11 @@ def on_spark(model: Path, cores: int, batches: Sequence[Batch], shards: int) -> 
         query.processAllAvailable()
         used += processor_seconds()
         query.stop()
-        measured = [batch for batch in query.recentProgress if batch.numInputRows][KNOWN:]
+        measured = [batch for batch in query.recentProgress if batch.numInputRows][asked.known - len(batches) :]
         seconds = [batch.durationMs["triggerExecution"] / 1000.0 for batch in measured]
         detector = sum(batch.observedMetrics[METRICS][SECONDS] for batch in measured)
         state = sum(file.stat().st_size for file in Path(folder, "checkpoint", "state").rglob("*") if file.is_file())
-    session.stop()
+        session.stop()
     readings, keys = sizes(batches)
     return Cost(
         "Spark",
@@ -145,7 +145,7 @@ def on_spark(model: Path, cores: int, batches: Sequence[Batch], shards: int) -> 
     )
 
 
-def on_spark_at_once(model: Path, cores: int, batches: Sequence[Batch], _shards: int) -> Cost:
+def on_spark_at_once(asked: argparse.Namespace, cores: int, batches: Sequence[Batch]) -> Cost:
     """Judge all batches as one table, after the first one alone."""
     session = new_session("scale", cores, f"local[{cores}]")
     session.sparkContext.setLogLevel("OFF")
@@ -154,7 +154,7 @@ def on_spark_at_once(model: Path, cores: int, batches: Sequence[Batch], _shards:
         write_files(batches, Path(folder) / "all")
         for part in ("first", "all"):
             before, begun = processor_seconds(), time.perf_counter()
-            verdicts = detect(session.read.schema(SCHEMA).parquet(f"{folder}/{part}"), model=model)
+            verdicts = detect(session.read.schema(SCHEMA).parquet(f"{folder}/{part}"), model=asked.model)
             verdicts.write.format("noop").mode("append").save()
             seconds, used = time.perf_counter() - begun, processor_seconds() - before
     session.stop()
@@ -163,9 +163,9 @@ def on_spark_at_once(model: Path, cores: int, batches: Sequence[Batch], _shards:
     return Cost(where, readings // keys, keys, cores, readings / seconds, 1e6 * used / readings, np.nan, 0.0)
 
 
-def on_one_machine(model: Path, cores: int, batches: Sequence[Batch], _shards: int) -> Cost:
+def on_one_machine(asked: argparse.Namespace, cores: int, batches: Sequence[Batch]) -> Cost:
     """Judge the same batches by StreamDetectors."""
-    detectors = StreamDetectors.load(model, threads=cores)
+    detectors = StreamDetectors.load(asked.model, threads=cores)
     seconds, used = [], []
     for names, times, values in batches:
         before, begun = time.process_time(), time.perf_counter()
@@ -178,8 +178,8 @@ def on_one_machine(model: Path, cores: int, batches: Sequence[Batch], _shards: i
         readings // keys,
         keys,
         cores,
-        readings / statistics.median(seconds[KNOWN:]),
-        1e6 * sum(used[KNOWN:]) / (readings * (len(batches) - KNOWN)),
+        readings / statistics.median(seconds[asked.known :]),
+        1e6 * sum(used[asked.known :]) / (readings * (len(batches) - asked.known)),
         np.nan,
         StreamDetectors.bytes_per_stream,
     )
@@ -198,16 +198,22 @@ def main(arguments: Sequence[str]) -> int:
         "--history", type=int, default=0, help="readings of a key in the first batch, instead of as many as in others"
     )
     parser.add_argument(
-        "--batches", type=int, default=16, help=f"of which the first {KNOWN} are not counted (default %(default)s)"
+        "--known",
+        type=int,
+        default=8,
+        help="batches before those that are measured: the workers start, and Java compiles (default %(default)s)",
+    )
+    parser.add_argument(
+        "--batches", type=int, default=16, help="with these, at most 100 that are measured (default %(default)s)"
     )
     parser.add_argument("--shards", type=int, default=SHARDS, help="of Spark's streams (default %(default)s)")
     parser.add_argument(
-        "--table", type=int, help=f"readings of a key in a table of {KNOWN + 2} files: judged at once, and by batches"
+        "--table", type=int, help=f"readings of a key in a table of {FILES} files: judged at once, and by batches"
     )
     parser.add_argument("--output", type=Path, help="CSV file of the table")
     asked = parser.parse_args(arguments)
-    if asked.batches <= KNOWN:
-        parser.error(f"--batches is {asked.batches}: it must be at least {KNOWN + 1}")
+    if not 0 < asked.batches - asked.known <= 100:
+        parser.error(f"--batches is {asked.batches}: it must be {asked.known + 1} to {asked.known + 100}")
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}, Spark {pyspark.__version__}"
@@ -219,10 +225,10 @@ def main(arguments: Sequence[str]) -> int:
         if asked.table is None:
             batches = make_batches(keys, [asked.history or points, *[points] * (asked.batches - 1)])
         else:
-            batches = make_batches(keys, [points // (KNOWN + 2)] * (KNOWN + 2))
+            batches = make_batches(keys, [points // FILES] * FILES)
         on_cluster = on_spark if asked.table is None else on_spark_at_once
         for run, cores in product((on_one_machine, on_cluster), asked.cores):
-            cost = run(asked.model, cores, batches, asked.shards)
+            cost = run(asked, cores, batches)
             rows.append(tuple(map(str, cost)))
             share = "" if np.isnan(cost.detector) else f"{100.0 * cost.detector:.1f} %"
             print(

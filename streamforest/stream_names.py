@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamforest.clocks import CLOCK_DTYPE, Clocks
 from streamforest.protocols import State
 from streamforest.state import copied, packed, saved_array, unpacked
-from streamforest.text import escaped
+from streamforest.text import escaped, is_whole
 
 MOST_STREAMS = 1_000_000
 #: Characters of the longest key: a million of them have to fit into memory.
@@ -48,7 +48,9 @@ class StreamNames:
         return len(self._numbers)
 
     def numbers_of(self, keys: Sequence[str]) -> list[int] | None:
-        """Numbers of keys, new ones where they are needed; None, and nothing is changed, where these would be too many.
+        """Numbers of keys, new ones where they are needed; None, and nothing is changed, where these cannot be given.
+
+        They would be too many, or one has half a character: :func:`~streamforest.text.is_whole`.
 
         Parameters
         ----------
@@ -60,7 +62,7 @@ class StreamNames:
         if min(found, default=0) >= 0:
             return found
         fresh = dict.fromkeys(key for key, number in zip(keys, found, strict=True) if number < 0)
-        if len(numbers) + len(fresh) > self.most:
+        if len(numbers) + len(fresh) > self.most or not all(map(is_whole, fresh)):
             return None
         self._packed = None
         for key in fresh:
@@ -104,8 +106,8 @@ class StreamNames:
         """Go on from a state, in place of all that is remembered; raises ValueError where it is none."""
         dropped, keys, free = unpacked(state, "facts", tuple[int, list[str | None], list[int]])
         numbers = {key: number for number, key in enumerate(keys) if key is not None}
-        is_whole = sorted([*numbers.values(), *free]) == [*range(len(keys))]
-        if not is_whole or dropped < 0 or max(map(len, numbers), default=0) > LONGEST_KEY:
+        is_complete = sorted([*numbers.values(), *free]) == [*range(len(keys))] and all(map(is_whole, numbers))
+        if not is_complete or dropped < 0 or max(map(len, numbers), default=0) > LONGEST_KEY:
             raise ValueError("the saved keys of the streams are not of this version")
         self.clocks.restore(saved_array(state, "clocks", np.empty(len(keys), CLOCK_DTYPE)))
         self.dropped, self._keys, self._free, self._numbers, self._packed = dropped, keys, free, numbers, None

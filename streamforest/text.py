@@ -33,6 +33,21 @@ def _shown(sign: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def is_whole(text: str) -> bool:
+    r"""Whether a text has no half character, which JSON can name (``\ud800``) and nothing can write.
+
+    Examples
+    --------
+    >>> is_whole("caf\u00e9"), is_whole("\ud800")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def shown(raw: object) -> str:
     r"""Text as it may be shown to a user: quoted, at most 40 characters, with control characters escaped.
 

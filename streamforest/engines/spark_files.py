@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.once and (asked.gap is not None or asked.silence is not None):
         parser.error("--once goes with neither --gap nor --silence: a query that waits for silence does not end")
     try:
-        session = new_session("streamforest", asked.partitions)
+        session = new_session("streamforest", asked.partitions, checkpoint=asked.output)
         session.sparkContext.setLogLevel("ERROR")
         run(session, asked)
     except KeyboardInterrupt:

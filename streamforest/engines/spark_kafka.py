@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.once and (asked.gap is not None or asked.silence is not None):
         parser.error("--once goes with neither --gap nor --silence: a query that waits for silence does not end")
     try:
-        session = new_session("streamforest", asked.partitions)
+        session = new_session("streamforest", asked.partitions, checkpoint=asked.checkpoint)
         session.sparkContext.setLogLevel("ERROR")
         run(session, asked)
     except KeyboardInterrupt:

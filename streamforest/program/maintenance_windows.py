@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ _WEEKLY = re.compile(rf"(?:({_DAY})(?:-({_DAY}))?|daily) {_CLOCK}-(?:({_DAY}) )?
 
 #: Bytes of the longest calendar.
 MOST_CALENDAR = 2**24
+#: How long a window of a calendar that recurs may last, and in how short a time SOME of them may begin: each one since
+#: the first is counted.
+LONGEST, SOME, SHORTEST = timedelta(days=366), 100, timedelta(hours=8)
 
 FORMS = (
     "write 2026-03-01T22:00/2026-03-02T06:00, 'daily 02:00-03:00', 'Mon-Fri 12:00-13:00', 'Sat 22:00-Sun 06:00' "
@@ -150,7 +154,7 @@ def _calendar(path: Path, zone: tzinfo) -> list[Rule]:
         return [_event(event, zone) for event in calendar.walk("VEVENT")]
     except OSError as error:
         raise ValueError(f"the calendar {path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"the calendar {path} is not understood: {error}") from None
 
 
@@ -166,11 +170,18 @@ def _event(event: Any, zone: tzinfo) -> Rule:
         length = event.decoded("duration")
     else:
         length = timedelta(0) if isinstance(first, datetime) else timedelta(days=1)
+    if not isinstance(length, timedelta):
+        raise ValueError(f"{str(length)[:50]!r} is no duration")
     if "rrule" not in event:
         span = start.timestamp(), (start + length).timestamp()
         return lambda _begin, _end: iter([span])
     rrulestr = optional("dateutil.rrule", "icalendar").rrulestr
+    if event["rrule"].get("FREQ", [""])[0] in ("SECONDLY", "MINUTELY") or event["rrule"].get("INTERVAL", [1])[0] < 1:
+        raise ValueError("a window recurs hourly or less often, at an interval of at least 1")
     recurrence = rrulestr(event["rrule"].to_ical().decode(), dtstart=start)
+    firsts = [*islice(recurrence, SOME)]
+    if length > LONGEST or (len(firsts) == SOME and firsts[-1] - firsts[0] < SHORTEST):
+        raise ValueError(f"a window that recurs lasts at most {LONGEST.days} days, and comes every 5 minutes at most")
     listed = event.get("exdate", [])
     left_out = {aware(one.dt) for part in (listed if isinstance(listed, list) else [listed]) for one in part.dts}
 

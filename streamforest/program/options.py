@@ -752,7 +752,7 @@ def read_config(path: Path, table: Sequence[Option] = OPTIONS) -> dict[str, obje
         content = tomllib.loads(read_small_file(path).decode())
     except OSError as error:
         raise OptionError(f"--config is {str(path)!r}: {error.strerror or error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"{path} is no TOML file: {error}") from None
     options = {option.name: option for option in table}
     found: dict[str, object] = {}

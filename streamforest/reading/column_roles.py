@@ -407,7 +407,7 @@ class ColumnRoles:
         if self._has_names and TIME_WORDS.search(self._names[at]):
             return self._holds_times(at)
         numbers = [read_number(cell) for cell in cells if is_number(cell, False)]
-        if at == 0 and not self._has_names and all(number > _UNIX_TIME for number in numbers):
+        if at == 0 and not self._has_names and _mostly((number > _UNIX_TIME for number in numbers), len(cells)):
             return True
         steps = [after - before for before, after in pairwise(numbers)]
         if self._form_or_none(at) == "%m.%Y":

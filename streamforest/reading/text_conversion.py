@@ -13,6 +13,7 @@ from typing import Any
 
 from streamforest.protocols import SourceError
 from streamforest.reading.notation import RefusedError, read_time
+from streamforest.reading.python_values import LATEST
 from streamforest.reading.time_form import is_time_text
 
 #: Bytes of the largest JSON document that is read as a whole: one whose rows stand in an object.
@@ -32,6 +33,8 @@ _ARRAY = re.compile(
 )
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _CUT = 65536  # bytes of a first line that is looked at
+#: In place of a JSON value in which too many are one inside the other.
+DEEP = "[...]"
 
 
 class TextConverter:
@@ -269,14 +272,24 @@ def _line_of(found: Any) -> bytes:
     if isinstance(found, list) and not any(isinstance(cell, dict) for cell in found):
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerow(_cell(cell) for cell in found)
-        return out.getvalue().encode()
-    return f"{_cell(found) if isinstance(found, str) else json.dumps(found, ensure_ascii=False)}\n".encode()
+        return _encoded(out.getvalue())
+    return _encoded(f"{'null' if found is None else _cell(found)}\n")
+
+
+def _encoded(text: str) -> bytes:
+    r"""Text as UTF-8; half a character, as JSON can name it, by its name again: ``\ud800``."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _cell(found: Any) -> str:
     if found is None:
         return ""
-    return found.replace("\n", " ") if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+    if isinstance(found, str):
+        return found.replace("\n", " ")
+    try:
+        return json.dumps(found, ensure_ascii=False)
+    except RecursionError:  # it holds as many one inside the other as can just be read: no reading does
+        return DEEP
 
 
 def _has_rows(found: dict[str, Any]) -> bool:
@@ -372,7 +385,9 @@ def _series_lines(found: Any) -> list[bytes]:
         name = f"{tags.get('__name__', 'value')}{{{labels}}}"
         rows += [(time, name, "NaN" if value is None else value) for time, value in samples]
     rows.sort(key=lambda row: row[0])
-    return [f"{name} {value} {round(1000 * time)}\n".encode() for time, name, value in rows]
+    # a time that none can be stays as it is, to be refused
+    times = [round(1000 * time) if abs(time) <= LATEST else time for time, _, _ in rows]
+    return [_encoded(f"{name} {value} {time}\n") for time, (_, name, value) in zip(times, rows, strict=True)]
 
 
 def _series_in(found: Any) -> list[Any]:

@@ -16,7 +16,8 @@ Refused, and counted, each with its reason:
 - a value that is infinite, as written or because it is too large (``1e999``);
 - a time that cannot be read, or is beyond the year 5000;
 - a time that goes back (an equal one is fine), unless it shows that the clock was wrong before;
-- where a key says which stream a reading is of: no key, one that is too long, or that of a stream too many;
+- where a key says which stream a reading is of: no key, one that is too long or has half a character, or that of a
+  stream too many;
 - whatever the source itself refused.
 
 A clock that was wrong does not make a run go blind, see :meth:`streamforest.clocks.Clocks.follow`. Where there are many
@@ -61,12 +62,13 @@ from streamforest.reading.python_values import LATEST
 from streamforest.reading.row_block import Rows
 from streamforest.state import attributes_of, packed, saved_array, set_attributes, unpacked
 from streamforest.stream_names import LONGEST_KEY, StreamNames
-from streamforest.text import shown
+from streamforest.text import is_whole, shown
 
 TIME_BACK = "a time that goes back"
 NO_READING = "a line that holds no reading"
 NO_KEY = "a reading without a key"
 LONG_KEY = "a key that is too long"
+BROKEN_KEY = "a key with half a character"
 STREAM_TOO_MANY = "a stream too many"
 
 
@@ -254,6 +256,8 @@ def _number_of(key: str | None, names: StreamNames) -> int:
         raise RefusedError(NO_KEY, "it has no key, which would say what stream it is of")
     if len(text) > LONGEST_KEY:
         raise RefusedError(LONG_KEY, f"key {shown(text)} is longer than {LONGEST_KEY} characters")
+    if not is_whole(text):
+        raise RefusedError(BROKEN_KEY, f"key {shown(text)} has half a character")
     numbers = names.numbers_of([text])
     if numbers is None:
         most = f"{names.most:,}"

@@ -21,6 +21,8 @@ AT_ONCE = 2**22
 LOOK = 0.05
 #: Share of the pages' bytes that the log may take in memory while it cannot be written, and bytes that it always may.
 MOST_SHARE, MOST_LOG = 0.25, 2**26
+#: Changes that no run reaches: a count beyond leaves no place for those to come.
+MOST_CHANGES = 2**53
 
 
 class Paged(Protocol):
@@ -239,7 +241,8 @@ class Pager:
         logs = saved_array(state, "logs", np.zeros((len(state.get("logs", ())), 3), np.int64))
         firsts, ends = logs[:, 1], logs[:, 2]
         is_ordered = (firsts <= ends).all() and (ends[:-1] <= firsts[1:]).all()
-        if (since < 0).any() or (since > changes).any() or not is_ordered or (logs < 0).any() or (ends > changes).any():
+        is_counted = changes <= MOST_CHANGES and (since >= 0).all() and (since <= changes).all()
+        if not (is_counted and is_ordered) or (logs < 0).any() or (ends > changes).any():
             raise ValueError("the saved state's pages are not of this version")
         pages = {page: found.pop(file) for page, file in enumerate(files.tolist()) if file}
         own = {"files", "since", "logs", "changes"}

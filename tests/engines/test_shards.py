@@ -1,3 +1,4 @@
+import fcntl
 import math
 
 import numpy as np
@@ -97,3 +98,34 @@ def test_a_local_copy_is_that_of_the_token_it_was_signed_with(tmp_path):
         pages = copy.pages(2)
         assert pages["heard"][:, 3].tolist() == [5, 0]
         assert copy.token == ""
+
+
+def test_pages_of_a_file_that_was_open_before_are_mapped_once_and_its_lock_is_free(tmp_path):
+    path = tmp_path / "copy"
+    with shards.LocalCopy(path) as copy:
+        pages = copy.pages(1)
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or it raises
+    with shards.LocalCopy(path) as copy:
+        assert np.shares_memory(copy.pages(1), pages)
+        assert not np.shares_memory(copy.pages(2), pages)
+    path.unlink()
+    with shards.LocalCopy(path) as copy:
+        assert not np.shares_memory(copy.pages(1), pages)
+        copy.pages(1)["heard"][0, 3] = 5
+    assert pages["heard"][0, 3] == 0
+
+
+def test_files_beyond_so_many_are_mapped_anew(tmp_path):
+    def opened(number):
+        with shards.LocalCopy(tmp_path / str(number)) as copy:
+            return copy.pages(1)
+
+    first = opened(0)
+    for number in range(1, shards.MAPPED):
+        opened(number)
+    assert np.shares_memory(opened(0), first)
+    for number in range(1, shards.MAPPED + 1):
+        opened(number)
+    assert not np.shares_memory(opened(0), first)
+    assert len(shards._mapped) == shards.MAPPED

@@ -110,7 +110,8 @@ def session(tmp_path_factory):
         patch.setenv("PYTHONPATH", "")
         patch.setenv("SPARK_LOCAL_DIRS", str(tmp_path_factory.mktemp("local")))
         try:
-            made = engine.new_session("tests", partitions=2, master="local[2]")
+            folder = str(tmp_path_factory.mktemp("checkpoints"))
+            made = engine.new_session("tests", partitions=2, master="local[2]", checkpoint=folder)
         except engine.MissingPackageError as error:
             pytest.skip(str(error))
         made.sparkContext.setLogLevel("OFF")
@@ -216,6 +217,25 @@ def test_shards_are_spread_evenly_over_as_many_partitions_as_divide_their_number
     assert hashes == [engine.spark_hash(number) for number in numbers]
     for partitions in (1, 2, 3, 8, 24):
         assert np.bincount(np.array(hashes) % partitions).tolist() == [24 // partitions] * partitions
+
+
+@pytest.mark.parametrize(
+    ("folder", "own", "used"),
+    [
+        ("of/a/run", "", engine.FILES[1]),
+        ("file:///of/a/run", "", engine.FILES[1]),
+        ("hdfs://127.0.0.1:1/of/a/run", "", ""),
+        ("of/a/run", "the.users.Own", "the.users.Own"),
+    ],
+)
+def test_files_of_a_checkpoint_on_a_disk_get_their_names_without_other_programs(session, folder, own, used):
+    name = engine.FILES[0]
+    session.conf.set(name, own) if own else session.conf.unset(name)
+    try:
+        engine.new_session("tests", checkpoint=folder)
+        assert session.conf.get(name, "") == used
+    finally:
+        session.conf.set(*engine.FILES)
 
 
 def test_sparks_own_timer_gives_a_silent_stream_its_missing_reading(session, path, tmp_path):

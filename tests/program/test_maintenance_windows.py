@@ -119,3 +119,24 @@ def test_a_calendar_that_is_none_or_not_there_is_named(tmp_path):
     (tmp_path / "bad.ics").write_text("BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR\n", encoding="utf-8")
     with pytest.raises(ValueError, match="is not understood"):
         MaintenanceWindows([str(tmp_path / "bad.ics")])
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("DTEND:19000101T000001Z\nRRULE:FREQ=SECONDLY", "recurs hourly or less often"),
+        ("DURATION:PT1H\nRRULE:FREQ=MINUTELY;BYMONTH=2", "recurs hourly or less often"),
+        ("DURATION:PT1H\nRRULE:FREQ=DAILY;INTERVAL=0", "at an interval of at least 1"),
+        (f"DURATION:PT1H\nRRULE:FREQ=DAILY;BYMINUTE={','.join(map(str, range(60)))};BYHOUR=1,2,3", "every 5 minutes"),
+        ("DURATION:P99999D\nRRULE:FREQ=DAILY", "lasts at most 366 days"),
+        ("DURATION:P999999999999D\nRRULE:FREQ=DAILY", "is no duration"),
+        ("DURATION:P99999999D", "is not understood"),
+    ],
+)
+def test_a_calendar_that_would_take_for_ever_is_refused_in_one_line(tmp_path, line, why):
+    pytest.importorskip("icalendar", reason="needs streamforest/requirements/icalendar.txt")
+    path = tmp_path / "endless.ics"
+    event = f"BEGIN:VEVENT\nUID:1\nDTSTART:19000101T000000Z\n{line}\nEND:VEVENT"
+    path.write_text(f"BEGIN:VCALENDAR\n{event}\nEND:VCALENDAR\n".replace("\n", "\r\n"), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"endless.ics is not understood: .*{why}" if "under" not in why else why):
+        MaintenanceWindows([str(path)])

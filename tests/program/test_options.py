@@ -117,6 +117,7 @@ def test_the_command_line_wins_then_the_file_then_the_settings(tmp_path):
         ("dalay = 1", "dalay in {} is no option; did you mean delay?"),
         ("detector = 'zscore'", "z-score, list; did you mean z-score?"),
         ("delay = ", "{} is no TOML file: "),
+        ("delay = " + "[" * 5000, "{} is no TOML file: "),
         ("[delay]", "delay in {} is {{}}: it must be a number"),
         (None, "--config is '{}': No such file or directory"),
     ],

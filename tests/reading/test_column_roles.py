@@ -40,6 +40,12 @@ def test_a_column_of_times_or_row_numbers_is_no_value_wherever_it_stands(text, r
     assert roles_of(text) == roles
 
 
+@pytest.mark.parametrize("damaged", ["12,5", "\u0661\u0662,1", "12,1000,abc", "17,"])
+def test_a_damaged_row_leaves_a_column_of_unix_times_without_a_name_what_it_is(damaged):
+    rows = [f"{1714564800 + 60 * k},{k % 7}.25" for k in range(20)]
+    assert roles_of("\n".join([*rows[:9], damaged, *rows[9:]])) == (",", 1, 0, None)
+
+
 def test_a_clock_beside_a_date_belongs_to_it():
     layout = layout_of("Date,Time,Flow\n01.05.2024,12:00,5\n01.05.2024,12:10,6")
     assert (layout.time, layout.clock, layout.value) == (0, 1, 2)

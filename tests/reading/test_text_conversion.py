@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -112,3 +113,31 @@ def test_other_rows_beside_those_that_are_read_are_told():
     found = {"prices": rows, "volumes": rows[::-1], "one": rows[:1], "n": 5}
     assert len(list(converter.chunks([json.dumps(found).encode()]))) == 2
     assert converter.notes == ["the rows of 'prices' inside a JSON object, not those of 'volumes'"]
+
+
+def lines_of(text):
+    return b"".join(TextConverter().chunks([text.encode()])).decode().splitlines()
+
+
+def test_half_a_character_keeps_its_name():
+    assert lines_of('[{"value": 1, "a": "\\ud800"}, {"value": 2, "a": "b"}]') == [
+        '{"value": 1, "a": "\\ud800"}',
+        '{"value": 2, "a": "b"}',
+    ]
+    assert lines_of('[["\\ud800", 1], [2, 3]]') == ["\\ud800,1", "2,3"]
+
+
+@pytest.mark.parametrize("time", ["NaN", "Infinity", "-1e999", "9" * 4000])
+def test_a_time_that_none_can_be_is_handed_on_to_be_refused(time):
+    samples = f'[[{time}, "5"], [1700000000, "6"]]'
+    lines = lines_of(f'{{"data": {{"result": [{{"metric": {{"__name__": "up"}}, "values": {samples}}}]}}}}')
+    assert "up{} 6 1700000000000" in lines
+    assert len(lines) == 2
+
+
+def test_what_is_nested_as_deep_as_can_be_read_is_no_reading_and_no_fault():
+    deep = sys.getrecursionlimit()
+    for n in range(deep - 200, deep):
+        cell = '{"a":' * n + "1" + "}" * n
+        lines = lines_of(f'[{{"value": 1, "b": 2}}, {cell}]')
+        assert len(lines) in (1, 2)

@@ -398,3 +398,13 @@ def test_late_readings_among_others_stay_refused():
     points, refusals = validator.check([Reading(1, time) for time in mixed])
     assert points["time"].tolist() == STEADY[100:]
     assert len(refusals) == 100
+
+
+@pytest.mark.parametrize("n", [1, 20])
+def test_a_key_with_half_a_character_is_refused_and_leaves_the_others_alone(n):
+    names = StreamNames()
+    validator = Validator(names)
+    readings = [Reading(float(k), 60.0 * k, key="whole") for k in range(n)]
+    points, refusals = validator.check([*readings, Reading(1.0, 0.0, key="\ud800")])
+    assert (len(points), len(names)) == (n, 1)
+    assert [refusal.reason for refusal in refusals] == [r"key '\ud800' has half a character"]

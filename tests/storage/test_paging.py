@@ -304,6 +304,7 @@ def test_a_page_that_is_not_what_it_was_makes_the_checkpoint_useless_and_the_one
         lambda state: state | {"numbers.logs": np.array([[1, -5, 2**62]])},
         lambda state: state | {"numbers.logs": np.array(3)},
         lambda state: state | {"numbers.changes": np.array([-1])},
+        lambda state: state | {"numbers.changes": np.array([2**63 - 1])},
         lambda state: {name: array for name, array in state.items() if name != "numbers.changes"},
     ],
 )

@@ -11,6 +11,8 @@ from streamforest.verdicts.episodes import EPISODE_GAP
 from streamforest.verdicts.incidents import (
     IncidentFold,
     Incidents,
+    Member,
+    _Start,
     incident_event,
     incident_text,
     keys_text,
@@ -74,6 +76,26 @@ def test_planted_incidents_are_found_as_one_each_with_the_stream_that_moved_firs
     assert len(found[0].members) <= 23
     assert found[0].sure > 0.9
     assert found[0].chance < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("began", "first"),
+    [
+        ([(1, 0.4), (3, 0.01), (3, 0.01), (3, 0.01)], 0),  # alone before a crowd that follows it
+        ([(1, 0.6), (3, 0.01), (3, 0.01), (3, 0.01)], 1),  # rather by chance
+        ([(1, 0.2), (2, 0.05), (4, 0.01), (4, 0.01), (4, 0.01)], 1),  # chance brings the earlier one more easily
+        ([(1, 0.08), (2, 0.05), (4, 0.01), (4, 0.01), (4, 0.01)], 0),
+        ([(1, 0.4), (3, 0.01), (3, 0.01)], 1),  # two are no crowd
+        ([(1, 0.4), (3, 0.01), (4, 0.01), (5, 0.01)], 1),  # nor are three that begin one after another
+        ([(1, 0.8), (2, 0.9)], None),
+        ([], None),
+    ],
+)
+def test_the_first_began_alone_before_a_crowd_or_is_the_first_that_chance_does_not_explain(began, first):
+    fold = IncidentFold(names_of(), "fleet.csv", RATE)
+    fold._interval = 1.0
+    starts = [_Start(float(at), 0, number, Member("", None, "", "")) for number, (at, _) in enumerate(began)]
+    assert fold._first_of(starts, [chance for _, chance in began]) == first
 
 
 def test_a_weak_alarm_that_goes_on_moved_first_and_one_that_is_over_at_once_did_not():
