@@ -55,7 +55,7 @@ d        next detector
 r        write the report
 c        write a case file of this alarm
 h        show or hide this
-Esc      stop watching, the run goes on
+Esc      close what is open, then the picture
 Ctrl+C   stop the run
 mouse    a click holds the numbers of a point,
          dragging moves, a double click goes live"""

@@ -53,7 +53,7 @@ d        next detector
 r        write the report
 c        write a case file of this alarm
 h        show or hide this
-Esc      stop watching, the run goes on
+Esc      close what is open, then the picture
 Ctrl+C   stop the run"""
 HINTS = (
     *("h keys", "q picture", "space pause", "← → move", "+ - zoom", "g last", ", . alarms", "e list"),

@@ -122,7 +122,7 @@ class TextFigure(ABC, Generic[Memory]):
         self._memory, self._status, self._clock = memory, status, clock
         self._glyphs, self._shades, self._cool_down = glyphs, shades, CoolDown.of(cool_down)
         self.choices: OpenPanel = lambda: None
-        self._panel = ""  # what stands in the box in the middle: help, honesty or nothing
+        self.box = ""  # what stands in the box in the middle: help, honesty or nothing
 
     @abstractmethod
     def command(self, name: str) -> None:
@@ -174,7 +174,7 @@ class TextFigure(ABC, Generic[Memory]):
         self._fill(canvas, status, top, bottom)
         for place, (text, style) in enumerate(lines):
             canvas.write(bottom + place, 0, cut(text, columns), style)
-        if self._panel:
+        if self.box:
             self._write_panel(canvas, status)
         return canvas
 
@@ -212,11 +212,11 @@ class TextFigure(ABC, Generic[Memory]):
 
     def _open_panel(self, name: str) -> None:
         """Show what stands in the box, or hide it where it is shown."""
-        self._panel = "" if self._panel == name else name
+        self.box = "" if self.box == name else name
 
     def _panel_lines(self, status: Status) -> list[str]:
         """Alarms asked for and got; or the list of keys, and how the source is understood."""
-        if self._panel == "honesty":
+        if self.box == "honesty":
             return honesty_lines(status.honesty, BARS_OF[self._glyphs])
         left, right = self._glyphs.arrows
         text = self.HELP.replace("←", left).replace("→", right)

@@ -319,7 +319,6 @@ function openPanel(name) {
   if (!acts || isOver) return;
   if (body.dataset.shows !== "stream")
     return notify("That is for one stream: of each of many only the newest points are kept.", BRIEF);
-  if (panel.isOpen && name === "what-if") return movePanel("leave");
   const [left, right] = view.range;
   const seen = [Math.max(0, Math.ceil(left)), Math.max(0, Math.floor(right)), chart.pinned];
   send({ panel: name, seen });
