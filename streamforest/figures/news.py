@@ -69,8 +69,8 @@ class StreamNews:
         past = like.past
         has_time = past.start is not None and EARLIEST < past.start < LATEST
         before = short_time(past.start, self.now) if past.start is not None and has_time else f"{past.first:,}"
-        text = f"{when}, as {before}"
-        return text if len(text) <= LONGEST_WHEN else f"{when}, as before"
+        text = f"{when}, like {before}"
+        return text if len(text) <= LONGEST_WHEN else f"{when}, seen before"
 
     def news(self, status: Status) -> News:
         """The state of the stream, and its last alarm."""

@@ -10,6 +10,7 @@ import numpy as np
 from streamforest.figures.braille import Trace, characters, places_of, raster, trace
 from streamforest.figures.canvas import SHADED, SPACE, Canvas, Style, columns_of, cut
 from streamforest.figures.choice_text import DROPPED, NEW, STAYS, rows_of, write_marks, write_panel
+from streamforest.figures.honesty_text import limit_text
 from streamforest.figures.navigation import COMMANDS, Navigation, View
 from streamforest.figures.ranges import extremes, usual_range
 from streamforest.figures.text_parts import Limits, Part, TextFigure, waiting_text
@@ -18,6 +19,7 @@ from streamforest.protocols import Status, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.difference import Difference
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import Floats, History
+from streamforest.verdicts.honesty import is_marked_by_band, marked_by_band
 from streamforest.verdicts.recent_episodes import RecentEpisodes
 from streamforest.wording import duration_text, expected_text, half_width, kind_text, number_text, p_text, reason_text
 
@@ -242,7 +244,8 @@ class StreamText(TextFigure[History]):
         else:
             parts += [text for text in (self._reading(verdict), self._expected(verdict)) if text]
         if verdict.score is not None and verdict.threshold is not None:
-            parts.append(f"score {verdict.score:.3f}, limit {verdict.threshold:.3f}")
+            limit = limit_text(verdict) if is_marked_by_band(verdict) else f"limit {verdict.threshold:.3f}"
+            parts.append(f"score {verdict.score:.3f}, {limit}")
         if verdict.p_value is not None:
             parts.append(self._worded(f"p {p_text(verdict.p_value)}"))
         while len(parts) > 2 and columns_of("   ".join(parts)) > columns:
@@ -362,7 +365,7 @@ class StreamText(TextFigure[History]):
     def _draw_score(self, canvas: Canvas, area: Area, rows: Verdicts) -> None:
         """Draw the score, and its limit as a rule behind it."""
         places = area.places(rows["index"], area.columns)
-        limit = trace(np.ascontiguousarray(rows["threshold"]), places, area.columns)
+        limit = trace(np.where(marked_by_band(rows), np.nan, rows["threshold"]), places, area.columns)
         columns = np.flatnonzero(np.isfinite(limit.high))
         at = places_of(limit.high[columns], area.bottom, area.top, area.rows)
         codes, styles = _cells(canvas, area)

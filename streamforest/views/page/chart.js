@@ -3,6 +3,7 @@
 import { Gestures } from "./gestures.js";
 import * as numbers from "./numbers.js";
 import { usualRange } from "./points.js";
+import { isByBand } from "./readout.js";
 
 const RIGHT = 64,
   BOTTOM = 40,
@@ -184,15 +185,15 @@ export class Chart {
   }
 
   scoreParts() {
-    const line = (name, width, dash) => ({
+    const line = (name, width, dash, spanGaps) => ({
       scale: "score",
       stroke: () => this.colours[name],
       width,
       dash,
       points: { show: false },
-      spanGaps: false,
+      spanGaps,
     });
-    return { series: [{}, line("value", 1.2), line("limit", 1.4, [6, 4])] };
+    return { series: [{}, line("value", 1.2, undefined, false), line("limit", 1.4, [6, 4], true)] };
   }
 
   isSparse(plot) {
@@ -529,12 +530,13 @@ export class Chart {
     if (!this.layers.alarms) return;
     const { index, score, is_anomaly: flags } = this.part;
     const { ctx, bbox } = plot;
-    ctx.fillStyle = this.colours.anomaly;
     const size = (this.areMany(plot, unit) ? 1.5 : 3) * unit;
     for (let k = 0; k < index.length; k++) {
       const x = plot.valToPos(index[k], "x", true);
       if (!flags[k] || score[k] === null || x < bbox.left || x > bbox.left + bbox.width) continue;
-      drawShape(ctx, "dot", x, plot.valToPos(score[k], "score", true), size);
+      const isHollow = isByBand(this.part, k);
+      ctx.fillStyle = isHollow ? this.colours.page : this.colours.anomaly;
+      drawShape(ctx, "dot", x, plot.valToPos(score[k], "score", true), size, isHollow ? this.colours.anomaly : null);
     }
   }
 
