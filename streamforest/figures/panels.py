@@ -524,7 +524,7 @@ class OthersPanel(Panel):
     def write_names(self, agreement: Sequence[tuple[str, int, int]]) -> None:
         """Write how many of the episodes each of the detectors flagged too."""
         for text, (name, shared, episodes) in zip(self.names, agreement, strict=False):
-            content = f"{name}: {shared:,} of {episodes:,} episodes too"
+            content = f"{name} marks {shared:,} of these {episodes:,} episodes too"
             if text.get_text() != content:
                 text.set_text(content)
                 self._layers.touch(HEADER)

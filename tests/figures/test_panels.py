@@ -117,8 +117,8 @@ def test_detectors_that_judge_along_have_their_marks_and_their_agreement_in_a_st
     history.write(rows[4_700:])
     view.refresh()
     assert [text.get_text() for text in view.others.names] == [
-        "z-score: 3 of 4 episodes too",
-        "sliding-forest: 4 of 4 episodes too",
+        "z-score marks 3 of these 4 episodes too",
+        "sliding-forest marks 4 of these 4 episodes too",
     ]
     image = near_colour(pixels(view), THEMES["light"].anomaly)
     height = image.shape[0]

@@ -629,6 +629,7 @@ function drawShape(ctx, shape, x, y, size, edge) {
   ctx.closePath();
   ctx.fill();
   if (!edge) return;
+  ctx.setLineDash([]); // the lines of the chart leave theirs
   ctx.strokeStyle = edge;
   ctx.lineWidth = Math.max(1, size / 5);
   ctx.stroke();

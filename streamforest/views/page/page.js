@@ -129,7 +129,7 @@ function tilesOf(facts) {
     [facts.precision === null ? "marked / asked for" : "normal marked / asked for", `${got} / ${asked}`, "rate"],
   );
   for (const [name, shared, episodes] of facts.agreement) {
-    tiles.push([`${name} agrees`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
+    tiles.push([`alarms ${name} marks too`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
   }
   if (facts.refused) tiles.push(["refused", numbers.count(facts.refused)]);
   if (facts.missing) tiles.push(["missing", numbers.count(facts.missing)]);
