@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil, floor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,8 @@ from streamforest.figures.choice_text import DROPPED, NEW, STAYS, rows_of, write
 from streamforest.figures.honesty_text import limit_text
 from streamforest.figures.navigation import COMMANDS, Navigation, View
 from streamforest.figures.ranges import extremes, usual_range
-from streamforest.figures.text_parts import Limits, Part, TextFigure, waiting_text
-from streamforest.moments import RECENT, short_time
+from streamforest.figures.text_parts import Limits, Part, TextFigure, round_seconds, round_step, waiting_text
+from streamforest.moments import FARTHEST, RECENT, short_time
 from streamforest.protocols import Status, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.difference import Difference
 from streamforest.verdicts.episodes import UNUSUAL, Episode
@@ -381,19 +382,27 @@ class StreamText(TextFigure[History]):
         """Write below the picture when its points were, or which they are where they have no time."""
         if not len(rows):
             return
-        first, last = int(rows["index"][0]), int(rows["index"][-1])
-        oldest, newest = float(rows["time"][0]), float(rows["time"][-1])
-        now = newest if newest - oldest < RECENT else float("inf")  # all of them with their date
-        for column in range(area.column, area.column + area.columns, BETWEEN_TIMES):
-            index = area.view.left + int((column - area.column) * area.view.width / area.columns)
-            if not first <= index <= last:
-                continue
-            seconds = float(rows["time"][index - first])
-            text = f"{index:,}" if seconds != seconds or newest != newest else short_time(seconds, now)
-            text = self._glyphs.tick + text
-            if column + columns_of(text) <= area.column + area.columns:
+        known = np.abs(rows["time"]) <= FARTHEST
+        times, indices = rows["time"][known], rows["index"][known]
+        apart = BETWEEN_TIMES * area.view.width / area.columns  # points
+        if len(times) > 1 and times[-1] > times[0]:
+            oldest, newest = float(times[0]), float(times[-1])
+            now = newest if newest - oldest < RECENT else float("inf")  # all of them with their date
+            step = round_seconds(apart * (newest - oldest) / float(indices[-1] - indices[0]))
+            at = np.arange(ceil(oldest / step), floor(newest / step) + 1) * step
+            places = np.interp(at, times, indices).tolist()
+            ticks = [(place, short_time(moment, now)) for place, moment in zip(places, at.tolist(), strict=True)]
+        else:
+            points, first = max(1, round(round_step(apart))), int(rows["index"][0])
+            numbers = range(-(-first // points) * points, int(rows["index"][-1]) + 1, points)
+            ticks = [(float(number), f"{number:,}") for number in numbers]
+        free = area.column
+        for index, words in ticks:
+            column, text = int(area.columns_of(index)), self._glyphs.tick + words
+            if free <= column <= area.column + area.columns - columns_of(text):
                 canvas.write(row, column, text, Style.QUIET)
-        if newest == newest and area.column >= 4:
+                free = column + columns_of(text) + 1
+        if known[-1] and area.column >= 4:
             canvas.write(row, 0, "UTC", Style.QUIET)
 
     def _mark_selected(self, canvas: Canvas, *areas: Area) -> None:

@@ -40,6 +40,12 @@ def waiting_text() -> str:
 ENDED = "the stream has ended"
 
 
+DAY = 86_400
+#: Seconds between labels of a time axis: parts of minutes, hours and days.
+PARTS, HOURS = (1, 2, 5, 10, 15, 30), (1, 2, 3, 6, 12)
+CLOCK_STEPS = (*PARTS, *(60 * part for part in PARTS), *(3_600 * hours for hours in HOURS), DAY)
+
+
 class Limits:
     """Limits of an axis, at round numbers; they seldom change, so that what is drawn stays where it is."""
 
@@ -79,6 +85,11 @@ def round_step(least: float) -> float:
     """The least of 1, 2 and 5 times a power of ten that is not below a number, which is above 0."""
     power = 10.0 ** floor(log10(least)) if least > 1e-300 else 1e-300
     return next((factor * power for factor in (1.0, 2.0, 5.0) if factor * power >= least * (1 - 1e-9)), 10.0 * power)
+
+
+def round_seconds(least: float) -> float:
+    """The least time in whole seconds that clocks and calendars count in, not below a number of seconds."""
+    return next((float(step) for step in CLOCK_STEPS if step >= least), DAY * round_step(least / DAY))
 
 
 class TextFigure(ABC, Generic[Memory]):

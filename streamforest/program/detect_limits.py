@@ -264,7 +264,7 @@ class Trials:
         needed = PLACES // 2
         if len(self.places) >= needed:
             return ""
-        return f"{UNKNOWN}: {len(self.places)} places have no alarm within {HORIZON} points, {needed} are needed"
+        return f"{UNKNOWN}: {len(self.places)} calm places of {HORIZON} points, {needed} are needed"
 
     def _find_places(self, detector: Detector, rng: np.random.Generator) -> None:
         history, n = self._history, len(self._history.values)
