@@ -49,10 +49,10 @@ class StreamNews:
         first = self._history.first
         return [episode for episode in reversed(self._episodes.kept) if episode.last.index >= first]
 
-    def peak_of(self, index: int) -> int:
-        """Stream index of the peak of the episode that a point is in; the point's own where none is known."""
-        episodes = (one for one in reversed(self._episodes.kept) if one.start.index <= index <= one.last.index)
-        return next((one.peak.index for one in episodes), index)
+    def peak_of(self, verdict: Verdict) -> Verdict:
+        """The peak of the episode that a point is in, with the list's reason; the point where none is known."""
+        episodes = reversed(self._episodes.kept)
+        return next((one.peak for one in episodes if one.start.index <= verdict.index <= one.last.index), verdict)
 
     @property
     def now(self) -> float:

@@ -373,9 +373,10 @@ class StreamPanel(Panel):
         text = number_text(value, top / 2 - bottom / 2, keeps_zeros=True)
         self.newest.set(text=text, x=1 + gap, y=min(max(value, bottom), top), color=colour)
 
-    def write_reason(self, points: InView, at: int | None) -> None:
-        """Write beside a point, by its offset, why it is an alarm, if that covers nothing there; None is no point."""
-        text = "" if at is None else reason_text(points.verdict(at))
+    def write_reason(self, points: InView, alarm: Verdict | None) -> None:
+        """Write beside an alarm in view why it is one, if that covers nothing there; None is no alarm."""
+        at = None if alarm is None else alarm.index - points.first
+        text = "" if alarm is None else reason_text(alarm)
         found = self._free_place(points, at, len(text)) if at is not None and text else None
         self.reason.text = "" if found is None else text
         if found is not None:

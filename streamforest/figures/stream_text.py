@@ -212,7 +212,7 @@ class StreamText(TextFigure[History]):
         kept = self._episodes.kept
         last = "no alarm so far" if not status.episodes else "no alarm among the points that are kept"
         if kept:
-            when = "" if opened and not silence else f"last alarm {self._moment(kept[-1].start)} "
+            when = "" if opened and not silence else f"last alarm {self._moment(kept[-1].start)}, "
             last = f"{when}{self._why(kept[-1].peak)}"
         longer = f"{reading}, {expected}" if expected else reading
         if sum(columns_of(text) + 3 for text in (parts[0][0], longer, last)) <= columns + 3:

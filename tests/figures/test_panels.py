@@ -241,3 +241,16 @@ def test_a_reason_that_would_cover_values_wherever_it_stands_is_left_out():
 def test_a_small_picture_or_one_without_an_alarm_has_no_reason_in_it():
     assert shown(stream(100))[1].stream.reason.text == ""
     assert shown(stream(470), size=(6.4, 4.8))[1].stream.reason.text == ""
+
+
+def test_the_reason_in_the_picture_is_that_of_the_list_once_the_episode_is_over():
+    rows = stream(300)
+    rows["value"][280:] += 9
+    for name in ("expected", "lower", "upper"):
+        rows[name][286:] += 9
+    rows["is_anomaly"][280:282], rows["episode"][280:282], rows["reason"][280:282] = True, 50, 1
+    rows["score"][280:282], rows["p_value"][280:282] = 0.8, 1e-4
+    _, view = shown(rows[:286])
+    assert "shift" not in view.stream.reason.text
+    _, view = shown(rows)
+    assert view.stream.reason.text.startswith("level shift up: ")

@@ -197,7 +197,7 @@ def test_a_stream_that_has_ended_is_said_to_have_and_no_episode_of_it_goes_on(mo
     monkeypatch.setattr(stream.figure, "_status", lambda: stream.status()._replace(has_ended=True))
     text = stream.text(120, 30)
     assert "the stream has ended" in text
-    assert "last alarm 12:01:40 spike: 90" in text
+    assert "last alarm 12:01:40, spike: 90" in text
     assert not any(word in text for word in ("no point for", "anomalous since", ", now", "rate 0"))
     stream = Stream()
     monkeypatch.setattr(stream.figure, "_status", lambda: stream.status()._replace(has_ended=True))

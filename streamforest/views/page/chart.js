@@ -22,10 +22,10 @@ const ROW = 14; // CSS pixels of the marks of a detector that judges along
 const COLOURS = ["page", "text", "quiet", "grid", "value", "expected", "band", "anomaly", "episode", "calm", "limit"];
 
 export class Chart {
-  // `words` gives the reason of a point, `peakOf` the point that tells what an alarm is, by one of its points; `moved`
+  // `words` gives the reason of a point, `alarmOf` the alarm that a point is in; `moved`
   // hears of a view that the visitor changed, `hovered` of a point.
-  constructor(boxes, points, view, { words, peakOf, moved, hovered, went }) {
-    Object.assign(this, { boxes, points, view, words, peakOf, moved, hovered, went });
+  constructor(boxes, points, view, { words, alarmOf, moved, hovered, went }) {
+    Object.assign(this, { boxes, points, view, words, alarmOf, moved, hovered, went });
     this.trial = []; // stream indices of points whose alarms would stay, be new, or be dropped
     this.others = []; // names of the detectors that judge along
     this.floor = null; // no band is drawn below it
@@ -476,9 +476,10 @@ export class Chart {
   drawReason(plot, unit, alarms) {
     const { index } = this.part;
     const newest = [...alarms.keys()].pop();
-    const peak = index.indexOf(this.peakOf(index[newest]));
+    const alarm = this.alarmOf(index[newest]);
+    const peak = alarm === null ? -1 : index.indexOf(alarm.peak);
     const k = alarms.has(peak) ? peak : newest;
-    const text = this.words.reason(this.part, k);
+    const text = k === peak ? alarm.why : this.words.reason(this.part, k);
     if (!text) return;
     const { ctx } = plot;
     const place = this.freePlace(plot, unit, alarms.get(k), ctx.measureText(text).width + 12 * unit);

@@ -32,7 +32,7 @@ const words = new Words(body.dataset.reasons.split("|"), body.dataset.labels.spl
 const readout = new Readout(find("readout"), points, words);
 const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {
   words,
-  peakOf: (index) => episodes.peakOf(index),
+  alarmOf: (index) => episodes.alarmOf(index),
   moved: viewMoved,
   hovered: (index, reach) => readout.show(index, reach),
   went: act,
