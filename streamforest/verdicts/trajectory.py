@@ -30,8 +30,8 @@ STEADY = ("level shift up", "level shift down", "season break")  # which the beg
 #: most so many times as far anywhere: spikes with calm between them are no burst.
 FAR, BURST_TURNS, BURST_MEDIAN, BURST_RATIO = 0.5, 2, 0.4, 6.0
 #: Points of a shift; shares of the first one's deviation in which the second is off what was expected for it, the
-#: median is, and all behind the second are.
-SHIFT_POINTS, SHIFT_SECOND, SHIFT_MEDIAN, SHIFT_LEAST = 10, 0.4, 0.5, 0.3
+#: median is, all behind the second are, and none is beyond: a spike in what stays has its own name.
+SHIFT_POINTS, SHIFT_SECOND, SHIFT_MEDIAN, SHIFT_LEAST, SHIFT_MOST = 10, 0.4, 0.5, 0.3, 3.0
 #: Points of a rise, how straight it is (a correlation) and how high; the same of one that ends with a jump back.
 RISE_POINTS, STRAIGHT, RISE = 5, 0.8, 0.8
 JUMP, BROKEN_STRAIGHT, BROKEN_RISE = 1.0, 0.6, 0.25
@@ -129,7 +129,7 @@ def _shift(level: Sequence[float], alone: Sequence[float]) -> str:
     way = 1.0 if level[0] > 0 else -1.0
     size = abs(level[0])
     offs = [way * off for off in level[:SHIFT_POINTS]]
-    stays = median(offs) > SHIFT_MEDIAN * size and min(offs[2:]) > SHIFT_LEAST * size
+    stays = median(offs) > SHIFT_MEDIAN * size and SHIFT_LEAST * size < min(offs[2:]) and max(offs) < SHIFT_MOST * size
     return _side("level shift", way > 0) if stays and way * alone[1] > SHIFT_SECOND * size else ""
 
 

@@ -118,3 +118,9 @@ def test_a_forged_course_is_refused(trajectory):
     alive, episode, _ = unpacked({"fold": packed(fold.facts())}, "fold")
     with pytest.raises(ValueError, match="not of this version"):
         EpisodeFold().go_on([alive, episode, trajectory])
+
+
+def test_a_dip_in_a_level_that_stays_has_its_own_name():
+    followed = [10.0] * 17 + [7.4] * 12
+    rows = verdicts_of([*CALM, 7.4, -4.0, *[7.4] * 15], [12, 13], expected=followed)
+    assert name_of(rows) == "dip"
