@@ -33,7 +33,7 @@ WITH_SCORE = 7
 #: Rows that a panel of choices leaves for the picture.
 LEAST_PICTURE = 3
 #: Columns between two times below the picture, from the start of one to that of the next.
-BETWEEN_TIMES = 16
+BETWEEN_TIMES, BETWEEN_NUMBERS = 16, 10
 #: Numbers of values outside the picture that are written at each edge, the newest.
 MOST_FAR = 3
 #: Larger numbers are drawn as this one: differences of theirs would be infinite.
@@ -384,16 +384,16 @@ class StreamText(TextFigure[History]):
             return
         known = np.abs(rows["time"]) <= FARTHEST
         times, indices = rows["time"][known], rows["index"][known]
-        apart = BETWEEN_TIMES * area.view.width / area.columns  # points
+        a_column = area.view.width / area.columns  # points
         if len(times) > 1 and times[-1] > times[0]:
             oldest, newest = float(times[0]), float(times[-1])
             now = newest if newest - oldest < RECENT else float("inf")  # all of them with their date
-            step = round_seconds(apart * (newest - oldest) / float(indices[-1] - indices[0]))
+            step = round_seconds(BETWEEN_TIMES * a_column * (newest - oldest) / float(indices[-1] - indices[0]))
             at = np.arange(ceil(oldest / step), floor(newest / step) + 1) * step
             places = np.interp(at, times, indices).tolist()
             ticks = [(place, short_time(moment, now)) for place, moment in zip(places, at.tolist(), strict=True)]
         else:
-            points, first = max(1, round(round_step(apart))), int(rows["index"][0])
+            points, first = max(1, round(round_step(BETWEEN_NUMBERS * a_column))), int(rows["index"][0])
             numbers = range(-(-first // points) * points, int(rows["index"][-1]) + 1, points)
             ticks = [(float(number), f"{number:,}") for number in numbers]
         free = area.column
