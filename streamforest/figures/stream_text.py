@@ -382,8 +382,8 @@ class StreamText(TextFigure[History]):
         """Write below the picture when its points were, or which they are where they have no time."""
         if not len(rows):
             return
-        known = np.abs(rows["time"]) <= FARTHEST
-        times, indices = rows["time"][known], rows["index"][known]
+        is_dated = np.abs(rows["time"]) <= FARTHEST
+        times, indices = rows["time"][is_dated], rows["index"][is_dated]
         a_column = area.view.width / area.columns  # points
         if len(times) > 1 and times[-1] > times[0]:
             oldest, newest = float(times[0]), float(times[-1])
@@ -402,7 +402,7 @@ class StreamText(TextFigure[History]):
             if free <= column <= area.column + area.columns - columns_of(text):
                 canvas.write(row, column, text, Style.QUIET)
                 free = column + columns_of(text) + 1
-        if known[-1] and area.column >= 4:
+        if is_dated[-1] and area.column >= 4:
             canvas.write(row, 0, "UTC", Style.QUIET)
 
     def _mark_selected(self, canvas: Canvas, *areas: Area) -> None:
