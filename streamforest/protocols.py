@@ -190,6 +190,14 @@ def explain(reason: int, value: float | None, expected: float | None, lower: flo
     return f"{name}: {reading}, expected {expected:.6g} +- {(upper - lower) / 2:.3g}{placed}"
 
 
+def explained(kind: str, verdict: Verdict) -> str:
+    """The reason of a verdict in words, as if it were of another kind."""
+    if kind == verdict.reason.partition(":")[0] or kind not in REASONS:
+        return verdict.reason
+    lower, upper = (float("nan") if edge is None else edge for edge in (verdict.lower, verdict.upper))
+    return explain(REASONS.index(kind), verdict.value, verdict.expected, lower, upper)
+
+
 class Reading(NamedTuple):
     """A raw reading as a source found it, not yet validated.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from streamforest.protocols import Honesty, RateGot
+from streamforest.protocols import WITHOUT_BAND, Honesty, RateGot, Verdict
+from streamforest.verdicts.honesty import is_marked_by_band
+from streamforest.wording import kind_text, number_text
 
 #: Bars of growing height, the first is empty; where a terminal lacks them, others.
 BARS, HALF_BARS, ASCII_BARS = " ▁▂▃▄▅▆▇█", " ▄█", " .:|#"
@@ -105,3 +107,10 @@ def flatness(counts: Sequence[int]) -> str:
     low, high = at / len(counts), (at + 1) / len(counts)
     word = "more" if shares[at] > 0.0 else "fewer"
     return f"farthest from flat: {100 * abs(shares[at]):.0f} % {word} from {low:.2g} to {high:.2g}"
+
+
+def limit_text(verdict: Verdict) -> str:
+    """The threshold of a point, or what marks it where its score does not: it has none of its own then."""
+    if not is_marked_by_band(verdict):
+        return f"threshold {number_text(verdict.threshold, 0.1)}"
+    return f"marked by {'habit' if kind_text(verdict) in WITHOUT_BAND else 'its band'} alone"

@@ -148,6 +148,11 @@ class LiveFigure(ABC, Generic[Memory]):
         return "\n".join([self.HELP, "", *wrap(self._numbers.understood, HELP_WIDTH)]).rstrip()
 
     @property
+    def box(self) -> Literal["", "help", "honesty"]:
+        """What lies over the picture, as the command that shows and hides it; empty where nothing does."""
+        return "honesty" if self._is_honesty_shown else "help" if self._help else ""
+
+    @property
     @abstractmethod
     def visible(self) -> tuple[int, int]:
         """Indices of the first and last point in view; (0, -1) where there is none."""

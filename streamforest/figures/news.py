@@ -49,10 +49,10 @@ class StreamNews:
         first = self._history.first
         return [episode for episode in reversed(self._episodes.kept) if episode.last.index >= first]
 
-    def peak_of(self, index: int) -> int:
-        """Stream index of the peak of the episode that a point is in; the point's own where none is known."""
-        episodes = (one for one in reversed(self._episodes.kept) if one.start.index <= index <= one.last.index)
-        return next((one.peak.index for one in episodes), index)
+    def peak_of(self, verdict: Verdict) -> Verdict:
+        """The peak of the episode that a point is in, with the list's reason; the point where none is known."""
+        episodes = reversed(self._episodes.kept)
+        return next((one.peak for one in episodes if one.start.index <= verdict.index <= one.last.index), verdict)
 
     @property
     def now(self) -> float:
@@ -69,8 +69,8 @@ class StreamNews:
         past = like.past
         has_time = past.start is not None and EARLIEST < past.start < LATEST
         before = short_time(past.start, self.now) if past.start is not None and has_time else f"{past.first:,}"
-        text = f"{when}, as {before}"
-        return text if len(text) <= LONGEST_WHEN else f"{when}, as before"
+        text = f"{when}, like {before}"
+        return text if len(text) <= LONGEST_WHEN else f"{when}, seen before"
 
     def news(self, status: Status) -> News:
         """The state of the stream, and its last alarm."""

@@ -26,6 +26,7 @@ from streamforest.figures.text_parts import waiting_text
 from streamforest.figures.themes import Theme
 from streamforest.protocols import NORMAL, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.history import Floats, Marks, columns
+from streamforest.verdicts.honesty import marked_by_band
 from streamforest.wording import number_text, reason_text
 
 MANY = 60  # episodes or labelled stretches in view: more are drawn with less ink
@@ -45,6 +46,8 @@ REASON_GAP, REASON_MARGIN, REASON_EDGE = 14.0, 4.0, 16.0
 REASON_LINES = (0, 1, -1)
 FADED = 0.35  # of a key whose part is hidden
 KEY_MARGIN = 0.04  # inches around a key that a click may miss it by
+HALO = 1.4  # points that the halo of a mark is wider
+BY_BAND_KEY = "by its band"  # what marks a point whose score does not
 NAME_LINE, MARK_LINE = 0.3, 0.74  # where in a row of a detector that judges along its name and its marks stand
 
 
@@ -292,7 +295,7 @@ class StreamPanel(Panel):
         self.rings = layers.line(
             axes, 6, color=theme.label, linestyle="", marker="o", markersize=9, fillstyle="none", markeredgewidth=1.3
         )
-        self.marks = layers.line(axes, 7, markersize=6, markeredgewidth=0.7, **_mark(theme))
+        self.halos, self.marks = _marks(layers, axes, theme, size=6)
         self.outside = EdgeMarks(axes, layers, theme)
         self.waiting = self._centred_text()
         self.newest = layers.text(axes, STREAM, va="center", fontweight="bold", transform=axes.get_yaxis_transform())
@@ -300,7 +303,7 @@ class StreamPanel(Panel):
         layers.artist(axes, 4, self.reason)
         self.parts |= {
             "value": (self.value, self.value_columns, self.dots, self.newest),
-            "anomalous": (self.marks, self.reason),
+            "anomalous": (self.halos, self.marks, self.reason),
             "usual band": (self.band, self.ahead_band),
             "expected": (self.expected, self.ahead),
             "labelled": (self.labels, self.rings),
@@ -346,7 +349,9 @@ class StreamPanel(Panel):
         expected = points.field("expected")
         places = np.where(np.isfinite(values), values, np.where(np.isfinite(expected), expected, bottom))
         is_inside = (places >= bottom) & (places <= top)
-        self.marks.set_data(*self._marked(points, np.where(is_inside, places, np.nan)))
+        marked = self._marked(points, np.where(is_inside, places, np.nan))
+        self.halos.set_data(*marked)
+        self.marks.set_data(*marked)
         self.outside.draw(x, places, points.rows["is_anomaly"], points.view.width)
         self.waiting.set(x=0.5, y=0.5, text="" if len(values) else waiting_text())
 
@@ -368,9 +373,10 @@ class StreamPanel(Panel):
         text = number_text(value, top / 2 - bottom / 2, keeps_zeros=True)
         self.newest.set(text=text, x=1 + gap, y=min(max(value, bottom), top), color=colour)
 
-    def write_reason(self, points: InView, at: int | None) -> None:
-        """Write beside a point, by its offset, why it is an alarm, if that covers nothing there; None is no point."""
-        text = "" if at is None else reason_text(points.verdict(at))
+    def write_reason(self, points: InView, alarm: Verdict | None) -> None:
+        """Write beside an alarm in view why it is one, if that covers nothing there; None is no alarm."""
+        at = None if alarm is None else alarm.index - points.first
+        text = "" if alarm is None else reason_text(alarm)
         found = self._free_place(points, at, len(text)) if at is not None and text else None
         self.reason.text = "" if found is None else text
         if found is not None:
@@ -433,7 +439,8 @@ class ScorePanel(Panel):
 
     def __init__(self, axes: Axes, layers: Layers, theme: Theme) -> None:
         super().__init__(axes, layers, theme)
-        self.marks = layers.line(axes, 7, markersize=4.5, markeredgewidth=0.5, **_mark(theme))
+        self.halos, self.marks = _marks(layers, axes, theme, size=4.5)
+        self.by_band = layers.line(axes, 8, **_hollow(theme, 4.0))
         self.score = layers.line(axes, 4, color=theme.value, linewidth=1.1, solid_joinstyle="round")
         self.score_columns = layers.area(axes, 4, facecolor=theme.value, edgecolor="none")
         self.threshold = layers.line(axes, 5, color=theme.threshold, linewidth=1.5)
@@ -441,7 +448,8 @@ class ScorePanel(Panel):
         self.parts |= {
             "score": (self.score, self.score_columns),
             "threshold": (self.threshold,),
-            "anomalous": (self.marks,),
+            "anomalous": (self.halos, self.marks),
+            BY_BAND_KEY: (self.by_band,),
         }
 
     def resize(self, size: float) -> None:
@@ -452,17 +460,22 @@ class ScorePanel(Panel):
         keys = [
             Line2D([], [], color=self._theme.value, linewidth=1.8, label="score"),
             Line2D([], [], color=self._theme.threshold, linewidth=1.8, label="threshold"),
+            Line2D([], [], label=BY_BAND_KEY, **_hollow(self._theme, 4.5)),
         ]
         self._legend("how unusual", keys, size)
 
     def draw(self, points: InView) -> None:
         """Draw the points in view."""
-        score, threshold, x = points.field("score"), points.field("threshold"), points.x
+        score, x = points.field("score"), points.x
+        by_band = marked_by_band(points.rows)
+        threshold = np.where(by_band, np.nan, points.field("threshold"))  # theirs says nothing of the score's
         self._draw_series(self.score, self.score_columns, points, "score")
         if points.per_column > 1 and len(x):
             x, _, threshold = columns(threshold, points.first, points.per_column)
-        self.threshold.set_data(x, threshold)
-        self.marks.set_data(*self._marked(points, score))
+        is_drawn = np.isfinite(threshold)
+        self.threshold.set_data(x[is_drawn], threshold[is_drawn])
+        for marks, marked in ((self.marks, ~by_band), (self.halos, ~by_band), (self.by_band, by_band)):
+            marks.set_data(*self._marked(points, np.where(marked, score, np.nan)))
         unknown = len(score) > 0 and not np.isfinite(score).any()
         self.no_score.set(x=0.5, y=0.5, text="no score yet: the memory is warming up" if unknown else "")
 
@@ -512,7 +525,7 @@ class OthersPanel(Panel):
     def write_names(self, agreement: Sequence[tuple[str, int, int]]) -> None:
         """Write how many of the episodes each of the detectors flagged too."""
         for text, (name, shared, episodes) in zip(self.names, agreement, strict=False):
-            content = f"{name}: {shared:,} of {episodes:,} episodes too"
+            content = f"{name} marks {shared:,} of these {episodes:,} episodes too"
             if text.get_text() != content:
                 text.set_text(content)
                 self._layers.touch(HEADER)
@@ -523,8 +536,17 @@ def dpi_of(axes: Axes) -> float:
     return float(axes.figure.dpi)
 
 
-def _mark(theme: Theme) -> dict[str, Any]:
-    return {"color": theme.anomaly, "linestyle": "", "marker": "o", "markeredgecolor": theme.page}
+def _marks(layers: Layers, axes: Axes, theme: Theme, size: float) -> tuple[Line2D, Line2D]:
+    """The marks of anomalous points, and their halos below all of them: marks side by side do not cut one another."""
+    style: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0.0}
+    halos = layers.line(axes, 6.5, color=theme.page, markersize=size + HALO, **style)
+    return halos, layers.line(axes, 7, color=theme.anomaly, markersize=size, **style)
+
+
+def _hollow(theme: Theme, size: float) -> dict[str, Any]:
+    """The look of a point that its band alone marks, where the scores are."""
+    look: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": size, "markeredgewidth": 1.2}
+    return look | {"markerfacecolor": theme.page, "markeredgecolor": theme.anomaly}
 
 
 def _reach(x: Floats, y: Floats, left: float, right: float) -> tuple[Floats, Floats]:

@@ -8,6 +8,7 @@ from math import isfinite
 import numpy as np
 from matplotlib.axes import Axes
 
+from streamforest.figures.honesty_text import limit_text
 from streamforest.figures.layers import Layers
 from streamforest.figures.panels import InView, dpi_of
 from streamforest.figures.themes import Theme
@@ -107,7 +108,7 @@ def describe(verdict: Verdict) -> str:
     if verdict.score is None:
         lines.append("no score yet (warm-up)")
     else:
-        lines.append(f"score {number_text(verdict.score, 0.1)}, threshold {number_text(verdict.threshold, 0.1)}")
+        lines.append(f"score {number_text(verdict.score, 0.1)}, {limit_text(verdict)}")
         lines[-1] += f", p {p_text(verdict.p_value)}"
     if verdict.label is not None:
         lines.append(f"label: {verdict.label}")

@@ -42,7 +42,7 @@ g        the worst streams again
 i        alarms asked for and got
 r        write the report
 h        show or hide this
-Esc      stop watching, the run goes on
+Esc      close what is open, then the picture
 Ctrl+C   stop the run"""
 
 

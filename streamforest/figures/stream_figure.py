@@ -22,7 +22,7 @@ from streamforest.figures.point_note import PointNote
 from streamforest.figures.ranges import extremes, usual_range
 from streamforest.figures.side_panel import WIDTH
 from streamforest.figures.themes import is_wide, text_size
-from streamforest.protocols import NORMAL, Verdicts
+from streamforest.protocols import NORMAL, Verdict, Verdicts
 from streamforest.verdicts.history import History
 from streamforest.verdicts.panel import Panel as Choices
 
@@ -55,7 +55,7 @@ d        next detector
 r        write the report
 c        write a case file of this alarm
 h        show or hide this
-Esc      stop watching, the run goes on
+Esc      close what is open, then the picture
 Ctrl+C   stop the run
 mouse    a click holds the numbers of a point,
          dragging moves, a double click goes live"""
@@ -365,17 +365,17 @@ class StreamFigure(LiveFigure[History]):
         self._update_selection()
         self.keys.set_text(self._help_text())
 
-    def _newest_alarm(self, points: InView) -> int | None:
-        """Offset of the point whose reason is shown at its place: the peak of the newest episode in view, if any is."""
+    def _newest_alarm(self, points: InView) -> Verdict | None:
+        """The point whose reason is shown at its place: the peak of the newest episode in view, if any is."""
         if self.navigation.selected is not None or not is_wide(self.figure):
             return None
         flagged = np.flatnonzero(points.rows["is_anomaly"])
         if not len(flagged):
             return None
-        newest = int(flagged[-1])
+        newest = points.verdict(int(flagged[-1]))
         self._news.follow()
-        peak = self._news.peak_of(newest + points.first)
-        return peak - points.first if points.first <= peak <= points.visible[1] else newest
+        peak = self._news.peak_of(newest)
+        return peak if points.first <= peak.index <= points.visible[1] else newest
 
     def _update_limits(self) -> None:
         field, flagged = self._points.field, self._points.rows["is_anomaly"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil, floor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,14 +11,16 @@ import numpy as np
 from streamforest.figures.braille import Trace, characters, places_of, raster, trace
 from streamforest.figures.canvas import SHADED, SPACE, Canvas, Style, columns_of, cut
 from streamforest.figures.choice_text import DROPPED, NEW, STAYS, rows_of, write_marks, write_panel
+from streamforest.figures.honesty_text import limit_text
 from streamforest.figures.navigation import COMMANDS, Navigation, View
 from streamforest.figures.ranges import extremes, usual_range
-from streamforest.figures.text_parts import Limits, Part, TextFigure, waiting_text
-from streamforest.moments import RECENT, short_time
+from streamforest.figures.text_parts import Limits, Part, TextFigure, round_seconds, round_step, waiting_text
+from streamforest.moments import FARTHEST, RECENT, short_time
 from streamforest.protocols import Status, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.difference import Difference
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import Floats, History
+from streamforest.verdicts.honesty import is_marked_by_band, marked_by_band
 from streamforest.verdicts.recent_episodes import RecentEpisodes
 from streamforest.wording import duration_text, expected_text, half_width, kind_text, number_text, p_text, reason_text
 
@@ -30,7 +33,7 @@ WITH_SCORE = 7
 #: Rows that a panel of choices leaves for the picture.
 LEAST_PICTURE = 3
 #: Columns between two times below the picture, from the start of one to that of the next.
-BETWEEN_TIMES = 16
+BETWEEN_TIMES, BETWEEN_NUMBERS = 16, 10
 #: Numbers of values outside the picture that are written at each edge, the newest.
 MOST_FAR = 3
 #: Larger numbers are drawn as this one: differences of theirs would be infinite.
@@ -53,7 +56,7 @@ d        next detector
 r        write the report
 c        write a case file of this alarm
 h        show or hide this
-Esc      stop watching, the run goes on
+Esc      close what is open, then the picture
 Ctrl+C   stop the run"""
 HINTS = (
     *("h keys", "q picture", "space pause", "← → move", "+ - zoom", "g last", ", . alarms", "e list"),
@@ -209,7 +212,7 @@ class StreamText(TextFigure[History]):
         kept = self._episodes.kept
         last = "no alarm so far" if not status.episodes else "no alarm among the points that are kept"
         if kept:
-            when = "" if opened and not silence else f"last alarm {self._moment(kept[-1].start)} "
+            when = "" if opened and not silence else f"last alarm {self._moment(kept[-1].start)}, "
             last = f"{when}{self._why(kept[-1].peak)}"
         longer = f"{reading}, {expected}" if expected else reading
         if sum(columns_of(text) + 3 for text in (parts[0][0], longer, last)) <= columns + 3:
@@ -242,7 +245,8 @@ class StreamText(TextFigure[History]):
         else:
             parts += [text for text in (self._reading(verdict), self._expected(verdict)) if text]
         if verdict.score is not None and verdict.threshold is not None:
-            parts.append(f"score {verdict.score:.3f}, limit {verdict.threshold:.3f}")
+            limit = limit_text(verdict) if is_marked_by_band(verdict) else f"limit {verdict.threshold:.3f}"
+            parts.append(f"score {verdict.score:.3f}, {limit}")
         if verdict.p_value is not None:
             parts.append(self._worded(f"p {p_text(verdict.p_value)}"))
         while len(parts) > 2 and columns_of("   ".join(parts)) > columns:
@@ -362,7 +366,7 @@ class StreamText(TextFigure[History]):
     def _draw_score(self, canvas: Canvas, area: Area, rows: Verdicts) -> None:
         """Draw the score, and its limit as a rule behind it."""
         places = area.places(rows["index"], area.columns)
-        limit = trace(np.ascontiguousarray(rows["threshold"]), places, area.columns)
+        limit = trace(np.where(marked_by_band(rows), np.nan, rows["threshold"]), places, area.columns)
         columns = np.flatnonzero(np.isfinite(limit.high))
         at = places_of(limit.high[columns], area.bottom, area.top, area.rows)
         codes, styles = _cells(canvas, area)
@@ -378,19 +382,27 @@ class StreamText(TextFigure[History]):
         """Write below the picture when its points were, or which they are where they have no time."""
         if not len(rows):
             return
-        first, last = int(rows["index"][0]), int(rows["index"][-1])
-        oldest, newest = float(rows["time"][0]), float(rows["time"][-1])
-        now = newest if newest - oldest < RECENT else float("inf")  # all of them with their date
-        for column in range(area.column, area.column + area.columns, BETWEEN_TIMES):
-            index = area.view.left + int((column - area.column) * area.view.width / area.columns)
-            if not first <= index <= last:
-                continue
-            seconds = float(rows["time"][index - first])
-            text = f"{index:,}" if seconds != seconds or newest != newest else short_time(seconds, now)
-            text = self._glyphs.tick + text
-            if column + columns_of(text) <= area.column + area.columns:
+        is_dated = np.abs(rows["time"]) <= FARTHEST
+        times, indices = rows["time"][is_dated], rows["index"][is_dated]
+        a_column = area.view.width / area.columns  # points
+        if len(times) > 1 and times[-1] > times[0]:
+            oldest, newest = float(times[0]), float(times[-1])
+            now = newest if newest - oldest < RECENT else float("inf")  # all of them with their date
+            step = round_seconds(BETWEEN_TIMES * a_column * (newest - oldest) / float(indices[-1] - indices[0]))
+            at = np.arange(ceil(oldest / step), floor(newest / step) + 1) * step
+            places = np.interp(at, times, indices).tolist()
+            ticks = [(place, short_time(moment, now)) for place, moment in zip(places, at.tolist(), strict=True)]
+        else:
+            points, first = max(1, round(round_step(BETWEEN_NUMBERS * a_column))), int(rows["index"][0])
+            numbers = range(-(-first // points) * points, int(rows["index"][-1]) + 1, points)
+            ticks = [(float(number), f"{number:,}") for number in numbers]
+        free = area.column
+        for index, words in ticks:
+            column, text = int(area.columns_of(index)), self._glyphs.tick + words
+            if free <= column <= area.column + area.columns - columns_of(text):
                 canvas.write(row, column, text, Style.QUIET)
-        if newest == newest and area.column >= 4:
+                free = column + columns_of(text) + 1
+        if is_dated[-1] and area.column >= 4:
             canvas.write(row, 0, "UTC", Style.QUIET)
 
     def _mark_selected(self, canvas: Canvas, *areas: Area) -> None:

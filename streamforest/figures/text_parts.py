@@ -40,6 +40,12 @@ def waiting_text() -> str:
 ENDED = "the stream has ended"
 
 
+DAY = 86_400
+#: Seconds between labels of a time axis: parts of minutes, hours and days.
+PARTS, HOURS = (1, 2, 5, 10, 15, 30), (1, 2, 3, 6, 12)
+CLOCK_STEPS = (*PARTS, *(60 * part for part in PARTS), *(3_600 * hours for hours in HOURS), DAY)
+
+
 class Limits:
     """Limits of an axis, at round numbers; they seldom change, so that what is drawn stays where it is."""
 
@@ -79,6 +85,11 @@ def round_step(least: float) -> float:
     """The least of 1, 2 and 5 times a power of ten that is not below a number, which is above 0."""
     power = 10.0 ** floor(log10(least)) if least > 1e-300 else 1e-300
     return next((factor * power for factor in (1.0, 2.0, 5.0) if factor * power >= least * (1 - 1e-9)), 10.0 * power)
+
+
+def round_seconds(least: float) -> float:
+    """The least time in whole seconds that clocks and calendars count in, not below a number of seconds."""
+    return next((float(step) for step in CLOCK_STEPS if step >= least), DAY * round_step(least / DAY))
 
 
 class TextFigure(ABC, Generic[Memory]):
@@ -122,7 +133,7 @@ class TextFigure(ABC, Generic[Memory]):
         self._memory, self._status, self._clock = memory, status, clock
         self._glyphs, self._shades, self._cool_down = glyphs, shades, CoolDown.of(cool_down)
         self.choices: OpenPanel = lambda: None
-        self._panel = ""  # what stands in the box in the middle: help, honesty or nothing
+        self.box = ""  # what stands in the box in the middle: help, honesty or nothing
 
     @abstractmethod
     def command(self, name: str) -> None:
@@ -174,7 +185,7 @@ class TextFigure(ABC, Generic[Memory]):
         self._fill(canvas, status, top, bottom)
         for place, (text, style) in enumerate(lines):
             canvas.write(bottom + place, 0, cut(text, columns), style)
-        if self._panel:
+        if self.box:
             self._write_panel(canvas, status)
         return canvas
 
@@ -212,11 +223,11 @@ class TextFigure(ABC, Generic[Memory]):
 
     def _open_panel(self, name: str) -> None:
         """Show what stands in the box, or hide it where it is shown."""
-        self._panel = "" if self._panel == name else name
+        self.box = "" if self.box == name else name
 
     def _panel_lines(self, status: Status) -> list[str]:
         """Alarms asked for and got; or the list of keys, and how the source is understood."""
-        if self._panel == "honesty":
+        if self.box == "honesty":
             return honesty_lines(status.honesty, BARS_OF[self._glyphs])
         left, right = self._glyphs.arrows
         text = self.HELP.replace("←", left).replace("→", right)

@@ -39,6 +39,8 @@ LEAST_SEASON = 4
 SAME_SEASON = 0.9
 #: Share from which on as good as all are caught, not 9 in 10.
 MORE = 0.94
+#: What a person reads of a kind that is caught in no size, and of all kinds where there are too few places to tell.
+NOT_CAUGHT, UNKNOWN = "not caught", "not known"
 #: Values that tell how many decimals the stream has.
 DECIMALS_FROM = 2_000
 
@@ -257,9 +259,12 @@ class Trials:
         self._find_places(make(), np.random.default_rng(seed))
 
     @property
-    def needed(self) -> int:
-        """Places, of which fewer tell nothing."""
-        return PLACES // 2
+    def unknown(self) -> str:
+        """Why nothing is known, for people: there are too few places; empty where there are enough."""
+        needed = PLACES // 2
+        if len(self.places) >= needed:
+            return ""
+        return f"{UNKNOWN}: {len(self.places)} calm places of {HORIZON} points, {needed} are needed"
 
     def _find_places(self, detector: Detector, rng: np.random.Generator) -> None:
         history, n = self._history, len(self._history.values)
@@ -297,7 +302,7 @@ class Trials:
         """What is caught of a kind in 9 of 10 places."""
         sizes = sorted(self._least_size(kind, place) for place in self.places)
         rank = -(-len(sizes) * RANK // PLACES)  # RANK of PLACES, rounded up
-        size = sizes[rank - 1] if len(sizes) >= self.needed else np.inf
+        size = np.inf if self.unknown else sizes[rank - 1]
         if not np.isfinite(size):
             return Limit(kind, np.inf, 0, np.nan)
         delays = [delay for place in self.places if (delay := self.delay(kind, place, size)) >= 0]
@@ -331,12 +336,15 @@ class Answer:
         One a kind.
     episodes, points : int
         Alarms that came by themselves, and the points among which they did.
+    unknown : str
+        Why nothing is known of any kind, for people; empty where something is.
     """
 
     rate: float
     limits: Sequence[Limit]
     episodes: int
     points: int
+    unknown: str = ""
 
 
 def answers(history: History, make: Callable[[float], Detector], rates: Sequence[float], seed: int) -> Iterator[Answer]:
@@ -345,13 +353,13 @@ def answers(history: History, make: Callable[[float], Detector], rates: Sequence
     for rate in rates:
         trials = Trials(history, lambda rate=rate: make(rate), seed)  # type: ignore[misc]
         limits = [trials.limit(kind) for kind in kinds]
-        yield Answer(rate, limits, trials.episodes, trials.points)
+        yield Answer(rate, limits, trials.episodes, trials.points, trials.unknown)
 
 
 def shown_size(limit: Limit, step: float) -> str:
     """A limit for people; ``step`` is the seconds between points, NaN where it is unknown."""
     if not np.isfinite(limit.size):
-        return "never"
+        return NOT_CAUGHT
     if limit.kind.name.startswith("ramp"):
         hourly = step == step and step > 0.0
         return (
@@ -361,14 +369,16 @@ def shown_size(limit: Limit, step: float) -> str:
 
 
 def sentences(answer: Answer, step: float) -> list[str]:
-    """What would be caught, each kind in a line."""
-    return [_sentence(limit, shown_size(limit, step)) for limit in answer.limits]
+    """What would be caught, each kind in a line; one that says why where nothing is known."""
+    return (
+        [answer.unknown] if answer.unknown else [_sentence(limit, shown_size(limit, step)) for limit in answer.limits]
+    )
 
 
 def _sentence(limit: Limit, size: str) -> str:
     kind = limit.kind
     if not np.isfinite(limit.size):
-        return f"{kind.name}: not caught in 9 of 10, of whatever size"
+        return f"{kind.name}: {NOT_CAUGHT} in 9 of 10, of whatever size"
     unit = {"units": "", "times the noise": " times the noise", "points": f" point{'' if limit.size == 1.0 else 's'}"}
     when = "at once" if limit.delay == 0 else f"half of them within {limit.delay + 1:.0f} points"
     return f"{kind.name} of {size}{unit[kind.unit]}: caught in {limit.tenths} of 10, {when}"
@@ -379,7 +389,8 @@ def table(found: Sequence[Answer], step: float) -> list[str]:
     rows = [["caught in 9 of 10", *(f"{answer.rate:g}" for answer in found)]]
     for at, limit in enumerate(found[0].limits):
         unit = "" if limit.kind.unit == "units" else f" ({limit.kind.unit})"
-        rows.append([limit.kind.name + unit, *(shown_size(answer.limits[at], step) for answer in found)])
+        cells = (UNKNOWN if answer.unknown else shown_size(answer.limits[at], step) for answer in found)
+        rows.append([limit.kind.name + unit, *cells])
     rows.append([f"alarms in these {found[0].points:,} points", *(f"{answer.episodes:,}" for answer in found)])
     if step == step and step > 0.0:
         days = [answer.points * step / 86_400.0 for answer in found]
@@ -394,6 +405,7 @@ def as_objects(answer: Answer) -> Mapping[str, object]:
         "alarm_rate": answer.rate,
         "alarms": answer.episodes,
         "points": answer.points,
+        "unknown": answer.unknown or None,
         "caught_in_9_of_10": {
             limit.kind.name: {
                 "size": limit.size if np.isfinite(limit.size) else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from streamforest.program.detect_limits import HORIZON, Answer, Limit, Trials, history_of, kinds_of, shown_size
+from streamforest.program.detect_limits import NOT_CAUGHT, Answer, Limit, Trials, history_of, kinds_of, shown_size
 from streamforest.protocols import Detector, Points
 from streamforest.verdicts.panel import Panel, Row
 
@@ -96,9 +96,8 @@ class LimitsPanel:
         """Plant one kind after the other, until nobody looks any more."""
         try:
             trials = Trials(self._history, lambda: self._make(self._rate), self._seed)
-            if len(trials.places) < trials.needed:
-                calm = f"{len(trials.places)} places have no alarm within {HORIZON} points"
-                raise ValueError(f"not known: {calm}, {trials.needed} are needed")
+            if trials.unknown:
+                raise ValueError(trials.unknown)
             for kind in self._kinds:
                 if not self._is_open:
                     return
@@ -131,7 +130,7 @@ def _text_of(limit: Limit, step: float) -> str:
         Seconds between points, NaN where they are unknown.
     """
     size = shown_size(limit, step)
-    if size == "never":
+    if size == NOT_CAUGHT:
         return size
     unit = {"units": "", "times the noise": " times the noise", "points": " points"}[limit.kind.unit]
     return f"{size}{unit} {'at once' if limit.delay == 0 else f'within {limit.delay + 1:.0f} points'}"

@@ -20,7 +20,7 @@ from streamforest.program.detect_limits_panel import LimitsPanel
 from streamforest.protocols import Status, VerdictMemory, View
 from streamforest.sinks.report import RecentReport
 from streamforest.storage import safe_files
-from streamforest.terminal.actions import DETECTOR, OPENING, PANEL_COMMANDS, VIEW_COMMANDS, Actions
+from streamforest.terminal.actions import DETECTOR, OPENING, PANEL_COMMANDS, SWITCHING, VIEW_COMMANDS, Actions
 from streamforest.terminal.keys import FOREGROUND_CHECK, TerminalKeys
 from streamforest.terminal.stop import StopFlag
 from streamforest.verdicts.incidents import Incidents
@@ -35,7 +35,7 @@ WAIT = 0.05 if sys.platform == "win32" else FOREGROUND_CHECK  # where there is n
 #: What actions mean while a panel of choices is open.
 IN_PANEL = {
     **{name: name for name in ("up", "down", "back", "forward", "take")},
-    **dict.fromkeys(("unwatch", "what-if"), "leave"),
+    "unwatch": "leave",
 }
 
 #: An action, first and last point in view, and the selected one -> the panel that it opens, if it opens one.
@@ -126,6 +126,7 @@ class Watch:
         self._episodes: deque[int] = deque()  # peaks of those that still want a picture
         self._left_out = 0  # of them
         self._panel: WhatIf | Advice | LimitsPanel | None = None
+        self._opened_by = ""  # the action
         #: Opens panels; raises ValueError or OSError, with a line for people, where that cannot be done.
         self.open_panel: OpenPanel = _no_panel
         self.cases: Cases | None = None  # makes case files, where there can be some
@@ -277,7 +278,9 @@ class Watch:
             self._open_panel(name)
         elif name in VIEW_COMMANDS:
             self._view.command(name)
-        elif self._has_picture and not self._stays:  # "unwatch"
+        elif box := getattr(getattr(self._view, "figure", self._view), "box", ""):  # "unwatch"
+            self._view.command(box)  # what lies over the picture goes first
+        elif self._has_picture and not self._stays:
             self._stop_watching()
 
     def choices(self) -> WhatIf | Advice | LimitsPanel | None:
@@ -295,7 +298,7 @@ class Watch:
             return
         if opened is not None:
             self._heed_panel("unwatch")
-            self._panel = opened
+            self._panel, self._opened_by = opened, name
 
     def _seen(self) -> tuple[int, int, int | None]:
         """Stream indices of the first and last point in view, and of the selected one."""
@@ -306,6 +309,8 @@ class Watch:
 
     def _heed_panel(self, name: str) -> bool:
         """Let the open panel have an action; whether it was one for it."""
+        if name in SWITCHING and name == self._opened_by:
+            name = "unwatch"
         if self._panel is None or name not in IN_PANEL:
             return False
         if not self._panel.command(IN_PANEL[name]):

@@ -11,7 +11,7 @@ from streamforest.text import escaped
 from streamforest.verdicts.episodes import EPISODE_GAP, CoolDown, Episode, EpisodeFolds, Happening, deviation_of
 from streamforest.verdicts.incidents import Incident, Incidents, incident_text
 from streamforest.verdicts.seen_before import SeenBefore, likeness_text
-from streamforest.wording import MINUS, PLUS_MINUS, reason_text
+from streamforest.wording import MINUS, PLUS_MINUS, kind_text, reason_text
 
 SIGN = "\u25b2"
 RED, RESET = "\x1b[1;31m", "\x1b[0m"
@@ -84,19 +84,22 @@ class EpisodeLinesSink:
         return ""
 
     def _line(self, happening: Happening, episode: Episode) -> str:
-        """A line of what happened; of an episode of one point the start says all."""
+        """A line of what happened; where its start said all of an episode of one point, its end has none."""
         key = "" if episode.key is None else f"{shown_key(episode.key)}  "
         if happening == "start":
             line = f"{'!' if self._is_ascii else SIGN} {_moment(episode.start)}  {key}{self._why(episode.start)}"
             return (f"{RED}{line}{RESET}\n" if self._colour else f"{line}\n") + self._like(episode, happening)
         if happening == "worse":
             return f"  {_moment(episode.peak)}  {key}worse: {self._why(episode.peak)}\n"
-        if episode.points == 1:
+        kind = kind_text(episode.peak)
+        is_news = kind != kind_text(episode.start)
+        if episode.points == 1 and not is_news:
             return ""
-        worst = f"; worst: {self._why(episode.peak)}" if deviation_of(episode.peak) > episode.reported else ""
-        return f"  {_moment(episode.last)}  {key}over, {episode.points:,} anomalous points{worst}\n" + self._like(
-            episode, happening
-        )
+        points = f"{episode.points:,} anomalous point{'' if episode.points == 1 else 's'}"
+        what = f": {kind}" if is_news else ""
+        if deviation_of(episode.peak) > episode.reported:
+            what = f"; worst: {self._why(episode.peak)}"
+        return f"  {_moment(episode.last)}  {key}over, {points}{what}\n" + self._like(episode, happening)
 
     def _like(self, episode: Episode, happening: Happening) -> str:
         """A line of the earlier episode that one is like; nothing where there is none, or it was said before."""

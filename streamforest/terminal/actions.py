@@ -17,6 +17,8 @@ VIEW_COMMANDS = (
 )
 #: What opens a panel of choices or says something of an alarm, and what only an open panel heeds.
 OPENING = ("what-if", "limits", "nothing", "real", "missed", "undo")
+#: What closes the panel that it has opened.
+SWITCHING = ("what-if", "limits")
 PANEL_COMMANDS = (*OPENING, "up", "down", "take")
 #: All that can be asked for, beside ``detector:NAME``.
 NAMES = frozenset(

@@ -32,43 +32,52 @@ class Agreement:
     Attributes
     ----------
     points, episodes : int arrays, shape (n,)
-        Flagged points of each, and its episodes: flagged points with at most EPISODE_GAP others between them.
+        Flagged points of each, and its episodes, as it numbers them.
 
     Notes
     -----
     An episode is shared by another detector that flags a point in it, or no more than EPISODE_GAP points before or
-    after it.
+    after it, the next one left out.
     """
 
     def __init__(self, n: int) -> None:
         self.points = np.zeros(n, dtype=np.int64)
         self.episodes = np.zeros(n, dtype=np.int64)
-        self._shared = np.zeros((n, n), dtype=np.int64)  # of the episodes that are over
-        self._is_open = np.zeros(n, dtype=bool)
+        self._shared = np.zeros((n, n), dtype=np.int64)  # of the episodes before the newest
+        self._number = np.zeros(n, dtype=np.int64)  # of the newest episode of each
         self._newest = np.full(n, NO_POINT)  # flagged point of each
-        self._with = np.zeros((n, n), dtype=bool)  # who shares the open episode of each
+        self._with = np.zeros((n, n), dtype=bool)  # who shares the newest episode of each
+        self._later = np.zeros((n, n), dtype=bool)  # who flags a point farther behind it: shares it if it goes on
 
-    def add(self, first: int, flags: Flags) -> None:
-        """Take a block of flags, shape (n, points); ``first`` is the stream index of the first of them."""
+    def add(self, first: int, numbers: NDArray[np.int64]) -> None:
+        """Take a block: the episode's number of each flagged point, else 0, shape (n, points).
+
+        ``first`` is the stream index of the first of them.
+        """
+        flags = numbers > 0
         self.points += flags.sum(axis=1)
         for offset in np.flatnonzero(flags.any(axis=0)).tolist():
-            self._take(first + offset, flags[:, offset])
+            self._take(first + offset, numbers[:, offset])
 
-    def _take(self, index: int, flagged: Flags) -> None:
-        is_over = self._is_open & (index - self._newest > EPISODE_GAP + 1)
-        self._shared[is_over] += self._with[is_over]
-        self._is_open &= ~is_over
-        begins = flagged & ~self._is_open
+    def _take(self, index: int, numbers: NDArray[np.int64]) -> None:
+        flagged = numbers > 0
+        begins = flagged & (numbers != self._number)
+        goes_on = flagged & ~begins
+        self._shared[begins] += self._with[begins]
         self.episodes += begins
+        self._number[begins] = numbers[begins]
         self._with[begins] = index - self._newest <= EPISODE_GAP + 1
-        self._is_open |= flagged
+        self._with[goes_on] |= self._later[goes_on]
+        self._later[flagged] = False
         self._newest[flagged] = index
-        self._with[self._is_open] |= flagged
+        is_near = index - self._newest <= EPISODE_GAP + 1
+        self._with[is_near] |= flagged
+        self._later[~is_near] |= flagged
 
     @property
     def shared(self) -> NDArray[np.int64]:
         """Episodes of the row's detector that the column's flags too, shape (n, n); the diagonal are all of them."""
-        return self._shared + (self._with & self._is_open[:, None])
+        return self._shared + self._with
 
     def _arrays(self) -> State:
         """All that is remembered, to be changed in place."""
@@ -76,9 +85,10 @@ class Agreement:
             "points": self.points,
             "episodes": self.episodes,
             "shared": self._shared,
-            "is_open": self._is_open,
+            "number": self._number,
             "newest": self._newest,
             "with": self._with,
+            "later": self._later,
         }
 
     def state(self) -> State:
@@ -150,7 +160,7 @@ class DetectorComparison:
             match.add(judged)
         flags = np.array([judged["is_anomaly"] for judged in everybody])
         first = int(verdicts["index"][0])
-        self.agreement.add(first, flags)
+        self.agreement.add(first, np.array([judged["episode"] for judged in everybody]))
         self.flags = flags[1:]
         self.marks.write(first, self.flags)
 

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from streamforest.protocols import VERDICT_DTYPE, State, Verdict, Verdicts, verdict_from_row, without_streams
+from streamforest.protocols import VERDICT_DTYPE, State, Verdict, Verdicts, explained, verdict_from_row, without_streams
 from streamforest.state import fits, packed, unpacked
 from streamforest.stream_names import StreamNames
+from streamforest.verdicts.trajectory import Trajectory, seen_alone
 
 #: Calm points in a row that an episode survives, where no cool-down is asked for; after one more it is over.
 EPISODE_GAP = 5
@@ -54,7 +55,7 @@ class Episode:
         The detector's number for it, from 1.
     start, peak, last : Verdict
         Its first point, the (first) point with the highest score or the one that made it worse, whichever came last,
-        and its newest anomalous point.
+        and its newest anomalous point. Once the episode is over, the reason of ``peak`` is what all of it was.
     points : int
         Anomalous points in it.
     stream : int
@@ -124,6 +125,7 @@ class EpisodeFold:
     def __init__(self, gap: int | CoolDown = EPISODE_GAP, stream: int = 0, key: str | None = None) -> None:
         self._gap, self._stream, self._key = CoolDown.of(gap), stream, key
         self._open: Episode | None = None
+        self._trajectory: Trajectory | None = None  # of the open one
         self._alive = 0  # index of the newest point that is not calm
 
     @property
@@ -139,14 +141,21 @@ class EpisodeFold:
         """What ``add`` returns, each with the index of the point that it came with."""
         happenings: list[tuple[int, Happening, Episode]] = []
         for row in _unusual_rows(verdicts):
-            self._take(row, happenings)
-        self._end_if_before(int(verdicts["index"][-1]), happenings)
+            self._take(row, verdicts, happenings)
+        newest = int(verdicts["index"][-1])
+        self._end_if_before(newest, verdicts, happenings)
+        if self._trajectory is not None:
+            self._trajectory.follow(verdicts, newest)
         return happenings
 
     def finish(self) -> list[tuple[Happening, Episode]]:
         """End the open episode, if there is one, because the stream has ended."""
-        episode, self._open = self._open, None
-        return [] if episode is None else [("end", episode)]
+        episode, trajectory = self._open, self._trajectory
+        self._open = self._trajectory = None
+        if episode is None or trajectory is None:
+            return []
+        peak = episode.peak
+        return [("end", replace(episode, peak=peak._replace(reason=explained(trajectory.kind(peak), peak))))]
 
     def state(self) -> State:
         """A copy of all that is remembered."""
@@ -158,41 +167,53 @@ class EpisodeFold:
 
     def facts(self) -> list[Any]:
         """All that is remembered, as JSON can hold it."""
-        episode = self._open
-        return [self._alive, None if episode is None else [getattr(episode, field.name) for field in fields(Episode)]]
+        episode, trajectory = self._open, self._trajectory
+        if episode is None or trajectory is None:
+            return [self._alive, None, None]
+        return [self._alive, [getattr(episode, field.name) for field in fields(Episode)], trajectory.facts()]
 
     def go_on(self, facts: Any) -> None:
         """Go on from facts, with the stream and the key of the open episode; raises ValueError where they are none."""
-        if not fits(facts, tuple[int, Episode | None]):
+        if not fits(facts, tuple[int, Episode | None, Any]):
             raise ValueError("the saved episode is not of this version")
-        self._alive, saved = facts
+        self._alive, saved, trajectory = facts
         self._open = None if saved is None else _saved_episode(*saved)
+        self._trajectory = None if self._open is None else Trajectory.of(self._open.start, trajectory)
         if self._open is not None:
             self._stream, self._key = self._open.stream, self._open.key
 
-    def _take(self, row: tuple[Any, ...], happenings: list[tuple[int, Happening, Episode]]) -> None:
+    def _take(self, row: tuple[Any, ...], block: Verdicts, happenings: list[tuple[int, Happening, Episode]]) -> None:
         index, is_anomaly = row[_INDEX], row[_IS_ANOMALY]
-        self._end_if_before(index - 1, happenings)
+        self._end_if_before(index - 1, block, happenings)
         self._alive = index
         if not is_anomaly:
             return
         verdict = verdict_from_row(row)
         number = verdict.episode or 0
-        if self._open is not None and self._open.number == number:
+        if self._open is not None and self._trajectory is not None and self._open.number == number:
+            self._trajectory.count(verdict)
             is_worse = self._open.is_made_worse_by(verdict)
+            if is_worse:
+                verdict = seen_alone(verdict)
             self._open = self._open.joined_by(verdict)
             if is_worse:
                 happenings.append((index, "worse", self._open))
             return
+        if self._trajectory is not None:
+            self._trajectory.follow(block, index - 1)
         happenings += [(index, *happening) for happening in self.finish()]
+        self._trajectory = Trajectory(verdict)
+        self._trajectory.count(verdict)
         reported = deviation_of(verdict)
         self._open = Episode(number, verdict, verdict, verdict, 1, self._stream, self._key, reported)
         happenings.append((index, "start", self._open))
 
-    def _end_if_before(self, index: int, happenings: list[tuple[int, Happening, Episode]]) -> None:
+    def _end_if_before(self, index: int, block: Verdicts, happenings: list[tuple[int, Happening, Episode]]) -> None:
         """End the open episode where more than ``gap`` calm points lie behind it up to ``index``."""
-        if self._open is not None and index - self._alive > self._gap.points:
-            happenings += [(self._alive + self._gap.points + 1, *happening) for happening in self.finish()]
+        if self._trajectory is not None and index - self._alive > self._gap.points:
+            end = self._alive + self._gap.points + 1
+            self._trajectory.follow(block, end)
+            happenings += [(end, *happening) for happening in self.finish()]
 
 
 def _unusual_rows(verdicts: Verdicts) -> list[tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from streamforest.protocols import NORMAL, Honesty, RateGot, State, Verdicts, streams_of
+from streamforest.protocols import NORMAL, Honesty, RateGot, State, Verdict, Verdicts, streams_of
 from streamforest.state import check_ranges, packed, saved_array, unpacked
 
 HOUR, DAY_HOURS = 3600.0, 24
@@ -37,6 +37,17 @@ COUNTS_DTYPE = np.dtype(
         ("begun", "i8"),  # episodes, whatever their label
     ]
 )
+
+
+def marked_by_band(verdicts: Verdicts) -> NDArray[np.bool_]:
+    """Which points, shape (n,), are anomalous by their band or a broken habit alone: their score does not say so."""
+    alone: NDArray[np.bool_] = verdicts["is_anomaly"] & (verdicts["threshold"] == BY_BAND * verdicts["score"])
+    return alone
+
+
+def is_marked_by_band(verdict: Verdict) -> bool:
+    """The same of one point."""
+    return verdict.is_anomaly and verdict.score is not None and verdict.threshold == BY_BAND * verdict.score
 
 
 def interval_of(flagged: float, scored: float, squares: float) -> tuple[float, float]:
@@ -186,7 +197,7 @@ class HonestyCounts:
         is_anomaly = verdicts["is_anomaly"]
         counts = np.zeros(len(verdicts), COUNTS_DTYPE)
         counts["scored"] = (verdicts["score"] == verdicts["score"]) & (verdicts["label"] <= NORMAL)
-        by_band = is_anomaly & (verdicts["threshold"] == BY_BAND * verdicts["score"])
+        by_band = marked_by_band(verdicts)
         counts["by_band"] = counts["scored"] & by_band
         counts["flagged"] = counts["scored"] & is_anomaly & ~by_band
         self._follow_episodes(verdicts, times, counts)

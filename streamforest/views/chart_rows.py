@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamforest.protocols import NORMAL, UNLABELLED, VERDICT_DTYPE, Verdicts
 from streamforest.verdicts.history import History, column_starts
+from streamforest.verdicts.honesty import marked_by_band
 from streamforest.verdicts.ranking import StreamRanking
 
 #: Anomalies that are kept one by one; of more, the lowest and the highest of each column are.
@@ -113,7 +114,9 @@ def _is_edge(is_one: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def wire_body(rows: Verdicts, others: Bits) -> bytes:
-    """The arrays of WIRE, one behind the other."""
+    """The arrays of WIRE, one behind the other; a point that its band alone marks has no threshold."""
+    rows = rows.copy()
+    rows["threshold"][marked_by_band(rows)] = np.nan
     return b"".join((others if name == "others" else rows[name]).astype(kind).tobytes() for name, kind in WIRE)
 
 

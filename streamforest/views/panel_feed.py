@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol, TypeGuard
 
-from streamforest.terminal.actions import OPENING
+from streamforest.terminal.actions import OPENING, SWITCHING
 from streamforest.verdicts.panel import Choices, Panel
 
 #: Points of each kind of marks that are sent, the newest.
@@ -47,13 +47,16 @@ class PanelFeed:
     def __init__(self, open_panel: OpenPanel, others: set[PanelFeed]) -> None:
         self._open_panel, self._others = open_panel, others
         self._choices: OpenChoices | None = None
+        self._opened_by = ""  # the action
         self._said = ""
         self._sent: tuple[Any, ...] = (None, "")
 
     def heed(self, name: str, message: dict[str, Any]) -> None:
         """Open a panel, or do something with the open one; what is none of it does nothing."""
         row, share, seen = message.get("row"), message.get("share"), seen_of(message.get("seen"))
-        if name in OPENING:
+        if self._choices is not None and name in SWITCHING and name == self._opened_by:
+            self.close()
+        elif name in OPENING:
             if seen is not None:
                 self._open(name, seen)
         elif self._choices is None:
@@ -92,7 +95,7 @@ class PanelFeed:
             return
         if opened is not None:
             self.close()
-            self._choices = opened
+            self._choices, self._opened_by = opened, name
             self._others.add(self)
 
     def _forget(self) -> None:

@@ -100,6 +100,11 @@ class TerminalView:
         self._figure.command(name)
         self._drawn, self._due = (), self._clock()
 
+    @property
+    def box(self) -> str:
+        """What lies over the picture, as the command that shows and hides it; empty where nothing does."""
+        return self._figure.box
+
     def close(self) -> None:
         """Give the screen back, and write what was said meanwhile."""
         self.is_open = False

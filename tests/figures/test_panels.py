@@ -7,6 +7,7 @@ from matplotlib.text import Text
 
 from streamforest.figures.panels import MARK_LINE
 from streamforest.figures.themes import THEMES
+from streamforest.verdicts.honesty import BY_BAND
 from tests.pictures import (
     AGREEMENT,
     marked,
@@ -63,6 +64,34 @@ def test_a_crowd_of_anomalies_is_marked_by_each_columns_lowest_and_highest():
     assert np.nanmin(heights) == np.nanmin(visible)
 
 
+@pytest.mark.parametrize("span", [500, 4_000])
+def test_the_threshold_is_one_line_and_a_point_that_its_band_marks_is_hollow_below_it(span):
+    rows = stream(4_600)
+    alone = rows["is_anomaly"] & (rows["index"] % 500 == 150) & (rows["index"] > 4_000)
+    rows["score"][alone] = 0.3
+    rows["threshold"][alone] = BY_BAND * rows["score"][alone]
+    _, view = shown(rows)
+    widen_to(view, span)
+    panel = view.scores
+    assert set(panel.threshold.get_ydata()) == {0.66}
+    assert not np.isnan(panel.threshold.get_xdata()).any()
+    (place,) = np.flatnonzero(alone & (rows["index"] > view.visible[1] - 500))
+    assert place in panel.by_band.get_xdata()
+    assert place not in panel.marks.get_xdata()
+    row, column = place_of(view, place, 0.3, panel.axes)
+    assert near_colour(pixels(view)[row, column], THEMES["light"].page), "hollow in the middle"
+    assert near_colour(pixels(view)[row - 4 : row + 5, column - 4 : column + 5], THEMES["light"].anomaly, 60).any()
+
+
+def test_marks_side_by_side_do_not_cut_one_another():
+    rows = stream(470)
+    rows["value"][300:330], rows["is_anomaly"][300:330], rows["episode"][300:330] = 20.0, True, 99
+    _, view = shown(rows)
+    row, first = place_of(view, 303, 20.0)
+    _, last = place_of(view, 326, 20.0)
+    assert near_colour(pixels(view)[row, first : last + 1], THEMES["light"].anomaly).all()
+
+
 def test_an_isolated_point_between_missing_ones_is_visible():
     rows = stream(470)
     rows["value"][297:304] = np.nan
@@ -88,8 +117,8 @@ def test_detectors_that_judge_along_have_their_marks_and_their_agreement_in_a_st
     history.write(rows[4_700:])
     view.refresh()
     assert [text.get_text() for text in view.others.names] == [
-        "z-score: 3 of 4 episodes too",
-        "sliding-forest: 4 of 4 episodes too",
+        "z-score marks 3 of these 4 episodes too",
+        "sliding-forest marks 4 of these 4 episodes too",
     ]
     image = near_colour(pixels(view), THEMES["light"].anomaly)
     height = image.shape[0]
@@ -212,3 +241,16 @@ def test_a_reason_that_would_cover_values_wherever_it_stands_is_left_out():
 def test_a_small_picture_or_one_without_an_alarm_has_no_reason_in_it():
     assert shown(stream(100))[1].stream.reason.text == ""
     assert shown(stream(470), size=(6.4, 4.8))[1].stream.reason.text == ""
+
+
+def test_the_reason_in_the_picture_is_that_of_the_list_once_the_episode_is_over():
+    rows = stream(300)
+    rows["value"][280:] += 9
+    for name in ("expected", "lower", "upper"):
+        rows[name][286:] += 9
+    rows["is_anomaly"][280:282], rows["episode"][280:282], rows["reason"][280:282] = True, 50, 1
+    rows["score"][280:282], rows["p_value"][280:282] = 0.8, 1e-4
+    _, view = shown(rows[:286])
+    assert "shift" not in view.stream.reason.text
+    _, view = shown(rows)
+    assert view.stream.reason.text.startswith("level shift up: ")

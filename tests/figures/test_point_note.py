@@ -1,7 +1,8 @@
 import pytest
 
 from streamforest.figures.point_note import describe
-from streamforest.protocols import verdict_from_row
+from streamforest.protocols import REASONS, verdict_from_row
+from streamforest.verdicts.honesty import BY_BAND
 from tests.pictures import shown, stream
 
 
@@ -38,6 +39,14 @@ def test_a_note_says_kind_time_value_expected_band_score_p_and_label_in_one_nota
         "score 0.8, threshold 0.66, p 0.0001",
         "label: spike",
     ]
+
+
+def test_a_note_says_what_marks_a_point_whose_score_does_not():
+    rows = stream(470)
+    rows["score"][260], rows["threshold"][260] = 0.3, BY_BAND * 0.3
+    assert described(rows[260])[-2] == "score 0.3, marked by its band alone, p 0.0001"
+    rows["reason"][260] = REASONS.index("too long")
+    assert described(rows[260])[-2] == "score 0.3, marked by habit alone, p 0.0001"
 
 
 def test_a_note_leaves_out_what_is_not_known():

@@ -197,7 +197,7 @@ def test_a_stream_that_has_ended_is_said_to_have_and_no_episode_of_it_goes_on(mo
     monkeypatch.setattr(stream.figure, "_status", lambda: stream.status()._replace(has_ended=True))
     text = stream.text(120, 30)
     assert "the stream has ended" in text
-    assert "last alarm 12:01:40 spike: 90" in text
+    assert "last alarm 12:01:40, spike: 90" in text
     assert not any(word in text for word in ("no point for", "anomalous since", ", now", "rate 0"))
     stream = Stream()
     monkeypatch.setattr(stream.figure, "_status", lambda: stream.status()._replace(has_ended=True))
@@ -259,3 +259,24 @@ def test_no_band_is_shaded_below_zero_where_no_value_was_ever_negative():
     in_view = drawn.figure.navigation.in_view()
     assert in_view["lower"].min() == -400.0, "the numbers stay as they are"
     assert drawn.figure._limits.bottom > -100.0
+
+
+@pytest.mark.parametrize(("n", "columns"), [(470, 80), (470, 200), (1_990, 100), (37, 80)])
+def test_labels_below_the_picture_are_round_and_stand_at_their_points(n, columns):
+    stream = Stream(n, timed=False)
+    line = next(line for line in stream.draw(columns, 24).lines() if "\u2514" in line)
+    labels = [(at, int(line[at + 1 :].split()[0].replace(",", ""))) for at, sign in enumerate(line) if sign == "\u2514"]
+    gaps = set(np.diff([number for _, number in labels]).tolist())
+    assert len(gaps) == 1
+    assert str(gaps.pop()).rstrip("0") in ("1", "2", "5")
+    columns_apart = np.diff([at for at, _ in labels])
+    assert np.ptp(columns_apart) <= 1, "they stand where their points are"
+    assert labels[-1][1] < n
+
+
+def test_times_below_the_picture_are_round_too():
+    stream = Stream(1_500)
+    line = next(line for line in stream.draw(120, 24).lines() if line.startswith("UTC"))
+    labels = [text.strip() for text in line.removeprefix("UTC").split("\u2514") if text.strip()]
+    assert len(labels) > 2
+    assert all(text.endswith((":00", ":30")) for text in labels)

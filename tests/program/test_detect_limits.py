@@ -18,7 +18,10 @@ from streamforest.program.detect_limits import (
     sentences,
     table,
 )
+from streamforest.program.detect_limits_panel import LimitsPanel
 from streamforest.protocols import POINT_DTYPE
+from tests.servers import wait_until
+from tests.shells import SECONDS
 
 
 def points_of(values, step=60.0):
@@ -131,6 +134,19 @@ def test_too_short_a_history_is_refused():
         history_of(points_of(noise(LEAST_POINTS - 1)))
 
 
+def test_where_alarms_come_too_often_to_tell_nothing_is_known_in_the_words_of_the_panel():
+    values = noise(1500)
+    values[::20] += 50.0
+    points = points_of(values)
+    (answer,) = answers(history_of(points), ZScoreDetector, [0.001], 1)
+    (line,) = sentences(answer, 60.0)
+    assert line.startswith("not known: ")
+    assert as_objects(answer)["unknown"] == line
+    assert table([answer], 60.0)[1].split() == ["spike", "not", "known"]
+    panel = LimitsPanel(points, ZScoreDetector, 0.001, 1, lambda: None)
+    wait_until(lambda: panel.panel().result == line, SECONDS)
+
+
 def test_what_is_never_caught_is_said_to_be_and_null_in_json():
     history = history_of(points_of(noise(1500)))
     spike, *_, ramp_down, _, flat, _ = kinds_of(history)
@@ -145,5 +161,6 @@ def test_what_is_never_caught_is_said_to_be_and_null_in_json():
     lines = table([answer, Answer(0.01, limits, 9, 1440)], 60.0)
     assert lines[0].split() == ["caught", "in", "9", "of", "10", "0.001", "0.01"]
     assert lines[-1].split() == ["alarms", "a", "day", "3", "9"]
+    assert lines[3].split() == ["flat", "line", "(points)", "not", "caught", "not", "caught"]
     caught = as_objects(answer)["caught_in_9_of_10"]
     assert (caught["spike"]["size"], caught["flat line"]["size"]) == (4.0, None)

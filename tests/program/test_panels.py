@@ -123,6 +123,16 @@ def test_w_opens_the_panel_the_arrows_change_it_and_enter_takes_it_over(watched)
     assert watched.run.status().alarm_rate == 0.002
 
 
+def test_the_key_of_the_open_panel_closes_it_and_that_of_another_opens_that(watched):
+    for name, other in (("what-if", "limits"), ("limits", "what-if")):
+        watched.press(name)
+        opened = watched.watch.choices()
+        watched.press(other)
+        assert watched.watch.choices().title != opened.title
+        watched.press(other)
+        assert watched.watch.choices() is None
+
+
 def test_n_silences_an_alarm_by_a_rule_that_is_written_down_and_u_takes_it_back(watched, file):
     watched.press("real", at=1000)
     watched.press("nothing", at=600)

@@ -157,6 +157,21 @@ def test_a_view_that_others_need_is_not_closed_by_a_key(run):
     assert view.commands == ["pause"]
 
 
+def test_what_lies_over_the_picture_is_closed_before_the_picture(run):
+    class WithHelp(ScriptedView):
+        box = ""
+
+        def command(self, name):
+            super().command(name)
+            self.box = "" if self.box else name
+
+    view = WithHelp(run.ask("help"), run.ask("unwatch"), run.ask("unwatch"))
+    run.watch.show(view)
+    run.watch.hear(Keys(run.actions.ask, *["up"] * 5, "stop"))
+    run.watch.during(run.judge_until_stopped)
+    assert (view.commands, view.is_open, view.polls) == (["help", "help"], False, 3)
+
+
 @pytest.mark.parametrize("how", ["key", "window"])
 def test_a_view_that_is_closed_is_left_alone_and_the_run_goes_on(run, how):
     view = ScriptedView()

@@ -21,11 +21,11 @@ def verdicts_of(text, first=0, episode=1):
     verdicts["index"] = np.arange(first, first + len(text))
     verdicts["time"] = NOON + verdicts["index"]
     verdicts["label"] = -1
-    verdicts["value"] = verdicts["index"] * 10
     verdicts["score"] = 0.5 + verdicts["index"] / 100
     verdicts["threshold"] = 0.45
     verdicts["expected"], verdicts["lower"], verdicts["upper"] = 1, 0, 2
     is_anomaly = np.array([letter == "!" for letter in text])
+    verdicts["value"] = np.where(is_anomaly, 10 * verdicts["index"], 1)
     verdicts["p_value"] = np.where(is_anomaly, 0.0005, 0.5)
     verdicts["is_anomaly"], verdicts["reason"] = is_anomaly, is_anomaly
     verdicts["episode"] = np.where(is_anomaly, episode, 0)

@@ -5,36 +5,52 @@ from hypothesis import strategies as st
 
 from streamforest.detectors.z_score import ZScoreDetector
 from streamforest.verdicts.comparison import Agreement, DetectorComparison
+from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.episodes import EPISODE_GAP
 
 
-def naive_agreement(flags):
-    """Points, episodes and who shares whose, from whole histories."""
-    stretches = []
-    for row in flags:
-        mine = []
-        for at in np.flatnonzero(row).tolist():
-            if mine and at - mine[-1][1] <= EPISODE_GAP + 1:
-                mine[-1][1] = at
-            else:
-                mine.append([at, at])
-        stretches.append(mine)
+def naive_agreement(numbers):
+    """Episodes and who shares whose, from whole histories."""
+    stretches = [
+        [np.flatnonzero(row == number)[[0, -1]] for number in dict.fromkeys(row[row > 0].tolist())] for row in numbers
+    ]
     reach = EPISODE_GAP + 1
     shared = [
-        [sum(bool(row[max(0, a - reach) : b + reach + 1].any()) for a, b in mine) for row in flags]
+        [
+            sum(
+                bool(row[max(0, a - reach) : min(b + reach + 1, behind)].any())
+                for (a, b), behind in zip(mine, [*(begun for begun, _ in mine[1:]), numbers.shape[1]], strict=False)
+            )
+            for row in numbers
+        ]
         for mine in stretches
     ]
     return [len(mine) for mine in stretches], shared
 
 
-@given(st.integers(0, 10_000), st.floats(0.01, 0.5), st.lists(st.integers(0, 120), max_size=4))
-def test_episodes_are_shared_as_the_whole_histories_say_however_the_stream_is_cut(seed, share, cuts):
+def numbered(flags, gaps):
+    """The number of each flagged point's episode, which survives so many calm points."""
+    numbers = np.zeros(flags.shape, np.int64)
+    for row, gap, found in zip(flags, gaps, numbers, strict=True):
+        places = np.flatnonzero(row)
+        found[places] = 1 + np.cumsum(np.r_[0, np.diff(places) - 1 > gap])[: len(places)]
+    return numbers
+
+
+@given(
+    st.integers(0, 10_000),
+    st.floats(0.01, 0.5),
+    st.lists(st.integers(0, 120), max_size=4),
+    st.tuples(*[st.sampled_from([0, EPISODE_GAP, 30])] * 3),
+)
+def test_episodes_are_shared_as_the_whole_histories_say_however_the_stream_is_cut(seed, share, cuts, gaps):
     flags = np.random.default_rng(seed).random((3, 120)) < share * np.array([[1.0], [0.5], [0.1]])
+    numbers = numbered(flags, gaps)
     agreement, first = Agreement(3), 1000
-    for part in np.split(flags, sorted(cuts), axis=1):
+    for part in np.split(numbers, sorted(cuts), axis=1):
         agreement.add(first, part)
         first += part.shape[1]
-    episodes, shared = naive_agreement(flags)
+    episodes, shared = naive_agreement(numbers)
     assert agreement.points.tolist() == flags.sum(axis=1).tolist()
     assert agreement.episodes.tolist() == episodes
     assert agreement.shared.tolist() == shared
@@ -110,6 +126,13 @@ def test_with_labels_each_detector_is_held_against_them():
     header, *rows = comparison.table()
     assert header[-3:] == ["precision", "recall", "F1"]
     assert all(0.0 < float(cell) <= 1.0 for cell in (*rows[0][-3:], *rows[1][-3:]))
+
+
+def test_the_episodes_that_are_shared_are_those_that_the_run_counts():
+    comparison, counts = compared(), RunCounts(0.02)
+    for verdicts in judged(comparison, stream(2000)):
+        counts.add(verdicts)
+    assert {episodes for _, _, episodes in comparison.shared()} == {counts.episodes}
 
 
 def test_before_the_first_episode_nothing_is_shared():

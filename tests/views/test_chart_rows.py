@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from streamforest.protocols import VERDICT_DTYPE
 from streamforest.verdicts.history import History, Marks
+from streamforest.verdicts.honesty import BY_BAND
 from streamforest.views.chart_rows import (
     MOST_MARKS,
     WIRE,
@@ -44,7 +45,7 @@ def verdicts(draw, most=300):
     rows = np.zeros(n, VERDICT_DTYPE)
     rows["index"] = np.arange(first, first + n)
     rows["value"] = rng.integers(-5, 5, n) * draw(st.sampled_from([0.0, 1.0, 1e300]))
-    rows["score"] = rng.integers(0, 4, n) / 4
+    rows["score"], rows["threshold"] = rng.integers(0, 4, n) / 4, 0.5
     rows["value"][rng.random(n) < draw(st.sampled_from([0, 0.3, 1]))] = np.nan
     rows["score"][rng.random(n) < draw(st.sampled_from([0, 0.3, 1]))] = np.nan
     rows["is_anomaly"] = rng.random(n) < draw(st.sampled_from([0, 0.1]))
@@ -66,6 +67,16 @@ def test_a_chart_gets_the_extremes_of_each_column_every_anomaly_and_the_newest_p
         assert np.array_equal(np.fmin.reduce(whole["value"]), np.fmin.reduce(part["value"]), equal_nan=True)
         if shared > 1:
             assert len(part) <= 4 + whole["is_anomaly"].sum() + 1
+
+
+def test_a_point_that_its_band_alone_marks_is_sent_without_a_threshold():
+    rows = np.zeros(3, VERDICT_DTYPE)
+    rows["score"], rows["threshold"], rows["is_anomaly"] = [0.3, 0.3, 0.7], 0.5, [False, True, True]
+    rows["threshold"][1] = BY_BAND * rows["score"][1]
+    body = wire_body(rows, np.zeros(3, np.uint8))
+    _, columns = taken_apart(wire_frame({}, 3, body))
+    assert columns["threshold"].tolist() == pytest.approx([0.5, np.nan, 0.5], nan_ok=True)
+    assert rows["threshold"][1] > 0, "what is kept stays as it is"
 
 
 def test_no_points_need_no_rows():

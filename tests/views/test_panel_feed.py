@@ -108,6 +108,19 @@ def test_another_panel_takes_the_place_of_the_open_one_and_a_visitor_who_leaves_
     assert others == set()
 
 
+@pytest.mark.parametrize("name", ["what-if", "limits"])
+def test_the_key_of_the_open_panel_closes_it_and_that_of_another_opens_that(name):
+    others = set()
+    visitor = Visitor(others)
+    visitor.feed.heed(name, SEEN)
+    visitor.feed.heed(name, SEEN)
+    assert (visitor.opened[0].done, len(visitor.opened), others) == (["leave"], 1, set())
+    visitor.feed.heed("limits" if name == "what-if" else "what-if", SEEN)
+    visitor.feed.heed(name, SEEN)
+    assert len(visitor.opened) == 3
+    assert others == {visitor.feed}
+
+
 def test_there_are_only_so_many_panels_at_once():
     others = set()
     visitors = [Visitor(others) for _ in range(MOST_PANELS + 1)]

@@ -35,7 +35,7 @@ document.body.toggleAttribute("data-labelled", message.columns.label.some((label
 
 const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {
   words,
-  peakOf: (index) => episodes.peakOf(index),
+  alarmOf: (index) => episodes.alarmOf(index),
   moved: () => (find("whole").disabled = view.live && view.width >= end - first),
   hovered: (index, reach) => readout.show(index, reach),
   went: act,

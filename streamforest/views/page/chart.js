@@ -3,6 +3,7 @@
 import { Gestures } from "./gestures.js";
 import * as numbers from "./numbers.js";
 import { usualRange } from "./points.js";
+import { isByBand } from "./readout.js";
 
 const RIGHT = 64,
   BOTTOM = 40,
@@ -21,10 +22,10 @@ const ROW = 14; // CSS pixels of the marks of a detector that judges along
 const COLOURS = ["page", "text", "quiet", "grid", "value", "expected", "band", "anomaly", "episode", "calm", "limit"];
 
 export class Chart {
-  // `words` gives the reason of a point, `peakOf` the point that tells what an alarm is, by one of its points; `moved`
+  // `words` gives the reason of a point, `alarmOf` the alarm that a point is in; `moved`
   // hears of a view that the visitor changed, `hovered` of a point.
-  constructor(boxes, points, view, { words, peakOf, moved, hovered, went }) {
-    Object.assign(this, { boxes, points, view, words, peakOf, moved, hovered, went });
+  constructor(boxes, points, view, { words, alarmOf, moved, hovered, went }) {
+    Object.assign(this, { boxes, points, view, words, alarmOf, moved, hovered, went });
     this.trial = []; // stream indices of points whose alarms would stay, be new, or be dropped
     this.others = []; // names of the detectors that judge along
     this.floor = null; // no band is drawn below it
@@ -184,15 +185,15 @@ export class Chart {
   }
 
   scoreParts() {
-    const line = (name, width, dash) => ({
+    const line = (name, width, dash, spanGaps) => ({
       scale: "score",
       stroke: () => this.colours[name],
       width,
       dash,
       points: { show: false },
-      spanGaps: false,
+      spanGaps,
     });
-    return { series: [{}, line("value", 1.2), line("limit", 1.4, [6, 4])] };
+    return { series: [{}, line("value", 1.2, undefined, false), line("limit", 1.4, [6, 4], true)] };
   }
 
   isSparse(plot) {
@@ -475,9 +476,10 @@ export class Chart {
   drawReason(plot, unit, alarms) {
     const { index } = this.part;
     const newest = [...alarms.keys()].pop();
-    const peak = index.indexOf(this.peakOf(index[newest]));
+    const alarm = this.alarmOf(index[newest]);
+    const peak = alarm === null ? -1 : index.indexOf(alarm.peak);
     const k = alarms.has(peak) ? peak : newest;
-    const text = this.words.reason(this.part, k);
+    const text = k === peak ? alarm.why : this.words.reason(this.part, k);
     if (!text) return;
     const { ctx } = plot;
     const place = this.freePlace(plot, unit, alarms.get(k), ctx.measureText(text).width + 12 * unit);
@@ -529,12 +531,13 @@ export class Chart {
     if (!this.layers.alarms) return;
     const { index, score, is_anomaly: flags } = this.part;
     const { ctx, bbox } = plot;
-    ctx.fillStyle = this.colours.anomaly;
     const size = (this.areMany(plot, unit) ? 1.5 : 3) * unit;
     for (let k = 0; k < index.length; k++) {
       const x = plot.valToPos(index[k], "x", true);
       if (!flags[k] || score[k] === null || x < bbox.left || x > bbox.left + bbox.width) continue;
-      drawShape(ctx, "dot", x, plot.valToPos(score[k], "score", true), size);
+      const isHollow = isByBand(this.part, k);
+      ctx.fillStyle = isHollow ? this.colours.page : this.colours.anomaly;
+      drawShape(ctx, "dot", x, plot.valToPos(score[k], "score", true), size, isHollow ? this.colours.anomaly : null);
     }
   }
 
@@ -627,6 +630,7 @@ function drawShape(ctx, shape, x, y, size, edge) {
   ctx.closePath();
   ctx.fill();
   if (!edge) return;
+  ctx.setLineDash([]); // the lines of the chart leave theirs
   ctx.strokeStyle = edge;
   ctx.lineWidth = Math.max(1, size / 5);
   ctx.stroke();

@@ -40,10 +40,12 @@ export class Episodes {
     this.isFirst = false;
   }
 
-  // Stream index of the point that tells what an alarm is, by one of its points; that one where it is not in the list.
-  peakOf(index) {
-    for (const one of this.byStart.values()) if (one.start <= index && index <= one.last) return one.peak;
-    return index;
+  // The alarm that a point is in, by its stream index: its peak and why it is one; null where it is not in the list.
+  alarmOf(index) {
+    for (const one of this.byStart.values())
+      if (one.start <= index && index <= one.last)
+        return { peak: one.peak, why: numbers.why(one.name, one.value, one.expected, one.half).join(": ") };
+    return null;
   }
 
   clear() {

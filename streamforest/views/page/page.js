@@ -32,7 +32,7 @@ const words = new Words(body.dataset.reasons.split("|"), body.dataset.labels.spl
 const readout = new Readout(find("readout"), points, words);
 const chart = new Chart({ plots: find("plots"), values: find("values"), scores: find("scores") }, points, view, {
   words,
-  peakOf: (index) => episodes.peakOf(index),
+  alarmOf: (index) => episodes.alarmOf(index),
   moved: viewMoved,
   hovered: (index, reach) => readout.show(index, reach),
   went: act,
@@ -129,7 +129,7 @@ function tilesOf(facts) {
     [facts.precision === null ? "marked / asked for" : "normal marked / asked for", `${got} / ${asked}`, "rate"],
   );
   for (const [name, shared, episodes] of facts.agreement) {
-    tiles.push([`${name} agrees`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
+    tiles.push([`alarms ${name} marks too`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
   }
   if (facts.refused) tiles.push(["refused", numbers.count(facts.refused)]);
   if (facts.missing) tiles.push(["missing", numbers.count(facts.missing)]);
@@ -319,7 +319,6 @@ function openPanel(name) {
   if (!acts || isOver) return;
   if (body.dataset.shows !== "stream")
     return notify("That is for one stream: of each of many only the newest points are kept.", BRIEF);
-  if (panel.isOpen && name === "what-if") return movePanel("leave");
   const [left, right] = view.range;
   const seen = [Math.max(0, Math.ceil(left)), Math.max(0, Math.floor(right)), chart.pinned];
   send({ panel: name, seen });

@@ -37,7 +37,9 @@ export class Readout {
     const parts = [numbers.place(time[k], index[k]), ["b", reading]];
     if (expected[k] !== null) parts.push(`expected ${numbers.expected(expected[k], half)}`);
     else if (half !== null) parts.push(`usual ${numbers.usual(lower[k], upper[k])}`);
-    if (score[k] !== null) parts.push(`score ${numbers.brief(score[k])}, limit ${numbers.brief(threshold[k])}`);
+    const limit = threshold[k] === null ? "" : `, limit ${numbers.brief(threshold[k])}`;
+    const alone = isByBand(this.points.columns, k) ? ", marked by its band alone" : limit;
+    if (score[k] !== null) parts.push(`score ${numbers.brief(score[k])}${alone}`);
     if (p[k] !== null) parts.push(`p ${numbers.brief(p[k])}`);
     if (flags[k]) parts.push(["alarm", this.words.names[reason[k]] || "anomalous"]);
     const marking = this.others.filter((_, bit) => others[k] & (1 << bit));
@@ -45,6 +47,11 @@ export class Readout {
     if (label[k] >= 0) parts.push(`label: ${this.words.labels[label[k]]}`);
     return parts;
   }
+}
+
+// Whether a point is anomalous though its score does not say so: it has no limit then.
+export function isByBand({ is_anomaly: flags, score, threshold }, k) {
+  return Boolean(flags[k]) && score[k] !== null && threshold[k] === null;
 }
 
 // A part of the line: plain text, or a text with its kind.
