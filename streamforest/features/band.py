@@ -91,7 +91,7 @@ SETTLED, MOST_IN_A_ROW = 5, 4
 #: points in a row there that make it the level again.
 OLD_LEVEL, RETURN, BACK = 200.0, 30.0, 2
 #: An excursion of more points than this is none of an outlier.
-SHORT = 2
+SHORT, SIZED = 4, 2
 
 FIELDS = [
     ("scale", "f8"),
@@ -110,12 +110,13 @@ FIELDS = [
     ("back", "i8"),  # points in a row that were at it
     ("before", "f8"),  # the level before the excursion
     ("run_far", "i8"),  # points in a row that stood out
+    ("run_outside", "i8"),  # of them outside the band, as far as they were marked
     ("alike", "i8"),  # of them in a row that were alike
     ("new_level", "f8"),  # their mean
     ("far_share", "f8"),  # of the points that stood out
     ("side", "i8"),  # of the excursion that goes on
     ("foreseen", "i8"),  # whether it was
-    ("waiting", "f8", (SHORT,)),  # sizes of its first points, medians: the histogram takes those of a short one
+    ("waiting", "f8", (SIZED,)),  # sizes of its first points, medians: the histogram takes those of a short one
     ("largest_usual", "f8", (2,)),  # excursion of each side, units
     ("least_outlier", "f8"),  # size, in units
     *recurrence.FIELDS,
@@ -247,14 +248,14 @@ def _made_up_for(state: Record) -> float:
 
 @compiled
 def _end_excursion(state: Record) -> None:
-    if state.run_far <= SHORT:
+    if state.run_far <= SIZED:
         for i in range(state.run_far):
             _enter(state, state.side, state.waiting[i])
     if state.run_far > SHORT or state.foreseen:
         recurrence.end_excursion(state, recurrence.NEW_LEVEL if state.alike >= SETTLED else recurrence.USUAL)
     state.largest_usual[state.side] = recurrence.largest_usual(state, 1.0 - 2.0 * state.side, _made_up_for(state))
     state.least_outlier = recurrence.least_outlier(state)
-    state.run_far = state.alike = 0
+    state.run_far = state.run_outside = state.alike = 0
 
 
 @compiled
@@ -361,16 +362,24 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
     buffers.is_far = is_far
     if is_far and state.run_far == 0:
         _begin_excursion(state, side, near)
-    buffers.is_alone = (
+    stands_out = (
         is_far
-        and state.run_far < MOST_IN_A_ROW
         and not state.foreseen
         and not _goes_on(state, y, scale_now(state) * state.edge[side])
-        and recurrence.are_outliers(state, near, _made_up_for(state))
         and abs(near) >= state.least_outlier
     )
+    buffers.is_alone = (
+        stands_out and state.run_far < MOST_IN_A_ROW and recurrence.are_outliers(state, near, _made_up_for(state))
+    )
     # far from the level before the last jump too, whose side may be the other one
-    buffers.is_outlier = buffers.is_alone and buffers.excess > outside and abs(off) > outer
+    buffers.is_outlier = (
+        stands_out
+        and state.run_outside < MOST_IN_A_ROW
+        and buffers.excess > (outside if buffers.is_alone else OUTSIDE)
+        and abs(off) > outer
+    )
+    if buffers.is_outlier:
+        state.run_outside += 1
     buffers.is_foreseen = state.foreseen and (is_far or state.old_age < OLD_LEVEL)
     buffers.is_echo = state.old_age < OLD_LEVEL and buffers.excess <= 1.0
     most = BOUND * outer
@@ -382,7 +391,7 @@ def _learn_size(state: Record, side: int, size: float, is_far: bool) -> None:
     """Enter the size of a residual into the histogram, and follow the median."""
     if not is_far:
         _enter(state, side, size / scale_now(state))
-    elif state.run_far < SHORT:
+    elif state.run_far < SIZED:
         state.waiting[state.run_far] = size / scale_now(state)
     state.scale_points += 1.0
     scale = max(float(state.scale), FINEST_SCALE)
