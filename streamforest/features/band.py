@@ -409,7 +409,7 @@ def _correct(state: Record, side: int, excess: float, rate: float) -> None:
     Gibbs and Candes, "Adaptive conformal inference under distribution shift", NeurIPS 2021, arXiv 2106.00170,
     equation 2, here in the logarithm.
     """
-    if excess < CORRECTED:
+    if excess < CORRECTED and state.run_far == 0:
         outside = 1.0 if excess > 1.0 else 0.0
         stretch = state.stretch[side] * (1.0 + STRETCH_GAIN * (outside - rate))
         state.stretch[side] = min(max(stretch, LEAST_STRETCH), MOST_STRETCH)
