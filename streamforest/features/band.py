@@ -366,19 +366,19 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
         is_far
         and not state.foreseen
         and abs(near) >= state.least_outlier
+        and recurrence.are_outliers(state, near, _made_up_for(state))
     )
     buffers.is_alone = (
         stands_out
         and state.run_far < MOST_IN_A_ROW
         and not _goes_on(state, y, scale_now(state) * state.edge[side])
-        and recurrence.are_outliers(state, near, _made_up_for(state))
     )
     # far from the level before the last jump too, whose side may be the other one
     buffers.is_outlier = (
         stands_out
         and state.run_outside < MOST_IN_A_ROW
         and not _goes_on(state, y, scale_now(state) * min(state.bulk[side], state.edge[side]))
-        and buffers.excess > (outside if buffers.is_alone else OUTSIDE)
+        and buffers.excess > outside
         and abs(off) > outer
     )
     if buffers.is_outlier:
