@@ -78,6 +78,8 @@ FIRST_STRETCH = 1.1
 #: A point stands out where it is this many times as far off as the edge of the band; and where outliers are certainly a
 #: population of their own, so that the edge is known from the near side of the gap.
 OUTSIDE, NEAR = 1.5, 1.15
+#: A residual below this many units is none: its sign depends on the unit that the stream is written in.
+ROUNDING = 1e-9
 #: A value farther off than this many half widths of the band is learned as one that is as far off as that.
 BOUND = 30.0
 #: What is off by less than this share of the range of the last 512 values stands out to nobody who sees them drawn:
@@ -332,6 +334,12 @@ def _goes_on(state: Record, y: float, width: float) -> bool:
 
 
 @compiled
+def _side_of(off: float) -> int:
+    """0 for the upper side of the band, 1 for the lower one, which has what is off by rounding alone."""
+    return 0 if off > ROUNDING else 1
+
+
+@compiled
 def hold_against_band(state: Record, y: float, forecast: float, buffers: Record) -> None:
     """Fill in how far a value is from what is usual, and whether it is an outlier.
 
@@ -344,7 +352,7 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
         Output.
     """
     off = y - forecast
-    outer = half_width(state, 0 if off > 0.0 else 1)
+    outer = half_width(state, _side_of(off))
     near = off
     buffers.is_back = False
     if state.old_age < RETURN:
@@ -352,7 +360,7 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
         if abs(old) < abs(near):
             near = old
             buffers.is_back = abs(off) > OUTSIDE * outer
-    side = 0 if near > 0.0 else 1
+    side = _side_of(near)
     buffers.residual = near
     buffers.excess = abs(near) / half_width(state, side)
     buffers.is_certain = state.cap[side] < np.inf
@@ -437,7 +445,7 @@ def learn_band(state: Record, y: float, level: float, rate: float, buffers: Reco
     bool
         Whether the level is another one now, ``state.new_level``: a new one that has settled, or the one before.
     """
-    side = 0 if buffers.residual > 0.0 else 1
+    side = _side_of(buffers.residual)
     width = scale_now(state) * state.edge[side]
     is_far = bool(buffers.is_far)
     if y != state.last:
