@@ -93,8 +93,8 @@ SETTLED, MOST_IN_A_ROW = 5, 4
 #: points in a row there that make it the level again.
 OLD_LEVEL, RETURN, BACK = 200.0, 30.0, 2
 #: An excursion of more points than this is none of an outlier; the sizes of one of more points than the second number
-#: are not entered into the histogram. Bursts of three and four points that come at random stand out each time: with 2, a
-#: real server's widened the band to 15 times its noise after the third. With 6, a development board's steps are marked.
+#: are not entered into the histogram. Bursts of three and four points that come at random stand out each time: with 2,
+#: a real server's widened the band to 15 times its noise. With 6, the steps of a development board are marked.
 SHORT, SIZED = 4, 2
 
 FIELDS = [
