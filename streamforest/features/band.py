@@ -78,6 +78,8 @@ FIRST_STRETCH = 1.1
 #: A point stands out where it is this many times as far off as the edge of the band; and where outliers are certainly a
 #: population of their own, so that the edge is known from the near side of the gap.
 OUTSIDE, NEAR = 1.5, 1.15
+#: A residual below this many units is none: its sign depends on the unit that the stream is written in.
+ROUNDING = 1e-9
 #: A value farther off than this many half widths of the band is learned as one that is as far off as that.
 BOUND = 30.0
 #: What is off by less than this share of the range of the last 512 values stands out to nobody who sees them drawn:
@@ -85,13 +87,15 @@ BOUND = 30.0
 #: 1 in 23 on the other was nearer, of those in an event 1 in 55 and 1 in 90. So many values on either side may be wild.
 VISIBLE, WILD = 0.02, 3
 #: Points in a row that stand out alike and are the new level then, whose first two are outliers; outliers in a row that
-#: are not alike.
+#: are not alike, and those that are marked of an excursion, whose first points may lie inside the band.
 SETTLED, MOST_IN_A_ROW = 5, 4
 #: Points after a jump until nothing of it is left, points that a value at the level before it may be a return for, and
 #: points in a row there that make it the level again.
 OLD_LEVEL, RETURN, BACK = 200.0, 30.0, 2
-#: An excursion of more points than this is none of an outlier.
-SHORT = 2
+#: An excursion of more points than this is none of an outlier; the sizes of one of more points than the second number
+#: are not entered into the histogram. Bursts of three and four points that come at random stand out each time: with 2,
+#: a real server's widened the band to 15 times its noise. With 6, the steps of a development board are marked.
+SHORT, SIZED = 4, 2
 
 FIELDS = [
     ("scale", "f8"),
@@ -110,12 +114,13 @@ FIELDS = [
     ("back", "i8"),  # points in a row that were at it
     ("before", "f8"),  # the level before the excursion
     ("run_far", "i8"),  # points in a row that stood out
+    ("run_outside", "i8"),  # of them outside the band, as far as they were marked
     ("alike", "i8"),  # of them in a row that were alike
     ("new_level", "f8"),  # their mean
     ("far_share", "f8"),  # of the points that stood out
     ("side", "i8"),  # of the excursion that goes on
     ("foreseen", "i8"),  # whether it was
-    ("waiting", "f8", (SHORT,)),  # sizes of its first points, medians: the histogram takes those of a short one
+    ("waiting", "f8", (SIZED,)),  # sizes of its first points, medians: the histogram takes those of one no longer
     ("largest_usual", "f8", (2,)),  # excursion of each side, units
     ("least_outlier", "f8"),  # size, in units
     *recurrence.FIELDS,
@@ -247,14 +252,14 @@ def _made_up_for(state: Record) -> float:
 
 @compiled
 def _end_excursion(state: Record) -> None:
-    if state.run_far <= SHORT:
+    if state.run_far <= SIZED:
         for i in range(state.run_far):
             _enter(state, state.side, state.waiting[i])
     if state.run_far > SHORT or state.foreseen:
         recurrence.end_excursion(state, recurrence.NEW_LEVEL if state.alike >= SETTLED else recurrence.USUAL)
     state.largest_usual[state.side] = recurrence.largest_usual(state, 1.0 - 2.0 * state.side, _made_up_for(state))
     state.least_outlier = recurrence.least_outlier(state)
-    state.run_far = state.alike = 0
+    state.run_far = state.run_outside = state.alike = 0
 
 
 @compiled
@@ -326,8 +331,14 @@ def _begin_excursion(state: Record, side: int, off: float) -> None:
 
 @compiled
 def _goes_on(state: Record, y: float, width: float) -> bool:
-    """Whether a point goes on where the one before it is, and both that and the one before stood out."""
+    """Whether a point goes on where the one before it is, to within a width, and that and one more stood out."""
     return bool(state.run_far >= 2 and abs(y - state.last) <= width)
+
+
+@compiled
+def _side_of(off: float) -> int:
+    """0 for the upper side of the band, 1 for the lower one, which has what is off by rounding alone."""
+    return 0 if off > ROUNDING else 1
 
 
 @compiled
@@ -343,7 +354,7 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
         Output.
     """
     off = y - forecast
-    outer = half_width(state, 0 if off > 0.0 else 1)
+    outer = half_width(state, _side_of(off))
     near = off
     buffers.is_back = False
     if state.old_age < RETURN:
@@ -351,7 +362,7 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
         if abs(old) < abs(near):
             near = old
             buffers.is_back = abs(off) > OUTSIDE * outer
-    side = 0 if near > 0.0 else 1
+    side = _side_of(near)
     buffers.residual = near
     buffers.excess = abs(near) / half_width(state, side)
     buffers.is_certain = state.cap[side] < np.inf
@@ -361,16 +372,25 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
     buffers.is_far = is_far
     if is_far and state.run_far == 0:
         _begin_excursion(state, side, near)
-    buffers.is_alone = (
+    stands_out = (
         is_far
-        and state.run_far < MOST_IN_A_ROW
         and not state.foreseen
-        and not _goes_on(state, y, scale_now(state) * state.edge[side])
-        and recurrence.are_outliers(state, near, _made_up_for(state))
         and abs(near) >= state.least_outlier
+        and recurrence.are_outliers(state, near, _made_up_for(state))
+    )
+    buffers.is_alone = (
+        stands_out and state.run_far < MOST_IN_A_ROW and not _goes_on(state, y, scale_now(state) * state.edge[side])
     )
     # far from the level before the last jump too, whose side may be the other one
-    buffers.is_outlier = buffers.is_alone and buffers.excess > outside and abs(off) > outer
+    buffers.is_outlier = (
+        stands_out
+        and state.run_outside < MOST_IN_A_ROW
+        and not _goes_on(state, y, scale_now(state) * min(state.bulk[side], state.edge[side]))
+        and buffers.excess > outside
+        and abs(off) > outer
+    )
+    if buffers.is_outlier:
+        state.run_outside += 1
     buffers.is_foreseen = state.foreseen and (is_far or state.old_age < OLD_LEVEL)
     buffers.is_echo = state.old_age < OLD_LEVEL and buffers.excess <= 1.0
     most = BOUND * outer
@@ -382,7 +402,7 @@ def _learn_size(state: Record, side: int, size: float, is_far: bool) -> None:
     """Enter the size of a residual into the histogram, and follow the median."""
     if not is_far:
         _enter(state, side, size / scale_now(state))
-    elif state.run_far < SHORT:
+    elif state.run_far < SIZED:
         state.waiting[state.run_far] = size / scale_now(state)
     state.scale_points += 1.0
     scale = max(float(state.scale), FINEST_SCALE)
@@ -395,12 +415,14 @@ def _learn_size(state: Record, side: int, size: float, is_far: bool) -> None:
 def _correct(state: Record, side: int, excess: float, rate: float) -> None:
     """Stretch the edge where more than the rate lie just outside, and shrink it where fewer do.
 
+    Of an excursion only the first point counts: those that climb to its peak say nothing of the edge.
+
     References
     ----------
     Gibbs and Candes, "Adaptive conformal inference under distribution shift", NeurIPS 2021, arXiv 2106.00170,
     equation 2, here in the logarithm.
     """
-    if excess < CORRECTED:
+    if excess < CORRECTED and state.run_far == 0:
         outside = 1.0 if excess > 1.0 else 0.0
         stretch = state.stretch[side] * (1.0 + STRETCH_GAIN * (outside - rate))
         state.stretch[side] = min(max(stretch, LEAST_STRETCH), MOST_STRETCH)
@@ -425,7 +447,7 @@ def learn_band(state: Record, y: float, level: float, rate: float, buffers: Reco
     bool
         Whether the level is another one now, ``state.new_level``: a new one that has settled, or the one before.
     """
-    side = 0 if buffers.residual > 0.0 else 1
+    side = _side_of(buffers.residual)
     width = scale_now(state) * state.edge[side]
     is_far = bool(buffers.is_far)
     if y != state.last:

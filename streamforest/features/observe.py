@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from streamforest.compiled import Record, compiled
 from streamforest.features import band, habits, novelty, running_median, season, week
 from streamforest.features import time_of_day as clock
+from streamforest.features.analogues import has_analogues
 from streamforest.features.band import (
     OLD_LEVEL,
     begin_band,
@@ -91,6 +92,8 @@ SPREAD_GAIN = 0.15
 CLIP = 4.0
 #: What is far from the forecast is usual where it is so much nearer to what the time of the week foretells.
 CLOCK_NEARER = 0.25
+#: Values nearer to each other than this share of the band's half width are alike.
+ALIKE = 0.5
 #: Gain of a forecast's mean error.
 ERROR_GAIN = 0.02
 #: Points that the usual distance of a shape from its nearest likeness is averaged over, how many make it known, and
@@ -578,6 +581,9 @@ def _take(state: Record, y: float, time: float, gap: float, buffers: Record) -> 
     hold_against_band(state, y, _forecast(state), buffers)
     if buffers.is_far and is_usual_by_clock(state, y, time, CLOCK_NEARER * abs(buffers.residual)):
         buffers.is_alone = buffers.is_outlier = 0
+        buffers.is_foreseen = 1
+    if buffers.is_alone and has_analogues(state, y, ALIKE * min(half_width(state, 0), half_width(state, 1))):
+        buffers.is_outlier = 0
         buffers.is_foreseen = 1
     hold_against_habits(state, y, buffers)
     hold_against_week(state, buffers.bounded, time, buffers)

@@ -233,6 +233,32 @@ def test_outliers_in_a_row_that_are_not_alike_are_outliers_all():
     assert follow(values)[0]["is_outlier"][1500:1504].all()
 
 
+def test_the_peak_of_an_excursion_that_climbs_is_marked_though_its_first_points_lie_inside_the_band():
+    values = gaussian(3000, 1)
+    values[2500:2508] = (5.0, 15.0, 25.0, 35.0, 45.0, 55.0, 40.0, 20.0)
+    found = follow(values)[0][2500:2508]
+    assert found["is_outlier"][1:5].all()
+    assert found["is_outlier"].sum() == band.MOST_IN_A_ROW
+
+
+@seeds
+def test_bursts_of_three_points_at_random_stand_out_each_time(seed):
+    """One in a hundred points begins one: 20 to 40 deviations."""
+    rng = np.random.default_rng([seed, 3])
+    values, starts = gaussian(10_000, seed), np.flatnonzero(rng.random(9990) < 0.01)
+    for start in starts:
+        values[start : start + 3] = rng.uniform(20.0, 40.0, 3)
+    found, state = follow(values)
+    late = starts[starts > 1000]
+    assert np.mean([found["is_outlier"][start : start + 3].any() for start in late]) >= 0.95
+    assert band.half_width(state, 0) < 10.0
+
+
+def test_a_residual_of_nothing_but_rounding_is_on_the_lower_side():
+    states = [follow([*gaussian(500, 1), off])[1] for off in (0.0, 1e-12, -1e-12)]
+    assert states[0]["stretch"].tolist() == states[1]["stretch"].tolist() == states[2]["stretch"].tolist()
+
+
 def test_the_level_before_a_jump_comes_back_with_its_second_point_and_is_no_outlier():
     values = gaussian(2000, 1)
     values[1500:1520] += 12.0
