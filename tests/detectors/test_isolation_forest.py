@@ -10,17 +10,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import streamforest
-from streamforest.compiled import compiled
 from streamforest.detectors.isolation_forest import RECORD_DTYPE, StreamDetector, judge_stream, new_records
 from streamforest.features import observe as features
-from streamforest.features.novelty import N_SIGNALS
-from streamforest.features.vector import STRANGENESS, VECTOR_NAMES, describe_stream, new_buffers
+from streamforest.features.vector import STRANGENESS, VECTOR_NAMES, describe_stream
 from streamforest.judging.rules import NO_RULES
 from streamforest.models.forest import ModelError
 from streamforest.models.model_file import save_model
 from streamforest.protocols import LABELS, VERDICT_DTYPE, verdict_from_row
 from streamforest.simulation.streams import SHORT_KINDS, SimulatedStream, random_profile
 from tests.naive import NaiveEvidence
+from tests.streams import observe
 
 STREAMS = 20
 POINTS = 1500
@@ -362,23 +361,10 @@ def test_verdicts_handed_out_are_not_changed_afterwards(model):
 # The vector and the score
 
 
-@compiled
-def _observe_all(state, values, times, surprises, novelties, outlooks, known):
-    scratch = new_buffers()
-    for i in range(values.size):
-        buffers = scratch[0]
-        known[i] = features.observe(state[0], values[i], times[i], 0.001, buffers)
-        if known[i]:
-            surprises[i], novelties[i], outlooks[i] = buffers.surprises, buffers.novelties, buffers.outlook
-
-
 def observed(values, times):
     """Surprises, novelties and outlooks of a stream's points, and which of them are known."""
-    n = values.size
-    parts = [np.zeros((n, width)) for width in (features.N_FEATURES, N_SIGNALS, features.N_OUTLOOK)]
-    known = np.zeros(n, dtype=bool)
-    _observe_all(features.new_state(), values, np.full(n, np.nan) if times is None else times, *parts, known)
-    return (*parts, known)
+    *parts, _ = observe(values, times)
+    return (*parts, ~np.isnan(parts[0]).any(axis=1))
 
 
 @pytest.mark.parametrize("seed", range(4))
