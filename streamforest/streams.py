@@ -222,7 +222,8 @@ class StreamDetectors:
         if silence is not None and not silence > 0.0:
             raise ValueError(f"silence is {silence}, allowed is above 0 seconds")
         self._judge = StreamDetector(model, alarm_rate, rules).judge
-        self.most, self.silence = most, math.inf if silence is None else silence
+        # a float, as the compiled step is compiled once more for a whole number
+        self.most, self.silence = most, math.inf if silence is None else float(silence)
         self._threads = threads or os.cpu_count() or 1
         self._pool = self._new_pool()
         self._slots: dict[Hashable, int] = {}

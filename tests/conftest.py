@@ -1,6 +1,11 @@
 import compileall
+import gc
+import multiprocessing
 import pickle
 import signal
+import sys
+from contextlib import suppress
+from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
 import pytest
@@ -56,11 +61,38 @@ def pytest_sessionstart(session):
     """Compile what most tests need before there are workers, or each of them would compile it.
 
     The bytecode too, where the environment says that none is to be written: each program that a test starts would make
-    it anew, in a quarter of a second.
+    it anew, in a quarter of a second. And the tests themselves, with their asserts rewritten: seconds of each worker.
     """
     if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
+        rewriting = []
+        if "fork" in multiprocessing.get_all_start_methods():
+            rewriting = [multiprocessing.get_context("fork").Process(target=keep_rewritten, args=[session.config])]
+        for process in rewriting:
+            process.start()
         compileall.compile_dir(session.config.rootpath / "streamforest", quiet=2)
         warm_up.compile_all("stream", "point")
+        for process in rewriting:
+            process.join()
+
+
+def keep_rewritten(config):
+    """Leave all tests on disk as pytest's import hook compiles them; a pytest without such a hook does without."""
+    with suppress(ImportError, AttributeError, KeyError):
+        from _pytest.assertion.rewrite import assertstate_key  # noqa: PLC0415 - may be missing
+
+        hook = config.stash[assertstate_key].hook
+        sys.dont_write_bytecode = False
+        for path in sorted((config.rootpath / "tests").rglob("test_*.py")):
+            module = module_from_spec(spec_from_file_location(path.stem, path, loader=hook))
+            module.__builtins__ = {}  # so it ends at its first import
+            with suppress(ImportError):
+                hook.exec_module(module)
+
+
+def pytest_collection_finish():
+    """Take what was imported and collected, half a million objects that all live on, out of each search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

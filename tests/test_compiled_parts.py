@@ -5,6 +5,7 @@ import numba
 import pytest
 from llvmlite.binding import ffi
 from numba.core import codegen
+from numba.core.compiler import Flags
 from numba.core.compiler_machinery import PassManager
 
 from streamforest import compiled as compiling
@@ -81,7 +82,7 @@ def test_a_numba_that_cannot_compiles_its_own_way_with_the_same_bits(monkeypatch
 
 def test_while_many_are_compiled_no_garbage_is_looked_for_and_all_is_as_before_at_the_end():
     def facts():
-        return gc.isenabled(), list(ffi.lib._lock._cblist), numba.types.Record.__repr__
+        return gc.isenabled(), list(ffi.lib._lock._cblist), numba.types.Record.__repr__, Flags.__eq__
 
     before = facts()
     with suppress(KeyboardInterrupt), compiling_many():
@@ -89,6 +90,20 @@ def test_while_many_are_compiled_no_garbage_is_looked_for_and_all_is_as_before_a
         assert functions()[0](1.5) == expected(1.5)
         raise KeyboardInterrupt
     assert facts() == before
+
+
+def test_while_many_are_compiled_options_are_equal_as_ever():
+    def options(**those_set):
+        made = Flags()
+        for name, value in those_set.items():
+            setattr(made, name, value)
+        return made
+
+    every = [options(), options(nrt=True), options(nrt=True), options(nrt=False), options(release_gil=True), "options"]
+    before = [[one == other for other in every] for one in every]
+    with compiling_many():
+        assert [[one == other for other in every] for one in every] == before
+    assert before[0][3], "one that is set to what it is anyway is equal to one that is not"
 
 
 def test_callbacks_of_llvm_that_are_kept_in_another_way_are_left_alone(monkeypatch):

@@ -21,6 +21,7 @@ from streamforest.program.options import OPTIONS, read_options
 from streamforest.protocols import Detector, Reading, Sink, Source
 from streamforest.terminal.stop import StopFlag
 from tests.documents import DOCS, PAGES, PROJECT, anchors, blocks, commands, links
+from tests.programs import MAIN, ran
 
 TUTORIAL = "docs/getting-started.md"
 
@@ -103,6 +104,8 @@ CANNOT = {
 
 #: What only a shell makes sense of, or ends the process; all else of main.py is run in this one: that is quicker.
 NEEDS_A_SHELL = re.compile(r"[|&;<>()$`\n]|--help")
+#: What a shell does first, and how main.py goes on from there: only that first part is left to a shell.
+FIRST_A_SHELL = re.compile(r"(?P<first>.+?) (?P<then>\||&&) (?P<call>python main\.py [^|&;<>()$`\n]+)")
 #: Variables without which there is no screen and no wish for colours.
 HIDDEN = ("DISPLAY", "WAYLAND_DISPLAY", "FORCE_COLOR", "NO_COLOR")
 
@@ -143,24 +146,37 @@ def shell(tmp_path, model_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT)}
 
+    def bash(command, **options):
+        usual = {"env": os.environ | environment, "stdin": subprocess.DEVNULL, "text": True}
+        return subprocess.Popen(["bash", "-o", "pipefail", "-ec", command], **usual | options)
+
     def shell(command, *options):
         words = ["--model", str(model_path), "--log", "anomaly.log", "--no-visualization", *options]
+        if parts := FIRST_A_SHELL.fullmatch(command):
+            call = parts["call"]
+            if parts["then"] == "&&":
+                with bash(parts["first"]) as first:
+                    pass
+                said = shell(call, *options)
+            else:
+                with bash(parts["first"], stdout=subprocess.PIPE) as first:
+                    done = ran([*MAIN, *words, *shlex.split(call)[2:]], stdin=first.stdout, text=True)
+                assert "Traceback" not in done.stderr
+                assert done.returncode == 0, done.stderr
+                said = done.stdout
+            assert first.returncode == 0
+            return said
         if command.startswith("python main.py ") and not NEEDS_A_SHELL.search(command):
             code = main.main([*words, *shlex.split(command)[2:]])
             said = capfd.readouterr()
             assert code == 0, said.err
             return said.out
         command = command.replace("python main.py", f"python '{PROJECT}/main.py' {' '.join(words)}")
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-ec", command],
-            **{"env": os.environ | environment, "stdin": subprocess.DEVNULL, "timeout": 120},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert "Traceback" not in done.stderr
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        with bash(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+            out, err = program.communicate(timeout=120)
+        assert "Traceback" not in err
+        assert program.returncode == 0, err
+        return out
 
     return shell
 

@@ -13,7 +13,7 @@ from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.judging.rules import Rules
 from streamforest.models.model_file import save_model
 from streamforest.state import packed
-from streamforest.streams import CHUNK, FEW, StreamDetectors
+from streamforest.streams import CHUNK, FEW, StreamDetectors, judge_batch
 
 RULES = Rules(direction="up", cool_down=2)
 
@@ -70,6 +70,12 @@ def test_names_may_be_words(model):
     assert list(many) == ["pump 1", "pump 2"]
     assert "pump 1" in many
     assert "pump 3" not in many
+
+
+def test_a_silence_of_whole_seconds_compiles_no_step_of_its_own(model):
+    for silence in (100.0, 100):
+        StreamDetectors(model, silence=silence).update(["pump"], [21.5])
+    assert len(judge_batch.signatures) == 1
 
 
 def test_a_silent_stream_is_dropped_and_new_when_it_comes_again(model):

@@ -10,17 +10,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import streamforest
-from streamforest.compiled import compiled
 from streamforest.detectors.isolation_forest import RECORD_DTYPE, StreamDetector, judge_stream, new_records
 from streamforest.features import observe as features
-from streamforest.features.novelty import N_SIGNALS
-from streamforest.features.vector import STRANGENESS, VECTOR_NAMES, describe_stream, new_buffers
+from streamforest.features.vector import STRANGENESS, VECTOR_NAMES, describe_stream
 from streamforest.judging.rules import NO_RULES
 from streamforest.models.forest import ModelError
 from streamforest.models.model_file import save_model
 from streamforest.protocols import LABELS, VERDICT_DTYPE, verdict_from_row
 from streamforest.simulation.streams import SHORT_KINDS, SimulatedStream, random_profile
 from tests.naive import NaiveEvidence
+from tests.streams import observe
 
 STREAMS = 20
 POINTS = 1500
@@ -61,7 +60,12 @@ def test_one_by_one_in_one_go_and_in_pieces_give_the_same_bits(seed, model):
         mixed.update(values[i], clock[i])
     rest = mixed.update_many(values[700:], None if times is None else times[700:])
     assert rest.tobytes() == expected[700:].tobytes()
-    assert one._records.tobytes() == pieces._records.tobytes() == whole._records.tobytes() == mixed._records.tobytes()
+    assert (
+        one.state()["records"].tobytes()
+        == pieces.state()["records"].tobytes()
+        == whole.state()["records"].tobytes()
+        == mixed.state()["records"].tobytes()
+    )
     assert expected["is_anomaly"].any()
 
 
@@ -69,7 +73,7 @@ def test_the_order_in_which_streams_are_interleaved_changes_nothing(model):
     taken = [difficult_stream(seed, 600) for seed in range(STREAMS)]
     detectors = [StreamDetector(model, 0.01) for _ in range(STREAMS)]
     expected = [detector.update_many(*stream) for detector, stream in zip(detectors, taken, strict=True)]
-    parts = detectors[0]._parts
+    parts = detectors[0].judge
     for order in range(3):
         rng = np.random.default_rng(order)
         records, at = new_records(STREAMS), np.zeros(STREAMS, dtype=int)
@@ -221,7 +225,7 @@ def test_over_200_000_normal_points_the_alarm_rate_is_the_one_asked_for(name, ra
 @pytest.mark.parametrize("rate", [0.01, 0.001])
 @pytest.mark.parametrize("name", CALM)
 def test_over_the_first_1_000_normal_points_of_200_streams_it_is_at_most_three_times_that(name, rate, model, profiles):
-    parts, records, clock = StreamDetector(model, rate)._parts, new_records(200), np.full(1000, np.nan)
+    parts, records, clock = StreamDetector(model, rate).judge, new_records(200), np.full(1000, np.nan)
     verdicts, alarms = np.empty(1000, dtype=VERDICT_DTYPE), 0
     for seed in range(200):
         values = SimulatedStream(profiles[name], 1000 + seed).take(1000)[0]
@@ -331,7 +335,7 @@ def test_memory_does_not_grow_with_the_stream(model):
     values = np.random.default_rng(1).normal(size=5000)
     detector.update_many(values)
     detector.update(0.0)  # what it compiles or loads is no growth
-    size = detector._records.nbytes
+    size = detector.state()["records"].nbytes
     tracemalloc.start()
     for _ in range(20):
         detector.update_many(values)
@@ -339,14 +343,14 @@ def test_memory_does_not_grow_with_the_stream(model):
         detector.update(value)
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert detector._records.nbytes == size == RECORD_DTYPE.itemsize < 32_768
+    assert detector.state()["records"].nbytes == size == RECORD_DTYPE.itemsize < 32_768
     assert held < 100_000
 
 
 def test_detectors_of_one_model_are_apart(model):
     one, other = StreamDetector(model), StreamDetector(model)
     one.update_many(np.random.default_rng(1).normal(size=500))
-    assert other._records.tobytes() == new_records().tobytes()
+    assert other.state()["records"].tobytes() == new_records().tobytes()
     assert other.update(1.0).index == 0
 
 
@@ -362,23 +366,10 @@ def test_verdicts_handed_out_are_not_changed_afterwards(model):
 # The vector and the score
 
 
-@compiled
-def _observe_all(state, values, times, surprises, novelties, outlooks, known):
-    scratch = new_buffers()
-    for i in range(values.size):
-        buffers = scratch[0]
-        known[i] = features.observe(state[0], values[i], times[i], 0.001, buffers)
-        if known[i]:
-            surprises[i], novelties[i], outlooks[i] = buffers.surprises, buffers.novelties, buffers.outlook
-
-
 def observed(values, times):
     """Surprises, novelties and outlooks of a stream's points, and which of them are known."""
-    n = values.size
-    parts = [np.zeros((n, width)) for width in (features.N_FEATURES, N_SIGNALS, features.N_OUTLOOK)]
-    known = np.zeros(n, dtype=bool)
-    _observe_all(features.new_state(), values, np.full(n, np.nan) if times is None else times, *parts, known)
-    return (*parts, known)
+    *parts, _ = observe(values, times)
+    return (*parts, ~np.isnan(parts[0]).any(axis=1))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -447,12 +438,12 @@ def test_an_alarm_rate_out_of_its_range_is_named(rate, model):
 def test_an_infinite_value_is_refused_and_not_learned(value, model):
     detector = StreamDetector(model)
     detector.update_many(np.arange(40.0))
-    before = detector._records.tobytes()
+    before = detector.state()["records"].tobytes()
     with pytest.raises(ValueError, match=rf"value is {value}"):
         detector.update(value)
     with pytest.raises(ValueError, match="infinite"):
         detector.update_many(np.array([1.0, value]))
-    assert detector._records.tobytes() == before
+    assert detector.state()["records"].tobytes() == before
 
 
 def test_shapes_that_do_not_fit_are_named_and_none_at_all_is_fine(model):

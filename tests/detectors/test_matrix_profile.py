@@ -75,11 +75,11 @@ def test_the_detector_keeps_the_newest_points_in_the_streams_unit_and_no_more():
     values = np.random.default_rng(8).normal(50.0, 4.0, WARM_UP + HISTORY + 700)
     detector = MatrixProfileDetector()
     detector.update_many(values)
-    record = detector._records[0]
+    record = detector.state()["records"][0]
     newest = (record["kept"] - 1) % HISTORY + HISTORY
     zero, unit = record["harness"]["features"]["zero"], record["harness"]["features"]["unit"]
     np.testing.assert_array_equal(record["ring"][newest - HISTORY + 1 : newest + 1], (values[-HISTORY:] - zero) / unit)
-    assert detector._records.nbytes == RECORD_DTYPE.itemsize
+    assert detector.state()["records"].nbytes == RECORD_DTYPE.itemsize
 
 
 def test_what_is_known_of_the_windows_is_averaged_a_point():

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from streamforest.features import novelty
 from streamforest.features import observe as features
 from streamforest.features.tails import FAR
-from streamforest.features.vector import new_buffers
 from streamforest.simulation.streams import StreamProfile
 from tests.naive import NaiveFeatures
 from tests.streams import RATE, observe, sine, stream
@@ -456,8 +455,7 @@ def test_memory_does_not_grow_with_the_stream():
 def test_states_of_several_streams_are_apart():
     states = features.new_state(3)
     _, values = sine(40, 500)
-    buffers = new_buffers()[0]
-    for value in values:
-        features.observe(states[1], value, math.nan, RATE, buffers)
+    for part in np.split(values, [3, 24, 25, 300]):
+        observe(part, state=states[1:2])
     assert states[0].tobytes() == states[2].tobytes() == features.new_state().tobytes()
     assert states[1].tobytes() == observe(values)[-1].tobytes()

@@ -66,7 +66,7 @@ def test_the_newest_values_stand_behind_the_vector_in_the_streams_unit():
     values[1498] = np.nan  # the forecast stands in for it
     made = HarnessedDetector(scorer, 10, newest=3)
     expected = made.update_many(values)["expected"]
-    features = made._records[0]["features"]
+    features = made.state()["records"][0]["features"]
     known = np.array([values[1497], expected[1498], values[1499]])
     assert scorer.last.shape == (N_VECTOR + 3,)
     np.testing.assert_allclose(scorer.last[N_VECTOR:], (known - features["zero"]) / features["unit"], rtol=1e-5)

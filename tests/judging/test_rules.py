@@ -231,7 +231,7 @@ def test_one_by_one_in_blocks_and_in_one_go_the_bits_are_the_same(rules, wanted,
     clock = [None if time != time else time for time in times.tolist()]
     found = [one.update(value, time) for value, time in zip(values.tolist(), clock, strict=True)]
     assert found == [verdict_from_row(row) for row in expected.tolist()]
-    assert one._records.tobytes() == parts._records.tobytes() == whole._records.tobytes()
+    assert one.state()["records"].tobytes() == parts.state()["records"].tobytes() == whole.state()["records"].tobytes()
 
 
 def test_a_detector_that_is_saved_and_resumed_keeps_the_promise_as_if_it_had_never_stopped():
@@ -240,7 +240,7 @@ def test_a_detector_that_is_saved_and_resumed_keeps_the_promise_as_if_it_had_nev
     expected = ZScoreDetector(RATE, rules).update_many(values, times)
     before, after = ZScoreDetector(RATE, rules), ZScoreDetector(RATE, rules)
     before.update_many(values[:1500], times[:1500])
-    after._records = np.frombuffer(before._records.tobytes(), before._records.dtype).copy()
+    after.restore(before.state())
     assert after.update_many(values[1500:], times[1500:]).tobytes() == expected[1500:].tobytes()
 
 

@@ -27,6 +27,7 @@ from streamforest.verdicts.counts import RunCounts
 from streamforest.verdicts.history import History
 from streamforest.views import QT, can_open, window
 from streamforest.views.window import WindowView
+from tests.programs import MAIN, started
 
 PROJECT = Path(main.__file__).parent
 NEEDED = ("Xvfb", "openbox", "xdotool", "wmctrl")
@@ -224,13 +225,13 @@ class Run:
         self.environment = {**os.environ, "DISPLAY": display}
         if toolkit == "Qt":
             self.environment["PYTHONPATH"] = str(without_tk.parent)
-        command = [sys.executable, PROJECT / "main.py", "--detector", "z-score", "--images", "pictures"]
+        command = [*MAIN, "--detector", "z-score", "--images", "pictures"]
         command += ["--log", "run.log", *arguments]
         self.out = (folder / "out").open("w")
         self.err = folder / "err"
         with self.err.open("w") as err:
-            self.process = subprocess.Popen(
-                [str(word) for word in command],
+            self.process = started(
+                command,
                 cwd=folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
