@@ -55,6 +55,8 @@ FIELDS = [
     ("week_ahead", "f8"),  # what the stream's clock is ahead of that at the beginning, seconds
     ("turned", "f8"),  # day on which it was put forward or back
     ("today", "f8"),  # days since 1970 by that clock; NaN before the first reading
+    ("weekday", "i8"),  # that today counts as, Monday is 0: a holiday is a Sunday
+    ("to_sunday", "i8"),  # days from the holiday that the reading lies in to the next Sunday, 0 outside one
     ("week_slot", "i8"),  # of the last reading, -1 before the first
     ("week_total", "f8"),  # of the readings in it
     ("week_points", "f8"),
@@ -113,6 +115,11 @@ def change_of_clocks(day: int) -> int:
 def _weekday(day: float) -> int:
     """Monday is 0."""
     return (int(day) + 3) % WEEKDAYS
+
+
+@compiled
+def _is_holiday(state: Record) -> bool:
+    return bool(state.weekday != _weekday(state.today))
 
 
 @compiled
@@ -219,10 +226,15 @@ def _learn_mean(state: Record, weekday: int, slot: int, y: float) -> None:
 
 @compiled
 def _end_slot(state: Record, rate: float) -> float:
-    """Hold the mean of a slot's readings against the clock, then learn it; see :func:`_gather`."""
+    """Hold the mean of a slot's readings against the clock, then learn it; see :func:`_gather`.
+
+    A holiday is expected to be an odd day, and tells nothing of others.
+    """
     slot = state.week_slot
     y = state.week_total / state.week_points - state.week_level
     state.week_total = state.week_points = 0.0
+    if _is_holiday(state):
+        return 0.0
     expected = _mean_of(state, state.week_alike, slot)
     excess = 0.0
     if expected == expected:
@@ -240,13 +252,15 @@ def _end_slot(state: Record, rate: float) -> float:
         _learn_spread(state, slot, off)
         state.today_off += min(max(off, -most), most)
         state.today_slots += 1.0
-    _learn_mean(state, _weekday(state.today), slot, y)
+    _learn_mean(state, state.weekday, slot, y)
     return excess
 
 
 @compiled
 def _end_day(state: Record) -> None:
-    state.weeks[_weekday(state.today)] += 1
+    if _is_holiday(state):
+        return
+    state.weeks[state.weekday] += 1
     state.days += 1
     for kind in range(N_KINDS):
         kept = state.most_unlikeness[kind] * (1.0 - 1.0 / DAY_MEMORY)
@@ -304,11 +318,12 @@ def _compare_days(state: Record, weekday: int) -> None:
 
 
 @compiled
-def _begin_day(state: Record, day: float) -> None:
+def _begin_day(state: Record, day: float, weekday: int) -> None:
     if state.today == state.today:
         _end_day(state)
     state.today = day
-    _compare_days(state, _weekday(day))
+    state.weekday = weekday
+    _compare_days(state, weekday)
     total = spreads = 0.0
     slots = spread_slots = 0
     state.stillest = np.inf
@@ -347,6 +362,7 @@ def hold_against_week(state: Record, y: float, time: float, buffers: Record) -> 
     Parameters
     ----------
     state : record with FIELDS
+        With ``to_sunday`` of the reading.
     y, time : float
         The reading, in units; seconds, NaN where unknown.
     buffers : record
@@ -357,12 +373,14 @@ def hold_against_week(state: Record, y: float, time: float, buffers: Record) -> 
         return
     time += state.week_ahead
     day, slot = np.floor(time / DAY), slot_at(time)
+    weekday = (_weekday(day) + state.to_sunday) % WEEKDAYS
+    is_other_day = day != state.today or weekday != state.weekday
     excess = 0.0
-    if slot != state.week_slot or day != state.today:
+    if slot != state.week_slot or is_other_day:
         if state.week_points > 0.0:
             excess = _end_slot(state, buffers.rate)
-        if day != state.today:
-            _begin_day(state, day)
+        if is_other_day:
+            _begin_day(state, day, weekday)
         state.week_slot = slot
     if not buffers.is_alone:
         state.week_total += y
