@@ -367,10 +367,14 @@ class NaiveWeek:
         if not spread > 0.0:
             return 0.0
         change, most = self.change(), 0.0
+        alike, unlike = (sum(min(self.weeks[k], 6.0) for k in days) for days in (self.alike, self.unlike))
         for k, (kind, instead) in enumerate(zip(self.KINDS, self.instead(slot), strict=True)):
             if math.isnan(instead):
                 continue
-            gain = improbability(off / spread) - improbability((y - instead) / spread)
+            apart = instead - (y - off)
+            variance = spread**2 / alike + spread**2 / (unlike if kind == "other" else alike)
+            apart -= 4.0 * variance / apart if apart**2 > 4.0 * variance else apart
+            gain = improbability(off / spread) - improbability((off - apart) / spread)
             evidence = max(self.evidence[k] + min(max(gain, -4.0), 4.0), 0.0)
             enough = max(8.0, farther * self.farthest[k])
             if kind == change and evidence > max(enough, 10.0) and self.tells():
@@ -395,7 +399,7 @@ class NaiveWeek:
         self.weeks[(self.slot[0] + 3) % 7] += 1
         self.days += 1
         self.farthest = [
-            max(new, old * (1.0 - 1.0 / 128.0)) for new, old in zip(self.today, self.farthest, strict=True)
+            max(new, old - old / min(self.days, 128)) for new, old in zip(self.today, self.farthest, strict=True)
         ]
         self.today = [0.0] * 4
         if not self.offs:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streamforest.compiled import Record, compiled
+from streamforest.compiled import Record, Records, compiled
 from streamforest.features.habits import SEASON_BREAK
 from streamforest.features.time_of_day import DAY, SLOTS, slot_at
 
@@ -38,6 +39,9 @@ N_KINDS = 4
 #: Standard deviations from which on the evidence of a slot grows no longer as their square (Huber 1964), and the most
 #: that one slot tells, in nats: three must agree.
 BEND, MOST_EVIDENCE = 2.5, 4.0
+#: Variances by which two means differ by chance that tell nothing. Of 160 simulated streams of eight weeks 73 usual
+#: days are marked with 3, 58 with 4 and 55 with 6, which finds fewer odd days of noisy hourly readings.
+SHRINKAGE = 4.0
 #: Evidence that a day is unlike what it should be, in nats, and the multiple of the most that there was on usual days,
 #: at an alarm rate of COMMON and above; days that this is remembered for.
 ENOUGH, FARTHER, COMMON, DAY_MEMORY = 8.0, 1.5, 0.001, 128.0
@@ -136,6 +140,16 @@ def _mean_of(state: Record, which: int, slot: int) -> float:
 
 
 @compiled
+def _weeks_of(state: Record, which: int) -> float:
+    """Weeks that the mean of some days of the week, a bit each, is made of."""
+    weeks = 0.0
+    for k in range(WEEKDAYS):
+        if which >> k & 1:
+            weeks += min(state.weeks[k], MOST_WEEKS)
+    return weeks
+
+
+@compiled
 def _instead(state: Record, kind: int, slot: int) -> float:
     """What would be expected in a slot if today were an odd day of a kind; NaN where that is unknown."""
     if kind == EARLY:
@@ -150,6 +164,19 @@ def _improbability(off: float) -> float:
     """Of being so many standard deviations off, in nats: beyond BEND as of an exponential tail."""
     off = abs(off)
     return 0.5 * off * off if off < BEND else BEND * (off - 0.5 * BEND)
+
+
+@compiled
+def _shrunk(difference: float, variance: float) -> float:
+    """A difference of two means less what it may be by chance, its variance.
+
+    References
+    ----------
+    The positive part of James and Stein, "Estimation with quadratic loss", Proceedings of the Fourth Berkeley Symposium
+    on Mathematical Statistics and Probability 1 (1961), pages 361-379.
+    """
+    size = difference * difference
+    return difference * (1.0 - SHRINKAGE * variance / size) if size > SHRINKAGE * variance else 0.0
 
 
 @compiled
@@ -176,12 +203,14 @@ def _gather(state: Record, slot: int, y: float, off: float, farther: float) -> f
     change = change_of_clocks(int(state.today)) if state.today > state.turned + WEEKDAYS else -1
     is_sunday = _weekday(state.today) == WEEKDAYS - 1
     usual = _improbability(off / spread)
+    alike, unlike = _weeks_of(state, state.week_alike), _weeks_of(state, state.week_unlike)
     most = 0.0
     for kind in range(N_KINDS):
         instead = _instead(state, kind, slot)
         if instead != instead:
             continue
-        gain = usual - _improbability((y - instead) / spread)
+        chance = spread * spread * (1.0 / alike + 1.0 / (unlike if kind == OTHER else alike))
+        gain = usual - _improbability((off - _shrunk(instead - y + off, chance)) / spread)
         evidence = max(state.unlikeness[kind] + min(max(gain, -MOST_EVIDENCE), MOST_EVIDENCE), 0.0)
         enough = max(ENOUGH, farther * state.most_unlikeness[kind])
         if kind == change and evidence > max(enough, CHANGED) and _tells(state):
@@ -262,8 +291,9 @@ def _end_day(state: Record) -> None:
         return
     state.weeks[state.weekday] += 1
     state.days += 1
+    memory = min(float(state.days), DAY_MEMORY)  # what is due to means of few days falls as these become more
     for kind in range(N_KINDS):
-        kept = state.most_unlikeness[kind] * (1.0 - 1.0 / DAY_MEMORY)
+        kept = state.most_unlikeness[kind] * (1.0 - 1.0 / memory)
         state.most_unlikeness[kind] = max(state.most_today[kind], kept)
         state.most_today[kind] = 0.0
     if state.today_slots == 0.0:
@@ -342,6 +372,21 @@ def _begin_day(state: Record, day: float, weekday: int) -> None:
             spread_slots += 1
     state.week_mean = total / max(slots, 1)
     state.usual_week_spread = spreads / max(spread_slots, 1)
+
+
+@compiled
+def usual_week(states: Records, usual: NDArray[np.float64]) -> None:
+    """Fill in what each slot of the week is like, shape (WEEKDAYS, SLOTS), in units from the level; NaN where unknown.
+
+    Parameters
+    ----------
+    states : records with FIELDS, shape (1,)
+        A copy: what is like the last day is not kept.
+    """
+    for weekday in range(WEEKDAYS):
+        _compare_days(states[0], weekday)
+        for slot in range(SLOTS):
+            usual[weekday, slot] = _mean_of(states[0], states[0].week_alike, slot)
 
 
 @compiled
