@@ -32,6 +32,7 @@ MODEL = "isolation_forest.joblib"  # path of the trained model, made by model_pr
 LSTM_MODEL = "lstm_autoencoder.npz"  # path of the LSTM autoencoder's weights, made by model_prod.py
 WINDOW = 1000  # newest points that the sliding forest is fitted on, 10 to 100000
 REFIT_EVERY = 250  # points between two fits of it, 1 to 1000000
+HOLIDAYS = None  # country whose public holidays are judged as Sundays, as DE, DE-BY or US-NY; None: no day is known
 REFITS = None  # path of the record of which of its forests judged which point, followed if it is there; None: none
 
 # When it alarms

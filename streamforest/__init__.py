@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamforest.detectors.isolation_forest import StreamDetector
+    from streamforest.features.holidays import public_holidays
     from streamforest.judging.rules import Rules
     from streamforest.streams import StreamDetectors
 
-__all__ = ["Rules", "StreamDetector", "StreamDetectors"]
+__all__ = ["Rules", "StreamDetector", "StreamDetectors", "public_holidays"]
 __version__ = "1.0.0"
 
 
@@ -30,6 +31,10 @@ def __getattr__(name: str) -> Any:
         from streamforest.streams import StreamDetectors  # noqa: PLC0415
 
         return StreamDetectors
+    if name == "public_holidays":
+        from streamforest.features.holidays import public_holidays  # noqa: PLC0415
+
+        return public_holidays
     if name == "Rules":
         from streamforest.judging.rules import Rules  # noqa: PLC0415
 

@@ -32,9 +32,8 @@ def optional(module: str, group: str) -> Any:
         package = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != package:
             raise  # it is there, and lacks something itself
-        raise MissingPackageError(
-            f"{group} needs {package}, which is not installed; run '{command_for(group)}'"
-        ) from None
+        missing = package if package == group else f"{group} needs {package}, which"
+        raise MissingPackageError(f"{missing} is not installed; run '{command_for(group)}'") from None
 
 
 def command_for(group: str) -> str:

@@ -26,12 +26,11 @@ from streamforest.detectors.isolation_forest import (
     conclude,
     forecast_of,
     isolate_block,
+    look_at,
     new_records,
     new_workspace,
-    rate_of,
 )
 from streamforest.features.ranges import check_records
-from streamforest.features.vector import look
 from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.models.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, Forecast, State, Verdicts
@@ -109,8 +108,7 @@ def judge_batch(
             record[0] = fresh[0]
         if time == time:
             newest[slot] = time  # also one that goes back: what was before it was wrong
-        rate = rate_of(record[0].position, time, judge)
-        look(record[0].features, values[place], time, rate, workspace.buffers[i - begun])
+        look_at(record[0], values[place], time, judge, workspace.buffers[i - begun])
     _conclude_block(chunks, slots, order, begun, end, values, times, judge, workspace, verdicts)
 
 
@@ -176,6 +174,8 @@ class StreamDetectors:
         that much later, see :meth:`drop_silent`. For one without times the clock counts, see :meth:`restore_all`.
     threads : int, optional
         At least 1; one a core without it.
+    holidays : array, optional
+        Days that are judged as Sundays, see :func:`~streamforest.features.holidays.public_holidays`.
     clock : callable
         Seconds that only go forward.
 
@@ -214,6 +214,7 @@ class StreamDetectors:
         most: int = MOST_STREAMS,
         silence: float | None = None,
         threads: int | None = None,
+        holidays: NDArray[np.void] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         for name, number in (("most", most), ("threads", threads)):
@@ -221,7 +222,7 @@ class StreamDetectors:
                 raise ValueError(f"{name} is {number}, allowed is at least 1")
         if silence is not None and not silence > 0.0:
             raise ValueError(f"silence is {silence}, allowed is above 0 seconds")
-        self._judge = StreamDetector(model, alarm_rate, rules).judge
+        self._judge = StreamDetector(model, alarm_rate, rules, holidays).judge
         # a float, as the compiled step is compiled once more for a whole number
         self.most, self.silence = most, math.inf if silence is None else float(silence)
         self._threads = threads or os.cpu_count() or 1

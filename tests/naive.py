@@ -284,16 +284,16 @@ class NaiveWeek:
         off = abs(y - self.level - self.expected(self.alike, slot))
         return off <= reach and 1.2533 * float(self.spreads.get(slot, math.nan)) <= reach
 
-    def hold(self, y, time, interval, rate, is_alone):
+    def hold(self, y, time, interval, rate, is_alone, to_sunday=0):
         """How far beyond what is enough the evidence for an odd day is, where that is news; else 0."""
         if math.isnan(time) or interval > 7200:
             return 0.0
-        at, excess = self.place(time), 0.0
+        at, excess = (*self.place(time), to_sunday), 0.0
         if at != self.slot:
             if self.readings:
                 excess = self.end_slot(rate)
-            if self.slot is None or at[0] != self.slot[0]:
-                self.begin_day(at[0])
+            if self.slot is None or (at[0], at[2]) != (self.slot[0], self.slot[2]):
+                self.begin_day(at[0], to_sunday)
             self.slot = at
         if not is_alone:
             self.readings.append(y)
@@ -302,9 +302,11 @@ class NaiveWeek:
         return excess
 
     def end_slot(self, rate):
-        day, slot = self.slot
+        day, slot, to_sunday = self.slot
         y = sum(self.readings) / len(self.readings) - self.level
         self.readings = []
+        if to_sunday:
+            return 0.0
         expected, excess = self.expected(self.alike, slot), 0.0
         if not math.isnan(expected):
             off = y - expected
@@ -365,10 +367,14 @@ class NaiveWeek:
         if not spread > 0.0:
             return 0.0
         change, most = self.change(), 0.0
+        alike, unlike = (sum(min(self.weeks[k], 6.0) for k in days) for days in (self.alike, self.unlike))
         for k, (kind, instead) in enumerate(zip(self.KINDS, self.instead(slot), strict=True)):
             if math.isnan(instead):
                 continue
-            gain = improbability(off / spread) - improbability((y - instead) / spread)
+            apart = instead - (y - off)
+            variance = spread**2 / alike + spread**2 / (unlike if kind == "other" else alike)
+            apart -= 4.0 * variance / apart if apart**2 > 4.0 * variance else apart
+            gain = improbability(off / spread) - improbability((off - apart) / spread)
             evidence = max(self.evidence[k] + min(max(gain, -4.0), 4.0), 0.0)
             enough = max(8.0, farther * self.farthest[k])
             if kind == change and evidence > max(enough, 10.0) and self.tells():
@@ -388,10 +394,12 @@ class NaiveWeek:
         return 0.0
 
     def end_day(self):
+        if self.slot[2]:
+            return
         self.weeks[(self.slot[0] + 3) % 7] += 1
         self.days += 1
         self.farthest = [
-            max(new, old * (1.0 - 1.0 / 128.0)) for new, old in zip(self.today, self.farthest, strict=True)
+            max(new, old - old / min(self.days, 128)) for new, old in zip(self.today, self.farthest, strict=True)
         ]
         self.today = [0.0] * 4
         if not self.offs:
@@ -403,7 +411,7 @@ class NaiveWeek:
             self.level, self.yesterday = self.level + 0.2 * min(max(off, -reach), reach), off
         self.offs = []
 
-    def begin_day(self, day):
+    def begin_day(self, day, to_sunday):
         if self.slot is not None:
             self.end_day()
         apart = {}
@@ -411,7 +419,7 @@ class NaiveWeek:
             both = [s for s in range(96) if (one, s) in self.means and (other, s) in self.means]
             offs = [abs(float(self.means[one, s]) - float(self.means[other, s])) for s in both]
             apart[one, other] = apart[other, one] = sum(offs) / len(offs) if offs else math.inf
-        weekday, least = (day + 3) % 7, min(apart.values())
+        weekday, least = (day + 3 + to_sunday) % 7, min(apart.values())
         apart[weekday, weekday] = 0.0
         self.alike = [k for k in range(7) if apart[weekday, k] <= 1.5 * least] if self.weeks[weekday] else []
         self.unlike = [k for k in range(7) if 3.0 * least < apart[weekday, k] < math.inf]

@@ -270,6 +270,8 @@ def test_the_lists_of_commands_hold_what_is_there():
 def test_a_command_does_what_it_says(command, shell):
     if "| jq" in command and shutil.which("jq") is None:
         pytest.skip("needs jq")
+    if "--holidays" in command:
+        pytest.importorskip("holidays", reason="needs streamforest/requirements/holidays.txt")
     if "main.py cpu" in command:
         pytest.importorskip("psutil", reason="needs psutil: streamforest/requirements/system.txt")
     shell(command, "--max-points", "3" if "main.py cpu" in command else "30", "--delay", "0")

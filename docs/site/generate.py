@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ EXPLAINED = {
     ),
     **dict.fromkeys(("ON_ANOMALY", "ON_ANOMALY_SECONDS"), "alarms.md#send-a-message"),
     "TELL": "where-alarms-go.md",
+    "HOLIDAYS": "alarms.md#holidays",
     "IGNORE": "alarms.md#maintenance-windows",
     **dict.fromkeys(("FORMAT", "LOG", "REPORT", "SUMMARY"), "outputs.md"),
     **dict.fromkeys(("CHECKPOINT", "CHECKPOINT_EVERY"), "long-runs.md"),
@@ -237,7 +239,7 @@ class _Shown:
 
 
 #: Defaults that read better in other words.
-DEFAULTS = {repr(NO_RULES): _Shown("Rules()"), repr(time.monotonic): _Shown("time.monotonic")}
+DEFAULTS = {repr(NO_RULES): _Shown("Rules()"), repr(time.monotonic): _Shown("time.monotonic"), repr(UTC): _Shown("UTC")}
 
 
 def docstring_of(owner: type, name: str) -> str:
@@ -249,11 +251,11 @@ def docstring_of(owner: type, name: str) -> str:
     return text
 
 
-def described(owner: type) -> str:
-    """A class with its public methods."""
+def described(owner: Any) -> str:
+    """A class with its public methods, or a function."""
     text = readable(owner.__doc__ or "")
     parts = [f"## {owner.__name__}\n\n```\n{owner.__name__}{signature(owner)}\n```\n\n{text}"]
-    for name, raw in inspect.getmembers(owner):
+    for name, raw in inspect.getmembers(owner) if inspect.isclass(owner) else ():
         function = inspect.unwrap(getattr(raw, "__func__", raw))
         if name.startswith("_") or not inspect.isfunction(function):
             continue
@@ -264,8 +266,9 @@ def described(owner: type) -> str:
 
 def api() -> str:
     """The public names, the verdict, and its tables of labels and reasons."""
-    parts = [described(getattr(streamforest, name)) for name in ("StreamDetector", "StreamDetectors", "Rules")]
-    assert set(streamforest.__all__) == {"StreamDetector", "StreamDetectors", "Rules"}
+    names = ("StreamDetector", "StreamDetectors", "Rules", "public_holidays")
+    parts = [described(getattr(streamforest, name)) for name in names]
+    assert set(streamforest.__all__) == set(names)
     parts.append(f"## Verdict\n\n{readable(Verdict.__doc__ or '')}")
     kinds = ", ".join(f"`{name}`" for name in LABELS)
     reasons = ", ".join(f"`{name}`" for name in REASONS if name)

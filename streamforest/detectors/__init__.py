@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from streamforest.judging.rules import NO_RULES, Rules
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from streamforest.models.model_file import Model
     from streamforest.protocols import Detector
 
@@ -37,6 +40,8 @@ class DetectorOptions(NamedTuple):
         Takes a line for people.
     lstm_model : Path
         The weights of the LSTM autoencoder.
+    holidays : array or None
+        Days that are judged as Sundays, see ``features.holidays``.
     """
 
     model: Path
@@ -49,6 +54,7 @@ class DetectorOptions(NamedTuple):
     waits: bool = True
     notify: Callable[[str], None] = print
     lstm_model: Path = Path("lstm_autoencoder.npz")
+    holidays: NDArray[np.void] | None = None
 
 
 class Entry(NamedTuple):
@@ -78,7 +84,8 @@ class Entry(NamedTuple):
 def _isolation_forest(options: DetectorOptions) -> Detector:
     from streamforest.detectors.isolation_forest import StreamDetector  # noqa: PLC0415 - only the chosen one
 
-    return StreamDetector(_model_at(options.model, _stamp_of(options.model)), options.alarm_rate, options.rules)
+    model = _model_at(options.model, _stamp_of(options.model))
+    return StreamDetector(model, options.alarm_rate, options.rules, options.holidays)
 
 
 def _stamp_of(path: Path) -> tuple[int, ...]:

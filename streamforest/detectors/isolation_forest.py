@@ -14,6 +14,7 @@ import streamforest
 from streamforest.compiled import Record, Records, address_of, compiled, pointer
 from streamforest.features import observe as features
 from streamforest.features.forecast import forecast
+from streamforest.features.holidays import HOLIDAY_DTYPE, NO_HOLIDAYS, days_to_sunday
 from streamforest.features.vector import (
     BUFFERS_DTYPE,
     HIGHEST,
@@ -49,7 +50,7 @@ RECORD_DTYPE = np.dtype(
 
 
 class Judge(NamedTuple):
-    """What the step needs besides the stream's record: the forest, two calibrations, the alarm rate and rules."""
+    """What the step needs besides the stream's record: the forest, two calibrations, alarm rate, rules, holidays."""
 
     forest: Forest
     forest_scores: NDArray[np.float64]
@@ -58,6 +59,7 @@ class Judge(NamedTuple):
     surprises: NDArray[np.float64]
     rate: float
     rules: RuleNumbers
+    holidays: Records
 
 
 def new_records(n: int = 1) -> NDArray[np.void]:
@@ -144,9 +146,16 @@ def rate_of(position: Record, time: float, judge: Judge) -> float:
 
 
 @compiled
+def look_at(record: Record, value: float, time: float, judge: Judge, buffers: Buffers) -> None:
+    """Look at the next reading; the one before it must be concluded where :func:`block_size` is 1."""
+    record.features.to_sunday = days_to_sunday(judge.holidays, time)
+    look(record.features, value, time, rate_of(record.position, time, judge), buffers)
+
+
+@compiled
 def step(record: Record, value: float, time: float, judge: Judge, buffers: Buffers, verdict: Record) -> None:
     """Judge one reading and learn it; fills in the verdict."""
-    look(record.features, value, time, rate_of(record.position, time, judge), buffers)
+    look_at(record, value, time, judge, buffers)
     isolated = isolation(judge.forest, buffers.vector[:]) if buffers.has_vector else 0.0
     conclude(record, value, time, judge, buffers, isolated, verdict)
 
@@ -171,8 +180,7 @@ def judge_stream(
     for first in range(0, values.size, size):
         n = min(values.size - first, size)
         for i in range(n):
-            rate = rate_of(record.position, times[first + i], judge)
-            look(record.features, values[first + i], times[first + i], rate, workspace.buffers[i])
+            look_at(record, values[first + i], times[first + i], judge, workspace.buffers[i])
         isolate_block(judge.forest, workspace, n)
         for i in range(n):
             at = first + i
@@ -195,6 +203,8 @@ ARGUMENTS_DTYPE = np.dtype(
         ("minimum_share", "f8"),
         ("alarms_a_day", "f8"),
         ("cool_down", "i8"),
+        ("holidays", "i8"),
+        ("n_holidays", "i8"),
     ]
 )
 
@@ -213,6 +223,7 @@ def packed_arguments(
         *(address_of(judge.scores), address_of(judge.surprises), len(judge.scores)),
         judge.rate,
         *judge.rules,
+        *(address_of(judge.holidays), len(judge.holidays)),
     )
     return arguments
 
@@ -247,6 +258,7 @@ def judge_point(address: int, value: float, time: float) -> None:
             arguments.alarms_a_day,
             arguments.cool_down,
         ),
+        carray(pointer(arguments.holidays), arguments.n_holidays, HOLIDAY_DTYPE),
     )
     buffers = carray(pointer(arguments.buffers), 1, BUFFERS_DTYPE)[0]
     record = carray(pointer(arguments.record), 1, RECORD_DTYPE)[0]
@@ -278,6 +290,8 @@ class StreamDetector(CompiledDetector):
         Wanted share of normal points that are flagged, in [1e-6, 0.2].
     rules : Rules
         What else a point needs to be an alarm.
+    holidays : array, optional
+        Days that are judged as Sundays, see :func:`~streamforest.features.holidays.public_holidays`.
 
     Raises
     ------
@@ -296,14 +310,22 @@ class StreamDetector(CompiledDetector):
     name = "isolation-forest"
     warm_up_points = features.WARM_UP
 
-    def __init__(self, model: Model, alarm_rate: float = 0.001, rules: Rules = NO_RULES) -> None:
+    def __init__(
+        self,
+        model: Model,
+        alarm_rate: float = 0.001,
+        rules: Rules = NO_RULES,
+        holidays: NDArray[np.void] | None = None,
+    ) -> None:
         super().__init__(alarm_rate, rules)
         if tuple(model.feature_names) != VECTOR_NAMES:
             raise ModelError("the model was made for other features: make a new one with 'python model_prod.py'")
         forest_scores, forest_surprises, scores, surprises = (
             np.ascontiguousarray(column) for column in (*model.forest_calibration.T, *model.calibration.T)
         )
-        self._parts = Judge(model.forest, forest_scores, forest_surprises, scores, surprises, alarm_rate, self._rules)
+        calibrations = forest_scores, forest_surprises, scores, surprises
+        days = np.ascontiguousarray(NO_HOLIDAYS if holidays is None else holidays, HOLIDAY_DTYPE)
+        self._parts = Judge(model.forest, *calibrations, alarm_rate, self._rules, days)
         self._records = new_records()
         self._pack_arguments()
 
@@ -366,9 +388,15 @@ class StreamDetector(CompiledDetector):
         judge_point(self._arguments_address, value, time)
 
     @classmethod
-    def load(cls, path: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES) -> StreamDetector:
+    def load(
+        cls,
+        path: str | Path,
+        alarm_rate: float = 0.001,
+        rules: Rules = NO_RULES,
+        holidays: NDArray[np.void] | None = None,
+    ) -> StreamDetector:
         """Make a detector from a model's file; raises ModelError."""
-        return cls(load_model(Path(path)), alarm_rate, rules)
+        return cls(load_model(Path(path)), alarm_rate, rules, holidays)
 
     def _judge(self, values: NDArray[np.float64], times: NDArray[np.float64], verdicts: Verdicts) -> None:
         judge_stream(self._records, 0, values, times, self._parts, verdicts)

@@ -14,6 +14,7 @@ from streamforest.features.observe import FARTHEST
 from streamforest.features.season import LONGEST_SEASON
 from streamforest.features.time_of_day import DAY, SLOTS
 from streamforest.features.vector import LARGEST, look, new_buffers, tell_expected
+from streamforest.features.week import BELIEVED_DAYS, WEEKDAYS, usual_week
 from streamforest.protocols import VERDICT_DTYPE, Forecast
 
 #: Steps that may be asked for at once.
@@ -138,6 +139,7 @@ def _patterns(state: np.void, kept: Floats, expected: Floats, times: Floats) -> 
         found += _last_seasons(kept, season, steps)
     if state["interval"] > 0.0:
         found += _time_of_day(state, kept, times)
+        found += _time_of_week(state, len(kept), times)
     return found
 
 
@@ -159,8 +161,7 @@ def _last_seasons(kept: Floats, season: int, steps: int) -> list[_Pattern]:
 
 def _time_of_day(state: np.void, kept: Floats, times: Floats) -> list[_Pattern]:
     """What is usual at the time of day; none where that is not known, or tells too little."""
-    past = state["last_time"] - state["interval"] * np.arange(len(kept) - 1, -1, -1)
-    before, ahead = _slots_at(past), _slots_at(times)
+    before, ahead = _slots_at(_past_times(state, len(kept))), _slots_at(times)
     means, days = state["slot_means"].astype(np.float64), state["slot_days"]
     if min(days[before].min(), days[ahead].min()) < SLOT_DAYS:
         return []
@@ -168,6 +169,27 @@ def _time_of_day(state: np.void, kept: Floats, times: Floats) -> list[_Pattern]:
     if _spread(filled - means[before]) > SLOT_TELLS * _spread(filled):
         return []
     return [_Pattern(means[before], means[ahead])]
+
+
+def _time_of_week(state: np.void, n: int, times: Floats) -> list[_Pattern]:
+    """What is usual at the time of the week; none before it is believed, or where a day was never seen."""
+    if state["days"] < BELIEVED_DAYS:
+        return []
+    usual = np.empty((WEEKDAYS, SLOTS))
+    usual_week(np.array([state]), usual)
+    at = np.concatenate([_past_times(state, n), times]) + state["week_ahead"]
+    means = usual[_weekdays_at(at), _slots_at(at)]
+    return [] if np.isnan(means[n:]).any() else [_Pattern(means[:n], means[n:])]
+
+
+def _past_times(state: np.void, n: int) -> Floats:
+    """Of the kept points, by the usual interval."""
+    return np.asarray(state["last_time"] - state["interval"] * np.arange(n - 1, -1, -1))
+
+
+def _weekdays_at(times: Floats) -> NDArray[np.intp]:
+    """Monday is 0."""
+    return ((times // DAY + 3) % WEEKDAYS).astype(np.intp)
 
 
 def _slots_at(times: Floats) -> NDArray[np.intp]:

@@ -34,6 +34,8 @@ RANGES: dict[str, tuple[object, object]] = {
     "mean_season": (0, LONGEST_SEASON),
     "slot": (-1, SLOTS - 1),
     "week_slot": (-1, SLOTS - 1),
+    "weekday": (0, WEEKDAYS - 1),
+    "to_sunday": (0, WEEKDAYS - 1),
     "week_alike": (0, 2**WEEKDAYS - 1),
     "week_unlike": (0, 2**WEEKDAYS - 1),
     "centres_used": (0, CENTRES),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streamforest.compiled import Record, compiled
+from streamforest.compiled import Record, Records, compiled
 from streamforest.features.habits import SEASON_BREAK
 from streamforest.features.time_of_day import DAY, SLOTS, slot_at
 
@@ -38,6 +39,9 @@ N_KINDS = 4
 #: Standard deviations from which on the evidence of a slot grows no longer as their square (Huber 1964), and the most
 #: that one slot tells, in nats: three must agree.
 BEND, MOST_EVIDENCE = 2.5, 4.0
+#: Variances by which two means differ by chance that tell nothing. Of 160 simulated streams of eight weeks 73 usual
+#: days are marked with 3, 58 with 4 and 55 with 6, which finds fewer odd days of noisy hourly readings.
+SHRINKAGE = 4.0
 #: Evidence that a day is unlike what it should be, in nats, and the multiple of the most that there was on usual days,
 #: at an alarm rate of COMMON and above; days that this is remembered for.
 ENOUGH, FARTHER, COMMON, DAY_MEMORY = 8.0, 1.5, 0.001, 128.0
@@ -55,6 +59,8 @@ FIELDS = [
     ("week_ahead", "f8"),  # what the stream's clock is ahead of that at the beginning, seconds
     ("turned", "f8"),  # day on which it was put forward or back
     ("today", "f8"),  # days since 1970 by that clock; NaN before the first reading
+    ("weekday", "i8"),  # that today counts as, Monday is 0: a holiday is a Sunday
+    ("to_sunday", "i8"),  # days from the holiday that the reading lies in to the next Sunday, 0 outside one
     ("week_slot", "i8"),  # of the last reading, -1 before the first
     ("week_total", "f8"),  # of the readings in it
     ("week_points", "f8"),
@@ -116,6 +122,11 @@ def _weekday(day: float) -> int:
 
 
 @compiled
+def _is_holiday(state: Record) -> bool:
+    return bool(state.weekday != _weekday(state.today))
+
+
+@compiled
 def _mean_of(state: Record, which: int, slot: int) -> float:
     """What a slot is like on some days of the week, a bit each; NaN where unknown."""
     total = weight = 0.0
@@ -126,6 +137,16 @@ def _mean_of(state: Record, which: int, slot: int) -> float:
             total += weeks * mean
             weight += weeks
     return total / weight if weight > 0.0 else np.nan
+
+
+@compiled
+def _weeks_of(state: Record, which: int) -> float:
+    """Weeks that the mean of some days of the week, a bit each, is made of."""
+    weeks = 0.0
+    for k in range(WEEKDAYS):
+        if which >> k & 1:
+            weeks += min(state.weeks[k], MOST_WEEKS)
+    return weeks
 
 
 @compiled
@@ -143,6 +164,19 @@ def _improbability(off: float) -> float:
     """Of being so many standard deviations off, in nats: beyond BEND as of an exponential tail."""
     off = abs(off)
     return 0.5 * off * off if off < BEND else BEND * (off - 0.5 * BEND)
+
+
+@compiled
+def _shrunk(difference: float, variance: float) -> float:
+    """A difference of two means less what it may be by chance, its variance.
+
+    References
+    ----------
+    The positive part of James and Stein, "Estimation with quadratic loss", Proceedings of the Fourth Berkeley Symposium
+    on Mathematical Statistics and Probability 1 (1961), pages 361-379.
+    """
+    size = difference * difference
+    return difference * (1.0 - SHRINKAGE * variance / size) if size > SHRINKAGE * variance else 0.0
 
 
 @compiled
@@ -169,12 +203,14 @@ def _gather(state: Record, slot: int, y: float, off: float, farther: float) -> f
     change = change_of_clocks(int(state.today)) if state.today > state.turned + WEEKDAYS else -1
     is_sunday = _weekday(state.today) == WEEKDAYS - 1
     usual = _improbability(off / spread)
+    alike, unlike = _weeks_of(state, state.week_alike), _weeks_of(state, state.week_unlike)
     most = 0.0
     for kind in range(N_KINDS):
         instead = _instead(state, kind, slot)
         if instead != instead:
             continue
-        gain = usual - _improbability((y - instead) / spread)
+        chance = spread * spread * (1.0 / alike + 1.0 / (unlike if kind == OTHER else alike))
+        gain = usual - _improbability((off - _shrunk(instead - y + off, chance)) / spread)
         evidence = max(state.unlikeness[kind] + min(max(gain, -MOST_EVIDENCE), MOST_EVIDENCE), 0.0)
         enough = max(ENOUGH, farther * state.most_unlikeness[kind])
         if kind == change and evidence > max(enough, CHANGED) and _tells(state):
@@ -219,10 +255,15 @@ def _learn_mean(state: Record, weekday: int, slot: int, y: float) -> None:
 
 @compiled
 def _end_slot(state: Record, rate: float) -> float:
-    """Hold the mean of a slot's readings against the clock, then learn it; see :func:`_gather`."""
+    """Hold the mean of a slot's readings against the clock, then learn it; see :func:`_gather`.
+
+    A holiday is expected to be an odd day, and tells nothing of others.
+    """
     slot = state.week_slot
     y = state.week_total / state.week_points - state.week_level
     state.week_total = state.week_points = 0.0
+    if _is_holiday(state):
+        return 0.0
     expected = _mean_of(state, state.week_alike, slot)
     excess = 0.0
     if expected == expected:
@@ -240,16 +281,19 @@ def _end_slot(state: Record, rate: float) -> float:
         _learn_spread(state, slot, off)
         state.today_off += min(max(off, -most), most)
         state.today_slots += 1.0
-    _learn_mean(state, _weekday(state.today), slot, y)
+    _learn_mean(state, state.weekday, slot, y)
     return excess
 
 
 @compiled
 def _end_day(state: Record) -> None:
-    state.weeks[_weekday(state.today)] += 1
+    if _is_holiday(state):
+        return
+    state.weeks[state.weekday] += 1
     state.days += 1
+    memory = min(float(state.days), DAY_MEMORY)  # what is due to means of few days falls as these become more
     for kind in range(N_KINDS):
-        kept = state.most_unlikeness[kind] * (1.0 - 1.0 / DAY_MEMORY)
+        kept = state.most_unlikeness[kind] * (1.0 - 1.0 / memory)
         state.most_unlikeness[kind] = max(state.most_today[kind], kept)
         state.most_today[kind] = 0.0
     if state.today_slots == 0.0:
@@ -304,11 +348,12 @@ def _compare_days(state: Record, weekday: int) -> None:
 
 
 @compiled
-def _begin_day(state: Record, day: float) -> None:
+def _begin_day(state: Record, day: float, weekday: int) -> None:
     if state.today == state.today:
         _end_day(state)
     state.today = day
-    _compare_days(state, _weekday(day))
+    state.weekday = weekday
+    _compare_days(state, weekday)
     total = spreads = 0.0
     slots = spread_slots = 0
     state.stillest = np.inf
@@ -330,6 +375,21 @@ def _begin_day(state: Record, day: float) -> None:
 
 
 @compiled
+def usual_week(states: Records, usual: NDArray[np.float64]) -> None:
+    """Fill in what each slot of the week is like, shape (WEEKDAYS, SLOTS), in units from the level; NaN where unknown.
+
+    Parameters
+    ----------
+    states : records with FIELDS, shape (1,)
+        A copy: what is like the last day is not kept.
+    """
+    for weekday in range(WEEKDAYS):
+        _compare_days(states[0], weekday)
+        for slot in range(SLOTS):
+            usual[weekday, slot] = _mean_of(states[0], states[0].week_alike, slot)
+
+
+@compiled
 def is_usual_by_clock(state: Record, y: float, time: float, reach: float) -> bool:
     """Whether a value is within ``reach`` of what its time of the week foretells, and that is known as well."""
     if time != time or not _tells(state) or state.interval > LONGEST_STEP:
@@ -347,6 +407,7 @@ def hold_against_week(state: Record, y: float, time: float, buffers: Record) -> 
     Parameters
     ----------
     state : record with FIELDS
+        With ``to_sunday`` of the reading.
     y, time : float
         The reading, in units; seconds, NaN where unknown.
     buffers : record
@@ -357,12 +418,14 @@ def hold_against_week(state: Record, y: float, time: float, buffers: Record) -> 
         return
     time += state.week_ahead
     day, slot = np.floor(time / DAY), slot_at(time)
+    weekday = (_weekday(day) + state.to_sunday) % WEEKDAYS
+    is_other_day = day != state.today or weekday != state.weekday
     excess = 0.0
-    if slot != state.week_slot or day != state.today:
+    if slot != state.week_slot or is_other_day:
         if state.week_points > 0.0:
             excess = _end_slot(state, buffers.rate)
-        if day != state.today:
-            _begin_day(state, day)
+        if is_other_day:
+            _begin_day(state, day, weekday)
         state.week_slot = slot
     if not buffers.is_alone:
         state.week_total += y

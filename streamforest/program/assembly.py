@@ -13,10 +13,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamforest.compiled import telling_of_compiling
 from streamforest.connections.outbox import Outbox
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector
+from streamforest.features.holidays import public_holidays
 from streamforest.judging.rejudging import AlarmSettings
 from streamforest.judging.rules import Rules
 from streamforest.judging.switch import DetectorSwitch, IsQuiet
@@ -175,6 +177,7 @@ def _many_streams(options: SimpleNamespace, source: Source, keys: StreamNames | 
         replace(rules_of(options), alarms_a_day=None),  # that is a budget of all streams, see BudgetJudge
         most=most,
         silence=options.drop_after,
+        holidays=holidays_of(options),
     )
     detectors.update([], [])
     return ManyStreamsJudge(detectors, StreamNames(most) if keys is None else keys), None
@@ -218,9 +221,16 @@ def detector_options(options: SimpleNamespace, source: Source) -> DetectorOption
         options.refit_every,
         options.refits,
         lstm_model=options.lstm_model,
+        holidays=holidays_of(options),
         waits=not source.live and options.delay == 0,
         notify=say,
     )
+
+
+def holidays_of(options: SimpleNamespace) -> NDArray[np.void] | None:
+    """The public holidays that were asked for, in the stream's zone."""
+    zone = zone_of(options.time_zone) or UTC
+    return None if options.holidays is None else public_holidays(options.holidays, zone)
 
 
 def rules_of(options: SimpleNamespace) -> Rules:
@@ -236,12 +246,15 @@ def rules_of(options: SimpleNamespace) -> Rules:
 
 def line_without_times(options: SimpleNamespace) -> str:
     """What is to be said of a stream without times; empty where nothing depends on them."""
-    if options.alarms_a_day is None:
-        return ""
-    return (
-        f"the first point has no time: --alarms-a-day {options.alarms_a_day:g} needs times, "
-        f"until there are some --alarm-rate {options.alarm_rate:g} decides"
-    )
+    lacking = []
+    if options.alarms_a_day is not None:
+        lacking.append(
+            f"--alarms-a-day {options.alarms_a_day:g} needs times, "
+            f"until there are some --alarm-rate {options.alarm_rate:g} decides"
+        )
+    if options.holidays is not None:
+        lacking.append(f"--holidays {options.holidays} needs times, until there are some no day is a holiday")
+    return f"the first point has no time: {'; '.join(lacking)}" if lacking else ""
 
 
 def make_sinks(run: Run, *, is_shown: bool) -> list[Sink]:

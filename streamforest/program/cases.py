@@ -42,7 +42,7 @@ COLUMNS = ("index", "time", "value", "label")  # of the points
 #: Settings that decide how points are judged, beside the models.
 JUDGING = (
     *("DETECTOR", "COMPARE", "ALARM_RATE", "ALARMS_A_DAY", "DIRECTION", "MINIMUM_DEVIATION"),
-    *("MINIMUM_DEVIATION_PERCENT", "COOL_DOWN", "SEED", "WINDOW", "REFIT_EVERY"),
+    *("MINIMUM_DEVIATION_PERCENT", "COOL_DOWN", "SEED", "WINDOW", "REFIT_EVERY", "HOLIDAYS", "TIME_ZONE"),
 )
 MODELS = ("MODEL", "LSTM_MODEL")
 README = """A case file of streamforest: one episode of a stream, with all that judges it again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from datetime import UTC
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ def check_conflicts(options: SimpleNamespace) -> None:
     """
     check_follow(options)
     check_dialect(options)
+    check_holidays(options)
     check_keys(options)
     check_paths(options)
     check_page(options)
@@ -132,6 +134,32 @@ def check_dialect(options: SimpleNamespace) -> None:
             zone_of(zone)
         except ValueError as error:
             raise OptionError(f"TIME_ZONE is {zone!r}: {error}") from None
+
+
+def check_holidays(options: SimpleNamespace) -> None:
+    """Refuse holidays of a country that there is not, and of detectors that know no week.
+
+    Raises
+    ------
+    OptionError
+        Something is so, or the package that knows them is missing.
+    """
+    if options.holidays is None:
+        return
+    from streamforest.features.holidays import public_holidays  # noqa: PLC0415 - numpy
+    from streamforest.optional import MissingPackageError  # noqa: PLC0415
+    from streamforest.reading.time_form import zone_of  # noqa: PLC0415
+
+    judges = options.compare or options.detector
+    if "isolation-forest" not in judges and judges != "list":
+        name = "DETECTOR" if options.compare is None else "COMPARE"
+        raise OptionError(
+            f"HOLIDAYS is {options.holidays!r} and {name} is {judges!r}: only isolation-forest knows them"
+        )
+    try:
+        public_holidays(options.holidays, zone_of(options.time_zone) or UTC)
+    except (ValueError, MissingPackageError) as error:
+        raise OptionError(f"HOLIDAYS is {options.holidays!r}: {error}") from None
 
 
 def check_keys(options: SimpleNamespace) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Settings that decide what is judged and how, beside source, detector and model.
 DECIDING = (
     *("COLUMN", "TIME_COLUMN", "LABEL_COLUMN", "KEY_COLUMN", "DROP_AFTER", "FOLLOW", "OUTLIER_PROBABILITY", "SEED"),
-    *("TIME_FORMAT", "TIME_ZONE", "DECIMAL", "COUNTER", "WINDOW", "REFIT_EVERY"),
+    *("TIME_FORMAT", "TIME_ZONE", "DECIMAL", "COUNTER", "WINDOW", "REFIT_EVERY", "HOLIDAYS"),
     *(
         "ALARM_RATE",
         "ALARMS_A_DAY",

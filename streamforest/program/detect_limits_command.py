@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from streamforest.program.complaint import complain
-from streamforest.program.conflicts import check_dialect
+from streamforest.program.conflicts import check_dialect, check_holidays
 from streamforest.program.options import OptionError, names_file, read_options
 from streamforest.terminal.console import say
 
@@ -26,7 +26,7 @@ DONE, FAILED, WRONG_USE = 0, 1, 2
 SETTINGS = (
     *("SOURCE", "COLUMN", "TIME_COLUMN", "LABEL_COLUMN", "TIME_FORMAT", "TIME_ZONE", "DECIMAL", "COUNTER", "GAUGE"),
     *("DETECTOR", "MODEL", "LSTM_MODEL", "WINDOW", "REFIT_EVERY", "ALARM_RATE", "DIRECTION", "MINIMUM_DEVIATION"),
-    *("MINIMUM_DEVIATION_PERCENT", "COOL_DOWN", "HISTORY", "SEED", "FORMAT"),
+    *("HOLIDAYS", "MINIMUM_DEVIATION_PERCENT", "COOL_DOWN", "HISTORY", "SEED", "FORMAT"),
 )
 
 
@@ -74,7 +74,8 @@ def read_command(
     ):
         raise OptionError(f"SOURCE is {options.source!r}: {WORD} needs a history that has an end: name a file, or -")
     options.key_column, options.follow, options.delay, options.alarms_a_day = None, False, 0.0, None
-    options.interval, options.refits = None, None
+    options.interval, options.refits, options.compare = None, None, None
+    check_holidays(options)
     return options
 
 

@@ -40,7 +40,7 @@ def explanation(source: Source, stop: Stop, options: SimpleNamespace, names: Str
     values = judged_values(source, options, has_keys=names is not None)
     judged = values.of(points, is_last=True)["value"]
     is_counter = bool(values.is_counter)
-    form = understood(source, points["time"], is_counter=is_counter)
+    form = understood(source, points["time"], options, is_counter=is_counter)
     lines = [f"{source.name}: {form} (otherwise: {OTHERWISE})" if form else f"{source.name}: {source.describe()}"]
     lines += [hint] if (hint := hint_of_counter(source, options, is_counter=is_counter)) else []
     for at, (time, value) in enumerate(zip(points["time"].tolist(), points["value"].tolist(), strict=True)):

@@ -253,7 +253,7 @@ class _Intake:
         is_counter = bool(self._values.is_counter)
         if line := hint_of_counter(self._source, self._options, is_counter=is_counter):
             self._notify(line)
-        self._counts.understood = understood(self._source, points["time"], is_counter=is_counter)
+        self._counts.understood = understood(self._source, points["time"], self._options, is_counter=is_counter)
         if self._counts.understood:
             self._notify(f"{self._source.name}: {self._counts.understood} (otherwise: {OTHERWISE})")
 
@@ -346,8 +346,10 @@ def _reader_of(source: Source) -> RowReader | None:
     return getattr(source, "reader", None)
 
 
-def understood(source: Source, times: NDArray[np.float64], *, is_counter: bool) -> str:
-    """How a source is understood, with its first time and its usual step, in one line; empty without columns.
+def understood(source: Source, times: NDArray[np.float64], options: SimpleNamespace, *, is_counter: bool) -> str:
+    """How a source is understood, with its first time and its usual step, in one line.
+
+    It is empty without columns, unless holidays are declared.
 
     Parameters
     ----------
@@ -355,19 +357,26 @@ def understood(source: Source, times: NDArray[np.float64], *, is_counter: bool) 
         One with columns has a ``reader``.
     times : float64 array
         Of its first points, seconds, UTC epoch.
+    options : SimpleNamespace
+        Of the run.
     is_counter : bool
         Whether its growth is judged.
     """
     reader = _reader_of(source)
+    free = "" if options.holidays is None else _holidays_in_words(options)
     if reader is None or not (form := reader.understood()):
-        return ""
+        return free
     form += "; a counter, judged by its growth (--gauge: by its values)" if is_counter else ""
     given = times[times == times]
     first = f"; first time {iso_time(float(given[0]), has_fractions=False)}" if len(given) else ""
     steps = np.diff(given)
     steps = steps[steps > 0]
     every = f", usually every {_step_in_words(float(np.median(steps)))}" if len(steps) else ""
-    return f"{form}{first}{every}"
+    return f"{form}{first}{every}{'; ' if free else ''}{free}"
+
+
+def _holidays_in_words(options: SimpleNamespace) -> str:
+    return f"public holidays of {options.holidays} ({options.time_zone or 'UTC'}) are judged as Sundays"
 
 
 def _step_in_words(step: float) -> str:

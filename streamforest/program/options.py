@@ -302,6 +302,14 @@ OPTIONS: tuple[Option, ...] = (
         default=250,
     ),
     Option(
+        "HOLIDAYS",
+        "text",
+        JUDGED,
+        "country or part of one (DE, DE-BY, US-NY) whose public holidays are judged as Sundays",
+        is_optional=True,
+        placeholder="COUNTRY",
+    ),
+    Option(
         "REFITS",
         "path",
         JUDGED,

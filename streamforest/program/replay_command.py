@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamforest.program.complaint import complain
-from streamforest.program.conflicts import names_to_compare
+from streamforest.program.conflicts import check_holidays, names_to_compare
 from streamforest.program.options import OPTIONS, OptionError, check_settings, read_options
 from streamforest.storage.case_file import FACTS, POINTS, STATE, VERDICTS, CaseError, read_case
 from streamforest.terminal.console import say
@@ -138,9 +138,11 @@ def settings_of(facts: Mapping[str, Any]) -> dict[str, object]:
         values["COMPARE"] = names_to_compare(values["COMPARE"])  # type: ignore[arg-type] # a text or None by now
         if values["DETECTOR"] == "list":
             raise OptionError("DETECTOR is 'list', which judges nothing")
+        settings = {name.lower(): value for name, value in values.items()}
+        check_holidays(SimpleNamespace(**settings))
     except OptionError as error:
         raise CaseError(f"has settings that cannot be used: {escaped(str(error))[:LONGEST]}") from None
-    return {name.lower(): value for name, value in values.items()}
+    return settings
 
 
 def points_of(content: bytes) -> tuple[Points, int]:

@@ -17,6 +17,7 @@ from streamforest.compiled import address_of, cache_folder, compile_part
 from streamforest.compiled_parts import compiling_many
 from streamforest.detectors import isolation_forest as forest_detector
 from streamforest.features import band, habits, season, week
+from streamforest.features.holidays import NO_HOLIDAYS
 from streamforest.features.observe import new_state
 from streamforest.features.vector import N_VECTOR, look, new_buffers
 from streamforest.judging.decide import new_positions, renumber
@@ -41,7 +42,7 @@ def _judge() -> forest_detector.Judge:
     leaf = np.zeros(1, NODE_DTYPE)
     forest = Forest(leaf, np.zeros(1, np.bool_), np.zeros(1), np.zeros(1, np.uint64), 0, 1.0)
     knots = np.array([0.0, 1.0])
-    return forest_detector.Judge(forest, knots, knots, knots, knots, 0.001, NO_RULES.numbers)
+    return forest_detector.Judge(forest, knots, knots, knots, knots, 0.001, NO_RULES.numbers, NO_HOLIDAYS)
 
 
 def compile_features() -> None:

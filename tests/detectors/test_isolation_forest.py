@@ -10,14 +10,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import streamforest
+from benchmarks.seasons import FIRST_DAY, HOLIDAY, simulate
 from streamforest.detectors.isolation_forest import RECORD_DTYPE, StreamDetector, judge_stream, new_records
 from streamforest.features import observe as features
+from streamforest.features.holidays import HOLIDAY_DTYPE, SUNDAY
 from streamforest.features.vector import STRANGENESS, VECTOR_NAMES, describe_stream
 from streamforest.judging.rules import NO_RULES
 from streamforest.models.forest import ModelError
 from streamforest.models.model_file import save_model
 from streamforest.protocols import LABELS, VERDICT_DTYPE, verdict_from_row
 from streamforest.simulation.streams import SHORT_KINDS, SimulatedStream, random_profile
+from streamforest.streams import StreamDetectors
 from tests.naive import NaiveEvidence
 from tests.streams import observe
 
@@ -44,6 +47,28 @@ def in_pieces(detector, values, times, cuts):
 
 
 # The same bits however the stream is taken
+
+
+def test_holidays_are_the_same_in_all_ways_and_only_on_and_behind_one_do_they_change_a_bit(model):
+    weeks = simulate(15, 0.1, "Europe/Berlin", 3)
+    values, times = weeks.values(), weeks.times
+    here = np.flatnonzero(weeks.days == (HOLIDAY - FIRST_DAY).days)
+    first = int(here[0])
+    holidays = np.array([(times[first], times[here[-1] + 1], SUNDAY - HOLIDAY.weekday())], HOLIDAY_DTYPE)
+    whole = StreamDetector(model, holidays=holidays).update_many(values, times)
+    single, many = StreamDetector(model, holidays=holidays), StreamDetectors(model, holidays=holidays)
+    one_by_one = [single.update_many(values[i : i + 1], times[i : i + 1]) for i in range(times.size)]
+    assert np.concatenate(one_by_one).tobytes() == whole.tobytes()
+    assert many.update(["a"] * times.size, values, times).tobytes() == whole.tobytes()
+    broken_off, going_on = (StreamDetector(model, holidays=holidays) for _ in range(2))
+    cut = first + 40
+    broken_off.update_many(values[:cut], times[:cut])
+    going_on.restore(broken_off.state())
+    assert going_on.update_many(values[cut:], times[cut:]).tobytes() == whole[cut:].tobytes()
+    without = StreamDetector(model).update_many(values, times)
+    assert without[:first].tobytes() == whole[:first].tobytes()
+    assert without["is_anomaly"][here].any()
+    assert not whole["is_anomaly"][here].any()
 
 
 @pytest.mark.parametrize("seed", range(STREAMS))

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.seasons import simulate
 from streamforest.features import observe as features
 from streamforest.features.forecast import MOST_STEPS, forecast
 from tests.streams import RATE, observe, sine
@@ -85,6 +86,17 @@ def test_a_day_that_is_longer_than_what_is_kept_goes_on_by_the_clock():
     ahead = forecast(state_after(values[:taken], 60.0 * minutes[:taken]), RATE, 720)
     off = np.abs(ahead.expected - pattern[taken : taken + 720]).mean()
     assert off < 0.2 * np.abs(values[taken - 1] - pattern[taken : taken + 720]).mean()
+
+
+def test_a_weekend_is_forecast_from_friday_and_monday_from_sunday():
+    weeks = simulate(60, 0.05, "Asia/Tokyo", 1)
+    values, seconds = weeks.values(), weeks.times
+    for day in (46, 48):  # a Friday and a Sunday, at noon
+        taken = int(np.flatnonzero((weeks.days == day) & (weeks.hours == 12.0))[0])
+        expected = forecast(state_after(values[:taken], seconds[:taken]), RATE, 30).expected
+        error = np.abs(expected - values[taken : taken + 30]).mean()
+        assert error < 0.5 * np.abs(values[taken - 24 : taken + 6] - values[taken : taken + 30]).mean()
+        assert error < 0.1
 
 
 def test_the_band_of_a_walk_widens_by_the_root_of_the_steps_and_that_of_noise_hardly_at_all():

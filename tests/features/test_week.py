@@ -11,6 +11,7 @@ from benchmarks.seasons import FIRST_DAY, HOLIDAY, KINDS, simulate
 from streamforest.compiled import compiled
 from streamforest.features import week
 from streamforest.features.habits import SEASON_BREAK
+from streamforest.features.holidays import HOLIDAY_DTYPE, NO_HOLIDAYS, days_to_sunday
 from streamforest.features.observe import new_state
 from streamforest.features.vector import new_buffers
 from tests.naive import NaiveWeek
@@ -22,16 +23,17 @@ EPOCH = date(1970, 1, 1)
 
 
 @compiled
-def _follow(states, values, times, alone, rate, excesses, reasons):
+def _follow(states, values, times, alone, holidays, rate, excesses, reasons):
     buffers = new_buffers()[0]
     buffers.rate = rate
     for i in range(values.size):
+        states[0].to_sunday = days_to_sunday(holidays, times[i])
         buffers.habit_reason, buffers.habit_excess, buffers.is_alone = 0, 0.0, alone[i]
         week.hold_against_week(states[0], values[i], times[i], buffers)
         excesses[i], reasons[i] = buffers.habit_excess, buffers.habit_reason
 
 
-def follow(values, times, rate=RATE, states=None, alone=None):
+def follow(values, times, rate=RATE, states=None, alone=None, holidays=NO_HOLIDAYS):
     """How far beyond what is enough the evidence is, at each reading; and the state after them."""
     values, times = np.asarray(values, dtype=float), np.asarray(times, dtype=float)
     states = new_state() if states is None else states
@@ -39,7 +41,7 @@ def follow(values, times, rate=RATE, states=None, alone=None):
         states["interval"] = times[1] - times[0]
     alone = np.zeros(values.size, dtype=np.int64) if alone is None else alone
     excesses, reasons = np.zeros(values.size), np.zeros(values.size, dtype=np.int64)
-    _follow(states, values, times, alone, rate, excesses, reasons)
+    _follow(states, values, times, alone, holidays, rate, excesses, reasons)
     assert (reasons == np.where(excesses > 0.0, SEASON_BREAK, 0)).all()
     return excesses, states
 
@@ -51,6 +53,15 @@ def odd_days(weeks, values, **options):
 
 def weeks_of(seed, step=15, noise=0.1, zone="Europe/Berlin"):
     return simulate(step, noise, zone, seed)
+
+
+def free_days(weeks, *days):
+    """Days of a stream as holidays."""
+    holidays = np.zeros(len(days), HOLIDAY_DTYPE)
+    for at, day in enumerate(days):
+        begin = weeks.times[weeks.days == day][0]
+        holidays[at] = begin, begin + DAY, 6 - day % 7
+    return holidays
 
 
 # The calendar
@@ -81,10 +92,15 @@ def test_clocks_may_change_on_the_sundays_on_which_they_do(zone):
 
 
 @pytest.mark.parametrize(
-    ("step", "noise", "kind", "rate"),
-    [(60, 0.1, "", RATE), (15, 0.05, KINDS[0], RATE), (30, 0.1, KINDS[1], 1e-5), (5, 0.2, KINDS[2], 0.1)],
+    ("step", "noise", "kind", "rate", "free"),
+    [
+        (60, 0.1, "", RATE, ()),
+        (15, 0.05, KINDS[0], RATE, (HOLIDAY_DAY,)),
+        (30, 0.1, KINDS[1], 1e-5, (HOLIDAY_DAY, 15, 40, 41)),
+        (5, 0.2, KINDS[2], 0.1, (HOLIDAY_DAY, 30)),
+    ],
 )
-def test_every_reading_gives_what_the_slow_twin_gives(step, noise, kind, rate):
+def test_every_reading_gives_what_the_slow_twin_gives(step, noise, kind, rate, free):
     weeks = weeks_of(step, step, noise)
     values, times = weeks.values(kind, 37), weeks.times
     rng = np.random.default_rng(step)
@@ -93,14 +109,18 @@ def test_every_reading_gives_what_the_slow_twin_gives(step, noise, kind, rate):
     alone = (rng.random(values.size) < 0.02).astype(np.int64)
     kept = (rng.random(values.size) < 0.98) & ~((weeks.days == 30) & (weeks.hours > 7.0))
     values, times, alone = values[kept], times[kept], alone[kept]
-    excesses, states = follow(values, times, rate, alone=alone)
+    holidays = free_days(weeks, *free)
+    excesses, states = follow(values, times, rate, alone=alone, holidays=holidays)
     twin, interval = NaiveWeek(), float(states[0]["interval"])
     assert np.isnan(times).sum() == 0
-    expected = [twin.hold(*one, interval, rate, bool(left)) for *one, left in zip(values, times, alone, strict=True)]
+    expected = [
+        twin.hold(value, time, interval, rate, bool(left), days_to_sunday(holidays, time))
+        for value, time, left in zip(values, times, alone, strict=True)
+    ]
     assert excesses == pytest.approx(np.array(expected), rel=1e-6)
     assert np.count_nonzero(excesses) > 0
     state = states[0]
-    assert state["days"] == twin.days > 50
+    assert state["days"] == twin.days > 48
     assert (state["week_level"], state["week_ahead"]) == pytest.approx((twin.level, twin.ahead))
     assert state["unlikeness"].tolist() == pytest.approx(twin.evidence)
     for at in range(0, values.size, 97):
@@ -175,6 +195,47 @@ def test_rarer_alarms_need_more_evidence():
         for at, rate in enumerate((1e-5, 0.1)):
             found[at] += len(odd_days(weeks, weeks.values(), rate=rate))
     assert found[0] < found[1]
+
+
+# Holidays
+
+
+def test_a_declared_holiday_is_no_odd_day_and_is_learned_of_no_day_of_the_week():
+    for seed in range(1, 9):
+        weeks = weeks_of(seed)
+        values, wild = weeks.values(), weeks.values()
+        wild[weeks.days == HOLIDAY_DAY] += np.random.default_rng(seed).normal(0.0, 3.0)
+        holiday = free_days(weeks, HOLIDAY_DAY)
+        (_, states), (_, other) = (follow(series, weeks.times, holidays=holiday) for series in (values, wild))
+        assert states[0]["week"].tobytes() == other[0]["week"].tobytes()
+        assert states[0]["week_level"] == other[0]["week_level"]
+        for series in (values, wild):
+            assert HOLIDAY_DAY not in odd_days(weeks, series, holidays=holiday)
+            assert HOLIDAY_DAY in odd_days(weeks, series)
+
+
+def test_days_behind_a_holiday_are_found_to_be_odd_as_ever():
+    for seed in range(1, 5):
+        weeks = weeks_of(seed)
+        assert HOLIDAY_DAY + 1 in odd_days(
+            weeks, weeks.values(KINDS[0], HOLIDAY_DAY + 1), holidays=free_days(weeks, HOLIDAY_DAY)
+        )
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Tokyo"])
+def test_on_a_holiday_what_a_sunday_foretells_is_usual(zone):
+    weeks = weeks_of(7, 60, 0.03, zone)
+    values = weeks.values()
+    day = 32  # a Friday
+    holidays = free_days(weeks, day)
+    is_past = (weeks.days < day) | ((weeks.days == day) & (weeks.hours < 12.0))
+    noon = (weeks.days == day) & (weeks.hours == 12.0)
+    time, working = weeks.times[noon][0], values[noon][0]
+    sunday = values[(weeks.days == 27) & (weeks.hours == 12.0)][0]
+    for declared, usual, unusual in ((holidays, sunday, working), (NO_HOLIDAYS, working, sunday)):
+        state = follow(values[is_past], weeks.times[is_past], holidays=declared)[1][0]
+        assert week.is_usual_by_clock(state, usual, time, 0.25)
+        assert not week.is_usual_by_clock(state, unusual, time, 0.25)
 
 
 # What is usual by the clock

@@ -61,6 +61,8 @@ def test_only_rules_that_need_times_complain_of_a_stream_without():
     assert assembly.line_without_times(options_of()) == ""
     line = assembly.line_without_times(options_of("--alarms-a-day", "3"))
     assert line.startswith("the first point has no time: --alarms-a-day 3 needs times")
+    line = assembly.line_without_times(options_of("--holidays", "DE-BY"))
+    assert line.startswith("the first point has no time: --holidays DE-BY needs times")
 
 
 @pytest.mark.parametrize(("delay", "is_over_blocks"), [("0", True), ("0.01", False)])

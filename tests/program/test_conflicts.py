@@ -1,4 +1,5 @@
 import os
+import sys
 
 import pytest
 
@@ -115,6 +116,34 @@ def test_a_form_or_zone_that_there_is_not_is_refused(arguments, message):
     with pytest.raises(OptionError, match=message):
         check_conflicts(options_of(*arguments))
     check_conflicts(options_of("--time-format", "%d|%m|%Y", "--time-zone", "+02:00"))
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (
+            ("--holidays", "DE-BY", "--detector", "z-score"),
+            "and DETECTOR is 'z-score': only isolation-forest knows them",
+        ),
+        (("--holidays", "DE", "--compare", "z-score,matrix-profile"), "and COMPARE is 'z-score,matrix-profile': only"),
+        (("--holidays", "US_NY"), "HOLIDAYS is 'US_NY': there are no holidays of it: .*; did you mean US-NY?"),
+        (("--holidays", "DE", "--time-zone", "Mars"), "TIME_ZONE is 'Mars'"),
+    ],
+)
+def test_holidays_of_nowhere_or_of_a_detector_that_knows_no_days_are_refused(words, fault):
+    pytest.importorskip("holidays", reason="needs streamforest/requirements/holidays.txt")
+    with pytest.raises(OptionError, match=fault):
+        check_conflicts(options_of(*words))
+    check_conflicts(options_of("--holidays", "de-by", "--compare", "z-score,isolation-forest"))
+    check_conflicts(options_of("--holidays", "DE", "--detector", "list"))
+
+
+def test_holidays_without_their_package_are_refused_in_a_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "holidays", None)
+    with pytest.raises(
+        OptionError, match=r"^HOLIDAYS is 'ES-CT': holidays is not installed; run 'python -m pip install"
+    ):
+        check_conflicts(options_of("--holidays", "ES-CT"))
 
 
 @pytest.mark.parametrize("url", ["monitor.example", "ftp://monitor.example", "https://", "https://a.example/?token=x"])

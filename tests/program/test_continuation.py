@@ -13,6 +13,7 @@ from tests.chosen import options_of
         ("--key-column", "pump"),
         ("--detector", "z-score"),
         ("--seed", "99"),
+        ("--holidays", "DE-BY"),
         ("--model", "another.joblib"),
     ],
 )

@@ -16,7 +16,11 @@ def explained(tmp_path):
         path.write_text(text, encoding="utf-8")
         stop, source = StopFlag(), FileSource(path)
         try:
-            return explanation(source, stop, SimpleNamespace(**{"counter": False, "gauge": False, **said}))
+            return explanation(
+                source,
+                stop,
+                SimpleNamespace(**{"counter": False, "gauge": False, "holidays": None, "time_zone": None, **said}),
+            )
         finally:
             source.close()
             stop.close()

@@ -141,11 +141,16 @@ def run_with(
     max_points=None,
     counter=False,
     gauge=False,
+    holidays=None,
+    time_zone=None,
     resumption=None,
     **_further,
 ):
     """The description of a run, of a detector that goes by its deviation where nobody else is to judge."""
-    command = Command("main.py", (), SimpleNamespace(delay=delay, max_points=max_points, counter=counter, gauge=gauge))
+    options = SimpleNamespace(
+        delay=delay, max_points=max_points, counter=counter, gauge=gauge, holidays=holidays, time_zone=time_zone
+    )
+    command = Command("main.py", (), options)
     judge = judge or OneStreamJudge(lambda _recent: DeviationDetector())
     return Run(command, source, judge, counts, stop, resumption=resumption)
 
@@ -330,6 +335,17 @@ def test_usual_steps_of_the_calendar_are_told_by_their_words(form, step, words):
     source = ListSource([Reading(1.0, time) for time in months.astype("datetime64[s]").astype(float).tolist()])
     source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False)
     assert f", usually every {words} (otherwise" in run([], source=source)[2][0]
+
+
+@pytest.mark.parametrize("has_columns", [True, False])
+def test_whose_holidays_are_judged_as_sundays_is_said_with_the_zone_that_they_begin_in(has_columns):
+    source = ListSource([Reading(1.0, 1714521600.0 + 60 * k) for k in range(20)])
+    form = "value 'a'; first time 2024-05-01T00:00:00Z, usually every 60 s; " if has_columns else ""
+    if has_columns:
+        source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False)
+    for said, zone in (({}, "UTC"), ({"time_zone": "Europe/Berlin"}, "Europe/Berlin")):
+        (note,) = run([], source=source, holidays="DE-BY", **said)[2]
+        assert f"a list: {form}public holidays of DE-BY ({zone}) are judged as Sundays (otherwise" in note
 
 
 TOTALS = [5000.0 + 3.7 * k + (k % 3) / 10 for k in range(30)]
