@@ -78,6 +78,7 @@ FIRST_STRETCH = 1.1
 #: A point stands out where it is this many times as far off as the edge of the band; and where outliers are certainly a
 #: population of their own, so that the edge is known from the near side of the gap.
 OUTSIDE, NEAR = 1.5, 1.15
+MARKED = 1.3
 #: A residual below this many units is none: its sign depends on the unit that the stream is written in.
 ROUNDING = 1e-9
 #: A value farther off than this many half widths of the band is learned as one that is as far off as that.
@@ -386,7 +387,7 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
         stands_out
         and state.run_outside < MOST_IN_A_ROW
         and not _goes_on(state, y, scale_now(state) * min(state.bulk[side], state.edge[side]))
-        and buffers.excess > outside
+        and buffers.excess > min(outside, MARKED)
         and abs(off) > outer
     )
     if buffers.is_outlier:
