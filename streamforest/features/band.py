@@ -78,6 +78,8 @@ FIRST_STRETCH = 1.1
 #: A point stands out where it is this many times as far off as the edge of the band; and where outliers are certainly a
 #: population of their own, so that the edge is known from the near side of the gap.
 OUTSIDE, NEAR = 1.5, 1.15
+#: It is marked from this multiple of the band's half width on: a Gaussian's is 3.3 to 4 standard deviations. On the
+#: default stream 0.97 of spikes and dips at probability 0.005 are found so (0.95 with OUTSIDE), as many false alarms.
 MARKED = 1.3
 #: A residual below this many units is none: its sign depends on the unit that the stream is written in.
 ROUNDING = 1e-9
@@ -133,8 +135,8 @@ BAND_FIELDS = [
     ("excess", "f8"),  # the same in distances of the band's edge
     ("reach", "f8"),  # from where on a value stands out, units
     ("is_far", "i8"),  # whether it does
-    ("is_alone", "i8"),  # and is neither foreseen nor a new level, as far as can be told
-    ("is_outlier", "i8"),  # and lies outside the band too, by more than half of its half width
+    ("is_alone", "i8"),  # and is neither foreseen nor a new level, as far as can be told: it is not learned
+    ("is_outlier", "i8"),  # and lies so far outside the band that it is marked
     ("is_certain", "i8"),  # whether outliers of its side are a population of their own, behind a gap
     ("is_foreseen", "i8"),  # part of an excursion that came as others did before
     ("is_echo", "i8"),  # usual again after a jump: what remembers the last tens of points may not have seen it
