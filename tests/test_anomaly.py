@@ -30,7 +30,7 @@ class ListSink:
 def judged(judge_all):
     """What a sink hears of a simulated stream that is judged to its end."""
     sink, stop = ListSink(), StopFlag()
-    options = SimpleNamespace(delay=0, max_points=5000, counter=False, gauge=False)
+    options = SimpleNamespace(delay=0, max_points=5000, counter=False, gauge=False, holidays=None)
     judge = OneStreamJudge(lambda _recent: ZScoreDetector())
     run = Run(Command("test", (), options), SimulatedSource(1, 0.02), judge, RunCounts(0.001), stop)
     judge_all(Loop(run, [sink], notify=print))

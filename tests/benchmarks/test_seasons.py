@@ -8,6 +8,7 @@ from benchmarks.seasons import FIRST_DAY, HOLIDAY, KINDS, WEEKS, Outcome, measur
 from streamforest.protocols import VERDICT_DTYPE
 
 HOLIDAY_DAY = (HOLIDAY - FIRST_DAY).days
+CHANGE_DAY = (datetime(2024, 10, 27) - FIRST_DAY).days  # the end of summer time
 
 
 def quiet(week):
@@ -75,20 +76,25 @@ def test_episodes_count_that_begin_after_the_third_week_and_a_mark_on_the_day_fi
     outcome = measure(marker(10, hours, hours + 48), 60, 0.1, "Europe/Berlin", 1)
     assert outcome.false_episodes == 2 / (WEEKS - 3)
     assert not any((*outcome.found, *outcome.by_chance))
-    assert not outcome.quiet_day
+    assert not outcome.on_holiday
+    assert not outcome.on_change
     on_the_holiday = measure(marker(24 * HOLIDAY_DAY + 12), 60, 0.1, "Europe/Berlin", 1)
-    assert on_the_holiday.quiet_day
+    assert on_the_holiday.on_holiday
+    assert not on_the_holiday.on_change
+    on_the_change = measure(marker(24 * CHANGE_DAY + 12), 60, 0.1, "Europe/Berlin", 1)
+    assert on_the_change.on_change
+    assert not on_the_change.on_holiday
     everywhere = measure(marker(*range(WEEKS * 7 * 24)), 60, 0.1, "Europe/Berlin", 1)
     assert everywhere.found == everywhere.by_chance == (True,) * len(KINDS)
 
 
 def test_a_row_says_what_was_asked_for_and_the_shares_of_its_streams():
     streams = [
-        Outcome(1.0, True, (True, True, False), (False,) * 3),
-        Outcome(0.5, False, (True, False, False), (True,) * 3),
+        Outcome(1.0, True, False, (True, True, False), (False,) * 3),
+        Outcome(0.5, False, False, (True, False, False), (True,) * 3),
     ]
     assert row(5, 0.1, 0.001, streams) == (
-        "| 5 min | 0.1 | 2.02 | 0.75 | 0.50 | 1.00 (0.50) | 0.50 (0.50) | 0.00 (0.50) |"
+        "| 5 min | 0.1 | 2.02 | 0.75 | 0.50 | 0.00 | 1.00 (0.50) | 0.50 (0.50) | 0.00 (0.50) |"
     )
 
 

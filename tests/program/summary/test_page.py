@@ -203,7 +203,8 @@ def test_where_no_script_may_run_there_is_a_picture(sharp_page):
 
 def test_of_many_streams_the_page_has_the_ranking_the_keys_and_their_number():
     names = StreamNames()
-    evil, calm = names.numbers_of([EVIL, "calm one"])
+    key = "".join(filter(str.isprintable, EVIL))  # one with half a character is refused
+    evil, calm = names.numbers_of([key, "calm one"])
     ranking, counts, episodes = StreamRanking(names), RunCounts(0.001, names=names), RecentEpisodes(names=names)
     for number, anomalies in ((evil, (20, 35)), (calm, ())):
         alone = stream(40, anomalies)
@@ -222,7 +223,7 @@ def test_of_many_streams_the_page_has_the_ranking_the_keys_and_their_number():
     assert "script" not in reader.tags
     words = " ".join(reader.words)
     assert "The worst streams" in words
-    assert words.count(shown_key(EVIL)) == 3, "once in the ranking, once at each of its episodes"
+    assert words.count(shown_key(key)) == 3, "once in the ranking, once at each of its episodes"
     assert "calm one" not in words
     assert "value 'temp' in <K>" in words
     assert {("streams", "2"), ("episodes", "2")} <= set(tiles(counts))
