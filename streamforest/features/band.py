@@ -78,9 +78,10 @@ FIRST_STRETCH = 1.1
 #: A point stands out where it is this many times as far off as the edge of the band; and where outliers are certainly a
 #: population of their own, so that the edge is known from the near side of the gap.
 OUTSIDE, NEAR = 1.5, 1.15
-#: It is marked from this multiple of the band's half width on: a Gaussian's is 3.3 to 4 standard deviations. On the
-#: default stream 0.97 of spikes and dips at probability 0.005 are found so (0.95 with OUTSIDE), as many false alarms.
-MARKED = 1.3
+#: It is marked where this share of the rate is left of what usual residuals exceed: a Gaussian's are 1.25 times as far
+#: off there as the edge, an exponential's 1.6. Before so many points the tail is not known, and OUTSIDE holds. On the
+#: default stream 0.97 of spikes and dips at probability 0.005 are found so, 0.95 with OUTSIDE throughout.
+MARKED, KNOWN_TAIL = 0.02, 1000.0
 #: A residual below this many units is none: its sign depends on the unit that the stream is written in.
 ROUNDING = 1e-9
 #: A value farther off than this many half widths of the band is learned as one that is as far off as that.
@@ -108,6 +109,7 @@ FIELDS = [
     ("edge", "f8", (2,)),  # of the band, medians
     ("stretch", "f8", (2,)),  # by which the edge is wrong
     ("cap", "f8", (2,)),  # to the edge, medians
+    ("margin", "f8", (2,)),  # multiples of the band's half width from which on outliers are marked
     ("bulk", "f8", (2,)),  # where the bulk ends, medians
     ("is_apart", "i8", (2,)),  # whether there is a gap behind it
     ("look", "i8"),  # points until the histogram is looked at again
@@ -154,6 +156,7 @@ def begin_band(state: Record) -> None:
     state.edge[:] = NARROWEST
     state.stretch[:] = FIRST_STRETCH
     state.cap[:] = np.inf
+    state.margin[:] = OUTSIDE
     state.bulk[:] = NARROWEST
     for side in range(2):
         above = 1.0
@@ -278,13 +281,13 @@ def _look(state: Record, side: int, rate: float) -> None:
     state.bulk[side] = max(min(_carried_on(beyond, end, INNER, OUTER, END), EDGES[end]), NARROWEST)
     state.cap[side] = np.inf
     state.is_apart[side] = _is_apart(beyond, end, state.is_apart[side])
-    if state.is_apart[side] or state.far_share > NO_TAIL:
-        edge = _edge(beyond, end + TAIL_BINS, rate)
-        if beyond[end + TAIL_BINS + GAP_BINS] > CERTAIN:
-            edge = min(edge, _carried_on(beyond, end, INNER, OUTER, rate))
-            state.cap[side] = CAP * state.bulk[side]
-    else:
-        edge = _edge(beyond, BINS, rate)
+    top = end + TAIL_BINS if state.is_apart[side] or state.far_share > NO_TAIL else BINS
+    edge = _edge(beyond, top, rate)
+    if state.scale_points >= KNOWN_TAIL:
+        state.margin[side] = max(_edge(beyond, top, MARKED * rate) / edge, NEAR)
+    if top < BINS and beyond[end + TAIL_BINS + GAP_BINS] > CERTAIN:
+        edge = min(edge, _carried_on(beyond, end, INNER, OUTER, rate))
+        state.cap[side] = CAP * state.bulk[side]
     if state.largest_usual[side] > 0.0:
         # what was usual is so no longer once it has not come for long
         state.largest_usual[side] = recurrence.largest_usual(state, 1.0 - 2.0 * side, _made_up_for(state))
@@ -389,7 +392,7 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
         stands_out
         and state.run_outside < MOST_IN_A_ROW
         and not _goes_on(state, y, scale_now(state) * min(state.bulk[side], state.edge[side]))
-        and buffers.excess > min(outside, MARKED)
+        and buffers.excess > (NEAR if buffers.is_certain else state.margin[side])
         and abs(off) > outer
     )
     if buffers.is_outlier:

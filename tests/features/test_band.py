@@ -235,7 +235,7 @@ def test_outliers_in_a_row_that_are_not_alike_are_outliers_all():
 
 def test_the_peak_of_an_excursion_that_climbs_is_marked_though_its_first_points_lie_inside_the_band():
     values = gaussian(3000, 1)
-    values[2500:2508] = (5.0, 15.0, 25.0, 35.0, 45.0, 55.0, 40.0, 20.0)
+    values[2500:2508] = (4.2, 15.0, 25.0, 35.0, 45.0, 55.0, 40.0, 20.0)
     found = follow(values)[0][2500:2508]
     assert found["is_outlier"][1:5].all()
     assert found["is_outlier"].sum() == band.MOST_IN_A_ROW
@@ -252,6 +252,16 @@ def test_bursts_of_three_points_at_random_stand_out_each_time(seed):
     late = starts[starts > 1000]
     assert np.mean([found["is_outlier"][start : start + 3].any() for start in late]) >= 0.95
     assert band.half_width(state, 0) < 10.0
+
+
+def test_a_heavy_tail_is_marked_farther_outside_its_band_than_a_gaussian():
+    heavy = np.random.default_rng(1).standard_t(3, 20_000)
+    near, far = (follow(values)[1]["margin"] for values in (gaussian(20_000, 1), heavy))
+    assert near.max() < 1.35 < far.min()
+
+
+def test_before_the_tail_is_known_outliers_are_marked_at_one_and_a_half_half_widths():
+    assert follow(gaussian(900, 1))[1]["margin"].tolist() == [band.OUTSIDE, band.OUTSIDE]
 
 
 def test_a_residual_of_nothing_but_rounding_is_on_the_lower_side():
