@@ -81,7 +81,7 @@ OUTSIDE, NEAR = 1.5, 1.15
 #: It is marked where this share of the rate is left of what usual residuals exceed: a Gaussian's are 1.25 times as far
 #: off there as the edge, an exponential's 1.6. Before so many points the tail is not known, and OUTSIDE holds. On the
 #: default stream 0.97 of spikes and dips at probability 0.005 are found so, 0.95 with OUTSIDE throughout.
-MARKED, KNOWN_TAIL = 0.02, 1000.0
+MARGIN_SHARE, MARGIN_POINTS = 0.02, 1000.0
 #: A residual below this many units is none: its sign depends on the unit that the stream is written in.
 ROUNDING = 1e-9
 #: A value farther off than this many half widths of the band is learned as one that is as far off as that.
@@ -283,8 +283,8 @@ def _look(state: Record, side: int, rate: float) -> None:
     state.is_apart[side] = _is_apart(beyond, end, state.is_apart[side])
     top = end + TAIL_BINS if state.is_apart[side] or state.far_share > NO_TAIL else BINS
     edge = _edge(beyond, top, rate)
-    if state.scale_points >= KNOWN_TAIL:
-        state.margin[side] = max(_edge(beyond, top, MARKED * rate) / edge, NEAR)
+    if state.scale_points >= MARGIN_POINTS:
+        state.margin[side] = max(_edge(beyond, top, MARGIN_SHARE * rate) / edge, NEAR)
     if top < BINS and beyond[end + TAIL_BINS + GAP_BINS] > CERTAIN:
         edge = min(edge, _carried_on(beyond, end, INNER, OUTER, rate))
         state.cap[side] = CAP * state.bulk[side]
