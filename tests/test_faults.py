@@ -90,8 +90,8 @@ def test_a_full_disk_is_told_once_and_nothing_of_log_and_report_is_lost_when_the
             file.write(b"x" * 4096)
     for k in range(20):
         feed(process, episode(k))
-    told = (line for line in iter(process.stderr.readline, "") if "failed" in line)  # not how columns are understood
-    reported = list(islice(told, 2))
+    lines = (line for line in iter(process.stderr.readline, "") if "failed" in line)  # not how columns are understood
+    reported = list(islice(lines, 2))
     assert all("failed, the run goes on without it: No space left on device" in line for line in reported)
     ballast.unlink()
     feed(process, episode(1))
