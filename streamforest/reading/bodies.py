@@ -13,12 +13,24 @@ import orjson
 from streamforest.protocols import Reading, Refusal, SourceError
 from streamforest.reading.column_layout import Asked, Dialect
 from streamforest.reading.line_reader import LIMIT, RowReader
-from streamforest.reading.objects import METRIC, OF_METRICS, READERS, SERIES, TIME, VALUE, json_text, notation_of
+from streamforest.reading.objects import (
+    METRIC,
+    OF_METRICS,
+    READERS,
+    SERIES,
+    TIME,
+    VALUE,
+    in_a_row,
+    json_text,
+    notation_of,
+)
 from streamforest.stream_names import LONGEST_KEY
 from streamforest.text import shown
 
 Items = list[Reading | Refusal]
 
+#: Bytes of a body, unpacked, and readings in it: each of them takes some 250 bytes until it is judged.
+MOST_BYTES, MOST_READINGS = 2**23, 250_000
 #: Hexadecimal digits in place of the end of a name that is too long for a key.
 DIGITS = 16
 #: Names in an object, where the user names no others.
@@ -31,12 +43,18 @@ _INFLUX = "InfluxDB line protocol"
 _INFLUX_LINE = re.compile(
     r'(?P<series>(?:[^\s\\]|\\.)+)\s+(?P<fields>(?:[^\s\\"]|\\.|"(?:[^"\\]|\\.)*")+)(?:\s+(?P<time>-?\d+))?'
 )
-_INFLUX_FIELD = re.compile(r'((?:[^\s\\,="]|\\.)+)=("(?:[^"\\]|\\.)*"|[^\s",]+)(?:,|$)')
+_INFLUX_FIELD = re.compile(r'((?:[^\s\\,="]|\\.)++)=("(?:[^"\\]|\\.)*+"|[^\s",]++)(?:,|$)')
 _COMMA, _EQUALS, _ESCAPE = re.compile(r"(?<!\\),"), re.compile(r"(?<!\\)="), re.compile(r"\\(.)")
 
 
 class BodyError(ValueError):
     """Nothing of a body can be read; the message is for those who sent it."""
+
+
+def check_count(n: int) -> None:
+    """Raise BodyError if a body has more readings than may be."""
+    if n > MOST_READINGS:
+        raise BodyError(f"it has more than {MOST_READINGS:,} readings: send several requests")
 
 
 class SeveralSeriesError(ValueError):
@@ -123,7 +141,8 @@ class SeriesReadings:
         return key
 
     def add(self, value: Any, time: str | float | None, key: str) -> None:
-        """Take one reading of a series that is wanted."""
+        """Take one reading of a series that is wanted; raises BodyError where there are too many."""
+        check_count(len(self.items) + 1)
         self.items.append(Reading(value, time, key=key))
 
 
@@ -156,7 +175,7 @@ class BodyReader:
         Raises
         ------
         BodyError
-            It cannot be read at all, or is of several series and the run has one stream.
+            It cannot be read at all, has more than MOST_READINGS, or is of several series and the run has one stream.
         """
         text = body.strip()
         if not text:
@@ -179,6 +198,7 @@ class BodyReader:
                     found = found[name]
                     break
         objects = found if isinstance(found, list) else [found]
+        check_count(len(objects))
         if objects and all(isinstance(one, dict) and isinstance(one.get("fields"), dict) for one in objects):
             return self._read_telegraf(objects)
         return self._read_objects(objects)
@@ -237,10 +257,14 @@ class BodyReader:
         return self._read_rows(text)
 
     def _read_metrics(self, lines: list[str], notation: str) -> Items:
+        check_count(len(lines))
         found = SeriesReadings(self._asked)
         refusals: Items = []
         keys: dict[tuple[str, str], str | None] = {}
         for number, line in enumerate(lines, 1):
+            if len(line) > LIMIT:
+                refusals.append(Refusal(f"line {number}", f"a line of more than {LIMIT} characters"))
+                continue
             stripped = line.strip()
             if not stripped or stripped.startswith("#"):
                 continue
@@ -259,6 +283,7 @@ class BodyReader:
         items: Items = []
         for start in range(0, len(text), LIMIT):
             items += reader.feed(text[start : start + LIMIT])
+            check_count(len(items))
         items += reader.finish()
         return items
 
@@ -321,7 +346,9 @@ def _take_influx(line: str, found: SeriesReadings, keys: dict[tuple[str, str], s
         if match is None:
             return False
         series, time = match["series"], match["time"]
-        fields = [(_unescaped(field), text) for field, text in _INFLUX_FIELD.findall(match["fields"])]
+        fields = [(_unescaped(field), text) for field, text in in_a_row(_INFLUX_FIELD, match["fields"])]
+        if not fields:
+            return False
     else:
         parts = line.split()
         if not 2 <= len(parts) <= 3 or "=" not in parts[1]:

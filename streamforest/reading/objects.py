@@ -25,11 +25,13 @@ _FEW = 3
 #: Elements of an array inside an object that have a name of their own, and the depth of names.
 _MOST_ELEMENTS, _DEEPEST = 32, 8
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|NaN|[-+]?Inf)"
+# No pattern may take longer than a few looks at each character, whatever a line is: what repeats gives nothing back
+# (``*+``), and none that is searched for may begin in the middle of what it has looked at.
+_NUMBER = r"[-+]?(?:\d++\.?\d*+(?:[eE][-+]?\d++)?|\.\d++(?:[eE][-+]?\d++)?|NaN|[-+]?Inf)"
 _PROMETHEUS = re.compile(
     rf"(?P<name>[a-zA-Z_:][\w:]*)(?P<tags>\{{.*\}})?\s+(?P<value>{_NUMBER})(?:\s+(?P<time>-?\d+(?:\.\d+)?))?"
 )
-_TAG = re.compile(r'\s*([a-zA-Z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?')
+_TAG = re.compile(r'(?<!\w)([a-zA-Z_]\w*+)\s*+=\s*+"((?:[^"\\]|\\.)*+)"')
 _GRAPHITE = re.compile(
     rf"(?P<name>[^\s;=]+)(?P<tags>(?:;[^\s;=]+=[^\s;]*)*)\s+(?P<value>{_NUMBER})\s+(?P<time>\d{{9,13}})"
 )
@@ -40,7 +42,7 @@ _ACCESS = re.compile(
     r'(?P<client>\S+) \S+ (?P<user>\S+) \[(?P<time>[^\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) '
     r'(?P<bytes>\d+|-)(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?P<rest>.*)'
 )
-_TOPIC = re.compile(rf"(?P<name>[^\s=:]+/[^\s=:]+)\s+(?P<value>{_NUMBER})")
+_TOPIC = re.compile(rf"(?P<name>[^\s=:][^\s=:/]*+/[^\s=:]++)\s+(?P<value>{_NUMBER})")
 _STATSD = re.compile(
     rf"(?P<name>[^\s:|]+):(?P<value>{_NUMBER})\|(?P<kind>g|c|ms|h|d|m)(?:\|@[\d.]+)?(?:\|#(?P<tags>\S*))?"
 )
@@ -51,10 +53,10 @@ _INFLUX = re.compile(
 )
 _FIELD = re.compile(r'((?:[^\s\\,="]|\\.)+)=("(?:[^"\\]|\\.)*"|[^\s",]+),?')
 _INFLUX_TAG = re.compile(r",((?:[^\s\\,=]|\\.)+)=((?:[^\s\\,=]|\\.)+)")
-_PAIR = re.compile(r'([A-Za-z_@][\w.\-/@]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
-_PAIR_IN_WORDS = re.compile(r"(?<![\w.])([A-Za-z_][\w.\-]*)=([^\s,;\"]+)")
-_LABEL = re.compile(rf"\s*([A-Za-z_][\w \-/%()]*?)\s*:\s*({_NUMBER})\s?([^\s\d,;:|]{{1,10}})?\s*(?:[,;|\s]|$)")
-_BEHIND = re.compile(r"(?P<words>[^\s{\[\"'][^{\"]*?)(?<![,;])\s+'?(?P<json>\{.*\})'?")
+_PAIR = re.compile(r'([A-Za-z_@][\w.\-/@]*+)=("(?:[^"\\]|\\.)*+"|[^\s"]*+)(?:\s+|$)')
+_PAIR_IN_WORDS = re.compile(r"(?<![\w.\-])(?:(?![A-Za-z_])[\w.]*+-)*+([A-Za-z_][\w.\-]*+)=([^\s,;\"]++)")
+_LABEL = re.compile(rf"\s*+([A-Za-z_][\w \-/%()]*+)\s*+:\s*+({_NUMBER})\s?([^\s\d,;:|]{{1,10}})?\s*(?:[,;|\s]|$)")
+_BEHIND = re.compile(r"(?P<words>[^\s{\[\"'][^{\"]*+)(?P<json>\{.*\})'?")
 _UNIX = re.compile(r"1\d{9}(?:\.\d+|\d{3})?")
 _SYSLOG = re.compile(r"^<\d{1,3}>(?:1 )?")  # priority and version
 _ESCAPE = re.compile(r"\\(.)")
@@ -153,11 +155,8 @@ def _field(text: str) -> str:
 
 
 def _read_logfmt(line: str) -> Fields | None:
-    text = line.strip()
-    pairs = _PAIR.findall(text)
-    if not pairs or _PAIR.sub("", text):
-        return None
-    return {name: _bare(cell[1:-1]) if cell.startswith('"') else cell for name, cell in pairs}
+    pairs = in_a_row(_PAIR, line.strip())
+    return {name: _bare(cell[1:-1]) if cell.startswith('"') else cell for name, cell in pairs} or None
 
 
 def _read_pairs(line: str) -> Fields | None:
@@ -172,20 +171,21 @@ def _read_pairs(line: str) -> Fields | None:
 
 def _read_labelled(line: str) -> Fields | None:
     """Numbers with a name and a colon before each, and perhaps a unit behind it: ``Temp: 21.5 C, Humidity: 40 %``."""
-    pairs = _LABEL.findall(line)
-    if not pairs or _LABEL.sub("", line).strip():
-        return None
-    return {name: number for name, number, _ in pairs}
+    return {name.rstrip(): number for name, number, _ in in_a_row(_LABEL, line.rstrip())} or None
 
 
 def _read_behind(line: str) -> Fields | None:
     """A JSON object with a topic, or a time and other words, before it."""
     found = _BEHIND.fullmatch(line.strip())
-    inner = None if found is None else _read_json(found["json"])
-    if found is None or inner is None:
+    before = "" if found is None else found["words"].removesuffix("'")
+    words = before.rstrip()
+    if found is None or words == before or words.endswith((",", ";")):
         return None
-    time = _line_time(found["words"])
-    return {LINE_TIME: time, **flattened(inner)} if time else {TOPIC: found["words"], **flattened(inner)}
+    inner = _read_json(found["json"])
+    if inner is None:
+        return None
+    time = _line_time(words)
+    return {LINE_TIME: time, **flattened(inner)} if time else {TOPIC: words, **flattened(inner)}
 
 
 def _line_time(line: str) -> str:
@@ -194,6 +194,24 @@ def _line_time(line: str) -> str:
     texts = (" ".join(some).strip("[](),;:") for some in (words[:2], words[1:], words[:1]))
     times = [text for text in texts if _UNIX.fullmatch(text) or is_time_text(text)]
     return max(times, key=lambda text: ":" in text, default="")
+
+
+def in_a_row(pattern: re.Pattern[str], text: str) -> list[tuple[str, ...]]:
+    r"""The groups of the matches that make up all of a text, one behind the other; none where they do not.
+
+    Examples
+    --------
+    >>> in_a_row(re.compile(r"(\w)=(\d),?"), "a=1,b=2"), in_a_row(re.compile(r"(\w)=(\d),?"), "a=1 b=2")
+    ([('a', '1'), ('b', '2')], [])
+    """
+    found, at = [], 0
+    while at < len(text):
+        match = pattern.match(text, at)
+        if match is None:
+            return []
+        found.append(match.groups(""))
+        at = match.end()
+    return found
 
 
 #: What reads a line of each notation: a mapping of names to values, or None where it is no such line.

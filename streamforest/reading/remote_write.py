@@ -8,11 +8,9 @@ from typing import Any
 
 from streamforest.optional import optional
 from streamforest.protocols import Reading, Refusal
-from streamforest.reading.bodies import BodyError, SeriesReadings, SeveralSeriesError
+from streamforest.reading.bodies import MOST_BYTES, BodyError, SeriesReadings, SeveralSeriesError
 from streamforest.reading.column_layout import Asked
 
-#: Bytes of a request, unpacked.
-MOST_BYTES = 2**26
 #: The label that holds a metric's name.
 _NAME = "__name__"
 #: The bits by which Prometheus says that a series has ended.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import orjson
 from streamforest.connections.batches import Batch, BatchQueue, Outcome
 from streamforest.optional import MissingPackageError
 from streamforest.protocols import Reading, Refusal, SourceError, State, Stop, Verdicts
-from streamforest.reading.bodies import BodyError, BodyReader
+from streamforest.reading.bodies import MOST_READINGS, BodyError, BodyReader
 from streamforest.reading.column_layout import Asked, Dialect
 from streamforest.reading.remote_write import read_remote_write
 from streamforest.state import packed, unpacked
@@ -69,7 +70,8 @@ class ServeSource:
         self._ids = _Ids()
         self._seen = 0  # readings that were handed out in batches before the one in hand
         self._is_failing = False  # the log
-        self._waiting: list[_InHand] = []  # batches that were taken and are not judged yet
+        self._taken: deque[Batch] = deque()  # from the queue, and not read yet
+        self._waiting: list[_InHand] = []  # batches that were read and are not judged yet
         self._now = _InHand()  # the one that is judged
 
     def describe(self) -> str:
@@ -82,7 +84,9 @@ class ServeSource:
             yield from self._replayed(self._log, most)
         self._is_live = True
         while not stop.requested:
-            self._waiting = self._new(self.queue.take(PATIENCE))
+            if not self._taken:
+                self._taken.extend(self.queue.take(PATIENCE))
+            self._waiting = self._new(self._taken)
             while self._waiting:
                 yield from self._handed_out(self._waiting.pop(0), most)
 
@@ -118,11 +122,16 @@ class ServeSource:
         self._ids.add(batch.batch, batch.counts)
         batch.batch.end(batch.outcome())
 
-    def _new(self, batches: list[Batch]) -> list[_InHand]:
-        """Those of the batches that are to be judged, with their readings; the others get their outcome."""
+    def _new(self, batches: deque[Batch]) -> list[_InHand]:
+        """Take the first of the batches; those that are to be judged with their readings, the others get their outcome.
+
+        No further one is taken once they have MOST_READINGS: all that wait would take gigabytes.
+        """
         found: list[_InHand] = []
         firsts: dict[tuple[str, str], Batch] = {}
-        for batch in batches:
+        readings = 0
+        while batches and readings < MOST_READINGS:
+            batch = batches.popleft()
             name = batch.client, batch.id
             if (counts := self._ids.get(batch)) is not None:
                 batch.end(_repeated(counts))
@@ -131,6 +140,7 @@ class ServeSource:
             elif (items := self._read(batch)) is not None:
                 found.append(_InHand(batch, items))
                 firsts[name] = batch
+                readings += len(items)
         return found if self._log is None or not found else self._kept(self._log, found)
 
     def _kept(self, log: BatchLog, found: list[_InHand]) -> list[_InHand]:
@@ -225,7 +235,10 @@ class ServeSource:
             is_kept = one.place is not None
             why = f"{ENDING}: the next one judges it" if is_kept else ENDING
             one.batch.end(Outcome("kept" if is_kept else "postponed", why))
+        for batch in self._taken:
+            batch.end(Outcome("postponed", ENDING))
         self._waiting = []
+        self._taken.clear()
         if self._log is not None:
             self._log.close()
 

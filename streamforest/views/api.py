@@ -17,14 +17,13 @@ from tornado.web import HTTPError, stream_request_body
 from streamforest.connections.batches import Batch, BatchQueue, Form, Outcome
 from streamforest.optional import MissingPackageError
 from streamforest.protocols import Status, VerdictMemory, Verdicts
+from streamforest.reading.bodies import MOST_BYTES
 from streamforest.reading.remote_write import check_packages
 from streamforest.verdicts.ranking import StreamRanking
 from streamforest.verdicts.served import Range, ServedVerdicts
 from streamforest.views.openapi import openapi, page_of
 from streamforest.views.page_server import NOTHING_ALLOWED, OWN_FILES, Guarded, Served
 
-#: Bytes of a request with readings, as sent and unpacked.
-MOST_BYTES = 2**23
 #: Seconds after which those who have to wait try again.
 RETRY_AFTER = 1
 #: Verdicts, episodes or streams in one answer, and where nobody says how many.

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamforest.protocols import Reading, Refusal
+from streamforest.reading import bodies
 from streamforest.reading.bodies import BodyError, BodyReader, SeriesReadings, SeveralSeriesError, series_name
 from streamforest.reading.column_layout import ANY_DIALECT, Asked
 from streamforest.stream_names import LONGEST_KEY
@@ -141,3 +142,37 @@ def test_of_one_measure_a_tag_tells_the_streams_apart():
     assert found.key_of("cpu_idle", {"host": "a", "cpu": "0"}, "idle") == "a"
     assert found.key_of("cpu_user", {"host": "a"}, "user") is None
     assert SeriesReadings(Asked(key_column="host")).key_of("cpu_idle", {"host": "a"}) == 'cpu_idle{host="a"}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"key": "a", "value": 1}\n',
+        "0,",
+        '{"fields": {"b": 1}},',
+        "a b=1\n",
+        "a b=1,c=2\n",
+        'a{b="c"} 1\n',
+        "a,1\n",
+        "\na",
+    ],
+)
+def test_a_body_has_no_more_readings_than_may_be(monkeypatch, line):
+    monkeypatch.setattr(bodies, "MOST_READINGS", 10)
+    start, end = ("[", "0]") if line.endswith(",") else ("key,value\n", "") if line in ("a,1\n", "\na") else ("", "")
+    body = start + 12 * line + end
+    with pytest.raises(BodyError, match="more than 10 readings"):
+        read(body)
+    assert len(read(start + 4 * line + end)) <= 10
+
+
+def test_a_line_of_metrics_that_is_too_long_is_refused_and_the_rest_is_read():
+    first, *rest = read("cpu load=1 1\ncpu load=2 2\n" * 5 + "cpu " + 70_000 * "x" + "\\\n")[9:]
+    assert isinstance(first, Reading)
+    assert [(one.where, one.reason) for one in rest] == [("line 11", "a line of more than 65536 characters")]
+
+
+def test_fields_of_line_protocol_that_are_no_row_of_names_and_values_are_refused():
+    good = 'cpu load=1,text="a, b=2",idle=3i 1\n'
+    assert [item.value for item in read(good)] == ["1", "3"]
+    assert [type(item) for item in read(5 * good + 'cpu load=1,"b"=2 2')] == [*10 * [Reading], Refusal]

@@ -1,3 +1,6 @@
+import signal
+import sys
+
 import pytest
 
 from streamforest.reading.objects import READERS, flattened, notation_of, value_at
@@ -78,3 +81,30 @@ def test_the_time_of_a_line_may_stand_behind_its_level_and_an_object_in_quotes()
 
 def test_a_time_with_a_fraction_stands_behind_a_metric():
     assert READERS["Prometheus"]('load{host="a"} 0.5 1709251200.5')["time"] == "1709251200.5"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no timer of processor time")
+@pytest.mark.parametrize("name", READERS)
+def test_no_line_takes_longer_than_a_few_looks_at_each_character(name):
+    """A pattern that looks at the rest of a line from each of its characters takes ten seconds and more for one."""
+    units = ["x", "1", " ", "/", "x-", "x ", "a:", "a=", 'a="', "a b ", ",", "}", "a,", "\\,"]
+    lines = [
+        start + unit * (2**16 // len(unit)) + end for unit in units for start in ("", "a ", "a{") for end in ("", "} !")
+    ]
+
+    def too_long(*_):
+        raise AssertionError(f"{name} takes for ever")
+
+    earlier = signal.signal(signal.SIGVTALRM, too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 8.0)
+    try:
+        for line in lines:
+            READERS[name](line)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, earlier)
+
+
+def test_a_topic_has_something_before_and_behind_its_slash():
+    found = {line: READERS["topics of MQTT"](line) is not None for line in ("a/b 1", "/b/c 1", "a/ 1", "/b 1", "//c 1")}
+    assert list(found.values()) == [True, True, False, False, True]

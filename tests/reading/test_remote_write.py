@@ -3,9 +3,10 @@ import struct
 import pytest
 
 from streamforest.protocols import Reading
-from streamforest.reading.bodies import BodyError
+from streamforest.reading import bodies
+from streamforest.reading.bodies import MOST_BYTES, BodyError
 from streamforest.reading.column_layout import Asked
-from streamforest.reading.remote_write import MOST_BYTES, _request, read_remote_write
+from streamforest.reading.remote_write import _request, read_remote_write
 
 cramjam = pytest.importorskip("cramjam")
 KEYED = Asked(key_column="key")
@@ -51,3 +52,10 @@ def test_what_is_no_such_request_says_so():
     two = packed([({"__name__": "a"}, [(1.0, 1)]), ({"__name__": "b"}, [(1.0, 1)])])
     with pytest.raises(BodyError, match="--key-column key"):
         read_remote_write(two, Asked())
+
+
+def test_a_request_has_no_more_samples_than_may_be(monkeypatch):
+    monkeypatch.setattr(bodies, "MOST_READINGS", 10)
+    body = packed([({"__name__": "up"}, [(1.0, at) for at in range(11)])])
+    with pytest.raises(BodyError, match="more than 10 readings"):
+        read_remote_write(body, KEYED)

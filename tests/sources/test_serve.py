@@ -1,5 +1,6 @@
 import os
 import tempfile
+from collections import deque
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from streamforest.connections.batches import Batch
 from streamforest.protocols import VERDICT_DTYPE, AnsweringSource, Refusal, ResumableSource
 from streamforest.reading.column_layout import ANY_DIALECT, Asked
+from streamforest.sources import serve
 from streamforest.sources.serve import MOST_IDS, ServeSource
 from streamforest.storage.resumption import KeepingSource
 
@@ -114,6 +116,25 @@ def test_of_each_client_the_newest_ids_are_kept(judge):
     assert judge.values[-2:] == [0, 7]
 
 
+def test_no_more_of_what_waits_is_read_than_may_be_in_memory(judge, monkeypatch):
+    monkeypatch.setattr(serve, "MOST_READINGS", 2)
+    unread = Batch(b"{", 0.0)
+    batches = [judge.post(value) for value in range(5)]
+    judge.source.queue.put(unread)
+    judge.judge(2)
+    assert not unread.outcome.done()
+    judge.judge(3)
+    assert unread.outcome.result(0).state == "unread"
+    judge.post(5)
+    judge.judge()
+    assert judge.values == [0, 1, 2, 3, 4, 5]
+    late = [judge.post(value) for value in range(6, 10)]
+    judge.judge()
+    judge.source.close()
+    assert all(batch.outcome.result(0).state == "judged" for batch in batches)
+    assert [batch.outcome.result(0).state for batch in late] == ["judged", *3 * ["postponed"]]
+
+
 def test_a_body_that_cannot_be_read_holds_nobody_up(judge):
     wrong = Batch(b"{", 0.0)
     judge.source.queue.put(wrong)
@@ -145,7 +166,7 @@ def test_a_full_disk_postpones_what_is_posted_and_is_reported_once(path, monkeyp
 
     monkeypatch.setattr(os, "fsync", full)
     batches = [judge.post(1), judge.post(2)]
-    judge.source._new(judge.source.queue.take(0.0))
+    judge.source._new(deque(judge.source.queue.take(0.0)))
     assert judge.values == []
     assert {batch.outcome.result(0).state for batch in batches} == {"postponed"}
     assert len(judge.said) == 1
