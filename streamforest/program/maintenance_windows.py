@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,18 @@ Span = tuple[float, float]
 Rule = Callable[[datetime, datetime], Iterator[Span]]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-#: Windows are worked out for so many days around the times that are asked for.
+#: Windows are worked out for so many days around the times that are asked for, which lie no more seconds apart.
 BEFORE, AFTER = timedelta(days=8), timedelta(days=32)
+APART = (BEFORE + AFTER).total_seconds()
 _DAY = rf"(?:{'|'.join(DAYS)})[a-z]*"
 _CLOCK = r"([01]?\d|2[0-4]):([0-5]\d)"
 _WEEKLY = re.compile(rf"(?:({_DAY})(?:-({_DAY}))?|daily) {_CLOCK}-(?:({_DAY}) )?{_CLOCK}", re.IGNORECASE)
 
 #: Bytes of the longest calendar.
 MOST_CALENDAR = 2**24
-#: How long a window of a calendar that recurs may last, and in how short a time SOME of them may begin: each one since
-#: the first is counted.
-LONGEST, SOME, SHORTEST = timedelta(days=366), 100, timedelta(hours=8)
+#: How long a window of a calendar that recurs may last, how far ahead its times are known, and how many there may be
+#: until then, of a whole calendar: some 110 bytes each. A window each hour has 90,000 in ten years.
+LONGEST, AHEAD, MOST_TIMES = timedelta(days=366), timedelta(days=3653), 1_000_000
 
 FORMS = (
     "write 2026-03-01T22:00/2026-03-02T06:00, 'daily 02:00-03:00', 'Mon-Fri 12:00-13:00', 'Sat 22:00-Sun 06:00' "
@@ -65,10 +67,18 @@ class MaintenanceWindows:
 
     def inside(self, times: Floats) -> NDArray[np.bool_]:
         """Whether each time, shape (n,), seconds, UTC epoch, lies in a window; a time that is unknown does not."""
-        finite = times[np.isfinite(times)]
-        if not len(finite):
-            return np.zeros(len(times), dtype=bool)
-        low, high = float(finite.min()), float(finite.max())
+        found = np.zeros(len(times), dtype=bool)
+        finite = np.flatnonzero(np.isfinite(times))
+        order = finite[np.argsort(times[finite])]
+        # a single far time has a part of its own: to work out all until then would take minutes
+        for part in np.split(order, np.flatnonzero(np.diff(times[order]) > APART) + 1):
+            if len(part):
+                found[part] = self._inside(times[part])
+        return found
+
+    def _inside(self, times: Floats) -> NDArray[np.bool_]:
+        """The same for times in order that lie close together."""
+        low, high = float(times[0]), float(times[-1])
         if low < self._from or high >= self._to:
             self._work_out(low, high)
         which = np.searchsorted(self._starts, times, side="right") - 1
@@ -79,18 +89,24 @@ class MaintenanceWindows:
         try:
             begin, end = (datetime.fromtimestamp(seconds, UTC) for seconds in (low, high))
             begin, end = begin - BEFORE, end + AFTER
+            spans = _merged(span for rule in self._rules for span in rule(begin, end))
         except (OverflowError, ValueError, OSError):
             self._starts, self._ends = np.empty(0), np.empty(0)  # no calendar goes as far
             self._from, self._to = low, np.nextafter(high, np.inf)
             return
-        spans: list[Span] = []
-        for span in sorted(span for rule in self._rules for span in rule(begin, end)):
-            if spans and span[0] <= spans[-1][1]:
-                spans[-1] = spans[-1][0], max(spans[-1][1], span[1])
-            else:
-                spans.append(span)
         self._starts, self._ends = (np.array([span[side] for span in spans], dtype=float) for side in (0, 1))
         self._from, self._to = low, (end - AFTER / 2).timestamp()
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Windows in order, those that overlap as one."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        if found and span[0] <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], span[1])
+        else:
+            found.append(span)
+    return found
 
 
 def _rules_of(text: str, zone: tzinfo) -> list[Rule]:
@@ -151,14 +167,33 @@ def _calendar(path: Path, zone: tzinfo) -> list[Rule]:
     icalendar = optional("icalendar", "icalendar")
     try:
         calendar = icalendar.Calendar.from_ical(read_small_file(path, MOST_CALENDAR))
-        return [_event(event, zone) for event in calendar.walk("VEVENT")]
+        spans: list[Span] = []
+        for event in calendar.walk("VEVENT"):
+            spans += islice(_event(event, zone), MOST_TIMES + 1 - len(spans))
+            if len(spans) > MOST_TIMES:
+                raise ValueError(
+                    f"its windows recur more than {MOST_TIMES:,} times until {AHEAD.days // 365} years ahead"
+                )
+        return [_listed(_merged(spans))]
     except OSError as error:
         raise ValueError(f"the calendar {path} cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"the calendar {path} is not understood: {error}") from None
 
 
-def _event(event: Any, zone: tzinfo) -> Rule:
+def _listed(spans: list[Span]) -> Rule:
+    """Windows whose times are all known, in order; none overlaps another."""
+
+    def rule(begin: datetime, end: datetime) -> Iterator[Span]:
+        first, last = (bisect_left(spans, (when.timestamp(),)) for when in (begin, end))
+        return iter(spans[max(0, first - 1) : last])  # the one before may go on
+
+    return rule
+
+
+def _event(event: Any, zone: tzinfo) -> Iterator[Span]:
+    """The windows of an event of a calendar, in order; of one that recurs those until AHEAD."""
+
     def aware(when: Any) -> datetime:
         return _moment(when if isinstance(when, datetime) else datetime.combine(when, time()), zone)
 
@@ -173,21 +208,17 @@ def _event(event: Any, zone: tzinfo) -> Rule:
     if not isinstance(length, timedelta):
         raise ValueError(f"{str(length)[:50]!r} is no duration")
     if "rrule" not in event:
-        span = start.timestamp(), (start + length).timestamp()
-        return lambda _begin, _end: iter([span])
+        yield start.timestamp(), (start + length).timestamp()
+        return
     rrulestr = optional("dateutil.rrule", "icalendar").rrulestr
     if event["rrule"].get("FREQ", [""])[0] in ("SECONDLY", "MINUTELY") or event["rrule"].get("INTERVAL", [1])[0] < 1:
         raise ValueError("a window recurs hourly or less often, at an interval of at least 1")
-    recurrence = rrulestr(event["rrule"].to_ical().decode(), dtstart=start)
-    firsts = [*islice(recurrence, SOME)]
-    if length > LONGEST or (len(firsts) == SOME and firsts[-1] - firsts[0] < SHORTEST):
-        raise ValueError(f"a window that recurs lasts at most {LONGEST.days} days, and comes every 5 minutes at most")
+    if length > LONGEST:
+        raise ValueError(f"a window that recurs lasts at most {LONGEST.days} days")
     listed = event.get("exdate", [])
     left_out = {aware(one.dt) for part in (listed if isinstance(listed, list) else [listed]) for one in part.dts}
-
-    def rule(begin: datetime, end: datetime) -> Iterator[Span]:
-        for when in recurrence.between(begin - length, end, inc=True):
-            if when not in left_out:
-                yield when.timestamp(), (when + length).timestamp()
-
-    return rule
+    last = datetime.now(UTC) + AHEAD
+    recurrence = rrulestr(event["rrule"].to_ical().decode(), dtstart=start)
+    for when in takewhile(lambda when: when <= last, recurrence):
+        if when not in left_out:
+            yield when.timestamp(), (when + length).timestamp()

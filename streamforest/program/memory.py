@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from streamforest.stream_names import MOST_STREAMS
 
@@ -16,6 +16,13 @@ KEPT = 0.25
 #: Bytes of a stream beside its record: its key, its times, what sinks and counts know of it.
 BESIDE = 2_000
 MEGABYTE = 10**6
+#: Where Linux tells of programs and of groups of them. Of a group, by the folder of its version: its limit, the bytes
+#: that it takes, and the name of those of them that are files not used lately.
+PROC, GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+FILES = {
+    "": ("memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
 #: Bytes that matplotlib, its libraries and a picture take, in addresses.
 PICTURES = 120 * MEGABYTE
 
@@ -95,11 +102,29 @@ def available() -> int | None:
 
 
 def left_to_group() -> int | None:
-    """Bytes that are left to the control group of this program, as a container's."""
-    folder = Path("/sys/fs/cgroup")
+    """Bytes that are left to the control groups of this program, as a container's; None where they have no limit."""
+    try:
+        lines = (PROC / "self/cgroup").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return None
+    left = []
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        kind = "" if not kinds else "memory" if "memory" in kinds.split(",") else None
+        if kind is not None:
+            # in a container the path may be the host's, and its group is what stands at the top
+            group = PurePosixPath(path)
+            left += [_left_in(GROUPS / kind / str(one).lstrip("/"), *FILES[kind]) for one in (group, *group.parents)]
+    return min((n for n in left if n is not None), default=None)
+
+
+def _left_in(folder: Path, most: str, taken: str, held: str) -> int | None:
+    """Bytes that are left to one group; the system takes back what files have of its memory."""
     with suppress(OSError, ValueError):
-        most = int((folder / "memory.max").read_text(encoding="ascii"))  # "max" where there is no limit
-        return most - int((folder / "memory.current").read_text(encoding="ascii"))
+        limit = int((folder / most).read_text(encoding="ascii"))  # "max" where there is none
+        used = int((folder / taken).read_text(encoding="ascii"))
+        facts = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+        return limit - used + int(facts.get(held, 0))
     return None
 
 

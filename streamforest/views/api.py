@@ -24,6 +24,8 @@ from streamforest.verdicts.served import Range, ServedVerdicts
 from streamforest.views.openapi import openapi, page_of
 from streamforest.views.page_server import NOTHING_ALLOWED, OWN_FILES, Guarded, Served
 
+#: Digits of a length that are looked at.
+LONGEST_LENGTH = 20
 #: Seconds after which those who have to wait try again.
 RETRY_AFTER = 1
 #: Verdicts, episodes or streams in one answer, and where nobody says how many.
@@ -144,7 +146,10 @@ class Post(ApiRequest):
         if self.request.method == "POST":
             if not self.may_act:
                 raise HTTPError(403)
-            if int(self.request.headers.get("Content-Length", "0")) > MOST_BYTES:
+            length = self.request.headers.get("Content-Length", "0")
+            if not (length.isascii() and length.isdecimal()):
+                raise HTTPError(400, "Content-Length must be a number")
+            if len(length) > LONGEST_LENGTH or int(length) > MOST_BYTES:
                 raise HTTPError(413, f"a request has at most {MOST_BYTES:,} bytes: send several")
             self.request.connection.set_max_body_size(MOST_BYTES)  # type: ignore[union-attr]
 

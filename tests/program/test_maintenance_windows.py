@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamforest.program import maintenance_windows
 from streamforest.program.maintenance_windows import MaintenanceWindows
 
+MINUTES = ",".join(map(str, range(60)))
 VIENNA = ZoneInfo("Europe/Vienna")
 
 
@@ -127,10 +129,14 @@ def test_a_calendar_that_is_none_or_not_there_is_named(tmp_path):
         ("DTEND:19000101T000001Z\nRRULE:FREQ=SECONDLY", "recurs hourly or less often"),
         ("DURATION:PT1H\nRRULE:FREQ=MINUTELY;BYMONTH=2", "recurs hourly or less often"),
         ("DURATION:PT1H\nRRULE:FREQ=DAILY;INTERVAL=0", "at an interval of at least 1"),
-        (f"DURATION:PT1H\nRRULE:FREQ=DAILY;BYMINUTE={','.join(map(str, range(60)))};BYHOUR=1,2,3", "every 5 minutes"),
+        (
+            f"DURATION:PT1H\nRRULE:FREQ=DAILY;BYMINUTE={','.join(map(str, range(60)))};BYHOUR=1,2,3",
+            "more than 1,000,000",
+        ),
         ("DURATION:P99999D\nRRULE:FREQ=DAILY", "lasts at most 366 days"),
         ("DURATION:P999999999999D\nRRULE:FREQ=DAILY", "is no duration"),
         ("DURATION:P99999999D", "is not understood"),
+        ("DURATION:PT1H\nRRULE:FREQ=HOURLY", "more than 1,000,000 times until 10 years ahead"),
     ],
 )
 def test_a_calendar_that_would_take_for_ever_is_refused_in_one_line(tmp_path, line, why):
@@ -140,3 +146,26 @@ def test_a_calendar_that_would_take_for_ever_is_refused_in_one_line(tmp_path, li
     path.write_text(f"BEGIN:VCALENDAR\n{event}\nEND:VCALENDAR\n".replace("\n", "\r\n"), encoding="utf-8")
     with pytest.raises(ValueError, match=f"endless.ics is not understood: .*{why}" if "under" not in why else why):
         MaintenanceWindows([str(path)])
+
+
+def test_a_calendar_is_read_once_however_long_the_stream_goes_on(tmp_path, monkeypatch):
+    pytest.importorskip("icalendar", reason="needs streamforest/requirements/icalendar.txt")
+    path = tmp_path / "hourly.ics"
+    path.write_text(CALENDAR.replace("FREQ=WEEKLY;BYDAY=SU", "FREQ=HOURLY").replace("PT2H", "PT10M"), encoding="utf-8")
+    windows = MaintenanceWindows([str(path)])
+    rrule = pytest.importorskip("dateutil.rrule")
+    monkeypatch.setattr(rrule.rrule, "__iter__", lambda _: pytest.fail("read again"))
+    for at in ("2026-03-05T12", "2027-03-05T12", "2029-01-01T00", "2026-03-05T12"):
+        times = np.array([seconds(f"{at}:{minutes}") for minutes in ("05", "15")])
+        assert windows.inside(times).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("far", ["9999-12-31T00:00", "0001-01-10T00:00", "5000-06-01T02:30"])
+def test_a_far_time_costs_no_more_than_any_other(far, monkeypatch):
+    spans = []
+    merged = maintenance_windows._merged
+    monkeypatch.setattr(maintenance_windows, "_merged", lambda some: spans.append(merged(some)) or spans[-1])
+    windows = MaintenanceWindows(["daily 02:00-03:00"])
+    times = np.array([seconds(text) for text in ("2026-03-05T02:10", far, "2026-03-05T03:10")])
+    assert windows.inside(times).tolist() == [True, far.endswith("02:30"), False]
+    assert max(map(len, spans)) < 100

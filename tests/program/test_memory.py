@@ -33,6 +33,34 @@ def test_the_least_of_all_limits_counts(monkeypatch):
     assert free_memory() == 0
 
 
+def make_group(folder, version, **bytes_of):
+    names = dict(zip(("most", "taken", "held"), memory.FILES[version], strict=True))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("most", "taken"):
+        (folder / names[name]).write_text(f"{bytes_of[name]}\n")
+    (folder / "memory.stat").write_text(f"anon 5\n{names['held']} {bytes_of['held']}\n")
+
+
+@pytest.mark.parametrize("version", ["", "memory"])
+@pytest.mark.parametrize("place", [".", "docker/a1", "slice/run.scope/deep"])
+def test_the_limit_of_a_container_counts_without_the_files_that_it_holds_in_memory(
+    tmp_path, monkeypatch, version, place
+):
+    """Of both versions, and whether a container sees itself at the top or below all groups of the host."""
+    monkeypatch.setattr(memory, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(memory, "GROUPS", tmp_path / "groups")
+    assert memory.left_to_group() is None
+    (tmp_path / "proc/self").mkdir(parents=True)
+    first = f"5:cpu,{version}:/{place}" if version else f"0::/{place}"
+    (tmp_path / "proc/self/cgroup").write_text(f"{first}\n3:pids:/elsewhere\n1:name=systemd:/a:b\n")
+    assert memory.left_to_group() is None
+    make_group(tmp_path / "groups" / version / place, version, most=2**62 if version else "max", taken=300, held=100)
+    make_group(tmp_path / "groups" / version, version, most=1000, taken=900, held=700)
+    assert memory.left_to_group() == 800
+    make_group(tmp_path / "groups" / version / place, version, most=700, taken=300, held=100)
+    assert memory.left_to_group() == 500
+
+
 def test_a_system_that_does_not_tell_has_no_limit(monkeypatch):
     for name in ("available", "left_to_group", "left_to_program"):
         monkeypatch.setattr(memory, name, lambda: None)

@@ -103,13 +103,16 @@ def test_a_packed_body_is_unpacked_and_a_bomb_or_a_torn_one_is_refused(run):
     assert run.ask("POST", "/readings", b"x", Content_Encoding="br")[0] == 415
 
 
-def test_a_body_that_is_too_long_is_refused_before_it_comes(run):
+@pytest.mark.parametrize(
+    ("length", "code"), [(str(MOST_BYTES + 1), 413), (5000 * "9", 413), ("5, 6", 400), ("-5", 400), ("1_0", 400)]
+)
+def test_a_body_that_is_too_long_is_refused_before_it_comes(run, length, code):
     link = http.client.HTTPConnection("127.0.0.1", run.view.port, timeout=SECONDS)
     link.putrequest("POST", "/readings")
     link.putheader("Authorization", f"Bearer {run.token}")
-    link.putheader("Content-Length", str(MOST_BYTES + 1))
+    link.putheader("Content-Length", length)
     link.endheaders()
-    assert link.getresponse().status == 413
+    assert link.getresponse().status == code
     link.close()
 
 
