@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,13 +23,23 @@ def adopt_orphans() -> None:
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def children() -> set[int]:
-    """The processes whose parent this one is, ended ones that nobody asked about among them; none where unknown."""
+def children(pid: int | str = "self") -> set[int]:
+    """The processes whose parent one is, ended ones that nobody asked about among them; none where unknown."""
     found: set[int] = set()
     with suppress(OSError, ValueError):
-        for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - as fast as it gets
-            with suppress(FileNotFoundError), open(f"/proc/self/task/{task}/children", encoding="ascii") as file:  # noqa: PTH123
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - as fast as it gets
+            with suppress(FileNotFoundError), open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:  # noqa: PTH123
                 found.update(map(int, file.read().split()))
+    return found
+
+
+def descendants(pids: Iterable[int]) -> set[int]:
+    """Processes, their children, and theirs."""
+    found: set[int] = set()
+    waiting = set(pids)
+    while waiting:
+        found |= waiting
+        waiting = {child for pid in waiting for child in children(pid)} - found
     return found
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import main
 from tests import programs
+from tests.servers import wait_until
 
 PROJECT = Path(main.__file__).parent
 QUICK = ("--no-visualization", "--format", "quiet", "--log", "none", "--detector", "z-score", "--alarm-rate", "0.01")
@@ -44,6 +45,27 @@ def test_sigterm_ends_a_run_in_two_seconds_though_a_command_of_an_alarm_hangs(tm
         assert time.monotonic() - sent < 2.3
         assert b"Traceback" not in run.stderr.read()
         assert run.returncode == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="adopts orphans on Linux only")
+def test_a_second_ctrl_c_ends_the_command_of_an_alarm_and_its_children_in_other_sessions_too(tmp_path):
+    pids = tmp_path / "pids"
+    sleeper = f"import os, time; os.setsid(); open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(300)"
+    start = f"subprocess.Popen([sys.executable, '-c', {sleeper!r}])"
+    orphan = f"import subprocess, sys; {start}"  # is gone at once, and leaves the one that it started
+    code = f"import subprocess, sys, time; {start}; subprocess.run([sys.executable, '-c', {orphan!r}]); time.sleep(300)"
+    command = shlex.join([sys.executable, "-c", code])
+    rows = "\n".join(map(str, [*([1, 2, 3] * 100), 10_000, *([1, 2, 3] * 100), 10_000])) + "\n"
+    with started(tmp_path, "-", *QUICK, "--on-anomaly", command, "--on-anomaly-seconds", "300") as run:
+        run.stdin.write(rows.encode())
+        run.stdin.flush()
+        wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, 60)
+        run.send_signal(signal.SIGINT)
+        wait_until(lambda: b"last commands have" in run.stderr.readline(), 60)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == 1
+        run.stderr.read()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.read_text().split()))
 
 
 def rows_of_new_keys(n, lies=0.0):

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from streamforest.connections.addresses import PASSWORD, USER
-from streamforest.orphans import adopt_orphans, children
+from streamforest.orphans import adopt_orphans, children, descendants
 from streamforest.protocols import State, Verdicts, streams_of
 from streamforest.state import packed, unpacked
 from streamforest.stream_names import StreamNames, shown_key
@@ -33,7 +33,7 @@ SILENT = 1.0  # seconds at the end of the run before the wait for commands is re
 BEAT = 0.1  # seconds between two looks at whether the end of the run has become urgent
 MOST_OUTPUT = 64 * 1024  # bytes that one command may print
 GENERATIONS = 100  # of processes that were started to outlive a command
-_RUNNING: set[int] = set()  # process ids of the commands that run
+_RUNNING: dict[int, set[int]] = {}  # by the process id of a command that runs, the children that were there before
 PATIENCE = 5.0  # seconds beyond the time limit for a command that was killed to be gone
 
 
@@ -281,7 +281,7 @@ def run_once(
     finally:
         if reader is not None:
             os.close(output)
-    _RUNNING.add(command.pid)
+    _RUNNING[command.pid] = others
     note(command)
     cut = False
     try:
@@ -297,7 +297,7 @@ def run_once(
         note(None)
         _end_group(command)
         command.wait()
-        _RUNNING.discard(command.pid)
+        _RUNNING.pop(command.pid, None)
         _end_adopted(others)
         _close(reader)
     if cut:
@@ -393,8 +393,12 @@ def _own_group() -> dict[str, Any]:
 
 
 def _end_group(command: subprocess.Popen[bytes]) -> None:
-    """Kill a command, if it still runs, and whatever it started and left behind."""
+    """Kill a command, if it still runs, and whatever it started and left behind, without waiting for their end."""
     if sys.platform != "win32":
+        adopted = {pid for pid in children() - _RUNNING.get(command.pid, set()) if _is_adopted(pid)}
+        for pid in descendants({command.pid, *adopted}) - {command.pid}:  # those with a session of their own too
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says so in another way
             os.killpg(command.pid, signal.SIGKILL)
     elif command.poll() is None:
