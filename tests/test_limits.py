@@ -144,3 +144,12 @@ def test_a_key_in_any_script_is_drawn_without_a_warning(tmp_path):
     assert run.returncode == 0, err
     assert b"summary written" in err
     assert b"Warning" not in err
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+@pytest.mark.parametrize("more", [(), ("--follow",)])
+def test_a_file_that_cannot_be_read_from_its_first_byte_on_is_said_in_one_line(tmp_path, more):
+    done = programs.ran([*programs.MAIN, "/proc/self/mem", *QUICK, *more], cwd=tmp_path)
+    *_, last = done.stderr.decode().splitlines()
+    assert (done.returncode, "Traceback" in done.stderr.decode()) == (1, False)
+    assert re.search(r"(reading failed|cannot be opened): Input/output error$", done.stderr.decode(), re.M), last

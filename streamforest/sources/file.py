@@ -75,7 +75,10 @@ class FileSource:
             compressed file ends early; the rows before that are yielded first.
         """
         if not self._has_looked:
-            self._look_at_head()
+            try:
+                self._look_at_head()
+            except OSError as error:
+                raise self._failed(error) from None
         return self._bookmark.follow(self.reader.blocks(self._chunks(stop), stop, most))
 
     def state(self) -> State:
@@ -117,7 +120,10 @@ class FileSource:
         except DamagedFileError:
             raise SourceError(f"{self._path}: the compressed file is damaged after {self.reader.lines} lines") from None
         except OSError as error:
-            raise SourceError(f"{self._path}: reading failed: {error.strerror or error}") from None
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> SourceError:
+        return SourceError(f"{self._path}: reading failed: {error.strerror or error}")
 
     def _look_at_head(self) -> None:
         """Tell by the first bytes what the file is, and learn its columns from a sample."""

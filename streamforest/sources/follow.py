@@ -74,11 +74,12 @@ class FollowSource:
         self._left = deque[FileMark | None](maxlen=_LEFT)  # the ends of files that were read before
         try:
             self._file = self._open()
+            head = b"" if self._file is None else self._file.read(HEAD) or b""
         except (OSError, ValueError) as error:
             raise SourceError(f"{str(path)!r} cannot be opened: {getattr(error, 'strerror', None) or error}") from None
         self._is_gone = self._file is None
         if self._file is not None:
-            self._refuse_compressed(self._file.read(HEAD) or b"")
+            self._refuse_compressed(head)
             self._file.seek(0)
         else:
             notify(f"{path} is not there yet: waiting for it")
