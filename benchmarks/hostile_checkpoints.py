@@ -56,6 +56,8 @@ RUNS: dict[str, Sequence[str]] = {
     "sliding-forest, simulated": ("simulated", "--detector", "sliding-forest", "--outlier-probability", "0.05"),
     "z-score, simulated server": ("simulated:server", "--detector", "z-score", "--outlier-probability", "0.1"),
     "isolation-forest, followed": (*FILE, "--follow", "--format", "quiet"),
+    "isolation-forest, keyed, a budget": (*FILE, *SERVERS, "--alarms-a-day", "5"),
+    "isolation-forest, ignored hours": (*FILE, "--ignore", "daily 02:00-22:00", "--holidays", "DE-BY"),
 }
 
 

@@ -147,7 +147,8 @@ class CheckpointFile:
         self._needed: tuple[frozenset[int], frozenset[int]] = frozenset(), frozenset()  # by the newest, the one before
         self._number = 0  # of the newest page
         self.pages: dict[int, State] = {}
-        self._lock_path = path.with_name(f"{path.name}.lock")
+        file = path.resolve()  # a symbolic link may have another name
+        self._lock_path = file.with_name(f"{file.name}.lock")
         self._lock: int | None = _lock(self._lock_path, path)
 
     def load(self) -> tuple[Saved | None, str]:

@@ -448,6 +448,18 @@ def test_a_second_one_is_refused_until_the_first_is_closed(path):
     CheckpointFile(path).close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_second_one_is_refused_by_whatever_link_it_comes(path, tmp_path):
+    (tmp_path / "folder").symlink_to(path.parent)
+    (tmp_path / "link").symlink_to(path)
+    first = CheckpointFile(path)
+    first.write(saved(1))
+    for other in (tmp_path / "link", tmp_path / "folder" / path.name):
+        with pytest.raises(CheckpointError, match="another run uses the checkpoint"):
+            CheckpointFile(other)
+    first.close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a file that is open stays there")
 def test_a_lock_file_that_was_removed_is_made_again_unless_another_run_was_quicker(path):
     first, lock = CheckpointFile(path), path.with_name(f"{path.name}.lock")
