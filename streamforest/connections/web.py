@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamforest
+from streamforest.connections.deadline import Deadline
 from streamforest.connections.outbox import DeliveryError
 from streamforest.connections.targets import Target
 from streamforest.text import escaped
@@ -68,18 +69,25 @@ def request(
     elif target.user is not None:
         pair = f"{target.user}:{target.password or ''}"
         sent["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    deadline = Deadline(TIMEOUT)
     try:
         asked = urllib.request.Request(url, body, sent | dict(headers or {}), method=method)
-        opener = urllib.request.build_opener(_NoRedirects)
-        with opener.open(asked, timeout=TIMEOUT) as answer:
-            return bytes(answer.read(MOST_BYTES))
-    except urllib.error.HTTPError as error:
-        with error:
-            raise _refusal(target, error) from None
+        opener = urllib.request.build_opener(_NoRedirects, *deadline.handlers())
+        with deadline:
+            try:
+                with opener.open(asked, timeout=TIMEOUT) as answer:
+                    found = bytes(answer.read(MOST_BYTES))
+            except urllib.error.HTTPError as error:
+                with error:
+                    raise _refusal(target, error) from None
+        if deadline.is_over:  # the end of the connection may pass for that of the answer
+            raise TimeoutError
+        return found
     except urllib.error.URLError as error:
         raise DeliveryError(target.hide(_why(error.reason))) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise DeliveryError(target.hide(_why(error))) from None
+        reason = TimeoutError() if deadline.is_over else error
+        raise DeliveryError(target.hide(_why(reason))) from None
 
 
 def request_json(target: Target, url: str, content: object, method: str | None = None) -> Any:

@@ -6,18 +6,16 @@ import base64
 import http.client
 import json
 import math
-import socket
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from streamforest.connections.addresses import read_address
+from streamforest.connections.deadline import Deadline
 from streamforest.connections.reconnecting import FIRST_LIMIT, Connection, Silence, UnreachableError, polled
 from streamforest.protocols import Reading, Refusal, SourceError, Stop
 from streamforest.text import shown
@@ -113,16 +111,18 @@ class PrometheusSource:
 
     def _ask(self) -> list[Reading | Refusal]:
         request = urllib.request.Request(self._url, headers=self._headers)
-        deadline = _Deadline(FIRST_LIMIT)
+        deadline = Deadline(FIRST_LIMIT)
         opener = urllib.request.build_opener(_OwnPlaceOnly, *deadline.handlers())
         try:
-            with deadline, opener.open(request, timeout=FIRST_LIMIT) as answer:
-                body = answer.read(self._limit + 1)
+            with deadline:
+                try:
+                    with opener.open(request, timeout=FIRST_LIMIT) as answer:
+                        body = answer.read(self._limit + 1)
+                except urllib.error.HTTPError as error:
+                    with error:
+                        self._complain(error)
             if deadline.is_over:  # the end of the connection may pass for that of the answer
                 raise TimeoutError
-        except urllib.error.HTTPError as error:
-            with error:
-                self._complain(error)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if deadline.is_over:
                 raise UnreachableError(f"the server gave no whole answer within {FIRST_LIMIT:.0f} s") from None
@@ -130,7 +130,7 @@ class PrometheusSource:
             raise UnreachableError(_cut(str(getattr(reason, "strerror", None) or reason))) from None
         return self._read(body)
 
-    def _complain(self, error: urllib.error.HTTPError) -> None:
+    def _complain(self, error: urllib.error.HTTPError) -> NoReturn:
         """Raise what an error's status and body tell."""
         try:
             said = json.loads(error.read(_LIMIT))["error"]
@@ -206,53 +206,6 @@ class _OwnPlaceOnly(urllib.request.HTTPRedirectHandler):
         if urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
             return None  # which makes the answer an error
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-class _Deadline:
-    """Within it a question takes no more than so many seconds in all: then its connection is closed.
-
-    The time limit of a socket is one for each piece that comes; a server that sends a byte now and then could go on.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.is_over = False
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_error: object) -> None:
-        self._timer.cancel()
-
-    def _end(self) -> None:
-        self.is_over = True
-        for opened in self._sockets:
-            with suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
-
-    def handlers(self) -> list[urllib.request.BaseHandler]:
-        """What opens connections that it knows of."""
-        sockets = self._sockets
-
-        def noted(kind: Any) -> Any:
-            class Noted(kind):  # type: ignore[misc] # one of two
-                def connect(self) -> None:
-                    super().connect()
-                    sockets.append(self.sock)
-
-            return Noted
-
-        class Http(urllib.request.HTTPHandler):
-            def http_open(self, req: Any) -> Any:
-                return self.do_open(noted(http.client.HTTPConnection), req)
-
-        class Https(urllib.request.HTTPSHandler):
-            def https_open(self, req: Any) -> Any:
-                return self.do_open(noted(http.client.HTTPSConnection), req)
-
-        return [Http(), Https()]
 
 
 def _key_of(series: Any, label: str) -> str | None:
