@@ -123,7 +123,7 @@ def compiled(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("compiled")
-@pytest.mark.parametrize("limit", ["ulimit -n 20", *VIRTUAL, "unset HOME", "ulimit -f 0"])
+@pytest.mark.parametrize("limit", ["ulimit -n 20", "ulimit -n 8", *VIRTUAL, "unset HOME", "ulimit -f 0"])
 def test_a_limit_of_the_system_is_never_a_traceback(tmp_path, limit):
     (tmp_path / "in.txt").write_text("\n".join(map(str, [1, 2, 3] * 100)))
     outputs = ("--report", "r.csv", "--checkpoint", "c", "--summary", "s.html", "--on-anomaly", "true")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -118,6 +119,11 @@ def main(
         return FAILED
     except MemoryError:
         say(f"{program}: there is not enough memory; see --memory-limit and --most-streams")
+        return FAILED
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        say(f"{program}: {error.strerror}: the limit on them (ulimit -n) is too low")
         return FAILED
     except SystemError as error:  # compiled code that had not even the memory for its own exception
         say(f"{program}: the interpreter failed: {error}; is there a limit on memory (ulimit -a)?")
