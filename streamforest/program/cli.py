@@ -111,28 +111,31 @@ def main(
         return FAILED
     try:
         return run(Command(program, arguments, options, words, receivers), judge_all or Loop.run)
-    except ModuleNotFoundError as error:
-        say(missing(program, error))
-        return FAILED
-    except ImportError as error:
-        say(not_loaded(program, error))
-        return FAILED
-    except MemoryError:
-        say(f"{program}: there is not enough memory; see --memory-limit and --most-streams")
-        return FAILED
-    except OSError as error:
-        if error.errno not in (errno.EMFILE, errno.ENFILE):
+    except (ImportError, MemoryError, OSError, RuntimeError, SystemError) as error:
+        line = why_ended(program, error)
+        if not line:
             raise
-        say(f"{program}: {error.strerror}: the limit on them (ulimit -n) is too low")
+        say(line)
         return FAILED
-    except SystemError as error:  # compiled code that had not even the memory for its own exception
-        say(f"{program}: the interpreter failed: {error}; is there a limit on memory (ulimit -a)?")
-        return FAILED
-    except RuntimeError as error:
-        if "thread" not in str(error):
-            raise
-        say(f"{program}: {error}; is there a limit on memory or processes (ulimit -a)?")
-        return FAILED
+
+
+def why_ended(program: str, error: Exception) -> str:
+    """A fault of a run that a missing package or a limit of the system explains, in a line; empty for any other."""
+    line = ""
+    match error:
+        case ModuleNotFoundError():
+            line = missing(program, error)
+        case ImportError():
+            line = not_loaded(program, error)
+        case MemoryError():
+            line = f"{program}: there is not enough memory; see --memory-limit and --most-streams"
+        case OSError() if error.errno in (errno.EMFILE, errno.ENFILE):
+            line = f"{program}: {error.strerror}: the limit on them (ulimit -n) is too low"
+        case SystemError():  # compiled code that had not even the memory for its own exception
+            line = f"{program}: the interpreter failed: {error}; is there a limit on memory (ulimit -a)?"
+        case RuntimeError() if "thread" in str(error):
+            line = f"{program}: {error}; is there a limit on memory or processes (ulimit -a)?"
+    return line
 
 
 def end(main: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = None) -> NoReturn:
