@@ -31,7 +31,7 @@ from streamforest.reading.row_block import (
     RowCollector,
     TextBlock,
 )
-from streamforest.reading.row_checks import footers_of, missing_codes
+from streamforest.reading.row_checks import end_of_summer_time, footers_of, missing_codes
 from streamforest.reading.table_search import MOST_LINES, find_layout, fits, is_possible, is_row
 from streamforest.reading.text_conversion import text_of
 from streamforest.text import shown
@@ -197,9 +197,13 @@ class RowReader:
             layout = layout._replace(footers=footers)
         self._learnt = found._replace(layout=layout)
         repeated = "most rows have the time of the row before" if layout.key is None and _stands_still(times) else ""
-        self._remarks = tuple(filter(None, (missing_codes(values), repeated)))
         self.table_start = starts[found.begin]
         self.is_newest_first = _goes_back(times[: _SAMPLE_ROWS - found.begin])
+        back = ""
+        if layout.time is not None and layout.zone is None and layout.offset is None and layout.key is None:
+            every = times if len(some) == len(lines) else _readings_of(lines[found.begin :], layout)[0]
+            back = end_of_summer_time(every[::-1] if self.is_newest_first else every)
+        self._remarks = tuple(filter(None, (missing_codes(values), repeated, back)))
         values = values[::-1] if self.is_newest_first else values
         self.is_like_counter = self._asked.key_column is None and is_counter(values, self._learnt.layout.value_name)
         return self._learnt.layout
@@ -447,9 +451,10 @@ class _Table:
 
     def rows(self, body: bytes, start: int, line: int) -> NDArray[np.void]:
         """The rows of lines that begin at a place of their text with a line of that number; ODD: a closer look."""
-        has_none = not (self._header and self._header in body) and not any(line in body for line in self._footers)
-        if self._form is not None and has_none:
-            return read_rows(body, self._separator, self._columns, start, line, self._form)
+        if self._form is not None:
+            has_header = self._header and self._header in body
+            if not has_header and not any(footer in body for footer in self._footers):
+                return read_rows(body, self._separator, self._columns, start, line, self._form)
         ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n")) + 1
         table = np.empty(len(ends), ROW_DTYPE)
         table["item"] = ODD
@@ -468,7 +473,7 @@ def _written_form(layout: Layout) -> WrittenForm | None:
     if (
         layout.sign is not None
         or (layout.separator == "|" and layout.coding in MULTIBYTE)
-        or number.kind in {"switch", "booked", "scaled", "duration"}
+        or number.kind in {"switch", "booked", "flagged", "scaled", "duration"}
         or len(number.thousands.encode()) > 1
         or (number.kind != "number" and number.unit)
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ _CODES = frozenset(
 _FAR = 3
 # Lines at the end that are looked at, the fewest rows that can be summed up, and the fewest of a series.
 _MOST_FOOTERS, _FEWEST_ROWS, _SERIES_ROWS = 8, 8, 3
+# Seconds by which clocks are put back at most, on a Sunday and before that hour.
+_HOUR, _SUNDAY, _LATEST_CHANGE = 3600, 6, 3
 # A series has so many rows on average.
 _ROWS_A_SERIES = 3
 
@@ -153,6 +156,33 @@ def _is_code(value: float) -> bool:
 def _is_far(value: float, others: NDArray[np.float64]) -> bool:
     low, high = np.quantile(others, (0.05, 0.95)) if len(others) else (0.0, np.inf)
     return bool(np.abs(others - value).min(initial=np.inf) > _FAR * (high - low))
+
+
+def end_of_summer_time(times: NDArray[np.float64]) -> str:
+    """What there is to say of times that go back by an hour in a night in which clocks are; empty where none do.
+
+    Parameters
+    ----------
+    times : array of float, shape (n,)
+        Of the first rows, in order, seconds, as if the clock showed UTC.
+    """
+    back = np.flatnonzero((np.diff(times) < 0) & (np.diff(times) >= -_HOUR)) + 1
+    for moment in (datetime.fromtimestamp(times[at], UTC) for at in back):
+        if moment.weekday() == _SUNDAY and moment.hour <= _LATEST_CHANGE:
+            return f"the times go back on {moment:%Y-%m-%d}, as where summer time ends: --time-zone says where that is"
+    return ""
+
+
+def come_round(keys: Sequence[str]) -> bool:
+    """Whether the same names come again and again in the same order, as devices in a table that is printed repeatedly.
+
+    Examples
+    --------
+    >>> come_round(["sda", "sdb"] * 3), come_round(["sda", "sda", "sdb"] * 3), come_round(["sda"] * 9)
+    (True, False, False)
+    """
+    n = len(dict.fromkeys(keys))
+    return 1 < n <= len(keys) / _ROWS_A_SERIES and all(key == keys[at % n] for at, key in enumerate(keys))
 
 
 def several_series(keys: Sequence[str], times: NDArray[np.float64], name: str) -> bool:

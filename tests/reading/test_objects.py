@@ -78,3 +78,10 @@ def test_the_time_of_a_line_may_stand_behind_its_level_and_an_object_in_quotes()
 
 def test_a_time_with_a_fraction_stands_behind_a_metric():
     assert READERS["Prometheus"]('load{host="a"} 0.5 1709251200.5')["time"] == "1709251200.5"
+
+
+def test_values_with_names_between_tabs_are_read_with_the_blanks_in_them():
+    lines = ["ts:2024-03-01 00:00:00\tv:21.5", "ts=2024-03-01 00:00:00\tv=21.5", "TIMET::1709251200\tHOSTNAME::a b"]
+    assert {notation_of([line]) for line in lines} == {"name:value between tabs"}
+    assert READERS["name:value between tabs"](lines[1]) == {"ts": "2024-03-01 00:00:00", "v": "21.5"}
+    assert notation_of(["Temp: 21.5\tHum: 40"] * 3) == "name: value"

@@ -174,6 +174,7 @@ def moment_of(time):
 
 
 @example(128, b"\0\0\0\n", False)
+@example(645, b"\0\0\0\n", False)
 @given(st.integers(0, len(TABLE)), st.binary(max_size=20), st.booleans())
 def test_bytes_damaged_anywhere_lose_no_row_that_is_whole_and_raise_nothing_but_a_source_error(
     tmp_path_factory, start, damage, is_packed
