@@ -11,7 +11,7 @@ from streamforest.reading.number_form import is_formed_number
 from streamforest.reading.time_form import is_time_text
 
 # Separators, one of which is chosen by one line; where two do equally well, the first one is taken. The rare ones stand
-# in texts and units too, so they count only where none of the others is there.
+# in texts and units too, so they count only behind a number without a unit or a time.
 _USUAL, _RARE = ("\t", ";", ",", "|"), ("^", "~")
 #: All separators of one sign.
 SEPARATORS = (*_USUAL, *_RARE)
@@ -105,14 +105,18 @@ def row_score(line: str) -> int:
 
 def row_separator(line: str) -> str | None:
     """The separator that makes the most numbers and times of a line."""
-    there = [separator for separator in _USUAL if separator in line]
-    if there and not _has_grouped_numbers(line):
+    there = [separator for separator in _USUAL if separator in line and not _has_grouped_numbers(line)]
+    there += [separator for separator in _RARE if _is_unitless(line.partition(separator)[0]) and separator in line]
+    if there:
         return max(there, key=lambda separator: _score(split_line(line, separator), separator))
-    for separator in (*_RARE, BLANK):
-        cells = split_line(line, separator)
-        if len(cells) > 1 and _is_simple_reading(cells[0]) and not is_reading(line):
-            return separator
-    return None
+    cells = split_line(line, BLANK)
+    is_blank = len(cells) > 1 and _is_simple_reading(cells[0]) and not is_reading(line)
+    return BLANK if is_blank else None
+
+
+def _is_unitless(cell: str) -> bool:
+    """Whether a cell is a number without a unit, of which the next sign may be part, or a time."""
+    return _is_simple_reading(cell, has_comma=True) or is_time_text(cell.strip())
 
 
 def _has_grouped_numbers(line: str) -> bool:
@@ -147,12 +151,13 @@ def names_in_columns(header: str, row: str) -> tuple[str, list[str]] | None:
     >>> names_in_columns("       total  used", "Mem:   16  5")
     (' ', ['name', 'total', 'used'])
     """
-    names = split_line(header, BLANK)
-    n = len(cut_line(row, BLANK, len(names)))
-    if len(names) == n > 1:
+    names, parts = split_line(header, BLANK), split_line(header, GAP)
+    n, wider = len(cut_line(row, BLANK, len(names))), split_line(row, GAP)
+    is_wider = len(parts) == len(wider) > 1
+    is_of_times = len(parts) < len(names) and all(is_reading(cell) for cell in wider if BLANK in cell)
+    if len(names) == n > 1 and not (is_wider and is_of_times):
         return BLANK, names
-    parts = split_line(header, GAP)
-    if len(parts) == len(split_line(row, GAP)) > 1:
+    if is_wider:
         return GAP, parts
     if len(names) == n + 1 > 2:
         # a title stands before the names, or the last name is one of two words

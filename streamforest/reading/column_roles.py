@@ -375,13 +375,14 @@ class ColumnRoles:
         return bool(cells) and _mostly(map(is_time_text, cells), len(cells))
 
     def _wanders(self, at: int) -> bool:
-        """Whether a column holds numbers that as seconds from a start go on and back: how long something took."""
+        """Whether numbers that may be seconds from a start go on and back, or never: how long something took, an id."""
         if not str(self._form_or_none(at)).startswith("elapsed"):
             return False
         numbers = [read_number(cell) for cell in self._cells(at) if cell.strip() and is_number(cell, False)]
         steps = [after - before for before, after in pairwise(numbers)]
         most = max(sum(step >= 0 for step in steps), sum(step <= 0 for step in steps))
-        return len(steps) >= _FEW_STEPS and most < _SHARE * len(steps)
+        is_constant = self._folded[at] not in TIME_NAMES and not any(steps)
+        return len(steps) >= _FEW_STEPS and (is_constant or most < _SHARE * len(steps))
 
     def _is_guess(self, time: int) -> bool:
         """Whether a column of times was neither asked for nor has a usual name."""

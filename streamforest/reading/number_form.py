@@ -66,7 +66,16 @@ _TENS = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "m": -3, "u": 
 _BASES = ("B", "B/s", "Bps", "b", "b/s", "bps", "bit/s", "Bytes", "W", "Wh", "VA", "Hz", "V", "A", "\u03a9", "g", "s")
 _COUNTS = {"": 0, "k": 3, "K": 3, "M": 6, "Mil": 6, "Mio": 6, "B": 9, "Bil": 9, "G": 9, "T": 12}
 _BINARY = {"Ki": 1024.0, "Mi": 1024.0**2, "Gi": 1024.0**3, "Ti": 1024.0**4}
-_TIMES = {"min": 60.0, "mins": 60.0, "h": 3600.0, "hour": 3600.0, "hours": 3600.0, "day": 86400.0, "days": 86400.0}
+_TIMES = {
+    "d": 86400.0,
+    "min": 60.0,
+    "mins": 60.0,
+    "h": 3600.0,
+    "hour": 3600.0,
+    "hours": 3600.0,
+    "day": 86400.0,
+    "days": 86400.0,
+}
 _SCALES: dict[str, dict[str, int | float]] = {
     base: {prefix + base: power for prefix, power in _TENS.items()}
     | {f"{prefix}i{base}": 1024.0 ** (at + 1) for at, prefix in enumerate("KMGTP")}
@@ -346,7 +355,7 @@ def learn_number_form(
     is_booked = has_marks or any(
         match["behind"] or match["open"] or (match["power"] or "")[:1] in {"d", "D"} for match in found
     )
-    if words <= BOOKED.keys() and len({BOOKED[word] for word in words}) > 1:
+    if _are_booked(found) and len({BOOKED[word] for word in words}) > 1:
         is_booked, texts = True, [_without_word(text) for text in texts]
         found = [match for text in texts if (match := _CELL.fullmatch(text)) and _is_shaped(match["digits"])]
     around = Counter(((match["prefix"] or ""), (match["suffix"] or "").strip()) for match in found)
@@ -374,6 +383,12 @@ def learn_number_form(
     return NumberForm(sign, thousands, *unit, "booked" if is_booked else "flagged" if is_flagged else kind)
 
 
+def _are_booked(found: Sequence[re.Match[str]]) -> bool:
+    """Whether amounts have words of BOOKED behind them; one small letter is rather a unit, as of hours and seconds."""
+    words = [word for match in found if (word := (match["suffix"] or "").strip())]
+    return all(word.lower() in BOOKED and (len(word) > 1 or not word.islower()) for word in words)
+
+
 def _without_flag(text: str) -> str:
     """A number, or the colon in place of one, without the letters of _FLAG behind it."""
     return text[: found.start()] if (found := _FLAG.search(text)) and found.end() == len(text) else text
@@ -384,14 +399,15 @@ def _are_flagged(texts: Sequence[str]) -> bool:
 
     Examples
     --------
-    >>> [_are_flagged(texts) for texts in (["12.3 b", "12.4"], ["12.3 b", "12.4 p"], ["5 d", "12.4 s"], ["12.3 b"] * 2)]
-    [True, True, False, False]
+    >>> [_are_flagged(texts) for texts in (["12.3 b", "12.4"], ["5 d", "12.4"], ["12.3 b"] * 2, ["12.3 b", "1 kb"])]
+    [True, False, False, False]
     """
     bare = [_without_flag(text) for text in texts]
     flags = {text[len(number) :].strip() for text, number in zip(texts, bare, strict=True)}
-    if len(flags) < 2 or not _NO_UNITS.intersection("".join(flags)):
+    if "" not in flags or not _NO_UNITS.intersection("".join(flags)):
         return False
-    return all(number == ":" or _CELL.fullmatch(number) is not None for number in bare)
+    found = [_CELL.fullmatch(number) for number in bare if number != ":"]
+    return all(match is not None and not match["suffix"] for match in found)
 
 
 def _without_word(text: str) -> str:

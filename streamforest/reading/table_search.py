@@ -58,7 +58,7 @@ _WIDTH = re.compile(r"\d{1,3}[sdn]")
 # Digits of a name that is no position among the columns: 40001 of a register, 2019 of a year.
 _FEWEST_DIGITS = 4
 # What stands before the names in logs of web servers, as W3C has it.
-_FIELDS = re.compile(r"#\s?Fields:\s*", re.IGNORECASE)
+_FIELDS = re.compile(r"#\s?Fields(?::\s*|\t)", re.IGNORECASE)
 _DECLARED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _UNIT_LINE = frozenset(
     ("unit", "units", "einheit", "einheiten", "ticker", "symbol", "type", "datatype", "string", "float", "double")
@@ -385,7 +385,7 @@ class _Table:
             return True
         if len(words) <= len(cells) // 2:
             return not cells[0] or cells[0].lower() in TIME_NAMES
-        if all((cell[0] in "([" and cell[-1] in ")]") or cell.lower() in _UNIT_LINE for cell in words):
+        if all((cell[0] in "([<" and cell[-1] in ")]>") or cell.lower() in _UNIT_LINE for cell in words):
             return True
         is_named = cells[0].lower() in TIME_NAMES or bool(TIME_WORDS.search(cells[0]))
         return not is_named and len(cells) > 1 and all(is_formed_number(f"1 {cell}") for cell in words[1:])

@@ -229,8 +229,10 @@ class TimeReader:
         return self._kept(self._read(date) + (int(count) - self._period.first) * self._period.seconds)
 
     def _read(self, raw: str | float | None) -> float:
-        if self._is_of_dates and isinstance(raw, str) and (seconds := simple_seconds(raw, self.form)) is not None:
-            return self._local(seconds)
+        if self._is_of_dates and isinstance(raw, str):
+            seconds = simple_seconds(raw, self.form)
+            if seconds is not None and abs(seconds) <= FARTHEST:
+                return self._local(seconds)
         if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
             return math.nan
         try:

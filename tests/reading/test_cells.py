@@ -60,12 +60,14 @@ def test_a_row_that_lacks_a_cell_is_not_cut_at_its_decimal_commas():
         ("1709251200~21.2", "~"),
         ("21.2 W/m^2", " "),
         ("2024-03-01,21.2 W/m^2", ","),
+        ("01.03.2024 00:00^21,2", "^"),
+        ("21.5 m^2", " "),
         ("~21.2", None),
         ("     1.000100000        1,000,000      instructions", " "),
         ("1,000   2", ","),
     ],
 )
-def test_a_rare_separator_counts_only_where_no_usual_one_is_and_behind_a_reading(line, separator):
+def test_a_rare_separator_counts_only_behind_a_number_without_a_unit_or_a_time(line, separator):
     assert row_separator(line) == separator
 
 
@@ -76,6 +78,7 @@ def test_a_rare_separator_counts_only_where_no_usual_one_is_and_behind_a_reading
         ("ID   CPU %   MEM / LIMIT", "a1   5.00%   1MiB / 2GiB", ("  ", ["ID", "CPU %", "MEM / LIMIT"])),
         ("avg-cpu:  %user   %idle", "           21.20   77.00", (" ", ["%user", "%idle"])),
         ("        total   used", "Mem:    16000   2120", (" ", ["name", "total", "used"])),
+        ("Time  Air temp  Hum", "2024-03-01 00:00  21.2  50", ("  ", ["Time", "Air temp", "Hum"])),
         ("            value", "2024-03-01  21.2", (" ", ["", "value"])),
         (" r  b   st UTC", " 1  0    0 2024-03-01 00:00:00", (" ", ["r", "b", "st", "UTC"])),
         ("Station of a town", "5", None),

@@ -75,6 +75,7 @@ def test_how_long_something_took_is_no_time_and_what_goes_on_is_one():
     assert roles_of(f"run_time,users\n{rows}") == (",", 1, 0, None)
     assert layout_of(f"run_time,users\n{rows[:7]}") is None  # a few rows may be of either
     assert roles_of("time,users\n0.5,10") == (",", 1, 0, None)
+    assert roles_of("time_series_id,value\n" + "7,21.5\n" * 5) == (",", 1, None, None)
 
 
 @pytest.mark.parametrize("name", ["Interval start", "X_Value", "second", "bucket_start"])
