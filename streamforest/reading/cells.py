@@ -105,8 +105,8 @@ def row_score(line: str) -> int:
 
 def row_separator(line: str) -> str | None:
     """The separator that makes the most numbers and times of a line."""
-    there = [separator for separator in _USUAL if separator in line and not _has_grouped_numbers(line)]
-    there += [separator for separator in _RARE if _is_unitless(line.partition(separator)[0]) and separator in line]
+    there = [] if _has_grouped_numbers(line) else [separator for separator in _USUAL if separator in line]
+    there += [separator for separator in _RARE if separator in line and _is_unitless(line.partition(separator)[0])]
     if there:
         return max(there, key=lambda separator: _score(split_line(line, separator), separator))
     cells = split_line(line, BLANK)
@@ -121,10 +121,10 @@ def _is_unitless(cell: str) -> bool:
 
 def _has_grouped_numbers(line: str) -> bool:
     """Whether the commas of a line in columns stand between thousands, as in ``1.5    1,234,567  instructions``."""
+    if GAP not in line or "," not in line or any(separator in line for separator in _USUAL if separator != ","):
+        return False
     words = line.split()
-    is_grouped = all(_THOUSANDS.fullmatch(word) for word in words if "," in word)
-    is_in_columns = GAP in line.strip() and not any(separator in line for separator in _USUAL if separator != ",")
-    return is_grouped and is_in_columns and _is_simple_reading(words[0])
+    return all(_THOUSANDS.fullmatch(word) for word in words if "," in word) and _is_simple_reading(words[0])
 
 
 def header_separator(header: str, row: str) -> str | None:

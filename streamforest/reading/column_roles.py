@@ -362,9 +362,10 @@ class ColumnRoles:
     def _by_content(self, value: int | None) -> int | None:
         """A column of times that no name of TIME_NAMES says is one, where a value may stand beside it."""
         free = [at for at in range(len(self._names)) if at not in {value, self.key}]
-        texts = [at for at in free if self._holds_time_texts(at)]
-        if texts:  # when a file was made says nothing of its rows
-            return next((at for at in texts if len(set(self._cells(at))) > 1), texts[0])
+        texts = filter(self._holds_time_texts, free)
+        for at in texts:  # when a file was made says nothing of its rows
+            is_theirs = len(set(self._cells(at))) > 1
+            return at if is_theirs else next((other for other in texts if len(set(self._cells(other))) > 1), at)
         found = [at for at in free if value is not None or self._leaves_value(free, at)]
         found = [at for at in found if self._is_time_in_numbers(at)]
         elapsed = [at for at in found if str(self._form_or_none(at)).startswith("elapsed")]

@@ -31,7 +31,7 @@ from streamforest.reading.row_block import (
     RowCollector,
     TextBlock,
 )
-from streamforest.reading.row_checks import end_of_summer_time, footers_of, missing_codes
+from streamforest.reading.row_checks import end_of_summer_time, footers_of, has_autumn_night, missing_codes
 from streamforest.reading.table_search import MOST_LINES, find_layout, fits, is_possible, is_row
 from streamforest.reading.text_conversion import text_of
 from streamforest.text import shown
@@ -201,8 +201,9 @@ class RowReader:
         self.is_newest_first = _goes_back(times[: _SAMPLE_ROWS - found.begin])
         back = ""
         if layout.time is not None and layout.zone is None and layout.offset is None and layout.key is None:
-            every = times if len(some) == len(lines) else _readings_of(lines[found.begin :], layout)[0]
-            back = end_of_summer_time(every[::-1] if self.is_newest_first else every)
+            if len(some) < len(lines) and has_autumn_night(times):
+                times = _times_of(sample[self.table_start :], lines[found.begin :], layout)
+            back = end_of_summer_time(times[::-1] if self.is_newest_first else times)
         self._remarks = tuple(filter(None, (missing_codes(values), repeated, back)))
         values = values[::-1] if self.is_newest_first else values
         self.is_like_counter = self._asked.key_column is None and is_counter(values, self._learnt.layout.value_name)
@@ -507,6 +508,13 @@ def _readings_of(lines: Sequence[str], layout: Layout) -> tuple[NDArray[np.float
                 found.append((read_time(item.time), read_value(item)[0]))
     times, values = np.array(found, dtype=np.float64).reshape(-1, 2).T
     return times, values
+
+
+def _times_of(body: bytes, lines: Sequence[str], layout: Layout) -> NDArray[np.float64]:
+    """Times of rows: of those that the compiled reader can read, where it can read any."""
+    table = _Table(layout).rows(body[: body.rfind(b"\n") + 1], 0, 1) if body.count(b"\n") else np.empty(0, ROW_DTYPE)
+    plain = table[table["item"] != ODD]
+    return np.asarray(plain["time"]) if len(plain) else _readings_of(lines, layout)[0]
 
 
 def _stands_still(times: NDArray[np.float64]) -> bool:

@@ -402,6 +402,8 @@ def _are_flagged(texts: Sequence[str]) -> bool:
     >>> [_are_flagged(texts) for texts in (["12.3 b", "12.4"], ["5 d", "12.4"], ["12.3 b"] * 2, ["12.3 b", "1 kb"])]
     [True, False, False, False]
     """
+    if not any(text[-1].islower() for text in texts):
+        return False
     bare = [_without_flag(text) for text in texts]
     flags = {text[len(number) :].strip() for text, number in zip(texts, bare, strict=True)}
     if "" not in flags or not _NO_UNITS.intersection("".join(flags)):

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from streamforest.reading.column_layout import Layout
-from streamforest.reading.row_checks import end_of_summer_time, footers_of, missing_codes, several_series
+from streamforest.reading.row_checks import (
+    end_of_summer_time,
+    footers_of,
+    has_autumn_night,
+    missing_codes,
+    several_series,
+)
 
 NAMED = Layout(("item", "v"), 1, None, None, ",", "item,v")
 TIMED = Layout(("time", "v"), 1, 0, None, ",", "time,v")
@@ -96,3 +102,5 @@ def test_an_hour_that_comes_twice_is_told_where_clocks_are_put_back(first, words
     times = start + 900.0 * np.array([0, 1, 2, 3, 4, 5, 2, 3, 4, 5, 6])
     assert (words in end_of_summer_time(times), bool(end_of_summer_time(times))) == (True, bool(words))
     assert end_of_summer_time(np.sort(times)) == ""
+    assert has_autumn_night(times) == has_autumn_night(times[::-1]) == bool(words)
+    assert has_autumn_night(times - 7200) == bool(words)  # from Saturday on

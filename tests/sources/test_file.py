@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -157,6 +158,16 @@ def test_a_named_pipe_is_read_as_it_arrives_and_a_stop_ends_the_wait(tmp_path, s
     assert list(blocks) == []
     assert time.monotonic() - started < 1
     os.close(writer)
+    source.close()
+
+
+def test_of_an_hour_that_comes_twice_far_behind_the_first_rows_the_zone_is_asked_for(tmp_path, stop):
+    start = datetime(2024, 10, 13, tzinfo=UTC)
+    rows = [f"{start + timedelta(minutes=5 * k):%Y-%m-%d %H:%M},{k % 7}" for k in range(5000)]
+    at = next(k for k, row in enumerate(rows) if row.startswith("2024-10-27 03:00"))
+    source = FileSource(written(tmp_path, "\n".join(["time,x", *rows[:at], *rows[at - 12 :], ""]).encode()))
+    next(source.read(stop, 10))
+    assert "the times go back on 2024-10-27, as where summer time ends" in source.reader.understood()
     source.close()
 
 
