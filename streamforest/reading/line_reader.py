@@ -513,8 +513,8 @@ def _readings_of(lines: Sequence[str], layout: Layout) -> tuple[NDArray[np.float
 def _times_of(body: bytes, lines: Sequence[str], layout: Layout) -> NDArray[np.float64]:
     """Times of rows: of those that the compiled reader can read, where it can read any."""
     table = _Table(layout).rows(body[: body.rfind(b"\n") + 1], 0, 1) if body.count(b"\n") else np.empty(0, ROW_DTYPE)
-    plain = table[table["item"] != ODD]
-    return np.asarray(plain["time"]) if len(plain) else _readings_of(lines, layout)[0]
+    rows = table[table["item"] != ODD]
+    return np.asarray(rows["time"]) if len(rows) else _readings_of(lines, layout)[0]
 
 
 def _stands_still(times: NDArray[np.float64]) -> bool:

@@ -43,8 +43,8 @@ _CODES = frozenset(
 _FAR = 3
 # Lines at the end that are looked at, the fewest rows that can be summed up, and the fewest of a series.
 _MOST_FOOTERS, _FEWEST_ROWS, _SERIES_ROWS = 8, 8, 3
-# Seconds by which clocks are put back at most, on a Sunday, and from its midnight on; the days of the year between which
-# it is done north and south of the equator, as month and day.
+# Seconds by which clocks are put back at most, on a Sunday, and from its midnight on; the days between which it is done
+# north and south of the equator, each as month and day.
 _HOUR, _SUNDAY, _NIGHT = 3600, 6, 4 * 3600
 _NORTHERN, _SOUTHERN = (920, 1110), (320, 415)
 _FIRST_SUNDAY, _WEEK, _YEAR = 3 * 86_400, 7 * 86_400, 366 * 86_400
@@ -179,8 +179,8 @@ def end_of_summer_time(times: NDArray[np.float64]) -> str:
 
 def has_autumn_night(times: NDArray[np.float64]) -> bool:
     """Whether a night in which clocks may be put back lies between the first and the last time."""
-    known = times[times == times]
-    first, last = sorted(known[[0, -1]]) if len(known) else (0.0, 0.0)
+    there = times[times == times]
+    first, last = sorted(there[[0, -1]]) if len(there) else (0.0, 0.0)
     if last - first > _YEAR:
         return True
     sunday = first - (first - _FIRST_SUNDAY) % _WEEK
