@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.protocols import SourceError
-from streamforest.reading.cells import BLANKS, is_number, is_time
+from streamforest.reading.cells import BLANKS, is_number, is_reading, is_time
 from streamforest.reading.column_layout import Asked, Dialect, Layout, listed
 from streamforest.reading.notation import MISSING, RefusedError, label_code, read_number
 from streamforest.reading.number_form import BOOKED, DEFAULT_FORM, AmbiguousNumberError, NumberForm, learn_number_form
@@ -201,8 +201,8 @@ class ColumnRoles:
                     "none; --column and --time-column together read the dates alone"
                 )
             keys = [row[at] for row in rows]
-            is_repeated = at == 0 and time is None and self._separator in BLANKS and come_round(keys)
-            if is_repeated or several_series(keys, times, name):
+            is_printed = time is None and self._separator in BLANKS and not any(map(is_reading, keys))
+            if (is_printed and come_round(keys)) or several_series(keys, times, name):
                 raise SourceError(
                     f"there are several series, by {shown(name)}: --key-column {shown(name)} judges each by itself; "
                     f"--column and --time-column {'together' if time is not None else 'none'} judge all rows as one"

@@ -155,6 +155,10 @@ def test_names_of_devices_that_come_round_are_of_several_series():
     lines = [DF, *["/dev/sda1 98559220 30000 33% /", "tmpfs 1000 5 1% /run"] * 3]
     with pytest.raises(SourceError, match="several series, by 'Filesystem'"):
         layout_of("\n".join(lines), is_last=True, column="Used")
+    lines = [DF, *["tmpfs 1000 5 1% /run", "tmpfs 1000 5 1% /dev/shm"] * 3]
+    with pytest.raises(SourceError, match="several series, by 'Mounted on'"):
+        layout_of("\n".join(lines), is_last=True, column="Used")
+    assert layout_of("\n".join([DF, *["tmpfs 1000 5 1% /run"] * 6]), is_last=True, column="Used").value == 2
 
 
 def test_a_log_of_a_web_server_has_its_names_behind_fields():
