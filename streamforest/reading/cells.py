@@ -169,8 +169,9 @@ def names_in_columns(header: str, row: str) -> tuple[str, list[str]] | None:
 
 
 def has_separator(line: str) -> bool:
-    """Whether a line holds one of the usual separators."""
-    return any(separator in line for separator in _USUAL)
+    """Whether a line holds one of the usual separators, other than a comma between thousands."""
+    words = [line] if "," not in line else [word for word in line.split(BLANK) if not _THOUSANDS.fullmatch(word)]
+    return any(separator in word for word in words for separator in _USUAL)
 
 
 def _likeness(header: str, row: str, separator: str) -> tuple[bool, int, int]:

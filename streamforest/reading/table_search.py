@@ -270,10 +270,11 @@ class _Table:
             if has_separator(line) or self._kind(at) != "words" or any(map(is_reading, split_line(line, BLANK))):
                 continue
             others = [other for other in self._lines[at + 1 :] if other != line]
-            columns = names_in_columns(line, others[0]) if others else None
+            columns = names_in_columns(line, others[0]) if others and not has_separator(others[0]) else None
             if columns is None:
                 continue
-            rows = [split_line(other, columns[0]) for other in others if names_in_columns(line, other) == columns]
+            alike = [row for row in others if not has_separator(row) and names_in_columns(line, row) == columns]
+            rows = [split_line(row, columns[0]) for row in alike]
             n_rows = sum(not is_reading(cells[0]) and any(map(is_reading, cells)) for cells in rows)
             if n_rows > 1 and 2 * n_rows >= len(others):
                 self._declare(columns[0])

@@ -149,6 +149,8 @@ def test_a_table_in_columns_is_read_as_programs_of_the_terminal_print_it(lines, 
 def test_words_of_texts_are_no_table_in_columns():
     text = "Log of station two\nNumber 5 in all\ntime,value\n2024-03-01,21.5\n2024-03-02,21.7\n2024-03-03,21.6"
     assert layout_of(text, is_last=True).header == "time,value"
+    text = "Report of the plant\nt|clock time|x [kW]|y\n" + "20240301|0000|23 016,91 kW|a b\n" * 5
+    assert layout_of(text, is_last=True).header == "t|clock time|x [kW]|y"
 
 
 def test_names_of_devices_that_come_round_are_of_several_series():
