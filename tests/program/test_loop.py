@@ -319,7 +319,7 @@ def test_a_source_with_its_newest_row_first_fails_at_once():
 
 def test_a_source_is_said_to_be_understood_once_with_its_first_time_and_step():
     source = ListSource([Reading(1.0, 1714521600.0 + 60 * k) for k in range(5000)])
-    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False)
+    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False, newest_layout=None)
     line = (
         "a list: value 'a'; first time 2024-05-01T00:00:00Z, usually every 60 s (otherwise: --column, --time-column, "
     )
@@ -333,7 +333,7 @@ def test_a_source_is_said_to_be_understood_once_with_its_first_time_and_step():
 def test_usual_steps_of_the_calendar_are_told_by_their_words(form, step, words):
     months = np.datetime64("2020", form) + step * np.arange(30)
     source = ListSource([Reading(1.0, time) for time in months.astype("datetime64[s]").astype(float).tolist()])
-    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False)
+    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False, newest_layout=None)
     assert f", usually every {words} (otherwise" in run([], source=source)[2][0]
 
 
@@ -342,7 +342,7 @@ def test_whose_holidays_are_judged_as_sundays_is_said_with_the_zone_that_they_be
     source = ListSource([Reading(1.0, 1714521600.0 + 60 * k) for k in range(20)])
     form = "value 'a'; first time 2024-05-01T00:00:00Z, usually every 60 s; " if has_columns else ""
     if has_columns:
-        source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False)
+        source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False, newest_layout=None)
     for said, zone in (({}, "UTC"), ({"time_zone": "Europe/Berlin"}, "Europe/Berlin")):
         (note,) = run([], source=source, holidays="DE-BY", **said)[2]
         assert f"a list: {form}public holidays of DE-BY ({zone}) are judged as Sundays (otherwise" in note
