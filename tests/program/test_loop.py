@@ -328,7 +328,7 @@ def test_a_source_is_said_to_be_understood_once_with_its_first_time_and_step():
 
 def test_times_from_a_start_are_told_in_seconds():
     source = ListSource([Reading(1.0, 0.25 + 0.5 * k) for k in range(30)])
-    layout = SimpleNamespace(time_form="elapsed")
+    layout = SimpleNamespace(value_name="a", time_form="elapsed")
     source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False, newest_layout=layout)
     assert "; first time 0.25 s, usually every 0.5 s (" in run([], source=source)[2][0]
 
