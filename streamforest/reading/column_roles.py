@@ -94,6 +94,10 @@ _MIXED_ROWS = 400
 _OF_DATES = frozenset(("", "ymd", "dmy", "mdy", "compact"))
 
 
+class UnreadableError(SourceError):
+    """Most cells are no times, or no column holds numbers; the message says what to do."""
+
+
 class ColumnRoles:
     """The choice of the value, time and label column among the columns there are; a key column has to be asked for."""
 
@@ -134,7 +138,8 @@ class ColumnRoles:
                 form = self._sure_form(time)
             except AmbiguousTimeError as error:
                 if is_last:
-                    raise SourceError(f"time column {shown(self._names[time])}: {error}") from None
+                    kind = SourceError if self._holds_times(time) else UnreadableError
+                    raise kind(f"time column {shown(self._names[time])}: {error}") from None
                 return None
             if not is_last and len(self._rows) <= _FEW_STEPS and form.startswith("elapsed") and self._is_guess(time):
                 return None  # how long something took would look the same so far
@@ -266,8 +271,9 @@ class ColumnRoles:
         form = self._form(at)
         texts = [cell for cell in self._cells(at) if cell.strip().lower() not in MISSING]
         if form is None and texts and self._separator is not None:
+            text = next((text for text in texts if not (is_time(text) or is_time_text(text.strip()))), texts[0])
             raise AmbiguousTimeError(
-                f"{shown(texts[0])} is no time that can be read: say --time-format with a pattern such as "
+                f"{shown(text)} is no time that can be read: say --time-format with a pattern such as "
                 "'%d.%m.%Y %H:%M', or --time-column none to judge without times"
             )
         return form or ""
@@ -567,7 +573,8 @@ class ColumnRoles:
         if not numeric and not is_last:
             return None
         fault = "more than one column holds numbers" if numeric else "no column holds numbers"
-        raise SourceError(f"{fault}; choose one with --column NAME of: {listed(self._names)}")
+        kind = SourceError if numeric else UnreadableError
+        raise kind(f"{fault}; choose one with --column NAME of: {listed(self._names)}")
 
     def _counts_rows(self, at: int) -> bool:
         """Whether a column only counts the rows."""

@@ -16,6 +16,7 @@ from streamforest.protocols import Reading, Refusal, SourceError, Stop
 from streamforest.reading.cells import COMMENT, SEPARATORS
 from streamforest.reading.codings import MULTIBYTE, coding_of
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect, Found, Layout
+from streamforest.reading.column_roles import UnreadableError
 from streamforest.reading.compiled_rows import WrittenForm, read_rows
 from streamforest.reading.counter import is_counter
 from streamforest.reading.line_rules import LineRules, no_text_in
@@ -181,10 +182,7 @@ class RowReader:
         some = lines[:_SAMPLE_ROWS] + lines[_SAMPLE_ROWS :: max(1, (len(lines) - _SAMPLE_ROWS) // _SPREAD_ROWS)]
         if not lines:
             return None
-        try:
-            found = find_layout(some, self._asked, is_last=True, dialect=self._dialect)
-        except SourceError as error:
-            raise SourceError(f"{self._name}: {error}") from None
+        found = self._layout_of_sample(some)
         if found is None or found.begin >= min(len(lines), MOST_LINES):
             return None
         layout = found.layout._replace(coding=coding)
@@ -208,6 +206,18 @@ class RowReader:
         values = values[::-1] if self.is_newest_first else values
         self.is_like_counter = self._asked.key_column is None and is_counter(values, self._learnt.layout.value_name)
         return self._learnt.layout
+
+    def _layout_of_sample(self, lines: Sequence[str]) -> Found | None:
+        """The layout of lines; where most of them cannot be read, as in a log that was damaged later, of the first."""
+        unreadable: UnreadableError | None = None
+        for some in (lines, lines[:MOST_LINES]):
+            try:
+                return find_layout(some, self._asked, is_last=True, dialect=self._dialect)
+            except UnreadableError as error:
+                unreadable = unreadable or error
+            except SourceError as error:
+                raise SourceError(f"{self._name}: {unreadable or error}") from None
+        raise SourceError(f"{self._name}: {unreadable}") from None
 
     def understood(self) -> str:
         """How the text is understood, in words; empty while that is not known."""

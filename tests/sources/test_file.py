@@ -161,6 +161,14 @@ def test_a_named_pipe_is_read_as_it_arrives_and_a_stop_ends_the_wait(tmp_path, s
     source.close()
 
 
+def test_rows_before_a_damaged_rest_are_read_whatever_most_of_it_is(tmp_path, stop):
+    rows = [f"2024-05-01 {k // 60:02}:{k % 60:02},{k}" for k in range(300)]
+    items = read_all(written(tmp_path, "\n".join(["time,x", *rows, *["x,y"] * 320, ""]).encode()), stop)
+    assert [item.value for item in items if isinstance(item, Reading)][:300] == [str(k) for k in range(300)]
+    with pytest.raises(SourceError, match="time column 'time': 'x' is no time that can be read"):
+        read_all(written(tmp_path, "\n".join(["time,x", *rows[:9], *["x,y"] * 320, ""]).encode()), stop)
+
+
 def test_of_an_hour_that_comes_twice_far_behind_the_first_rows_the_zone_is_asked_for(tmp_path, stop):
     start = datetime(2024, 10, 13, tzinfo=UTC)
     rows = [f"{start + timedelta(minutes=5 * k):%Y-%m-%d %H:%M},{k % 7}" for k in range(5000)]
