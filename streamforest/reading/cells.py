@@ -106,7 +106,7 @@ def row_score(line: str) -> int:
 def row_separator(line: str) -> str | None:
     """The separator that makes the most numbers and times of a line."""
     there = [] if _has_grouped_numbers(line) else [separator for separator in _USUAL if separator in line]
-    there += [separator for separator in _RARE if separator in line and _is_unitless(line.partition(separator)[0])]
+    there += [separator for separator in _RARE if separator in line and _is_unitless(split_line(line, separator)[0])]
     if there:
         return max(there, key=lambda separator: _score(split_line(line, separator), separator))
     cells = split_line(line, BLANK)
@@ -130,11 +130,9 @@ def _has_grouped_numbers(line: str) -> bool:
 def header_separator(header: str, row: str) -> str | None:
     """The separator that cuts header and row alike, or else the header into the most cells."""
     there = [separator for separator in _USUAL if len(split_line(header, separator)) > 1]
+    there += [sign for sign in _RARE if len(split_line(header, sign)) == len(split_line(row, sign)) > 1]
     if there:
         return max(there, key=lambda separator: _likeness(header, row, separator))
-    for separator in _RARE:
-        if len(split_line(header, separator)) == len(split_line(row, separator)) > 1:
-            return separator
     columns = names_in_columns(header, row)
     return columns[0] if columns and _is_simple_reading(split_line(row, BLANK)[0]) else None
 
@@ -169,9 +167,9 @@ def names_in_columns(header: str, row: str) -> tuple[str, list[str]] | None:
 
 
 def has_separator(line: str) -> bool:
-    """Whether a line holds one of the usual separators, other than a comma between thousands."""
+    """Whether separators stand between the cells of a line; a comma between thousands is none."""
     words = [line] if "," not in line else [word for word in line.split(BLANK) if not _THOUSANDS.fullmatch(word)]
-    return any(separator in word for word in words for separator in _USUAL)
+    return any(separator in word for word in words for separator in _USUAL) or row_separator(line) in _RARE
 
 
 def _likeness(header: str, row: str, separator: str) -> tuple[bool, int, int]:

@@ -49,6 +49,11 @@ def test_empty_cells_at_the_end_do_not_count():
     assert filled(["", ""]) == [""]
 
 
+def test_a_rare_separator_cuts_a_header_with_a_comma_in_a_name_if_it_cuts_the_row_into_more_readings():
+    assert header_separator("#^time^Temp, C", "13^2024-03-01^964,2") == "^"
+    assert header_separator("time,x^2", "2024-03-01,5") == ","
+
+
 def test_a_row_that_lacks_a_cell_is_not_cut_at_its_decimal_commas():
     assert cut_line("0,059\t21,4", "\t", 3) == ["0,059", "21,4"]
 
@@ -62,6 +67,7 @@ def test_a_row_that_lacks_a_cell_is_not_cut_at_its_decimal_commas():
         ("2024-03-01,21.2 W/m^2", ","),
         ("01.03.2024 00:00^21,2", "^"),
         ("21.5 m^2", " "),
+        ('"2024-03-01"~"21,5"', "~"),
         ("~21.2", None),
         ("     1.000100000        1,000,000      instructions", " "),
         ("1,000   2", ","),

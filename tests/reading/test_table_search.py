@@ -151,6 +151,7 @@ def test_words_of_texts_are_no_table_in_columns():
     assert layout_of(text, is_last=True).header == "time,value"
     text = "Report of the plant\nt|clock time|x [kW]|y\n" + "20240301|0000|23 016,91 kW|a b\n" * 5
     assert layout_of(text, is_last=True).header == "t|clock time|x [kW]|y"
+    assert layout_of("t^x [kW]\n" + "20240301T000000Z^\u20ac 915\n" * 5, is_last=True).separator == "^"
 
 
 def test_names_of_devices_that_come_round_are_of_several_series():
