@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 from streamforest.optional import optional
 
 #: Bytes that are enough to tell.
-HEAD = 16
+HEAD = 64
 
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_XML = "XML: write its readings as CSV first"
+_ELEMENT = re.compile(rb"<[A-Za-z][\w.:\-]*(?:\s+[\w:]+=[\"']|>\s*\n\s*<[A-Za-z])")
 _OTHERS = {
     b"PK\x03\x04": "a workbook (xlsx, ods) or another zip archive: xlsx:FILE reads a sheet of an xlsx; save "
     "another one as CSV, or unpack the archive",
@@ -27,10 +30,9 @@ _OTHERS = {
     b"\x93NUMPY": "an array of numpy: numpy.savetxt writes it as text",
     b"%PDF": "a PDF document: save the table as CSV",
     b"\x89PNG": "a picture",
-    b"<?xml": "XML: write its readings as CSV first",
+    b"<?xml": _XML,
     b"<!DOCTYPE": "a page of HTML: save its table as CSV",
     b"<html": "a page of HTML: save its table as CSV",
-    b"<gpx": "XML: write its readings as CSV first",
     b"TDSm": "a TDMS file of LabVIEW: export its channels as text",
     b"MATLAB 5.0": "a file of MATLAB: writematrix saves the series as text",
     b"CDF\x01": "a NetCDF file: save the series as CSV",
@@ -68,7 +70,8 @@ def no_text(head: bytes) -> str:
     'a Parquet file:'
     """
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return next((words for mark, words in _OTHERS.items() if head.startswith(mark)), "")
+    words = next((words for mark, words in _OTHERS.items() if head.startswith(mark)), "")
+    return words or (_XML if _ELEMENT.match(head) else "")
 
 
 def unpacked(file: io.FileIO, kind: str, size: int) -> Iterator[bytes]:

@@ -368,7 +368,12 @@ def understood(source: Source, times: NDArray[np.float64], options: SimpleNamesp
         return free
     form += "; a counter, judged by its growth (--gauge: by its values)" if is_counter else ""
     given = times[times == times]
-    first = f"; first time {iso_time(float(given[0]), has_fractions=False)}" if len(given) else ""
+    layout = reader.newest_layout
+    first = ""
+    if len(given):
+        is_elapsed = layout is not None and layout.time_form.startswith("elapsed")
+        time = f"{given[0]:.6g} s" if is_elapsed else iso_time(float(given[0]), has_fractions=False)
+        first = f"; first time {time}"
     steps = np.diff(given)
     steps = steps[steps > 0]
     every = f", usually every {_step_in_words(float(np.median(steps)))}" if len(steps) else ""

@@ -10,13 +10,20 @@ from streamforest.reading.notation import RefusedError, read_number, read_time
 from streamforest.reading.number_form import is_formed_number
 from streamforest.reading.time_form import is_time_text
 
-#: Separators, one of which is chosen by one line; where two do equally well, the first one is taken.
-SEPARATORS = ("\t", ";", ",", "|")
-BLANK = " "
+# Separators, one of which is chosen by one line; where two do equally well, the first one is taken. The rare ones stand
+# in texts and units too, so they count only behind a number without a unit or a time.
+_USUAL, _RARE = ("\t", ";", ",", "|"), ("^", "~")
+#: All separators of one sign.
+SEPARATORS = (*_USUAL, *_RARE)
+#: Between the cells of tables in columns: any number of blanks; or at least two, where one alone is part of a name.
+BLANK, GAP = " ", "  "
+BLANKS = frozenset((BLANK, GAP))
 #: With this sign a line begins that is a comment.
 COMMENT = "#"
 
 _FORMULA = re.compile(r'(?:^|(?<=[,;\t|]))="')  # ="5" keeps a spreadsheet program from changing a text
+_GAP = re.compile(r"\s{2,}|\t")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _DATE_AND_CLOCK = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
 _MISSING_ROWS = frozenset(("nan", "null", "none", "na", "n/a"))  # words that make a row where they stand alone
 
@@ -29,6 +36,8 @@ def split_line(line: str, separator: str | None) -> list[str]:
     >>> split_line('1,"2,5"', ",")
     ['1', '2,5']
     """
+    if separator == GAP:
+        return _GAP.split(line.strip())
     if '"' in line:
         return _split_quoted(_FORMULA.sub('"', line) if '="' in line else line, separator)
     if separator == BLANK:
@@ -44,7 +53,7 @@ def _split_at_blanks(line: str) -> list[str]:
 
 
 def cut_line(line: str, separator: str | None, width: int) -> list[str]:
-    """The cells of a line; where they are too few, cut at another separator that gives the right number.
+    """The cells of a line; where it is not cut at all, cut at another separator that gives the right number.
 
     Where blanks stand between cells and there is one cell too many, a date and the clock behind it are one.
     """
@@ -52,9 +61,9 @@ def cut_line(line: str, separator: str | None, width: int) -> list[str]:
     if separator == BLANK and len(cells) == width + 1:
         at = next((at for at in range(width) if _DATE_AND_CLOCK.fullmatch(f"{cells[at]} {cells[at + 1]}")), None)
         return cells if at is None else [*cells[:at], f"{cells[at]} {cells[at + 1]}", *cells[at + 2 :]]
-    if len(cells) >= width or separator is None:
+    if len(cells) > 1 or len(cells) >= width or separator in {None, GAP}:
         return cells
-    others = (split_line(line, other) for other in (*SEPARATORS, BLANK) if other in line)
+    others = (split_line(line, other) for other in (*_USUAL, BLANK) if other in line)
     return next((other for other in others if len(other) == width), cells)
 
 
@@ -96,7 +105,8 @@ def row_score(line: str) -> int:
 
 def row_separator(line: str) -> str | None:
     """The separator that makes the most numbers and times of a line."""
-    there = [separator for separator in SEPARATORS if separator in line]
+    there = [] if _has_grouped_numbers(line) else [separator for separator in _USUAL if separator in line]
+    there += [separator for separator in _RARE if separator in line and _is_unitless(split_line(line, separator)[0])]
     if there:
         return max(there, key=lambda separator: _score(split_line(line, separator), separator))
     cells = split_line(line, BLANK)
@@ -104,14 +114,62 @@ def row_separator(line: str) -> str | None:
     return BLANK if is_blank else None
 
 
+def _is_unitless(cell: str) -> bool:
+    """Whether a cell is a number without a unit, of which the next sign may be part, or a time."""
+    return _is_simple_reading(cell, has_comma=True) or is_time_text(cell.strip())
+
+
+def _has_grouped_numbers(line: str) -> bool:
+    """Whether the commas of a line in columns stand between thousands, as in ``1.5    1,234,567  instructions``."""
+    if GAP not in line or "," not in line or any(separator in line for separator in _USUAL if separator != ","):
+        return False
+    words = line.split()
+    return all(_THOUSANDS.fullmatch(word) for word in words if "," in word) and _is_simple_reading(words[0])
+
+
 def header_separator(header: str, row: str) -> str | None:
     """The separator that cuts header and row alike, or else the header into the most cells."""
-    there = [separator for separator in SEPARATORS if len(split_line(header, separator)) > 1]
+    there = [separator for separator in _USUAL if len(split_line(header, separator)) > 1]
+    there += [sign for sign in _RARE if len(split_line(header, sign)) == len(split_line(row, sign)) > 1]
     if there:
         return max(there, key=lambda separator: _likeness(header, row, separator))
-    cells = split_line(row, BLANK)
-    is_blank = len(split_line(header, BLANK)) == len(cells) > 1 and _is_simple_reading(cells[0])
-    return BLANK if is_blank else None
+    columns = names_in_columns(header, row)
+    return columns[0] if columns and _is_simple_reading(split_line(row, BLANK)[0]) else None
+
+
+def names_in_columns(header: str, row: str) -> tuple[str, list[str]] | None:
+    """How a table in columns is cut, by BLANK or GAP, and the names of its columns; None where line and row do not fit.
+
+    Examples
+    --------
+    >>> names_in_columns("Filesystem  Used  Mounted on", "/dev/sda1  5  /")
+    (' ', ['Filesystem', 'Used', 'Mounted on'])
+    >>> names_in_columns("NAME   CPU %   MEM USAGE / LIMIT", "web   5%   1MiB / 2MiB")
+    ('  ', ['NAME', 'CPU %', 'MEM USAGE / LIMIT'])
+    >>> names_in_columns("       total  used", "Mem:   16  5")
+    (' ', ['name', 'total', 'used'])
+    """
+    names, parts = split_line(header, BLANK), split_line(header, GAP)
+    n, wider = len(cut_line(row, BLANK, len(names))), split_line(row, GAP)
+    is_wider = len(parts) == len(wider) > 1
+    is_of_times = len(parts) < len(names) and all(is_reading(cell) for cell in wider if BLANK in cell)
+    if len(names) == n > 1 and not (is_wider and is_of_times):
+        return BLANK, names
+    if is_wider:
+        return GAP, parts
+    if len(names) == n + 1 > 2:
+        # a title stands before the names, or the last name is one of two words
+        is_titled = names[0][-1] == ":" and row[0].isspace()
+        return BLANK, names[1:] if is_titled else [*names[:-2], " ".join(names[-2:])]
+    if header[:1].isspace() and len(cut_line(row, BLANK, len(names) + 1)) == len(names) + 1:
+        return BLANK, ["" if row[0].isdigit() else "name", *names]
+    return None
+
+
+def has_separator(line: str) -> bool:
+    """Whether separators stand between the cells of a line; a comma between thousands is none."""
+    words = [line] if "," not in line else [word for word in line.split(BLANK) if not _THOUSANDS.fullmatch(word)]
+    return any(separator in word for word in words for separator in _USUAL) or row_separator(line) in _RARE
 
 
 def _likeness(header: str, row: str, separator: str) -> tuple[bool, int, int]:

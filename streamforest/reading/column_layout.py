@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from streamforest.reading.cells import BLANK, GAP
 from streamforest.reading.number_form import DEFAULT_FORM, NumberForm
 from streamforest.reading.time_form import Period, in_words
 from streamforest.text import shown
@@ -165,7 +166,8 @@ class Layout(NamedTuple):
         if self.has_own_names:
             parts.append(self.notation)
             return "; ".join(parts)
-        words = {None: "one cell a line", "\t": "tabs between cells", " ": "blanks between cells"}
+        words = {None: "one cell a line", "\t": "tabs between cells"}
+        words |= {BLANK: "blanks between cells", GAP: "two blanks or more between cells"}
         parts.append(words.get(self.separator, f"{self.separator!r} between cells"))
         number = self.number or DEFAULT_FORM
         parts.append(f"decimal {'comma' if number.decimal == ',' else 'point'}")

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.protocols import SourceError
-from streamforest.reading.cells import is_number, is_time
+from streamforest.reading.cells import BLANKS, is_number, is_reading, is_time
 from streamforest.reading.column_layout import Asked, Dialect, Layout, listed
 from streamforest.reading.notation import MISSING, RefusedError, label_code, read_number
 from streamforest.reading.number_form import BOOKED, DEFAULT_FORM, AmbiguousNumberError, NumberForm, learn_number_form
-from streamforest.reading.row_checks import several_series
+from streamforest.reading.row_checks import come_round, several_series
 from streamforest.reading.time_form import (
     COLUMNS,
     FORMATS,
@@ -41,7 +41,8 @@ LABEL_NAMES = ("label", "labels", "is_anomaly", "anomaly", "is_outlier", "outlie
 _UNIX_TIME = 1e8
 # Words in a name that say that a column holds times, and names of columns that only count the rows.
 TIME_WORDS = re.compile(
-    r"time|date|datum|zeit|fecha|hora|heure|tijd|stamp|moment|created|epoch|when|\bsince\b|_ts$|^ts_|^yyyymmdd",
+    r"time|date|datum|zeit|fecha|hora|heure|tijd|stamp|moment|created|epoch|when|\bsince\b|_ts$|^ts_|^yyyymmdd|"
+    r"^(?:interval|bin|bucket|window)[ _]?(?:start|begin|end)|^x_value$|^seconds?$",
     re.IGNORECASE,
 )
 # Names of columns that hold a part of a time, in the order of the parts, and their letters in ``strptime``.
@@ -93,6 +94,10 @@ _MIXED_ROWS = 400
 _OF_DATES = frozenset(("", "ymd", "dmy", "mdy", "compact"))
 
 
+class UnreadableError(SourceError):
+    """Most cells are no times, or no column holds numbers; the message says what to do."""
+
+
 class ColumnRoles:
     """The choice of the value, time and label column among the columns there are; a key column has to be asked for."""
 
@@ -133,8 +138,11 @@ class ColumnRoles:
                 form = self._sure_form(time)
             except AmbiguousTimeError as error:
                 if is_last:
-                    raise SourceError(f"time column {shown(self._names[time])}: {error}") from None
+                    kind = SourceError if self._holds_times(time) else UnreadableError
+                    raise kind(f"time column {shown(self._names[time])}: {error}") from None
                 return None
+            if not is_last and len(self._rows) <= _FEW_STEPS and form.startswith("elapsed") and self._is_guess(time):
+                return None  # how long something took would look the same so far
             clock = self._clock(time, value)
             if clock is None and value != time + 1 and self._holds_dates(time):
                 period = self._period(time)
@@ -197,7 +205,9 @@ class ColumnRoles:
                     "them to times first, call it period if it counts hours or parts of them, or say --time-column "
                     "none; --column and --time-column together read the dates alone"
                 )
-            if several_series([row[at] for row in rows], times, name):
+            keys = [row[at] for row in rows]
+            is_printed = time is None and self._separator in BLANKS and not any(map(is_reading, keys))
+            if (is_printed and come_round(keys)) or several_series(keys, times, name):
                 raise SourceError(
                     f"there are several series, by {shown(name)}: --key-column {shown(name)} judges each by itself; "
                     f"--column and --time-column {'together' if time is not None else 'none'} judge all rows as one"
@@ -261,8 +271,9 @@ class ColumnRoles:
         form = self._form(at)
         texts = [cell for cell in self._cells(at) if cell.strip().lower() not in MISSING]
         if form is None and texts and self._separator is not None:
+            text = next((text for text in texts if not (is_time(text) or is_time_text(text.strip()))), texts[0])
             raise AmbiguousTimeError(
-                f"{shown(texts[0])} is no time that can be read: say --time-format with a pattern such as "
+                f"{shown(text)} is no time that can be read: say --time-format with a pattern such as "
                 "'%d.%m.%Y %H:%M', or --time-column none to judge without times"
             )
         return form or ""
@@ -279,11 +290,12 @@ class ColumnRoles:
         if self._asked.time_column is not None or len(self._names) == 1:
             return self._position(self._asked.time_column)
         named = [at for at in self._named(TIME_NAMES) if at not in {value, self.key}] if self._has_names else []
-        readable = [at for at in named if self._are_times(at) and not self._are_clocks(at)]
+        named = [at for at in named if not self._are_clocks(at) and not self._wanders(at)]
+        readable = [at for at in named if self._are_times(at)]
         if readable:
             return readable[0]
         found = self._by_content(value)
-        return found if found is not None else next((at for at in named if not self._are_clocks(at)), None)
+        return found if found is not None else next(iter(named), None)
 
     def _parts(self, time: int | None, value: int | None) -> dict[str, int]:
         """The columns that hold year, month and so on, by their letters, where no column holds whole times."""
@@ -356,14 +368,32 @@ class ColumnRoles:
     def _by_content(self, value: int | None) -> int | None:
         """A column of times that no name of TIME_NAMES says is one, where a value may stand beside it."""
         free = [at for at in range(len(self._names)) if at not in {value, self.key}]
-        for at in free:
-            cells = [cell.strip() for cell in self._cells(at) if cell.strip()]
-            if cells and _mostly(map(is_time_text, cells), len(cells)):
-                return at
+        texts = filter(self._holds_time_texts, free)
+        for at in texts:  # when a file was made says nothing of its rows
+            is_theirs = len(set(self._cells(at))) > 1
+            return at if is_theirs else next((other for other in texts if len(set(self._cells(other))) > 1), at)
         found = [at for at in free if value is not None or self._leaves_value(free, at)]
         found = [at for at in found if self._is_time_in_numbers(at)]
         elapsed = [at for at in found if str(self._form_or_none(at)).startswith("elapsed")]
         return next(iter([at for at in found if at not in elapsed] + elapsed), None)
+
+    def _holds_time_texts(self, at: int) -> bool:
+        cells = [cell.strip() for cell in self._cells(at) if cell.strip()]
+        return bool(cells) and _mostly(map(is_time_text, cells), len(cells))
+
+    def _wanders(self, at: int) -> bool:
+        """Whether numbers that may be seconds from a start go on and back, or never: how long something took, an id."""
+        if not str(self._form_or_none(at)).startswith("elapsed"):
+            return False
+        numbers = [read_number(cell) for cell in self._cells(at) if cell.strip() and is_number(cell, False)]
+        steps = [after - before for before, after in pairwise(numbers)]
+        most = max(sum(step >= 0 for step in steps), sum(step <= 0 for step in steps))
+        is_constant = self._folded[at] not in TIME_NAMES and not any(steps)
+        return len(steps) >= _FEW_STEPS and (is_constant or most < _SHARE * len(steps))
+
+    def _is_guess(self, time: int) -> bool:
+        """Whether a column of times was neither asked for nor has a usual name."""
+        return self._asked.time_column is None and self._folded[time] not in TIME_NAMES and len(self._names) > 1
 
     def _has_digit_clock(self, at: int) -> bool:
         """Whether a column beside a column holds times of day in digits alone."""
@@ -405,7 +435,7 @@ class ColumnRoles:
         if not cells or not _mostly((is_number(cell, False) for cell in cells), len(cells)):
             return False
         if self._has_names and TIME_WORDS.search(self._names[at]):
-            return self._holds_times(at)
+            return self._holds_times(at) and not self._wanders(at)
         numbers = [read_number(cell) for cell in cells if is_number(cell, False)]
         if at == 0 and not self._has_names and _mostly((number > _UNIX_TIME for number in numbers), len(cells)):
             return True
@@ -543,7 +573,8 @@ class ColumnRoles:
         if not numeric and not is_last:
             return None
         fault = "more than one column holds numbers" if numeric else "no column holds numbers"
-        raise SourceError(f"{fault}; choose one with --column NAME of: {listed(self._names)}")
+        kind = SourceError if numeric else UnreadableError
+        raise kind(f"{fault}; choose one with --column NAME of: {listed(self._names)}")
 
     def _counts_rows(self, at: int) -> bool:
         """Whether a column only counts the rows."""
@@ -556,7 +587,7 @@ class ColumnRoles:
         return steps <= {1} or steps == {-1}
 
     def _is_another_time(self, at: int) -> bool:
-        return bool(TIME_WORDS.search(self._names[at])) and self._holds_times(at)
+        return bool(TIME_WORDS.search(self._names[at])) and self._holds_times(at) and not self._wanders(at)
 
     def _named(self, words: Sequence[str]) -> list[int]:
         last = [name.rpartition(".")[2] for name in self._folded]

@@ -16,6 +16,7 @@ from streamforest.protocols import Reading, Refusal, SourceError, Stop
 from streamforest.reading.cells import COMMENT, SEPARATORS
 from streamforest.reading.codings import MULTIBYTE, coding_of
 from streamforest.reading.column_layout import ANY_COLUMNS, ANY_DIALECT, Asked, Dialect, Found, Layout
+from streamforest.reading.column_roles import UnreadableError
 from streamforest.reading.compiled_rows import WrittenForm, read_rows
 from streamforest.reading.counter import is_counter
 from streamforest.reading.line_rules import LineRules, no_text_in
@@ -31,7 +32,7 @@ from streamforest.reading.row_block import (
     RowCollector,
     TextBlock,
 )
-from streamforest.reading.row_checks import footers_of, missing_codes
+from streamforest.reading.row_checks import end_of_summer_time, footers_of, has_autumn_night, missing_codes
 from streamforest.reading.table_search import MOST_LINES, find_layout, fits, is_possible, is_row
 from streamforest.reading.text_conversion import text_of
 from streamforest.text import shown
@@ -181,10 +182,7 @@ class RowReader:
         some = lines[:_SAMPLE_ROWS] + lines[_SAMPLE_ROWS :: max(1, (len(lines) - _SAMPLE_ROWS) // _SPREAD_ROWS)]
         if not lines:
             return None
-        try:
-            found = find_layout(some, self._asked, is_last=True, dialect=self._dialect)
-        except SourceError as error:
-            raise SourceError(f"{self._name}: {error}") from None
+        found = self._layout_of_sample(some)
         if found is None or found.begin >= min(len(lines), MOST_LINES):
             return None
         layout = found.layout._replace(coding=coding)
@@ -197,12 +195,29 @@ class RowReader:
             layout = layout._replace(footers=footers)
         self._learnt = found._replace(layout=layout)
         repeated = "most rows have the time of the row before" if layout.key is None and _stands_still(times) else ""
-        self._remarks = tuple(filter(None, (missing_codes(values), repeated)))
         self.table_start = starts[found.begin]
         self.is_newest_first = _goes_back(times[: _SAMPLE_ROWS - found.begin])
+        back = ""
+        if layout.time is not None and layout.zone is None and layout.offset is None and layout.key is None:
+            if len(some) < len(lines) and has_autumn_night(times):
+                times = _times_of(sample[self.table_start :], lines[found.begin :], layout)
+            back = end_of_summer_time(times[::-1] if self.is_newest_first else times)
+        self._remarks = tuple(filter(None, (missing_codes(values), repeated, back)))
         values = values[::-1] if self.is_newest_first else values
         self.is_like_counter = self._asked.key_column is None and is_counter(values, self._learnt.layout.value_name)
         return self._learnt.layout
+
+    def _layout_of_sample(self, lines: Sequence[str]) -> Found | None:
+        """The layout of lines; where most of them cannot be read, as in a log that was damaged later, of the first."""
+        unreadable: UnreadableError | None = None
+        for some in (lines, lines[:MOST_LINES]):
+            try:
+                return find_layout(some, self._asked, is_last=True, dialect=self._dialect)
+            except UnreadableError as error:
+                unreadable = unreadable or error
+            except SourceError as error:
+                raise SourceError(f"{self._name}: {unreadable or error}") from None
+        raise SourceError(f"{self._name}: {unreadable}") from None
 
     def understood(self) -> str:
         """How the text is understood, in words; empty while that is not known."""
@@ -447,9 +462,10 @@ class _Table:
 
     def rows(self, body: bytes, start: int, line: int) -> NDArray[np.void]:
         """The rows of lines that begin at a place of their text with a line of that number; ODD: a closer look."""
-        has_none = not (self._header and self._header in body) and not any(line in body for line in self._footers)
-        if self._form is not None and has_none:
-            return read_rows(body, self._separator, self._columns, start, line, self._form)
+        if self._form is not None:
+            has_header = self._header and self._header in body
+            if not has_header and not any(footer in body for footer in self._footers):
+                return read_rows(body, self._separator, self._columns, start, line, self._form)
         ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n")) + 1
         table = np.empty(len(ends), ROW_DTYPE)
         table["item"] = ODD
@@ -468,7 +484,7 @@ def _written_form(layout: Layout) -> WrittenForm | None:
     if (
         layout.sign is not None
         or (layout.separator == "|" and layout.coding in MULTIBYTE)
-        or number.kind in {"switch", "booked", "scaled", "duration"}
+        or number.kind in {"switch", "booked", "flagged", "scaled", "duration"}
         or len(number.thousands.encode()) > 1
         or (number.kind != "number" and number.unit)
     ):
@@ -502,6 +518,13 @@ def _readings_of(lines: Sequence[str], layout: Layout) -> tuple[NDArray[np.float
                 found.append((read_time(item.time), read_value(item)[0]))
     times, values = np.array(found, dtype=np.float64).reshape(-1, 2).T
     return times, values
+
+
+def _times_of(body: bytes, lines: Sequence[str], layout: Layout) -> NDArray[np.float64]:
+    """Times of rows: of those that the compiled reader can read, where it can read any."""
+    table = _Table(layout).rows(body[: body.rfind(b"\n") + 1], 0, 1) if body.count(b"\n") else np.empty(0, ROW_DTYPE)
+    rows = table[table["item"] != ODD]
+    return np.asarray(rows["time"]) if len(rows) else _readings_of(lines, layout)[0]
 
 
 def _stands_still(times: NDArray[np.float64]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.protocols import Reading, Refusal
-from streamforest.reading.cells import BLANK, COMMENT, SEPARATORS, cut_line, split_line
+from streamforest.reading.cells import BLANKS, COMMENT, SEPARATORS, cut_line, split_line
 from streamforest.reading.column_layout import Layout
 from streamforest.reading.notation import RefusedError
 from streamforest.reading.number_form import BOOKED, DEFAULT_FORM
@@ -124,7 +124,7 @@ class LineRules:
         n = len(cells)
         if n <= value and line.count('"') % 2:
             return f"{shown(line)} has a quoted cell that goes on in the next line, which is not read"
-        if n <= value or (n < width and layout.separator == BLANK):  # nobody knows which cell is missing there
+        if n <= value or (n < width and layout.separator in BLANKS):  # nobody knows which cell is missing there
             return f"{shown(line)} has too few cells: {n} of {width}"
         if n > width and any(cell.strip() for cell in cells[width:]):
             return f"{shown(line)} has {n} cells, more than the {width} columns"
@@ -132,7 +132,7 @@ class LineRules:
         key = None if layout.key is None or layout.key >= n else cells[layout.key]
         when = None if time is None or time >= n else cells[time]
         is_timeless = when is not None and not when.strip()
-        if (is_timeless and any(map(_FOOTER.match, cells))) or (layout.separator == BLANK and _FOOTER.match(cells[0])):
+        if (is_timeless and any(map(_FOOTER.match, cells))) or (layout.separator in BLANKS and _FOOTER.match(cells[0])):
             return f"{shown(line)} {SUM}"
         if is_timeless and not cells[value].strip():
             return f"{shown(line)} has neither a time nor a value" if any(map(str.strip, cells)) else None

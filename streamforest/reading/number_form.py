@@ -41,25 +41,55 @@ UNITS = frozenset(
         *("ppm", "ppb", "lx", "lux", "lm", "db", "dbm", "rpm", "b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib"),
         *("bit/s", "kbit/s", "mbit/s", "b/s", "kb/s", "mb/s", "eur", "usd", "chf", "gbp", "$", "€", "£", "¥", "ct"),
         *("rh", "%rh", "ohm", "ω", "n", "nm", "l/min", "l/h", "m³/h", "m3/h", "w/m²", "w/m2", "mm/h", "kcal", "bpm"),
-        *("req/s", "rps", "ops", "degc", "degf", "deg", "celsius", "fahrenheit", "percent", "volt", "volts", "watt"),
+        *(
+            "ki",
+            "mi",
+            "gi",
+            "ti",
+            "req/s",
+            "rps",
+            "ops",
+            "degc",
+            "degf",
+            "deg",
+            "celsius",
+            "fahrenheit",
+            "percent",
+            "volt",
+            "volts",
+            "watt",
+        ),
     ]
 )
 # Units that one column may mix, by what they are multiples of: powers of ten, or of 1024 as a float.
 _TENS = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "m": -3, "u": -6, "\u00b5": -6, "\u03bc": -6, "n": -9}
 _BASES = ("B", "B/s", "Bps", "b", "b/s", "bps", "bit/s", "Bytes", "W", "Wh", "VA", "Hz", "V", "A", "\u03a9", "g", "s")
 _COUNTS = {"": 0, "k": 3, "K": 3, "M": 6, "Mil": 6, "Mio": 6, "B": 9, "Bil": 9, "G": 9, "T": 12}
-_TIMES = {"min": 60.0, "mins": 60.0, "h": 3600.0, "hour": 3600.0, "hours": 3600.0, "day": 86400.0, "days": 86400.0}
+_BINARY = {"Ki": 1024.0, "Mi": 1024.0**2, "Gi": 1024.0**3, "Ti": 1024.0**4}
+_TIMES = {
+    "d": 86400.0,
+    "min": 60.0,
+    "mins": 60.0,
+    "h": 3600.0,
+    "hour": 3600.0,
+    "hours": 3600.0,
+    "day": 86400.0,
+    "days": 86400.0,
+}
 _SCALES: dict[str, dict[str, int | float]] = {
     base: {prefix + base: power for prefix, power in _TENS.items()}
     | {f"{prefix}i{base}": 1024.0 ** (at + 1) for at, prefix in enumerate("KMGTP")}
     for base in _BASES
 }
 _SCALES["s"] |= _TIMES
-_SCALES[""] = dict(_COUNTS)
+_SCALES[""] = _COUNTS | _BINARY
 _CURRENCY = r"(?:[$€£¥₹₽₩₺₿]|US\$|A\$|C\$|EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|Fr\.|kr|Rs\.?|R\$)"
 _BLANKS = " \u00a0\u2009\u202f"
 _MINUS = "".join(MINUS)
 _MARK = "*"  # behind a number that is estimated or preliminary
+# What offices of statistics write behind a number, or behind the colon that stands for none: b, a break in the series,
+# e, estimated, p, provisional, and so on. Some of these letters are units too: one that is none has to be among them.
+_FLAG, _NO_UNITS = re.compile(r"(?<=[\d:])\s?[bcdefinprsuz]{1,2}", re.ASCII), frozenset("bepruz")
 _MOST_UNIT = 12  # characters
 _ENOUGH_THIRDS = 5  # numbers, each with three digits behind its sign, that can hardly be decimals beside whole numbers
 
@@ -68,7 +98,7 @@ _FAR_APART = 10  # times
 _CELL = re.compile(
     rf"(?P<open>\()?(?P<sign>[-+{_MINUS}]?)\s?(?P<prefix>{_CURRENCY})?\s?(?P<inner>[-+{_MINUS}]?)"
     rf"(?P<digits>\d(?:[\d.,'\u2019{_BLANKS}]*\d)?[.,]?|[.,]\d+)(?:(?<=[.,])[-\u2013\u2014]{{1,2}})?(?P<power>[eEdD][-+{_MINUS}]?\d{{1,3}})?"
-    rf"(?P<behind>\s?[-+{_MINUS}])?"
+    rf"(?P<behind>\s?[-+{_MINUS}](?![^\W_]))?"
     rf"(?P<suffix>\s?(?![xX][\dA-Fa-f]+$)[^\d\s.,:()+\-][^,;:]{{0,{_MOST_UNIT}}})?(?P<close>\))?"
 )
 # As spreadsheets write amounts for accountants: the currency before the brackets, and a dash for nothing.
@@ -105,7 +135,7 @@ class NumberForm(NamedTuple):
         Currency or unit that may stand around the number, without blanks.
     kind : str
         ``number``; ``switch``: words of SWITCH_WORDS; ``booked``: amounts with a sign, a word of BOOKED or a mark
-        behind, in brackets, or with a power such as D-02;
+        behind, in brackets, or with a power such as D-02; ``flagged``: with letters of _FLAG behind some of them;
         ``whole``: no cell had a decimal sign, and one dot before three digits could be either; ``thirds``: every cell
         had a dot before three digits, and one without could be either; ``scaled``: with units of several sizes, such as
         kB and MB, of which the suffix is the one without a prefix; ``duration``: hours, minutes and seconds, or two of
@@ -134,6 +164,7 @@ class NumberForm(NamedTuple):
         if self.kind == "number" and _SIMPLE[self.decimal].fullmatch(text):
             return text
         cell = _inverted(text.strip()).rstrip(_MARK)
+        cell = _without_flag(cell) if self.kind == "flagged" else cell
         word = cell.lower()
         if word in MISSING:
             return ""
@@ -308,6 +339,9 @@ def learn_number_form(
     texts = [text for cell in cells if (text := cell.strip()) and text.lower() not in MISSING]
     has_marks = any(text.endswith(_MARK) for text in texts)
     texts = [bare for text in texts if (bare := _inverted(text).rstrip(_MARK))]
+    is_flagged = _are_flagged(texts)
+    if is_flagged:
+        texts = [bare for text in texts if (bare := _without_flag(text)) not in MISSING]
     if not texts:
         return None
     if all(text.lower() in SWITCH_WORDS for text in texts):
@@ -321,7 +355,7 @@ def learn_number_form(
     is_booked = has_marks or any(
         match["behind"] or match["open"] or (match["power"] or "")[:1] in {"d", "D"} for match in found
     )
-    if words <= BOOKED.keys() and len({BOOKED[word] for word in words}) > 1:
+    if _are_booked(found) and len({BOOKED[word] for word in words}) > 1:
         is_booked, texts = True, [_without_word(text) for text in texts]
         found = [match for text in texts if (match := _CELL.fullmatch(text)) and _is_shaped(match["digits"])]
     around = Counter(((match["prefix"] or ""), (match["suffix"] or "").strip()) for match in found)
@@ -346,7 +380,36 @@ def learn_number_form(
             "--decimal comma if it has"
         )
     sign, thousands, kind = _signs(bodies, separator, decimal, is_comma_usual)
-    return NumberForm(sign, thousands, *unit, "booked" if is_booked else kind)
+    return NumberForm(sign, thousands, *unit, "booked" if is_booked else "flagged" if is_flagged else kind)
+
+
+def _are_booked(found: Sequence[re.Match[str]]) -> bool:
+    """Whether amounts have words of BOOKED behind them; one small letter is rather a unit, as of hours and seconds."""
+    words = [word for match in found if (word := (match["suffix"] or "").strip())]
+    return all(word.lower() in BOOKED and (len(word) > 1 or not word.islower()) for word in words)
+
+
+def _without_flag(text: str) -> str:
+    """A number, or the colon in place of one, without the letters of _FLAG behind it."""
+    return text[: found.start()] if (found := _FLAG.search(text)) and found.end() == len(text) else text
+
+
+def _are_flagged(texts: Sequence[str]) -> bool:
+    """Whether some numbers of a column have letters of _FLAG behind them, and the others nothing.
+
+    Examples
+    --------
+    >>> [_are_flagged(texts) for texts in (["12.3 b", "12.4"], ["5 d", "12.4"], ["12.3 b"] * 2, ["12.3 b", "1 kb"])]
+    [True, False, False, False]
+    """
+    if not any(text[-1].islower() for text in texts):
+        return False
+    bare = [_without_flag(text) for text in texts]
+    flags = {text[len(number) :].strip() for text, number in zip(texts, bare, strict=True)}
+    if "" not in flags or not _NO_UNITS.intersection("".join(flags)):
+        return False
+    found = [_CELL.fullmatch(number) for number in bare if number != ":"]
+    return all(match is not None and not match["suffix"] for match in found)
 
 
 def _without_word(text: str) -> str:

@@ -16,6 +16,7 @@ METRIC, SERIES, VALUE, TIME, MEASUREMENT = "metric", "series", "value", "time", 
 #: Notation of lines of words with numbers by name among them, of web servers' logs, and of what sketches for small
 #: boards and subscribers of MQTT print.
 PAIRS, ACCESS, LABELLED, BEHIND = "name=value among words", "access log", "name: value", "JSON behind words"
+TABBED = "name:value between tabs"
 #: The time that a line of words begins with.
 LINE_TIME = "time of the line"
 #: What stands before a JSON object.
@@ -54,6 +55,7 @@ _INFLUX = re.compile(
 _FIELD = re.compile(r'((?:[^\s\\,="]|\\.)+)=("(?:[^"\\]|\\.)*"|[^\s",]+),?')
 _INFLUX_TAG = re.compile(r",((?:[^\s\\,=]|\\.)+)=((?:[^\s\\,=]|\\.)+)")
 _PAIR = re.compile(r'([A-Za-z_@][\w.\-/@]*+)=("(?:[^"\\]|\\.)*+"|[^\s"]*+)(?:\s+|$)')
+_TABBED = re.compile(r"([A-Za-z_@][\w.\-/@]*+)(?:::?|=)(?!\s)(.*)")
 _PAIR_IN_WORDS = re.compile(r"(?<![\w.\-])(?:(?![A-Za-z_])[\w.]*+-)*+([A-Za-z_][\w.\-]*+)=([^\s,;\"]++)")
 _LABEL = re.compile(rf"\s*+([A-Za-z_][\w \-/%()]*+)\s*+:\s*+({_NUMBER})\s?([^\s\d,;:|]{{1,10}})?\s*(?:[,;|\s]|$)")
 _BEHIND = re.compile(r"(?P<words>[^\s{\[\"'][^{\"]*+)(?P<json>\{.*\})'?")
@@ -159,6 +161,15 @@ def _read_logfmt(line: str) -> Fields | None:
     return {name: _bare(cell[1:-1]) if cell.startswith('"') else cell for name, cell in pairs} or None
 
 
+def _read_tabbed(line: str) -> Fields | None:
+    """Values with a name and a colon before each, and tabs between them, as labelled TSV and plugins of Nagios have."""
+    pairs = [_TABBED.fullmatch(part) for part in line.strip().split("\t")]
+    if len(pairs) < 2:
+        return None
+    fields = {pair[1]: pair[2].strip() for pair in pairs if pair}
+    return fields if len(fields) == len(pairs) else None
+
+
 def _read_pairs(line: str) -> Fields | None:
     """Words with at least two numbers by name among them, as ``ping`` writes."""
     pairs = dict(_PAIR_IN_WORDS.findall(line))
@@ -224,13 +235,14 @@ READERS: dict[str, Callable[[str], Fields | None]] = {
     "InfluxDB line protocol": _read_influx,
     "topics of MQTT": _read_topic,
     "logfmt": _read_logfmt,
+    TABBED: _read_tabbed,
     ACCESS: _read_access,
     BEHIND: _read_behind,
     LABELLED: _read_labelled,
     PAIRS: _read_pairs,
 }
 #: Those of which each line has one of many measures: a line of another one is passed over.
-OF_METRICS = frozenset(READERS) - {"JSON", "logfmt", ACCESS, PAIRS, LABELLED, BEHIND}
+OF_METRICS = frozenset(READERS) - {"JSON", "logfmt", TABBED, ACCESS, PAIRS, LABELLED, BEHIND}
 
 
 def notation_of(lines: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from streamforest.reading.column_layout import Layout
 from streamforest.reading.line_rules import LineRules
 from streamforest.reading.notation import RefusedError, read_value
 from streamforest.reading.number_form import is_formed_number
+from streamforest.reading.python_values import LATEST as FARTHEST
 
 #: Names of columns that say which of several series a row is of.
 SERIES_NAMES = frozenset(
@@ -41,6 +43,11 @@ _CODES = frozenset(
 _FAR = 3
 # Lines at the end that are looked at, the fewest rows that can be summed up, and the fewest of a series.
 _MOST_FOOTERS, _FEWEST_ROWS, _SERIES_ROWS = 8, 8, 3
+# Seconds by which clocks are put back at most, on a Sunday, and from its midnight on; the days between which it is done
+# north and south of the equator, each as month and day.
+_HOUR, _SUNDAY, _NIGHT = 3600, 6, 4 * 3600
+_NORTHERN, _SOUTHERN = (920, 1110), (320, 415)
+_FIRST_SUNDAY, _WEEK, _YEAR = 3 * 86_400, 7 * 86_400, 366 * 86_400
 # A series has so many rows on average.
 _ROWS_A_SERIES = 3
 
@@ -153,6 +160,53 @@ def _is_code(value: float) -> bool:
 def _is_far(value: float, others: NDArray[np.float64]) -> bool:
     low, high = np.quantile(others, (0.05, 0.95)) if len(others) else (0.0, np.inf)
     return bool(np.abs(others - value).min(initial=np.inf) > _FAR * (high - low))
+
+
+def end_of_summer_time(times: NDArray[np.float64]) -> str:
+    """What there is to say of times that go back by an hour in a night in which clocks are; empty where none do.
+
+    Parameters
+    ----------
+    times : array of float, shape (n,)
+        Of the first rows, in order, seconds, as if the clock showed UTC.
+    """
+    back = np.flatnonzero((np.diff(times) < 0) & (np.diff(times) >= -_HOUR)) + 1
+    nights = (datetime.fromtimestamp(times[at], UTC) for at in back if _is_autumn_night(times[at]))
+    return next(
+        (f"the times go back on {night:%Y-%m-%d}, as where summer time ends: say --time-zone" for night in nights), ""
+    )
+
+
+def has_autumn_night(times: NDArray[np.float64]) -> bool:
+    """Whether a night in which clocks may be put back lies between the first and the last time."""
+    there = times[times == times]
+    first, last = sorted(there[[0, -1]]) if len(there) else (0.0, 0.0)
+    if last - first > _YEAR:
+        return True
+    sunday = first - (first - _FIRST_SUNDAY) % _WEEK
+    return any(_is_autumn_night(night) for night in np.arange(sunday, last, _WEEK) if night + _NIGHT > first)
+
+
+def _is_autumn_night(seconds: float) -> bool:
+    """Whether clocks may be put back at a time, as if the clock showed UTC: on a Sunday before dawn."""
+    if not 0 <= seconds <= FARTHEST:
+        return False
+    moment = datetime.fromtimestamp(seconds, UTC)
+    day = 100 * moment.month + moment.day
+    is_autumn = _NORTHERN[0] <= day <= _NORTHERN[1] or _SOUTHERN[0] <= day <= _SOUTHERN[1]
+    return is_autumn and moment.weekday() == _SUNDAY and moment.hour * _HOUR < _NIGHT
+
+
+def come_round(keys: Sequence[str]) -> bool:
+    """Whether the same names come again and again in the same order, as devices in a table that is printed repeatedly.
+
+    Examples
+    --------
+    >>> come_round(["sda", "sdb"] * 3), come_round(["sda", "sda", "sdb"] * 3), come_round(["sda"] * 9)
+    (True, False, False)
+    """
+    n = len(dict.fromkeys(keys))
+    return 1 < n <= len(keys) / _ROWS_A_SERIES and all(key == keys[at % n] for at, key in enumerate(keys))
 
 
 def several_series(keys: Sequence[str], times: NDArray[np.float64], name: str) -> bool:

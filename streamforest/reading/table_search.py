@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from streamforest.protocols import SourceError
 from streamforest.reading.cells import (
     BLANK,
+    BLANKS,
     COMMENT,
+    GAP,
     SEPARATORS,
     cut_line,
     filled,
+    has_separator,
     header_separator,
     is_comment,
     is_reading,
+    names_in_columns,
     row_score,
     row_separator,
     split_line,
@@ -44,11 +48,17 @@ MOST_LINES = 50
 
 # Lines of one shape in a row that make a table where a text begins with something else.
 _RUN = 3
+# Lines among which the header of a table in columns is looked for whose rows begin with a name.
+_HEADERS = 10
+# Share of lines that make a table of rows in columns without a header.
+_NEARLY = 0.9
 # What databases and Markdown draw between a header and the rows.
 _RULE = re.compile(r"(?=.*[|+])(?=.*---)[-=:|+ ]+|-{3,}(?:\s+-{3,})+")
 _WIDTH = re.compile(r"\d{1,3}[sdn]")
 # Digits of a name that is no position among the columns: 40001 of a register, 2019 of a year.
 _FEWEST_DIGITS = 4
+# What stands before the names in logs of web servers, as W3C has it.
+_FIELDS = re.compile(r"#\s?Fields(?::\s*|\t)", re.IGNORECASE)
 _DECLARED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _UNIT_LINE = frozenset(
     ("unit", "units", "einheit", "einheiten", "ticker", "symbol", "type", "datatype", "string", "float", "double")
@@ -199,12 +209,14 @@ class _Table:
     def found(self) -> Found | None:
         """The layout and the first row; None where one more line is needed."""
         header = self._header_asked()
+        if header is None and self._declared is None and (self._is_last or len(self._lines) > _RUN):
+            header = self._header_of_columns()
         if header is not None:
             row = next((at for at in range(header + 1, len(self._lines)) if self._kind(at) != "words"), None)
             if row is None:
                 row = header + 1 if self._is_last and header + 1 < len(self._lines) else None
             return None if row is None else self._with_header(header, row)
-        row = self._first_row()
+        row = 0 if self._are_columns() else self._first_row()
         if row is None:
             return None
         header = self._header_before(row)
@@ -224,7 +236,7 @@ class _Table:
                 self._kinds[at] = "words"
             else:
                 is_row = readings[0] or not cells[0].strip()
-                is_row = is_row and (separator != BLANK or all(readings) or self._declared is not None)
+                is_row = is_row and (separator not in BLANKS or all(readings) or self._declared is not None)
                 self._kinds[at] = "row" if is_row else "mixed"
         return self._kinds[at]
 
@@ -240,12 +252,53 @@ class _Table:
     def _header_asked(self) -> int | None:
         """The line that holds a column that was asked for by a name, which makes it the header."""
         asked = [at for at, line in enumerate(self._lines) if _names_asked(line, self._asked)]
-        if not asked and self._declared is None:
-            asked = [at for at, line in enumerate(self._lines) if _names_asked(line, self._asked, (BLANK,))]
-            self._declared = BLANK if asked else None
+        for separator in (BLANK, GAP) if self._declared is None else ():
+            if not asked:
+                asked = [at for at, line in enumerate(self._lines) if _names_asked(line, self._asked, (separator,))]
+                self._declared = separator if asked else None
         while len(asked) > 1 and asked[1] == asked[0] + 1 and self._kind(asked[1]) == "words":
             asked.pop(0)  # of several lines of names the last one stands before the rows
         return next(iter(asked), None)
+
+    def _header_of_columns(self) -> int | None:
+        """The header of a table in columns whose rows begin with a name, as ``df`` prints it; None where there is none.
+
+        Half of the lines behind it have to be its rows: the words of a text are as many as those of another one by
+        chance.
+        """
+        for at, line in enumerate(self._lines[:_HEADERS]):
+            if has_separator(line) or self._kind(at) != "words" or any(map(is_reading, split_line(line, BLANK))):
+                continue
+            others = [other for other in self._lines[at + 1 :] if other != line]
+            columns = names_in_columns(line, others[0]) if others and not has_separator(others[0]) else None
+            if columns is None:
+                continue
+            alike = [row for row in others if not has_separator(row) and names_in_columns(line, row) == columns]
+            rows = [split_line(row, columns[0]) for row in alike]
+            n_rows = sum(not is_reading(cells[0]) and any(map(is_reading, cells)) for cells in rows)
+            if n_rows > 1 and 2 * n_rows >= len(others):
+                self._declare(columns[0])
+                return at
+        return None
+
+    def _are_columns(self) -> bool:
+        """Whether nearly all lines are rows in columns, with a name before their numbers and without a header."""
+        lines = self._lines
+        if self._declared is not None or len(lines) <= _RUN or has_separator(lines[0]) or self._kind(0) != "words":
+            return False
+        first, *others = [split_line(line, BLANK) for line in lines if not has_separator(line)]
+        n_alike = sum(len(cells) == len(first) and any(map(is_reading, cells)) for cells in others)
+        is_row = len(first) > 1 and not is_reading(first[0]) and any(map(is_reading, first))
+        if not is_row or n_alike < _NEARLY * (len(lines) - 1):
+            return False
+        self._declare(BLANK)
+        return True
+
+    def _declare(self, separator: str) -> None:
+        """Take what stands between all cells as known."""
+        self._declared = separator
+        self._kinds.clear()
+        self._separators.clear()
 
     def _first_row(self) -> int | None:
         """The first line of the first run of rows; None where one more line is needed."""
@@ -291,7 +344,7 @@ class _Table:
         """Whether a line has names for more cells than a row has."""
         separator = self._separator(row)
         return (
-            separator not in {None, BLANK} and len(split_line(self._lines[at], separator)) > len(self._split(row)) > 1
+            separator not in {None, *BLANKS} and len(split_line(self._lines[at], separator)) > len(self._split(row)) > 1
         )
 
     def _cells(self, at: int, row: int) -> list[str]:
@@ -333,7 +386,7 @@ class _Table:
             return True
         if len(words) <= len(cells) // 2:
             return not cells[0] or cells[0].lower() in TIME_NAMES
-        if all((cell[0] in "([" and cell[-1] in ")]") or cell.lower() in _UNIT_LINE for cell in words):
+        if all((cell[0] in "([<" and cell[-1] in ")]>") or cell.lower() in _UNIT_LINE for cell in words):
             return True
         is_named = cells[0].lower() in TIME_NAMES or bool(TIME_WORDS.search(cells[0]))
         return not is_named and len(cells) > 1 and all(is_formed_number(f"1 {cell}") for cell in words[1:])
@@ -344,11 +397,19 @@ class _Table:
         before = [line for at, line in self._comments if at < place]
         if not before:
             return None
-        line = next(
-            (line for line in before if _names_asked(line[1:], self._asked, (self._separator(row),))), before[-1]
-        )
-        names = split_line(line[1:].strip(), self._separator(row))
-        return line if len(self._split(row)) == len(names) > 1 else None
+        named = [line for line in before if _names_in(self._asked).intersection(self._comment_names(line, row))]
+        fields = [line for line in before if _FIELDS.match(line)]
+        line = next(iter(named + fields), before[-1])
+        return line if len(self._split(row)) == len(self._comment_names(line, row)) > 1 else None
+
+    def _comment_names(self, line: str, row: int) -> tuple[str, ...]:
+        """The names for the cells of a row in a comment; those behind ``#Fields:`` have blanks between them."""
+        fields, separator = _FIELDS.match(line), self._separator(row)
+        if fields:
+            return tuple(line[fields.end() :].split())
+        names = line[1:].strip()
+        columns = names_in_columns(names, self._lines[row]) if separator in BLANKS else None
+        return _column_names(columns[1] if columns else split_line(names, separator))
 
     def _with_header(self, header: int, row: int) -> Found | None:
         """The layout by a header and the lines behind it, those with units passed over."""
@@ -367,10 +428,15 @@ class _Table:
         if header is None:
             names = tuple(str(at + 1) for at in range(len(self._split(row))))
         else:
-            names = _column_names(split_line(header[1:].strip() if is_comment(header) else header, separator))
+            names = _column_names(split_line(header, separator))
+            columns = names_in_columns(header, self._lines[row]) if separator in BLANKS else None
+            if is_comment(header):
+                names = self._comment_names(header, row)
+            elif columns is not None:
+                separator, names = columns[0], tuple(columns[1])
             names = ("", *names) if self._has_unnamed_first(row, separator, len(names)) else names
         rows = [cut_line(line, separator, len(names)) for line in self._lines[begin:] if line != header]
-        if separator not in {None, BLANK} and len(self._split(row)) < len(names):
+        if separator not in {None, *BLANKS} and len(self._split(row)) < len(names):
             rows = [cells + [""] * (len(names) - len(cells)) for cells in rows if len(cells) > 1]
         rows = [cells for cells in rows if len(cells) >= len(names)]
         has_names = header is not None

@@ -151,6 +151,8 @@ class TextConverter:
             self._note("an answer of a database of series")
             yield from lines
         elif isinstance(found, list):
+            if is_alone and (inner := _answered_rows(found)):
+                found = inner
             self._note("a JSON array")
             is_row = not is_alone and not any(isinstance(cell, dict | list) for cell in found)
             yield from map(_line_of, [found] if is_row else _filled(_joined(found)))
@@ -302,6 +304,13 @@ def _joined(found: list[Any]) -> list[Any]:
         return found
     keys = [{name: rows[0][name] for name in ("entity_id",) if name in rows[0]} for rows in found]
     return [key | row for key, rows in zip(keys, found, strict=True) for row in rows if isinstance(row, dict)]
+
+
+def _answered_rows(found: list[Any]) -> list[Any]:
+    """The only array of objects in an array, beside one that says how many there are; empty where it is none such."""
+    arrays = [cells for cells in found if isinstance(cells, list)]
+    is_answer = len(found) == 2 and len(arrays) == 1 and all(isinstance(cell, dict) for cell in arrays[0])
+    return arrays[0] if is_answer else []
 
 
 def _filled(rows: list[Any]) -> list[Any]:
@@ -493,20 +502,28 @@ def _is_time(name: str) -> bool:
     return is_time_text(name) or re.fullmatch(r"1\d{9}(?:\d{3})?", name) is not None
 
 
-# Digits of other scripts, the signs that go with them, and the marks of the direction of writing, which are dropped.
+# Digits of other scripts and the signs that go with them; the marks of the direction of writing, which are dropped; and
+# the lines that are drawn between the cells of tables.
 _FOREIGN = {
     **{first + digit: str(digit) for first in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)},
     **{0x66B: ".", 0x66C: "'", 0xFF0D: "-", 0xFF0E: ".", 0xFF0F: "/", 0xFF1A: ":"},
     **dict.fromkeys((0x200E, 0x200F, 0x61C)),
+    **dict.fromkeys((0x2502, 0x2503, 0x2506, 0x250A), "|"),
+    **dict.fromkeys((0x2500, 0x2501, 0x2550), "-"),
+    **dict.fromkeys(
+        map(ord, "\u250c\u2510\u2514\u2518\u251c\u2524\u252c\u2534\u253c\u255e\u2561\u256a\u256d\u256e\u256f\u2570"),
+        "+",
+    ),
 }
+_FOR_TERMINALS = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 _IS_FOREIGN = re.compile(f"[{''.join(map(chr, _FOREIGN))}]")
 
 
 def text_of(lines: bytes, coding: str = "") -> str | None:
     """Lines as text, None where it is no text.
 
-    Without byte order marks and the first half of Windows line ends; digits of other scripts, such as Arabic ones, are
-    those of ASCII.
+    Without byte order marks, what colours a terminal and moves its cursor, and the first half of Windows line ends;
+    digits of other scripts, such as Arabic ones, are those of ASCII.
     """
     try:
         text = lines.decode()
@@ -514,6 +531,8 @@ def text_of(lines: bytes, coding: str = "") -> str | None:
         if not coding:
             return None
         text = lines.decode(coding, "replace")
+    if "\x1b" in text:
+        text = _FOR_TERMINALS.sub("", text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").removesuffix("\r")
     if text.isascii():

@@ -118,6 +118,8 @@ _HOUR_DIGITS = 10
 _LONG_STEP = 300 * _DAY
 _SHORT_YEAR = re.compile(r"\d\d-\d\d-\d\d(?!\d)", re.ASCII)
 _SLASHED_SHORT_YEAR = re.compile(r"\d\d/\d\d/\d\d(?!\d)", re.ASCII)
+_NEARLY_ALL = 0.9
+_IS_OF_YEARS = re.compile(r"year|date|jahr|datum", re.IGNORECASE)
 _YEAR_ALONE = re.compile(r"(?:1[6-9]|20)\d\d", re.ASCII)
 _YEAR_AND_MORE = re.compile(rf"{_YEAR_ALONE.pattern}[ \-]?(?:Q[1-4]|[^\W\d]{{3,12}}|M?[01]\d)", re.IGNORECASE)
 _MONTH_AND_TWO_DIGITS = re.compile(r"[^\W\d]{3,12}\.?\W{1,3}\d\d|\d\d\W{0,3}[^\W\d]{3,12}\.?")
@@ -227,8 +229,10 @@ class TimeReader:
         return self._kept(self._read(date) + (int(count) - self._period.first) * self._period.seconds)
 
     def _read(self, raw: str | float | None) -> float:
-        if self._is_of_dates and isinstance(raw, str) and (seconds := simple_seconds(raw, self.form)) is not None:
-            return self._local(seconds)
+        if self._is_of_dates and isinstance(raw, str):
+            seconds = simple_seconds(raw, self.form)
+            if seconds is not None and abs(seconds) <= FARTHEST:
+                return self._local(seconds)
         if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING):
             return math.nan
         try:
@@ -482,6 +486,8 @@ def _text_form(texts: Sequence[str], name: str) -> str | None:
     # 24-03-01 may begin with its year; with points or slashes between them hardly anybody writes so
     names = ("", "dmy", "mdy", *(["ymd"] if _SHORT_YEAR.match(texts[0]) else []))
     orders = {order: sum(_reads(text, order) for text in texts) for order in names}
+    if not begins_with_day and orders[""] > _NEARLY_ALL * len(texts):
+        return ""  # of a damaged date, what is left of its year may be a day
     most = max(orders.values())
     if 2 * most <= len(texts):
         return "ymd" if 2 * sum(_reads(text, "ymd") for text in texts) > len(texts) else None
@@ -598,6 +604,8 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
     n = len(numbers)
     if all(map(_MONTH_DOT_YEAR.fullmatch, texts)) and any(text[0] == "0" for text in texts):
         return "%m.%Y"  # no number is written with such a zero
+    if all(map(_YEAR_ALONE.fullmatch, texts)) and _IS_OF_YEARS.search(name):
+        return "years"
     if sum(_is_hour_of_day(text) for text in texts) * 10 > 9 * n:
         return "compact"  # as unix time such digits are of 2033 and later
     if sum(_is_likely(number) for number in numbers) * 2 > n:
@@ -613,7 +621,7 @@ def _number_form(texts: Sequence[str], numbers: Sequence[float], name: str) -> s
             return form
     unit = _HEADER_UNIT.search(name)
     if unit is None and _are_decimal_years(texts, numbers):
-        if re.search(r"year|date|jahr|datum", name, re.IGNORECASE):
+        if _IS_OF_YEARS.search(name):
             return "years"
         raise AmbiguousTimeError(
             f"{shown(texts[0])} may be a year with a fraction or seconds from a start: say --time-format years or "

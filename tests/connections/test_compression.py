@@ -83,8 +83,15 @@ def test_several_files_one_behind_the_other_are_one_text(kind, tmp_path):
 
 @pytest.mark.parametrize(
     ("head", "words"),
-    [(b"PK\x03\x04", "workbook"), (b"PAR1", "Parquet"), (b"SQLite format 3\0", "SQLite"), (b"\x89PNG", "picture")],
+    [
+        (b"PK\x03\x04", "workbook"),
+        (b"PAR1", "Parquet"),
+        (b"SQLite format 3\0", "SQLite"),
+        (b"\x89PNG", "picture"),
+        (b'<feed xmlns="http://', "XML"),
+        (b"<a>\n  <b>5</b>", "XML"),
+    ],
 )
 def test_what_is_no_text_is_named_for_what_it_is(head, words):
     assert words in no_text(head + b"....")
-    assert no_text(b"time,value") == ""
+    assert no_text(b"time,value") == no_text(b"<DATE>\t<TIME>\n1\t2") == no_text(b"<CLOSE>\n21.5\n") == ""

@@ -319,11 +319,18 @@ def test_a_source_with_its_newest_row_first_fails_at_once():
 
 def test_a_source_is_said_to_be_understood_once_with_its_first_time_and_step():
     source = ListSource([Reading(1.0, 1714521600.0 + 60 * k) for k in range(5000)])
-    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False)
+    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False, newest_layout=None)
     line = (
         "a list: value 'a'; first time 2024-05-01T00:00:00Z, usually every 60 s (otherwise: --column, --time-column, "
     )
     assert [note[: len(line)] for note in run([], source=source)[2]] == [line]
+
+
+def test_times_from_a_start_are_told_in_seconds():
+    source = ListSource([Reading(1.0, 0.25 + 0.5 * k) for k in range(30)])
+    layout = SimpleNamespace(value_name="a", time_form="elapsed")
+    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False, newest_layout=layout)
+    assert "; first time 0.25 s, usually every 0.5 s (" in run([], source=source)[2][0]
 
 
 @pytest.mark.parametrize(
@@ -333,7 +340,7 @@ def test_a_source_is_said_to_be_understood_once_with_its_first_time_and_step():
 def test_usual_steps_of_the_calendar_are_told_by_their_words(form, step, words):
     months = np.datetime64("2020", form) + step * np.arange(30)
     source = ListSource([Reading(1.0, time) for time in months.astype("datetime64[s]").astype(float).tolist()])
-    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False)
+    source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False, newest_layout=None)
     assert f", usually every {words} (otherwise" in run([], source=source)[2][0]
 
 
@@ -342,7 +349,7 @@ def test_whose_holidays_are_judged_as_sundays_is_said_with_the_zone_that_they_be
     source = ListSource([Reading(1.0, 1714521600.0 + 60 * k) for k in range(20)])
     form = "value 'a'; first time 2024-05-01T00:00:00Z, usually every 60 s; " if has_columns else ""
     if has_columns:
-        source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False)
+        source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=False, newest_layout=None)
     for said, zone in (({}, "UTC"), ({"time_zone": "Europe/Berlin"}, "Europe/Berlin")):
         (note,) = run([], source=source, holidays="DE-BY", **said)[2]
         assert f"a list: {form}public holidays of DE-BY ({zone}) are judged as Sundays (otherwise" in note
@@ -364,7 +371,7 @@ TOTALS = [5000.0 + 3.7 * k + (k % 3) / 10 for k in range(30)]
 def test_the_growth_of_a_counter_is_judged_where_that_is_asked_for_or_the_first_readings_tell(name, said, is_growth):
     for size in (1, 30):
         source, sink = ListSource([Reading(total, 60.0 * k) for k, total in enumerate(TOTALS)]), ListSink()
-        layout = SimpleNamespace(value_name=name)
+        layout = SimpleNamespace(value_name=name, time_form="")
         source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=True, newest_layout=layout)
         *hints, line = run([], sink, source=source, delay=0.0 if size > 1 else 0.1, **said)[2]
         values = np.diff(TOTALS) / 60.0 if is_growth else TOTALS[1:]
@@ -377,7 +384,7 @@ def test_the_growth_of_a_counter_is_judged_where_that_is_asked_for_or_the_first_
 @pytest.mark.parametrize("most", [5, 20])
 def test_a_run_that_ends_while_its_first_readings_are_held_back_judges_them(most):
     source, sink = ListSource([Reading(total) for total in TOTALS[:20]]), ListSink()
-    layout = SimpleNamespace(value_name="kwh_total")
+    layout = SimpleNamespace(value_name="kwh_total", time_form="")
     source.reader = SimpleNamespace(understood=lambda: "value 'a'", is_like_counter=True, newest_layout=layout)
     run([], sink, source=source, max_points=most)
     assert len(sink.verdicts) == most

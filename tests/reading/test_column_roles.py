@@ -62,3 +62,33 @@ def test_a_clock_beside_a_date_belongs_to_it():
 )
 def test_the_unit_of_the_value_is_the_one_in_its_name(name, unit):
     assert layout_of(f'time;"{name}"\n2024-05-01;5').unit == unit
+
+
+TOOK = [224.6, 105.8, 248.4, 193.1, 120.5, 287.0]
+
+
+def test_how_long_something_took_is_no_time_and_what_goes_on_is_one():
+    rows = "\n".join(f"{took},{10 + k % 3}" for k, took in enumerate(TOOK))
+    with pytest.raises(SourceError, match="more than one column holds numbers"):
+        layout_of(f"response_time,users\n{rows}", is_last=True)
+    rows = "\n".join(f"{k * 0.5},{10 + k % 3}" for k in range(6))
+    assert roles_of(f"run_time,users\n{rows}") == (",", 1, 0, None)
+    assert layout_of(f"run_time,users\n{rows[:7]}") is None  # a few rows may be of either
+    assert roles_of("time,users\n0.5,10") == (",", 1, 0, None)
+    assert roles_of("time_series_id,value\n" + "7,21.5\n" * 5) == (",", 1, None, None)
+
+
+@pytest.mark.parametrize("name", ["Interval start", "X_Value", "second", "bucket_start"])
+def test_seconds_from_a_start_have_names_of_their_own(name):
+    rows = "\n".join(f"{k * 0.5},{10 + k % 3}" for k in range(6))
+    assert roles_of(f"{name},value 2\n{rows}") == (",", 1, 0, None)
+
+
+def test_a_time_that_is_the_same_in_all_rows_is_not_theirs():
+    rows = "\n".join(f"2024-03-31 23:00,2024-0{k},5" for k in range(1, 6))
+    assert roles_of(f"updated,period,x\n{rows}") == (",", 2, 1, None)
+
+
+def test_numbers_of_years_are_years_if_the_name_says_so():
+    rows = "\n".join(f"{1960 + k},{k % 3}.5" for k in range(6))
+    assert layout_of(f"date,x\n{rows}").time_form == "years"

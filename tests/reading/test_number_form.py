@@ -126,3 +126,30 @@ def test_amounts_as_accountants_have_them_are_read_with_their_brackets_and_dashe
     cells = ["$ (1,234.56)", "$ 12.50", "$ -   ", "$ (3.00)", "n/a"]
     form = learn_number_form(cells)
     assert [form.normalised(cell) for cell in cells] == ["-1234.56", "12.50", "0", "-3.00", ""]
+
+
+def test_letters_for_estimated_and_provisional_numbers_are_passed_over():
+    cells = ["12.3 b", "12.4", ": z", ":", "1234 p", "5 bp"]
+    form = learn_number_form(cells, "\t")
+    assert [form.normalised(cell) for cell in cells] == ["12.3", "12.4", "", "", "1234", "5"]
+    assert learn_number_form(["5 s", "6 s"]).suffix == "s"
+    assert learn_number_form(["5 d", "6 s"]).kind == "scaled"
+    assert learn_number_form(["1.5 kb", "700 b"]).kind == "scaled"
+    assert [form.normalised(cell) for cell in ("5 kW", "12.4 bpm")] == ["5 kW", "12.4 bpm"]
+
+
+def test_a_quarter_is_no_number_with_its_sign_behind():
+    assert learn_number_form(["2019-Q1", "2019-Q2"]) is None
+    assert not is_formed_number("2019-Q1")
+
+
+def test_small_letters_are_units_and_no_words_of_banks():
+    form = learn_number_form(["30 s", "2 h"])
+    assert [float(form.normalised(cell)) for cell in ("30 s", "2 h")] == [30, 7200]
+    form = learn_number_form(["30 S", "2 H"])
+    assert [form.normalised(cell) for cell in ("30 S", "2 H")] == ["-30", "2"]
+
+
+def test_binary_prefixes_without_a_unit_are_of_several_sizes():
+    form = learn_number_form(["1.5Gi", "512Mi"])
+    assert [float(form.normalised(cell)) for cell in ("1.5Gi", "512Mi")] == [1.5 * 2**30, 2.0**29]

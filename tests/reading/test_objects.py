@@ -108,3 +108,10 @@ def test_no_line_takes_longer_than_a_few_looks_at_each_character(name):
 def test_a_topic_has_something_before_and_behind_its_slash():
     found = {line: READERS["topics of MQTT"](line) is not None for line in ("a/b 1", "/b/c 1", "a/ 1", "/b 1", "//c 1")}
     assert list(found.values()) == [True, True, False, False, True]
+
+
+def test_values_with_names_between_tabs_are_read_with_the_blanks_in_them():
+    lines = ["ts:2024-03-01 00:00:00\tv:21.5", "ts=2024-03-01 00:00:00\tv=21.5", "TIMET::1709251200\tHOSTNAME::a b"]
+    assert {notation_of([line]) for line in lines} == {"name:value between tabs"}
+    assert READERS["name:value between tabs"](lines[1]) == {"ts": "2024-03-01 00:00:00", "v": "21.5"}
+    assert notation_of(["Temp: 21.5\tHum: 40"] * 3) == "name: value"

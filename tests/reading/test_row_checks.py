@@ -1,8 +1,16 @@
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
 from streamforest.reading.column_layout import Layout
-from streamforest.reading.row_checks import footers_of, missing_codes, several_series
+from streamforest.reading.row_checks import (
+    end_of_summer_time,
+    footers_of,
+    has_autumn_night,
+    missing_codes,
+    several_series,
+)
 
 NAMED = Layout(("item", "v"), 1, None, None, ",", "item,v")
 TIMED = Layout(("time", "v"), 1, 0, None, ",", "time,v")
@@ -86,3 +94,13 @@ def test_numbers_that_rather_stand_for_missing_readings_are_told(codes, words):
 
 def test_a_nine_among_numbers_of_its_size_is_none_that_stands_for_a_missing_reading():
     assert missing_codes(np.array([900.0 + 33 * (k % 5) for k in range(100)] + [999.0])) == ""
+
+
+@pytest.mark.parametrize(("first", "words"), [("2024-10-27T01:30", "2024-10-27"), ("2024-10-26T01:30", "")])
+def test_an_hour_that_comes_twice_is_told_where_clocks_are_put_back(first, words):
+    start = datetime.fromisoformat(first).replace(tzinfo=UTC).timestamp()
+    times = start + 900.0 * np.array([0, 1, 2, 3, 4, 5, 2, 3, 4, 5, 6])
+    assert (words in end_of_summer_time(times), bool(end_of_summer_time(times))) == (True, bool(words))
+    assert end_of_summer_time(np.sort(times)) == ""
+    assert has_autumn_night(times) == has_autumn_night(times[::-1]) == bool(words)
+    assert has_autumn_night(times - 7200) == bool(words)  # from Saturday on

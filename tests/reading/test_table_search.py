@@ -125,3 +125,57 @@ def test_a_header_named_value_is_believed_though_a_damaged_row_has_more_cells():
 
 def test_a_damaged_first_row_does_not_hide_the_columns():
     assert roles_of("timestamp,temp\n2024-05-01x5\n2024-05-02,6\n2024-05-03,7") == (",", 1, 0, None)
+
+
+DF = "Filesystem 1K-blocks    Used Use% Mounted on"
+DOCKER = "CONTAINER ID   NAME   CPU %   MEM USAGE / LIMIT"
+
+
+@pytest.mark.parametrize(
+    ("lines", "asked", "value"),
+    [
+        ([DF, "/dev/sda1 98559220 30000 33% /", DF, "/dev/sda1 98559220 30005 33% /"], "Used", 2),
+        ([DOCKER, "abc123   web   21.20%   12MiB / 2GiB"] * 2, "CPU %", 2),
+        (["      total   used", "Mem:  16000   2120", "Swap:  2000"] * 3, "used", 2),
+        (["avg-cpu:  %user   %idle", "          21.20   77.00"] * 2, "%user", 0),
+        (["web-0   200m   128Mi", "web-0   201m   128Mi"] * 2, "2", 1),
+    ],
+)
+def test_a_table_in_columns_is_read_as_programs_of_the_terminal_print_it(lines, asked, value):
+    layout = layout_of("\n".join(lines), is_last=True, column=asked)
+    assert (layout.separator in {" ", "  "}, layout.value, layout.time) == (True, value, None)
+
+
+def test_words_of_texts_are_no_table_in_columns():
+    text = "Log of station two\nNumber 5 in all\ntime,value\n2024-03-01,21.5\n2024-03-02,21.7\n2024-03-03,21.6"
+    assert layout_of(text, is_last=True).header == "time,value"
+    text = "Report of the plant\nt|clock time|x [kW]|y\n" + "20240301|0000|23 016,91 kW|a b\n" * 5
+    assert layout_of(text, is_last=True).header == "t|clock time|x [kW]|y"
+    assert layout_of("t^x [kW]\n" + "20240301T000000Z^\u20ac 915\n" * 5, is_last=True).separator == "^"
+
+
+def test_names_of_devices_that_come_round_are_of_several_series():
+    lines = [DF, *["/dev/sda1 98559220 30000 33% /", "tmpfs 1000 5 1% /run"] * 3]
+    with pytest.raises(SourceError, match="several series, by 'Filesystem'"):
+        layout_of("\n".join(lines), is_last=True, column="Used")
+    lines = [DF, *["tmpfs 1000 5 1% /run", "tmpfs 1000 5 1% /dev/shm"] * 3]
+    with pytest.raises(SourceError, match="several series, by 'Mounted on'"):
+        layout_of("\n".join(lines), is_last=True, column="Used")
+    assert layout_of("\n".join([DF, *["tmpfs 1000 5 1% /run"] * 6]), is_last=True, column="Used").value == 2
+
+
+def test_a_log_of_a_web_server_has_its_names_behind_fields():
+    text = "#Version: 1.0\n#Fields: date time cs-uri time-taken\n2024-03-01 00:00:00 / 101\n2024-03-01 00:00:01 / 102"
+    layout = layout_of(text, is_last=True, column="time-taken")
+    assert (layout.names, layout.value, layout.time, layout.clock) == (
+        ("date", "time", "cs-uri", "time-taken"),
+        3,
+        0,
+        1,
+    )
+
+
+def test_a_comment_in_columns_has_names_for_the_cells():
+    text = "#    time   counts unit events\n 1.0001   1,000,000   cycles\n 2.0001   1,000,007   cycles"
+    layout = layout_of(text, is_last=True)
+    assert (layout.names, layout.value, layout.time) == (("time", "counts", "unit events"), 1, 0)

@@ -141,3 +141,14 @@ def test_what_is_nested_as_deep_as_can_be_read_is_no_reading_and_no_fault():
         cell = '{"a":' * n + "1" + "}" * n
         lines = lines_of(f'[{{"value": 1, "b": 2}}, {cell}]')
         assert len(lines) in (1, 2)
+
+
+def test_what_colours_a_terminal_and_the_lines_of_a_drawn_table_are_no_text_of_the_cells():
+    assert text_of(b"\x1b[2J\x1b[HNAME   CPU %") == "NAME   CPU %"
+    assert text_of("\u2502 ts \u2502 21.5 \u2502".encode()) == "| ts | 21.5 |"
+    assert text_of("\u251c\u2500\u2500\u253c\u2500\u2524".encode()) == "+--+-+"
+
+
+def test_rows_beside_an_object_that_counts_them_are_the_rows():
+    body = json.dumps([{"page": 1}, [{"date": "2023", "value": 5}, {"date": "2022", "value": 6}]]).encode()
+    assert [json.loads(line)["value"] for line in read(body, 1000)[0].splitlines()] == [5, 6]

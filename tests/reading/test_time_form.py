@@ -104,7 +104,9 @@ def test_clocks_and_texts_are_told():
     assert [is_time_text(cell) for cell in ("1.3.2024", "1.3", "x", "3/4/2024")] == [True, False, False, True]
 
 
-@pytest.mark.parametrize(("form", "text"), [("compact", "90240301"), ("dmy", "1.3.9024"), ("", "9024-03-01")])
+@pytest.mark.parametrize(
+    ("form", "text"), [("compact", "90240301"), ("dmy", "1.3.9024"), ("", "9024-03-01"), ("", "9024-03-01 10:00")]
+)
 def test_a_time_beyond_the_year_5000_is_refused_and_not_taken_for_milliseconds(form, text):
     with pytest.raises(RefusedError, match="is beyond the year 5000"):
         TimeReader(form, "UTC").read(text)

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -160,6 +161,24 @@ def test_a_named_pipe_is_read_as_it_arrives_and_a_stop_ends_the_wait(tmp_path, s
     source.close()
 
 
+def test_rows_before_a_damaged_rest_are_read_whatever_most_of_it_is(tmp_path, stop):
+    rows = [f"2024-05-01 {k // 60:02}:{k % 60:02},{k}" for k in range(300)]
+    items = read_all(written(tmp_path, "\n".join(["time,x", *rows, *["x,y"] * 320, ""]).encode()), stop)
+    assert [item.value for item in items if isinstance(item, Reading)][:300] == [str(k) for k in range(300)]
+    with pytest.raises(SourceError, match="time column 'time': 'x' is no time that can be read"):
+        read_all(written(tmp_path, "\n".join(["time,x", *rows[:9], *["x,y"] * 320, ""]).encode()), stop)
+
+
+def test_of_an_hour_that_comes_twice_far_behind_the_first_rows_the_zone_is_asked_for(tmp_path, stop):
+    start = datetime(2024, 10, 13, tzinfo=UTC)
+    rows = [f"{start + timedelta(minutes=5 * k):%Y-%m-%d %H:%M},{k % 7}" for k in range(5000)]
+    at = next(k for k, row in enumerate(rows) if row.startswith("2024-10-27 03:00"))
+    source = FileSource(written(tmp_path, "\n".join(["time,x", *rows[:at], *rows[at - 12 :], ""]).encode()))
+    next(source.read(stop, 10))
+    assert "the times go back on 2024-10-27, as where summer time ends" in source.reader.understood()
+    source.close()
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_named_pipe_that_nobody_writes_to_can_be_stopped(tmp_path, stop):
     os.mkfifo(tmp_path / "pipe")
@@ -174,6 +193,7 @@ def moment_of(time):
 
 
 @example(128, b"\0\0\0\n", False)
+@example(645, b"\0\0\0\n", False)
 @given(st.integers(0, len(TABLE)), st.binary(max_size=20), st.booleans())
 def test_bytes_damaged_anywhere_lose_no_row_that_is_whole_and_raise_nothing_but_a_source_error(
     tmp_path_factory, start, damage, is_packed
