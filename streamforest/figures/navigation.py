@@ -71,6 +71,7 @@ class Navigation:
         self.selected: int | None = None
         self.span, self._span_chosen = SPAN, False
         self._held: View | None = None
+        self._last_gone_to: int | None = None  # the point that "last-anomaly" selected
 
     @property
     def paused(self) -> bool:
@@ -110,12 +111,14 @@ class Navigation:
         self._hold(max(self.kept.first, min(round(left), latest)), self.view.width, moved=False)
 
     def choose_span(self, points: int) -> None:
-        """Show so many points, as far as so many are kept; a view that stands still keeps its middle."""
+        """Show so many points, as far as so many are kept; a held view keeps its selected point, or its middle."""
         self._span_chosen = True
         self.span = max(NARROWEST, min(points, self._history.capacity))
         if self._held:
-            width = self._width_within(self.span)
-            self._hold((self._held.left + self._held.right - width) // 2, width)
+            left, right = self._held
+            width, at = self._width_within(self.span), self.selected
+            around = at if at is not None and left <= at < right else (left + right) / 2
+            self._hold(round(around - (around - left) * width / (right - left)), width)
 
     def _width_within(self, points: int) -> int:
         """A width of a view that stands still: it shows no more than there is."""
@@ -148,10 +151,14 @@ class Navigation:
         self._held = View(left, left + width)
 
     def _go_to_anomaly(self) -> None:
+        """Go to the newest episode; from there, and from wherever this led to, to the one before."""
+        here = self.selected if self._held and self.selected == self._last_gone_to else None
+        if here is None:
+            self._held = None  # newer ones may have come since the view stands still
         self.follow()
-        here = self.selected if self._held else None
-        found = self.kept.last_anomaly() if here is None else self.kept.previous_anomaly(self._episode_start(here))
+        found = None if here is None else self.kept.previous_anomaly(self._episode_start(here))
         self._go_to_episode(self.kept.last_anomaly() if found is None else found)
+        self._last_gone_to = self.selected
 
     def _step_to_anomaly(self, is_back: bool) -> None:
         """Go to the episode before or behind the selected point; where none is selected, the middle of the view."""
@@ -198,6 +205,7 @@ class Navigation:
         other = Navigation(self._history)
         other.kept, other._held, other.selected = self.kept, self._held, self.selected
         other.span, other._span_chosen = self.span, self._span_chosen
+        other._last_gone_to = self._last_gone_to
         other.looks_ahead = self.looks_ahead
         return other
 

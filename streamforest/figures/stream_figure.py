@@ -33,18 +33,18 @@ ROW_OF_OTHERS = 2.3  # lines of text: the name of a detector that judges along, 
 
 #: What is said where a command goes nowhere.
 STEPS = {
-    "last-anomaly": "there was no anomaly yet",
-    "previous-anomaly": "no earlier anomaly is kept",
-    "next-anomaly": "there is no later anomaly yet",
+    "last-anomaly": "there was no alarm yet",
+    "previous-anomaly": "no earlier alarm is kept",
+    "next-anomaly": "there is no later alarm yet",
 }
 
 HELP = """q        save a picture
 space    pause the view, go on
 ← →      back and forth
-+ -      zoom in, out (or the wheel)
-g        last anomaly, then the one before
-, .      anomaly before, behind
-e        list of episodes
++ -      zoom in, zoom out (or the wheel)
+g        newest alarm, then the one before
+, .      previous alarm, next alarm
+e        show or hide the episodes
 f        what is expected next
 i        alarms asked for and got
 w        what other settings would change

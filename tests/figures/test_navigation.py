@@ -62,6 +62,39 @@ def test_last_anomaly_goes_to_it_and_then_to_the_one_before_and_tells_the_reason
         assert view.selected.text.get_text().startswith(f"spike\npoint {index}, 2014-")
 
 
+def test_the_newest_alarm_is_gone_to_from_another_one_and_though_it_came_since_the_view_stands_still():
+    history, view = shown(stream(480))
+    view.command("previous-anomaly")
+    view.command("previous-anomaly")
+    view.refresh()
+    assert view.navigation.selected == 333
+    view.command("last-anomaly")
+    assert view.navigation.selected == 410
+    view.command("last-anomaly")
+    assert view.navigation.selected == 333
+    view.command("next-anomaly")
+    history.write(stream(200, 480))
+    view.command("last-anomaly")
+    assert view.navigation.selected == 650
+
+
+def test_a_selected_point_stays_where_it_is_while_keys_zoom():
+    _, view = shown(stream(3_000))
+    view.command("last-anomaly")
+    view.command("forward")
+    view.refresh()
+    place = view.navigation.selected - view.navigation.view.left
+    width = view.navigation.view.width
+    assert place != width // 2
+    view.command("narrower")
+    view.refresh()
+    assert abs(2 * (view.navigation.selected - view.navigation.view.left) - place) <= 2
+    assert view.navigation.view.width == width // 2
+    view.command("wider")
+    view.refresh()
+    assert abs(view.navigation.selected - view.navigation.view.left - place) <= 2
+
+
 def test_an_alarm_before_and_behind_is_gone_to_from_wherever_the_view_stands():
     rows = stream(3_000)
     rows["is_anomaly"][700:704], rows["episode"][700:704] = True, 77  # one episode of several points

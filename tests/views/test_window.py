@@ -463,7 +463,7 @@ def driven(screen, toolkit):
 
 @needs_screen
 def test_a_real_mouse_points_zooms_moves_and_goes_live_and_real_keys_step_from_alarm_to_alarm(driven):
-    assert "h shows all keys" in driven.state()["notice"]
+    assert "h all keys" in driven.state()["notice"]
     driven.move(0.25)
     state = driven.until(lambda s: s["pointed"])
     left, right = state["view"]
@@ -484,7 +484,7 @@ def test_a_real_mouse_points_zooms_moves_and_goes_live_and_real_keys_step_from_a
         driven.press(key)
         driven.until(lambda s, selected=selected: s["selected"] == selected)
     driven.press("period")
-    state = driven.until(lambda s: "no later anomaly" in s["notice"])
+    state = driven.until(lambda s: "no later alarm" in s["notice"])
     width = state["view"][1] - state["view"][0]
     driven.press("plus")
     driven.until(lambda s: s["view"][1] - s["view"][0] == width // 2)

@@ -98,10 +98,10 @@ function setState(kind, text) {
   write(state, text);
 }
 
-function stateText({ state, since, warm_up: share, quiet, complete }) {
+function stateText({ state, since, last, warm_up: share, quiet, complete }) {
   if (complete) return "the stream has ended";
   if (state === "warming up") return `warming up: ${Math.floor(100 * share)} %`;
-  if (state === "anomalous" && since !== null) return `anomalous since ${numbers.place(since, 0)}`;
+  if (state === "anomalous" && last?.index !== undefined) return `anomalous since ${numbers.place(since, last.index)}`;
   return quiet !== null && quiet >= 60 ? `${state}, no point for ${quiet} s` : state;
 }
 
@@ -123,13 +123,13 @@ function tilesOf(facts) {
   tiles.push(
     ["points", numbers.count(facts.points)],
     ["points/s", numbers.brief(facts.complete ? null : facts.points_per_second)],
-    ["alarms", numbers.count(facts.episodes)],
+    ["episodes", numbers.count(facts.episodes)],
     ["anomalous", numbers.count(facts.anomalies)],
     // with labels it is known which points are normal
     [facts.precision === null ? "marked / asked for" : "normal marked / asked for", `${got} / ${asked}`, "rate"],
   );
   for (const [name, shared, episodes] of facts.agreement) {
-    tiles.push([`alarms ${name} marks too`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
+    tiles.push([`episodes ${name} marks too`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
   }
   if (facts.refused) tiles.push(["refused", numbers.count(facts.refused)]);
   if (facts.missing) tiles.push(["missing", numbers.count(facts.missing)]);
@@ -197,7 +197,7 @@ function showStatus(facts) {
   find("values").setAttribute(
     "aria-label",
     `${facts.source}: ${numbers.count(facts.points)} points, ` +
-      `${numbers.count(facts.episodes)} alarms, ${facts.state}`,
+      `${numbers.count(facts.episodes)} episodes, ${facts.state}`,
   );
   find("rates").hidden = !facts.honesty;
   if (facts.honesty) honesty.take(facts.honesty);
@@ -267,7 +267,7 @@ function showThinness(thin) {
   const before = Number(body.dataset.thin ?? 1);
   body.dataset.thin = thin;
   if (thin > 1 && before !== thin)
-    notify("The link is slow: fewer points are drawn, the extremes and the alarms among them.");
+    notify("The link is slow: fewer points are drawn, the extremes and the anomalies among them.");
   else if (thin === 1 && before > 1) notify("");
 }
 

@@ -17,7 +17,7 @@ const COLUMNS = [
   ["key", "stream", "key"],
   [null, "newest points", "line"],
   ["state", "state", "state"],
-  ["episodes", "alarms", "number"],
+  ["episodes", "episodes", "number"],
   ["anomalies", "anomalous points", "number"],
   ["points", "points", "number"],
   ["worst_p", "least p", "number"],
