@@ -21,6 +21,7 @@ from streamforest.figures.panels import InView, OthersPanel, Panel, ScorePanel, 
 from streamforest.figures.point_note import PointNote
 from streamforest.figures.ranges import extremes, usual_range
 from streamforest.figures.side_panel import WIDTH
+from streamforest.figures.text_parts import no_forecast_text
 from streamforest.figures.themes import is_wide, text_size
 from streamforest.protocols import NORMAL, Verdict, Verdicts
 from streamforest.verdicts.history import History
@@ -222,6 +223,8 @@ class StreamFigure(LiveFigure[History]):
         seen = (navigation.looks_ahead, navigation.kept.end, navigation.view.right)
         if not navigation.looks_ahead or (not navigation.paused and (seen != self._looked or not len(self._ahead))):
             self._ahead, self._looked = navigation.ahead_in_view(), seen
+            if navigation.looks_ahead and not len(self._ahead):
+                self.tell(no_forecast_text(), 2 * HEADER_SECONDS)
 
     def _follow_choices(self) -> None:
         """Show the panel of choices as it stands, or none."""

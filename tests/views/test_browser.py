@@ -668,6 +668,13 @@ def test_the_layers_can_be_switched_off(chromium, run):
         assert page.faults == []
 
 
+def test_the_page_says_so_where_there_is_no_forecast(chromium, run):
+    with visit(chromium, run) as page:
+        run.feed.set()
+        page.keyboard.press("f")
+        wait_for(page, lambda: "No forecast now" in page.locator("#notice").inner_text())
+
+
 def test_what_is_expected_next_is_drawn_behind_the_newest_point_when_it_is_asked_for(chromium, run):
     run.history.ahead = lambda steps: ahead_of(run.history, steps)
     with visit(chromium, run) as page:
@@ -686,6 +693,7 @@ def test_what_is_expected_next_is_drawn_behind_the_newest_point_when_it_is_asked
         run.history.write(run.rows[run.history.end : run.history.end + 40])
         page.keyboard.press("f")
         wait_for(page, lambda: right(VALUE) > 20)
+        assert "forecast" not in page.locator("#notice").inner_text()
         assert page.faults == []
 
 

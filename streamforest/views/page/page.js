@@ -21,6 +21,7 @@ const ASK_AGAIN = 60; // milliseconds between two wishes of a view that moves
 const FIRST_WAIT = 500,
   LONGEST_WAIT = 5000; // milliseconds before connecting again
 const BRIEF = 3500; // milliseconds that a notice is shown
+const FORECAST_PATIENCE = 3; // states of the run that a forecast may take
 const PATIENCE = 30_000; // milliseconds in which a detector that was asked for should judge
 
 // The cookie holds the token from here on: it stays in no address, and in no history.
@@ -60,6 +61,7 @@ let status = null,
   isOver = false,
   wait = FIRST_WAIT;
 let viewNumber = 0,
+  lacking = 0, // states of the run since a forecast was asked for in vain
   asked = "",
   askedAhead = 0,
   asking = 0,
@@ -207,6 +209,9 @@ function showStatus(facts) {
     view.follow(facts, facts.points_per_second);
     if (chart.plots.length) viewMoved();
   }
+  const lacks = chart.layers.forecast && view.live && !view.all && !chart.ahead;
+  lacking = lacks ? lacking + 1 : 0;
+  if (lacking === FORECAST_PATIENCE) hear("No forecast now: it is being compiled, once, or this detector has none.");
   if (lostAt !== null) {
     notify(`Connected again; ${numbers.count(Math.max(0, facts.points - lostAt))} points came meanwhile.`, BRIEF);
     lostAt = null;

@@ -18,9 +18,9 @@ const COLUMNS = [
   [null, "newest points", "line"],
   ["state", "state", "state"],
   ["episodes", "episodes", "number"],
-  ["anomalies", "anomalous points", "number"],
+  ["anomalies", "anomalous", "number"],
   ["points", "points", "number"],
-  ["worst_p", "least p", "number"],
+  ["worst_p", "rarest p", "number"],
   [null, "why", "reason"],
   ["time", "newest point", "time"],
 ];
