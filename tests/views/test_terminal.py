@@ -137,7 +137,7 @@ def test_every_key_changes_what_is_shown_at_every_size(terminal):
 
     for columns, rows in SIZES:
         shown.resize(columns, rows)
-        shown.wait(lambda columns=columns: uses(shown, columns) or (columns, rows) == SIZES[0])
+        shown.wait(lambda size=(columns, rows): uses(shown, size[0]) or size == SIZES[0])
         has_list = rows >= 24
         if has_list:
             shown.wait(lambda: "newest first" in shown.text)
