@@ -12,7 +12,7 @@ from streamforest.verdicts.history import History
 SPAN = 500  # points in view at first
 NARROWEST = 20  # points
 SECONDS_IN_VIEW = 10  # at least, as long as the user has not chosen a width
-STEPS = 8  # a full view moves on by this part of its width, so that its axis seldom changes
+STEPS = 50  # a full view moves on by this part of its width: 2 % look smooth, and most frames leave the axis as it is
 
 #: Commands that a figure takes.
 COMMANDS = (
@@ -48,6 +48,8 @@ class Navigation:
     ----------
     history : History
         Where the points come from.
+    steps : int
+        A full view that follows the stream moves on by this part of its width.
 
     Attributes
     ----------
@@ -63,8 +65,8 @@ class Navigation:
         Whether a view that follows the stream shows what is expected of its next points too.
     """
 
-    def __init__(self, history: History) -> None:
-        self._history = history
+    def __init__(self, history: History, steps: int = STEPS) -> None:
+        self._history, self._steps = history, steps
         self.kept = History(history.capacity)
         self.view = View(0, 64)
         self.looks_ahead = False
@@ -202,7 +204,7 @@ class Navigation:
     def twin(self) -> Navigation:
         """The same view, up to date, of the same points."""
         self.follow()
-        other = Navigation(self._history)
+        other = Navigation(self._history, self._steps)
         other.kept, other._held, other.selected = self.kept, self._held, self.selected
         other.span, other._span_chosen = self.span, self._span_chosen
         other._last_gone_to = self._last_gone_to
@@ -242,7 +244,7 @@ class Navigation:
             wanted = min(points_per_second * SECONDS_IN_VIEW, self._history.capacity)
             while self.span < wanted:  # never narrower by itself
                 self.span = min(2 * self.span, self._history.capacity)
-        view = live_view(self.kept.first, self.kept.end, self.span)
+        view = live_view(self.kept.first, self.kept.end, self.span, self._steps)
         return view._replace(right=view.right + view.width // AHEAD) if self.looks_ahead else view
 
 
@@ -262,7 +264,7 @@ def peak_of(rows: Verdicts) -> int:
     return episode.peak.index
 
 
-def live_view(first: int, end: int, span: int) -> View:
+def live_view(first: int, end: int, span: int, steps: int) -> View:
     """The view that follows the stream: it grows with it from 64 points on, then moves in steps."""
     width = 64
     while width < min(end - first, span):
@@ -270,6 +272,6 @@ def live_view(first: int, end: int, span: int) -> View:
     width = min(width, span)
     if not first and end <= width:
         return View(0, width)
-    step = max(1, width // STEPS)
+    step = max(1, width // steps)
     right = max(ceil(end / step) * step, width if not first else 0)
     return View(right - width, right)

@@ -64,6 +64,9 @@ HINTS = (
 )
 
 
+STEPS = 8  # a full view moves on by this part of its width: all of it is written anew then
+
+
 class Layout(NamedTuple):
     """Where the parts are, in rows and columns from the top left; a part of no rows is not there."""
 
@@ -136,7 +139,7 @@ class StreamText(TextFigure[History]):
 
     def __init__(self, memory: History, status: Callable[[], Status], **options: Any) -> None:
         super().__init__(memory, status, **options)
-        self.navigation = Navigation(memory)
+        self.navigation = Navigation(memory, STEPS)
         self._episodes = RecentEpisodes(self._cool_down)
         self._seen: int | None = None  # stream index behind the newest point that the episodes know
         self._newest: Verdict | None = None

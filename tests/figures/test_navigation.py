@@ -151,15 +151,28 @@ def test_an_unknown_command_is_refused_with_the_known_ones():
         view.command("jump")
 
 
+def test_a_full_view_moves_on_by_a_fiftieth_of_its_width_when_points_have_come_for_it():
+    history, view = shown(stream(900))
+    ends = []
+    for _ in range(40):
+        history.write(stream(1, history.end))
+        view.refresh()
+        ends.append(view.navigation.view.right)
+    assert set(np.diff(ends)) == {0, 10}
+    assert all(0 <= end - n < 10 for n, end in enumerate(ends, 901))
+
+
 @settings(max_examples=200)
-@given(first=st.integers(0, 10**9), n=st.integers(0, 200_000), span=st.integers(20, 50_000))
-def test_the_live_view_has_the_newest_point_and_is_never_wider_than_asked(first, n, span):
-    view = live_view(first, first + n, span)
+@given(
+    first=st.integers(0, 10**9), n=st.integers(0, 200_000), span=st.integers(20, 50_000), steps=st.sampled_from([8, 50])
+)
+def test_the_live_view_has_the_newest_point_and_is_never_wider_than_asked(first, n, span, steps):
+    view = live_view(first, first + n, span, steps)
     assert view.width <= span
     assert view.right >= first + n
     assert view.right - (first + n) <= max(64, view.width)
     if n >= 2 * span:  # at most one step is blank
-        assert view.right - (first + n) <= view.width // 8 + 1
+        assert view.right - (first + n) <= view.width // steps + 1
 
 
 def test_the_view_grows_by_itself_for_fast_streams_until_the_user_chooses():
