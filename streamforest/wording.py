@@ -126,9 +126,11 @@ def rate_text(points_per_second: float) -> tuple[str, str]:
 
     Examples
     --------
-    >>> rate_text(12345.6), rate_text(9.96), rate_text(0.2), rate_text(0.0001)
-    (('12,346', 's'), ('9.96', 's'), ('12', 'min'), ('8.64', 'day'))
+    >>> rate_text(12345.6), rate_text(9.96), rate_text(0.2), rate_text(0.0001), rate_text(0)
+    (('12,346', 's'), ('9.96', 's'), ('12', 'min'), ('8.64', 'day'), ('0', 's'))
     """
+    if not points_per_second:
+        return "0", "s"
     units = (("s", 1.0), ("min", 60.0), ("h", 3600.0), ("day", 86_400.0))
     unit, number = next(((u, points_per_second * s) for u, s in units if points_per_second * s >= 1), ("day", 0.0))
     if not number:

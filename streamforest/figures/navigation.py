@@ -12,7 +12,7 @@ from streamforest.verdicts.history import History
 SPAN = 500  # points in view at first
 NARROWEST = 20  # points
 SECONDS_IN_VIEW = 10  # at least, as long as the user has not chosen a width
-STEPS = 8  # a full view moves on by this part of its width, so that its axis seldom changes
+STEPS = 50  # a full view moves on by this part of its width: 2 % look smooth, and most frames leave the axis as it is
 
 #: Commands that a figure takes.
 COMMANDS = (
@@ -48,6 +48,8 @@ class Navigation:
     ----------
     history : History
         Where the points come from.
+    steps : int
+        A full view that follows the stream moves on by this part of its width.
 
     Attributes
     ----------
@@ -63,14 +65,15 @@ class Navigation:
         Whether a view that follows the stream shows what is expected of its next points too.
     """
 
-    def __init__(self, history: History) -> None:
-        self._history = history
+    def __init__(self, history: History, steps: int = STEPS) -> None:
+        self._history, self._steps = history, steps
         self.kept = History(history.capacity)
         self.view = View(0, 64)
         self.looks_ahead = False
         self.selected: int | None = None
         self.span, self._span_chosen = SPAN, False
         self._held: View | None = None
+        self._last_gone_to: int | None = None  # the point that "last-anomaly" selected
 
     @property
     def paused(self) -> bool:
@@ -110,12 +113,14 @@ class Navigation:
         self._hold(max(self.kept.first, min(round(left), latest)), self.view.width, moved=False)
 
     def choose_span(self, points: int) -> None:
-        """Show so many points, as far as so many are kept; a view that stands still keeps its middle."""
+        """Show so many points, as far as so many are kept; a held view keeps its selected point, or its middle."""
         self._span_chosen = True
         self.span = max(NARROWEST, min(points, self._history.capacity))
         if self._held:
-            width = self._width_within(self.span)
-            self._hold((self._held.left + self._held.right - width) // 2, width)
+            left, right = self._held
+            width, at = self._width_within(self.span), self.selected
+            around = at if at is not None and left <= at < right else (left + right) / 2
+            self._hold(round(around - (around - left) * width / (right - left)), width)
 
     def _width_within(self, points: int) -> int:
         """A width of a view that stands still: it shows no more than there is."""
@@ -148,10 +153,14 @@ class Navigation:
         self._held = View(left, left + width)
 
     def _go_to_anomaly(self) -> None:
+        """Go to the newest episode; from there, and from wherever this led to, to the one before."""
+        here = self.selected if self._held and self.selected == self._last_gone_to else None
+        if here is None:
+            self._held = None  # newer ones may have come since the view stands still
         self.follow()
-        here = self.selected if self._held else None
-        found = self.kept.last_anomaly() if here is None else self.kept.previous_anomaly(self._episode_start(here))
+        found = None if here is None else self.kept.previous_anomaly(self._episode_start(here))
         self._go_to_episode(self.kept.last_anomaly() if found is None else found)
+        self._last_gone_to = self.selected
 
     def _step_to_anomaly(self, is_back: bool) -> None:
         """Go to the episode before or behind the selected point; where none is selected, the middle of the view."""
@@ -195,9 +204,10 @@ class Navigation:
     def twin(self) -> Navigation:
         """The same view, up to date, of the same points."""
         self.follow()
-        other = Navigation(self._history)
+        other = Navigation(self._history, self._steps)
         other.kept, other._held, other.selected = self.kept, self._held, self.selected
         other.span, other._span_chosen = self.span, self._span_chosen
+        other._last_gone_to = self._last_gone_to
         other.looks_ahead = self.looks_ahead
         return other
 
@@ -234,7 +244,7 @@ class Navigation:
             wanted = min(points_per_second * SECONDS_IN_VIEW, self._history.capacity)
             while self.span < wanted:  # never narrower by itself
                 self.span = min(2 * self.span, self._history.capacity)
-        view = live_view(self.kept.first, self.kept.end, self.span)
+        view = live_view(self.kept.first, self.kept.end, self.span, self._steps)
         return view._replace(right=view.right + view.width // AHEAD) if self.looks_ahead else view
 
 
@@ -254,7 +264,7 @@ def peak_of(rows: Verdicts) -> int:
     return episode.peak.index
 
 
-def live_view(first: int, end: int, span: int) -> View:
+def live_view(first: int, end: int, span: int, steps: int) -> View:
     """The view that follows the stream: it grows with it from 64 points on, then moves in steps."""
     width = 64
     while width < min(end - first, span):
@@ -262,6 +272,6 @@ def live_view(first: int, end: int, span: int) -> View:
     width = min(width, span)
     if not first and end <= width:
         return View(0, width)
-    step = max(1, width // STEPS)
+    step = max(1, width // steps)
     right = max(ceil(end / step) * step, width if not first else 0)
     return View(right - width, right)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from streamforest.figures.axes import NumberFormatter, next_limits
 from streamforest.figures.edge_marks import EdgeMarks
-from streamforest.figures.layers import HEADER, STREAM, Layers
+from streamforest.figures.layers import STREAM, Layers
 from streamforest.figures.navigation import View
 from streamforest.figures.shapes import NOTHING, boxes, merge, ribbon, runs, steps
 from streamforest.figures.stamp import Stamp
@@ -47,7 +47,7 @@ REASON_LINES = (0, 1, -1)
 FADED = 0.35  # of a key whose part is hidden
 KEY_MARGIN = 0.04  # inches around a key that a click may miss it by
 HALO = 1.4  # points that the halo of a mark is wider
-BY_BAND_KEY = "by its band"  # what marks a point whose score does not
+BY_BAND_KEY = "marked by its band"  # a point whose score does not say so
 NAME_LINE, MARK_LINE = 0.3, 0.74  # where in a row of a detector that judges along its name and its marks stand
 
 
@@ -425,13 +425,14 @@ class StreamPanel(Panel):
         self.ahead.set_data(x, expected)
 
     def _draw_labels(self, points: InView) -> None:
-        """Underline labelled stretches; where they are few, ring those of at most 2 points too."""
+        """Underline labelled stretches; where they are few, ring the points of those that have at most 2."""
         x, values, labels = points.x, points.field("value"), points.rows["label"]
         starts, ends = runs((labels > NORMAL) * (_changes(labels) + 1))
         thick = 4 * dpi_of(self.axes) / 100 / max(1.0, self.axes.bbox.height)
         self.labels.set_path(boxes(*points.widened(x[starts], x[ends], 3), top=thick))
-        short = starts[ends - starts < 2] if len(starts) < MANY else starts[:0]
-        self.rings.set_data(x[short], values[short])
+        is_short = (ends - starts < 2) & (len(starts) < MANY)
+        ringed = np.union1d(starts[is_short], ends[is_short])
+        self.rings.set_data(x[ringed], values[ringed])
 
 
 class ScorePanel(Panel):
@@ -501,7 +502,7 @@ class OthersPanel(Panel):
             axes.axhline(row + MARK_LINE, color=theme.grid, linewidth=0.8, zorder=0.5)
             self.marks.append(layers.line(axes, 7, **style))
             place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
-            name = layers.text(axes, HEADER, color=theme.quiet, **place)
+            name = layers.text(axes, STREAM, color=theme.quiet, **place)  # above the shades
             name.set_position((0, row + NAME_LINE))
             self.names.append(name)
 
@@ -528,7 +529,7 @@ class OthersPanel(Panel):
             content = f"{name} marks {shared:,} of these {episodes:,} episodes too"
             if text.get_text() != content:
                 text.set_text(content)
-                self._layers.touch(HEADER)
+                self._layers.touch(STREAM)
 
 
 def dpi_of(axes: Axes) -> float:

@@ -21,6 +21,7 @@ from streamforest.figures.panels import InView, OthersPanel, Panel, ScorePanel, 
 from streamforest.figures.point_note import PointNote
 from streamforest.figures.ranges import extremes, usual_range
 from streamforest.figures.side_panel import WIDTH
+from streamforest.figures.text_parts import no_forecast_text
 from streamforest.figures.themes import is_wide, text_size
 from streamforest.protocols import NORMAL, Verdict, Verdicts
 from streamforest.verdicts.history import History
@@ -33,18 +34,18 @@ ROW_OF_OTHERS = 2.3  # lines of text: the name of a detector that judges along, 
 
 #: What is said where a command goes nowhere.
 STEPS = {
-    "last-anomaly": "there was no anomaly yet",
-    "previous-anomaly": "no earlier anomaly is kept",
-    "next-anomaly": "there is no later anomaly yet",
+    "last-anomaly": "there was no alarm yet",
+    "previous-anomaly": "no earlier alarm is kept",
+    "next-anomaly": "there is no later alarm yet",
 }
 
 HELP = """q        save a picture
 space    pause the view, go on
 ← →      back and forth
-+ -      zoom in, out (or the wheel)
-g        last anomaly, then the one before
-, .      anomaly before, behind
-e        list of episodes
++ -      zoom in, zoom out (or the wheel)
+g        newest alarm, then the one before
+, .      previous alarm, next alarm
+e        show or hide the episodes
 f        what is expected next
 i        alarms asked for and got
 w        what other settings would change
@@ -222,6 +223,8 @@ class StreamFigure(LiveFigure[History]):
         seen = (navigation.looks_ahead, navigation.kept.end, navigation.view.right)
         if not navigation.looks_ahead or (not navigation.paused and (seen != self._looked or not len(self._ahead))):
             self._ahead, self._looked = navigation.ahead_in_view(), seen
+            if navigation.looks_ahead and not len(self._ahead):
+                self.tell(no_forecast_text(), 2 * HEADER_SECONDS)
 
     def _follow_choices(self) -> None:
         """Show the panel of choices as it stands, or none."""

@@ -20,7 +20,7 @@ from streamforest.protocols import Status, Verdict, Verdicts, verdict_from_row
 from streamforest.verdicts.difference import Difference
 from streamforest.verdicts.episodes import UNUSUAL, Episode
 from streamforest.verdicts.history import Floats, History
-from streamforest.verdicts.honesty import is_marked_by_band, marked_by_band
+from streamforest.verdicts.honesty import marked_by_band
 from streamforest.verdicts.recent_episodes import RecentEpisodes
 from streamforest.wording import duration_text, expected_text, half_width, kind_text, number_text, p_text, reason_text
 
@@ -42,9 +42,9 @@ LARGEST = 1e150
 HELP = """q        save a picture
 space    pause the view, go on
 ← →      back and forth
-+ -      closer, farther in time
-g        last anomaly, then the one before
-, .      from alarm to alarm
++ -      zoom in, zoom out
+g        newest alarm, then the one before
+, .      previous alarm, next alarm
 e        show or hide the episodes
 f        what is expected next
 i        alarms asked for and got
@@ -59,9 +59,12 @@ h        show or hide this
 Esc      close what is open, then the picture
 Ctrl+C   stop the run"""
 HINTS = (
-    *("h keys", "q picture", "space pause", "← → move", "+ - zoom", "g last", ", . alarms", "e list"),
+    *("h keys", "q picture", "space pause", "← → move", "+ - zoom", "g newest alarm", ", . alarms", "e list"),
     *("w what if", "n y m your say", "d detector", "r report", "c case", "Esc stop watching", "Ctrl+C end"),
 )
+
+
+STEPS = 8  # a full view moves on by this part of its width: all of it is written anew then
 
 
 class Layout(NamedTuple):
@@ -136,7 +139,7 @@ class StreamText(TextFigure[History]):
 
     def __init__(self, memory: History, status: Callable[[], Status], **options: Any) -> None:
         super().__init__(memory, status, **options)
-        self.navigation = Navigation(memory)
+        self.navigation = Navigation(memory, STEPS)
         self._episodes = RecentEpisodes(self._cool_down)
         self._seen: int | None = None  # stream index behind the newest point that the episodes know
         self._newest: Verdict | None = None
@@ -245,8 +248,7 @@ class StreamText(TextFigure[History]):
         else:
             parts += [text for text in (self._reading(verdict), self._expected(verdict)) if text]
         if verdict.score is not None and verdict.threshold is not None:
-            limit = limit_text(verdict) if is_marked_by_band(verdict) else f"limit {verdict.threshold:.3f}"
-            parts.append(f"score {verdict.score:.3f}, {limit}")
+            parts.append(f"score {verdict.score:.3f}, {limit_text(verdict)}")
         if verdict.p_value is not None:
             parts.append(self._worded(f"p {p_text(verdict.p_value)}"))
         while len(parts) > 2 and columns_of("   ".join(parts)) > columns:
@@ -364,7 +366,7 @@ class StreamText(TextFigure[History]):
                     free = min(start, column) - 1
 
     def _draw_score(self, canvas: Canvas, area: Area, rows: Verdicts) -> None:
-        """Draw the score, and its limit as a rule behind it."""
+        """Draw the score, and its threshold as a rule behind it."""
         places = area.places(rows["index"], area.columns)
         limit = trace(np.where(marked_by_band(rows), np.nan, rows["threshold"]), places, area.columns)
         columns = np.flatnonzero(np.isfinite(limit.high))
@@ -454,6 +456,8 @@ class StreamText(TextFigure[History]):
         space = columns - 4 - columns_of(lasted)
         if space < 16:
             space, lasted = columns - 2, ""
+        if columns_of(text) > space:  # the half of a number says less than none
+            text = text.partition(", expected ")[0]
         canvas.write(row, column + 2, cut(text, space), style)
         canvas.write(row, column + columns - columns_of(lasted), lasted, Style.QUIET)
 

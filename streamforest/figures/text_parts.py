@@ -36,6 +36,11 @@ def waiting_text() -> str:
     return "compiling, once" if is_compiling() else "waiting for the first point"
 
 
+def no_forecast_text() -> str:
+    """What is said where a forecast was asked for and there is none."""
+    return "no forecast now: compiling, once" if is_compiling() else "no forecast now from this detector"
+
+
 #: What is said of a stream of which no point comes any more.
 ENDED = "the stream has ended"
 

@@ -229,4 +229,4 @@ def key_line(watch: Watch | None, options: SimpleNamespace) -> str:
     """The keys that work in the terminal, for people."""
     if watch is None or not has_keys(options):
         return "Ctrl+C ends the run"
-    return "q saves a picture, r the report, d changes the detector, Ctrl+C ends the run"
+    return "q picture, r report, d next detector, Ctrl+C end"

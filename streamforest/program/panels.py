@@ -148,7 +148,9 @@ class Panels:
         rows = self._memory.view(first, last) if index is None else self._memory.view(index, index)
         free = rows[~rows["is_anomaly"] & np.isfinite(rows["p_value"])]
         if not len(free):
-            raise ValueError("there is no point in view that could have been missed; , and . and the mouse select one")
+            if index is not None and rows["is_anomaly"].any():
+                raise ValueError("that point is an alarm: a click on another one selects it, a double click none")
+            raise ValueError("there is no point in view that could have been missed; a click selects one")
         at = int(np.argmin(free["p_value"]))
         return cast("Verdicts", free[at : at + 1])
 

@@ -73,7 +73,8 @@ def run(command: Command, judge_all: Callable[[Loop], None]) -> int:
         complain(command.program, error)
         return WRONG_USE if isinstance(error, DifferentRunError) else FAILED
     if is_terminal(sys.stderr):  # before the view is there, which shows what is said from then on
-        say(f"watching {made.source.name} with {made.judge.name}; {interaction.key_line(watch, options)}")
+        say(f"watching {made.source.name} with {made.judge.name}")
+        say(interaction.key_line(watch, options))
     try:
         if watch is not None:
             interaction.open_view(choice, watch, made, api)

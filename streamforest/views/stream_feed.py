@@ -114,7 +114,7 @@ class StreamShown:
         place["capacity"] = self._history.capacity
         place["floor"] = 0.0 if self._history.floor == 0.0 else None  # of what is drawn of the band
         place["time"] = verdict_from_row(newest[0].item()).time if len(newest) else None
-        last = _place_and_reason(kept[-1].peak) if kept else None
+        last = _place_and_reason(kept[-1]) if kept else None
         marks = self._history.marks
         others = [] if marks is None else marks.names[:MOST_OTHERS]
         return {"state": state, "since": since, "last": last, "others": others, **place}
@@ -141,8 +141,9 @@ def why(verdict: Verdict) -> dict[str, Any]:
     return {"name": name, "value": verdict.value, "expected": expected, "half": half}
 
 
-def _place_and_reason(verdict: Verdict) -> dict[str, Any]:
-    return {**why(verdict), "time": verdict.time, "index": verdict.index}
+def _place_and_reason(episode: Episode) -> dict[str, Any]:
+    """Why an episode is one, and where it began, which is its place in lists too."""
+    return {**why(episode.peak), "time": episode.start.time, "index": episode.start.index}
 
 
 def episode_facts(episode: Episode, like: str, is_open: bool) -> list[Any]:

@@ -27,7 +27,7 @@ LARGEST = (1.0, 0.92)
 FRAME = 1 / 30  # seconds between two frames, at least
 SHARE = 0.4  # of the time may go into drawing: where it is slow, frames are fewer
 #: What to press, for those who see it for the first time, and for how many seconds.
-FIRST_KEYS = "q saves a picture, space pauses, e lists the episodes, , and . step from alarm to alarm, h shows all keys"
+FIRST_KEYS = "q picture   space pause   + - zoom   , . from alarm to alarm   e episodes   w what if   h all keys"
 FIRST_KEYS_SECONDS = 10.0
 SHORTEST_WAIT = 0.001  # seconds; a toolkit takes 0 for "until stopped"
 

@@ -34,7 +34,7 @@ def test_no_alarm_yet_is_no_rate_of_zero_and_a_rate_has_an_honest_unit():
     assert dict(counters(status(anomalies=0, realised_rate=0.0, precision=None)))["alarm rate"] == "none yet"
     assert dict(counters(status(realised_rate=0.0)))["normal marked"] == "none"
     assert dict(counters(status(points_per_second=1 / 300)))["points/h"] == "12"
-    assert dict(counters(status(points_per_second=0.0)))["points/day"] == "\N{EN DASH}"
+    assert dict(counters(status(points_per_second=0.0)))["points/s"] == "\N{EN DASH}"
 
 
 def test_the_state_and_the_last_alarm_stand_above_the_counters_and_a_long_reason_is_cut():

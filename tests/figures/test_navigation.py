@@ -62,6 +62,39 @@ def test_last_anomaly_goes_to_it_and_then_to_the_one_before_and_tells_the_reason
         assert view.selected.text.get_text().startswith(f"spike\npoint {index}, 2014-")
 
 
+def test_the_newest_alarm_is_gone_to_from_another_one_and_though_it_came_since_the_view_stands_still():
+    history, view = shown(stream(480))
+    view.command("previous-anomaly")
+    view.command("previous-anomaly")
+    view.refresh()
+    assert view.navigation.selected == 333
+    view.command("last-anomaly")
+    assert view.navigation.selected == 410
+    view.command("last-anomaly")
+    assert view.navigation.selected == 333
+    view.command("next-anomaly")
+    history.write(stream(200, 480))
+    view.command("last-anomaly")
+    assert view.navigation.selected == 650
+
+
+def test_a_selected_point_stays_where_it_is_while_keys_zoom():
+    _, view = shown(stream(3_000))
+    view.command("last-anomaly")
+    view.command("forward")
+    view.refresh()
+    place = view.navigation.selected - view.navigation.view.left
+    width = view.navigation.view.width
+    assert place != width // 2
+    view.command("narrower")
+    view.refresh()
+    assert abs(2 * (view.navigation.selected - view.navigation.view.left) - place) <= 2
+    assert view.navigation.view.width == width // 2
+    view.command("wider")
+    view.refresh()
+    assert abs(view.navigation.selected - view.navigation.view.left - place) <= 2
+
+
 def test_an_alarm_before_and_behind_is_gone_to_from_wherever_the_view_stands():
     rows = stream(3_000)
     rows["is_anomaly"][700:704], rows["episode"][700:704] = True, 77  # one episode of several points
@@ -118,15 +151,28 @@ def test_an_unknown_command_is_refused_with_the_known_ones():
         view.command("jump")
 
 
+def test_a_full_view_moves_on_by_a_fiftieth_of_its_width_when_points_have_come_for_it():
+    history, view = shown(stream(900))
+    ends = []
+    for _ in range(40):
+        history.write(stream(1, history.end))
+        view.refresh()
+        ends.append(view.navigation.view.right)
+    assert set(np.diff(ends)) == {0, 10}
+    assert all(0 <= end - n < 10 for n, end in enumerate(ends, 901))
+
+
 @settings(max_examples=200)
-@given(first=st.integers(0, 10**9), n=st.integers(0, 200_000), span=st.integers(20, 50_000))
-def test_the_live_view_has_the_newest_point_and_is_never_wider_than_asked(first, n, span):
-    view = live_view(first, first + n, span)
+@given(
+    first=st.integers(0, 10**9), n=st.integers(0, 200_000), span=st.integers(20, 50_000), steps=st.sampled_from([8, 50])
+)
+def test_the_live_view_has_the_newest_point_and_is_never_wider_than_asked(first, n, span, steps):
+    view = live_view(first, first + n, span, steps)
     assert view.width <= span
     assert view.right >= first + n
     assert view.right - (first + n) <= max(64, view.width)
     if n >= 2 * span:  # at most one step is blank
-        assert view.right - (first + n) <= view.width // 8 + 1
+        assert view.right - (first + n) <= view.width // steps + 1
 
 
 def test_the_view_grows_by_itself_for_fast_streams_until_the_user_chooses():

@@ -92,6 +92,14 @@ def test_marks_side_by_side_do_not_cut_one_another():
     assert near_colour(pixels(view)[row, first : last + 1], THEMES["light"].anomaly).all()
 
 
+def test_both_points_of_a_labelled_pair_are_ringed_and_none_of_a_longer_stretch():
+    rows = stream(470)
+    rows["label"] = 0
+    rows["label"][[300, 301, 320, *range(340, 360)]] = 2
+    _, view = shown(rows)
+    assert list(view.stream.rings.get_xdata()) == [300, 301, 320]
+
+
 def test_an_isolated_point_between_missing_ones_is_visible():
     rows = stream(470)
     rows["value"][297:304] = np.nan
@@ -129,6 +137,18 @@ def test_detectors_that_judge_along_have_their_marks_and_their_agreement_in_a_st
     view.figure.canvas.draw()
     assert np.array_equal(blitted, pixels(view))
     assert view.picture().others is not None
+
+
+def test_the_shade_of_an_episode_does_not_hide_what_is_written_in_the_strip():
+    rows = stream(470)
+    written = []
+    for episode in (0, 99):
+        rows["episode"][:300] = episode
+        _, view = shown(rows, partial(status, agreement=AGREEMENT), marks=marks_at(5))
+        box = view.others.names[0].get_window_extent()
+        image = pixels(view)[::-1][int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)]
+        written.append(near_colour(image, THEMES["light"].quiet, 40).sum())
+    assert written[1] > 0.7 * written[0] > 20
 
 
 def test_the_strip_lies_between_the_panels_at_every_size_and_is_not_there_without_other_detectors():

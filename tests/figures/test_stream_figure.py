@@ -129,6 +129,22 @@ def test_no_module_of_the_figure_imports_pyplot_or_warns():
     assert view.figure.canvas.manager is None
 
 
+def test_the_view_says_so_where_there_is_no_forecast():
+    now = [0.0]
+    history, view = shown(stream(470), clock=lambda: now[0])
+    view.shows_notices = True
+    view.command("forecast")
+    for seconds, said in ((0.0, "no forecast now from this detector"), (1.0, "")):
+        now[0] += seconds
+        history.write(stream(1, history.end))
+        if not said:
+            history.ahead = lambda steps: ahead_of(history, steps)
+        for _ in range(2):  # the line for people is written with the header
+            now[0] += 0.3
+            view.refresh()
+        assert view.notice.get_text() == said
+
+
 def test_what_is_expected_next_is_drawn_ahead_of_the_newest_point_when_it_is_asked_for():
     history, view = shown(stream(900))
     asked = []

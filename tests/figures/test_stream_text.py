@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -138,7 +140,7 @@ def test_the_last_anomaly_is_gone_to_and_its_numbers_are_read_out():
     stream.figure.command("last-anomaly")
     lines = stream.draw(110, 24).lines()
     assert "12:05:00   spike: 60, expected" in lines[-1]
-    assert "limit" in lines[-1]
+    assert "threshold" in lines[-1]
     assert stream.draw(60, 24).lines()[-1].rstrip().endswith("expected 19.88 ± 3.01"), "what does not fit is not begun"
     assert any("│" in line for line in lines)
 
@@ -148,6 +150,8 @@ def test_the_list_of_episodes_can_be_hidden_and_stands_beside_on_a_wide_terminal
     stream.add([60.0])
     wide = stream.draw(160, 30).lines()
     assert wide[3].rstrip().endswith("newest first)")
+    assert re.search(r"spike: 60  +1 point, now", wide[4]), "what does not fit is not begun"
+    assert "spike: 60, expected" in stream.draw(200, 30).lines()[4]
     stream.figure.command("episodes")
     assert "newest first" not in stream.text(160, 30)
     assert "newest first" not in stream.text(80, 24)

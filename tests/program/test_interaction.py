@@ -256,7 +256,7 @@ def test_keys_of_the_terminal_are_heard_if_there_is_one(monkeypatch, listened):
     interaction.listen_to_keys(watch, options_of("cpu"))
     assert listened == {"terminal": print}
     assert watch.heard == ["keys of the terminal"]
-    assert "q saves a picture" in interaction.key_line(watch, options_of("cpu"))
+    assert "q picture" in interaction.key_line(watch, options_of("cpu"))
 
 
 @pytest.mark.parametrize(("source", "is_terminal"), [("cpu", False), ("-", True)])

@@ -193,6 +193,8 @@ def test_keys_say_why_they_do_nothing(watched):
     watched.press("real", at=3)
     assert console.newest_notice() == "that point is in no alarm"
     watched.press("missed", at=1000)
+    assert "that point is an alarm" in console.newest_notice()
+    watched.press("missed", at=3)
     assert "there is no point in view that could have been missed" in console.newest_notice()
 
 

@@ -157,7 +157,7 @@ QUIET = ("--view", "none", "--delay", "0.01", "--format", "quiet", "--alarm-rate
 def test_keys_in_the_terminal_work_without_a_view_and_ctrl_c_ends_with_the_terminal_as_it_was(shell, model, tmp_path):
     save_model(model, tmp_path / "forest.joblib")
     shell.main(*QUIET, "--model", "forest.joblib")
-    shell.wait_for("q saves a picture")
+    shell.wait_for("q picture")
     shell.wait(shell.is_cbreak)
     shell.type("q")
     shell.wait_for("picture saved: ")

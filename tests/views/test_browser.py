@@ -48,6 +48,7 @@ CHROMIUM = [
 ]
 VIEW = json.dumps({"view": [1, None, 500, 600]})
 VALUE, ANOMALY, LABEL, AHEAD = "#0072b2", "#d55e00", "#009e73", "#eff2f5"  # colours of the light page
+EPISODE, LIMIT = "#fbe3d1", "#c98a00"
 POINTS = 300  # of a run at first
 
 
@@ -277,9 +278,9 @@ def visit(chromium, run, width=1280, height=800, *, address=None, wanted=POINTS,
         yield page
 
 
-def drawn(page):
-    """Pixels of the stream's plot: what is drawn, whatever lies over it."""
-    return pixels_of(page.evaluate("document.querySelector('#values canvas').toDataURL()"))
+def drawn(page, plot="values"):
+    """Pixels of the stream's plot, or the score's: what is drawn, whatever lies over it."""
+    return pixels_of(page.evaluate(f"document.querySelector('#{plot} canvas').toDataURL()"))
 
 
 def pixels_of(address):
@@ -340,6 +341,14 @@ def test_the_stream_is_drawn_and_moves(chromium, run):
         assert page.faults == []
 
 
+def test_the_state_says_since_when_the_stream_is_anomalous_without_times_too(chromium, tmp_path):
+    with Run(tmp_path, points=0) as run:
+        run.rows["time"] = np.nan
+        run.do(lambda: run.history.write(run.rows[: POINTS + 1]))
+        with visit(chromium, run, wanted=POINTS + 1) as page:
+            wait_for(page, lambda: page.locator("#state").inner_text() == f"anomalous since point\u00a0{POINTS}")
+
+
 def test_the_pointer_reads_out_the_numbers_of_the_point_below_it(chromium, run):
     with visit(chromium, run) as page:
         page.keyboard.press("Space")
@@ -355,7 +364,7 @@ def test_the_pointer_reads_out_the_numbers_of_the_point_below_it(chromium, run):
             assert f" {number_text(float(row['value']), 2.0)} " in text.inner_text()
             assert f"expected {row['expected']:.2f}".rstrip("0").rstrip(".") in text.inner_text()
             assert "\u00b1\u00a02 " in text.inner_text()
-            assert f"score {row['score']:g}, limit 0.6" in text.inner_text()
+            assert f"score {row['score']:g}, threshold 0.6" in text.inner_text()
             assert ("spike" in text.inner_text()) == bool(row["is_anomaly"])
 
 
@@ -434,7 +443,7 @@ def test_the_keys_move_the_chart_as_in_the_window(chromium, run):
         press(",", lambda: current.get_attribute("data-start") == "0")
         press(".", lambda: current.get_attribute("data-start") == "100")
         press(".", lambda: current.get_attribute("data-start") == "200")
-        press(".", lambda: page.locator("#notice").inner_text() == "No alarm after.")
+        press(".", lambda: page.locator("#notice").inner_text() == "There is no later alarm yet.")
         assert "spike" in page.locator("#readout").inner_text()
         press("e", lambda: not page.get_by_role("complementary").is_visible())
         press("e", lambda: page.get_by_role("complementary").is_visible())
@@ -625,12 +634,16 @@ def test_the_axis_holds_what_is_usual(any_page, values, lower, upper, least, gre
 def test_labels_and_what_detectors_that_judge_along_mark_are_shown(chromium, tmp_path):
     with Run(tmp_path, points=0) as run:
         run.rows["label"][120:140] = 2
+        run.rows["label"][POINTS : POINTS + 2] = 2  # a pair is ringed, a stretch is not
         run.history.marks = Marks(5000, ["z-score"])
-        flags = np.zeros((1, POINTS), bool)
-        flags[0, 200] = True
+        flags = np.zeros((1, POINTS + 10), bool)
+        flags[0, POINTS] = True
         run.do(lambda: (run.history.marks.write(0, flags), run.history.write(run.rows[:POINTS])))
         with visit(chromium, run) as page:
             wait_for(page, lambda: is_colour(drawn(page)[-20:], LABEL).sum() > 30)
+            assert is_colour(drawn(page)[:-20], LABEL).sum() == 0
+            run.do(lambda: run.history.write(run.rows[POINTS : POINTS + 10]))
+            wait_for(page, lambda: is_colour(drawn(page)[:-20], LABEL).sum() > 30)
             page.keyboard.press("g")
             wait_for(page, lambda: "marked by z-score" in page.locator("#readout").inner_text())
             assert page.faults == []
@@ -641,12 +654,25 @@ def test_the_layers_can_be_switched_off(chromium, run):
         wait_for(page, lambda: is_colour(drawn(page), VALUE).mean() > 0.001)
         page.get_by_role("button", name="value").click()
         wait_for(page, lambda: is_colour(drawn(page), VALUE).sum() == 0)
-        page.get_by_role("button", name="alarms", exact=True).click()
+        page.get_by_role("button", name="anomalous", exact=True).click()
         wait_for(page, lambda: is_colour(drawn(page), ANOMALY).sum() == 0)
+        assert is_colour(drawn(page), EPISODE).sum() > 100
+        page.get_by_role("button", name="episode", exact=True).click()
+        wait_for(page, lambda: is_colour(drawn(page), EPISODE).sum() == 0)
+        assert is_colour(drawn(page, "scores"), LIMIT).sum() > 100
+        page.get_by_role("button", name="threshold").click()
+        wait_for(page, lambda: is_colour(drawn(page, "scores"), LIMIT).sum() == 0)
         height = box_of(page)["height"]
         page.get_by_role("button", name="score").click()
         wait_for(page, lambda: box_of(page)["height"] > height + 50)
         assert page.faults == []
+
+
+def test_the_page_says_so_where_there_is_no_forecast(chromium, run):
+    with visit(chromium, run) as page:
+        run.feed.set()
+        page.keyboard.press("f")
+        wait_for(page, lambda: "No forecast now" in page.locator("#notice").inner_text())
 
 
 def test_what_is_expected_next_is_drawn_behind_the_newest_point_when_it_is_asked_for(chromium, run):
@@ -667,6 +693,7 @@ def test_what_is_expected_next_is_drawn_behind_the_newest_point_when_it_is_asked
         run.history.write(run.rows[run.history.end : run.history.end + 40])
         page.keyboard.press("f")
         wait_for(page, lambda: right(VALUE) > 20)
+        assert "forecast" not in page.locator("#notice").inner_text()
         assert page.faults == []
 
 

@@ -77,6 +77,19 @@ def test_an_episode_is_found_though_the_page_was_not_open_when_it_came():
     assert sorted(seen.read()) == list(range(4000, 5000, EVERY))
 
 
+def test_the_last_alarm_is_where_the_list_has_it_and_says_what_its_peak_was():
+    seen = Seen()
+    seen.rows[EVERY + 2] = seen.rows[EVERY]
+    seen.rows["index"][EVERY + 2] = EVERY + 2
+    seen.rows["value"][EVERY + 2] += 20
+    seen.rows["p_value"][EVERY + 2] /= 10
+    seen.go_on(EVERY + 3)
+    assert seen.read()[EVERY][:3] == [EVERY, EVERY + 2, EVERY + 2]
+    last = seen.shown.facts(STATUS)["last"]
+    assert (last["index"], last["time"]) == (EVERY, seen.rows["time"][EVERY])
+    assert last["value"] == pytest.approx(seen.rows["value"][EVERY + 2])
+
+
 def test_the_state_says_what_a_person_wants_first():
     seen = Seen()
     assert seen.shown.facts(STATUS)["last"] is None

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -58,6 +59,11 @@ def uses(shown, columns):
     return line.endswith("live") and len(line) == columns
 
 
+def axis_of(shown):
+    """The numbers of points below the picture."""
+    return [int(number.replace(",", "")) for number in re.findall("\u2514([\\d,]+)", shown.text)]
+
+
 def is_over(shown):
     return "alarm rate" in shown.text and shown.lines[shown.emulator.cursor.y].startswith("$ ")
 
@@ -113,6 +119,55 @@ def test_keys_move_the_view_and_what_they_cause_is_said_below(terminal, tmp_path
     assert b"report written: " in shown.written, "what was said meanwhile stands in the terminal afterwards"
     shown.type("\x03")
     shown.wait(lambda: is_over(shown))
+
+
+def test_every_key_changes_what_is_shown_at_every_size(terminal):
+    shown = terminal(*SIZES[0])
+    shown.main(*WATCH, "--delay", "0.002")
+    shown.wait(lambda: axis_of(shown) > [2_000])  # there is something to go back to
+
+    def press(keys, is_so):
+        shown.type(keys)
+        shown.wait(is_so)
+
+    def moves(key, is_so):
+        """Press a key that moves the axis, or where there is no space for one, the picture."""
+        axis, picture = axis_of(shown), shown.lines[3:-1]
+        press(key, lambda: is_so(axis_of(shown), axis) if axis else shown.lines[3:-1] != picture)
+
+    for columns, rows in SIZES:
+        shown.resize(columns, rows)
+        shown.wait(lambda size=(columns, rows): uses(shown, size[0]) or size == SIZES[0])
+        has_list = rows >= 24
+        if has_list:
+            shown.wait(lambda: "newest first" in shown.text)
+            press("e", lambda: "newest first" not in shown.text)
+            press("e", lambda: "newest first" in shown.text)
+        press("h", lambda: "save a picture" in shown.text)
+        press("i", lambda: "asked for" in shown.text and "save a picture" not in shown.text)
+        press("\x1b", lambda: "of normal points" not in shown.text)
+        press("w", lambda: "> alarm rate" in shown.text)
+        press("\x1b[B", lambda: "> direction" in shown.text)
+        press("\x1b[A", lambda: "> alarm rate" in shown.text)
+        press("\x1b", lambda: "> alarm rate" not in shown.text)
+        press(" ", lambda: "paused" in shown.text)
+        moves("\x1b[D", lambda now, before: now[0] < before[0])
+        moves("\x1b[C", lambda now, before: now[0] > before[0])
+        moves("-", lambda now, before: np.ptp(now) > 1.5 * np.ptp(before))
+        moves("+", lambda now, before: np.ptp(now) < np.ptp(before) / 1.5)
+        press("g", lambda: "point " in shown.lines[-1] and "expected" in shown.lines[-1])
+        for key in (",", "."):
+            said = shown.lines[-1]
+            press(key, lambda said=said: shown.lines[-1] != said)
+        press(" ", lambda: "paused" not in shown.text)
+    press("t", lambda: "what would be caught" in shown.text)
+    press("\x1b", lambda: "what would be caught" not in shown.text)
+    for key, said in (("n", "noted as nothing"), ("y", "noted as real"), ("m", "noted as missed"), ("u", "no rule")):
+        press(key, lambda said=said: said in shown.text)
+        shown.type("\x1b" * (key in "nm"))  # what it opened
+    for key, said in (("c", "case written"), ("r", "report written"), ("q", "picture saved"), ("d", "judges from")):
+        press(key, lambda said=said: said in shown.text)
+    press("\x1b", lambda: not shown.emulator.is_second)
 
 
 def test_ctrl_z_gives_the_terminal_back_and_fg_draws_again(terminal):

@@ -463,7 +463,7 @@ def driven(screen, toolkit):
 
 @needs_screen
 def test_a_real_mouse_points_zooms_moves_and_goes_live_and_real_keys_step_from_alarm_to_alarm(driven):
-    assert "h shows all keys" in driven.state()["notice"]
+    assert "h all keys" in driven.state()["notice"]
     driven.move(0.25)
     state = driven.until(lambda s: s["pointed"])
     left, right = state["view"]
@@ -484,7 +484,7 @@ def test_a_real_mouse_points_zooms_moves_and_goes_live_and_real_keys_step_from_a
         driven.press(key)
         driven.until(lambda s, selected=selected: s["selected"] == selected)
     driven.press("period")
-    state = driven.until(lambda s: "no later anomaly" in s["notice"])
+    state = driven.until(lambda s: "no later alarm" in s["notice"])
     width = state["view"][1] - state["view"][0]
     driven.press("plus")
     driven.until(lambda s: s["view"][1] - s["view"][0] == width // 2)
@@ -493,6 +493,30 @@ def test_a_real_mouse_points_zooms_moves_and_goes_live_and_real_keys_step_from_a
     driven.move_to(*state["rows"][2])
     driven.tool("click", 1)
     driven.until(lambda s: s["selected"] == 1_650)
+
+
+@needs_screen
+def test_every_other_key_of_the_picture_works_in_a_real_window(driven):
+    driven.press("f")
+    driven.until(lambda s: s["ahead"] > 20)
+    driven.press("f")
+    driven.until(lambda s: s["ahead"] == 0)
+    for key, words in (("h", "save a picture"), ("i", "asked for and got"), ("i", ""), ("h", "Ctrl+C"), ("h", "")):
+        driven.press(key)
+        driven.until(lambda s, words=words: words in s["box"] if words else not s["box"])
+    driven.press("space")
+    left, right = driven.until(lambda s: s["paused"])["view"]
+    driven.press("Left")
+    driven.until(lambda s: s["view"] == [left - (right - left) // 2, right - (right - left) // 2])
+    driven.press("Right")
+    driven.until(lambda s: s["view"][1] == 3_000)  # the newest point: there is nothing behind it
+    driven.press("minus")
+    driven.until(lambda s: s["view"][1] - s["view"][0] == 2 * (right - left))
+    for selected in (2_650, 2_150):
+        driven.press("g")
+        driven.until(lambda s, selected=selected: s["selected"] == selected)
+    driven.press("space")
+    driven.until(lambda s: not s["paused"])
 
 
 def test_every_key_for_the_picture_is_a_command_of_the_figure():

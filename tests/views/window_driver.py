@@ -9,7 +9,7 @@ from streamforest.program.watch import VIEW_COMMANDS
 from streamforest.terminal.actions import Actions
 from streamforest.verdicts.history import History
 from streamforest.views.window import WindowView
-from tests.pictures import status, stream
+from tests.pictures import ahead_of, status, stream
 
 
 def state_of(view):
@@ -23,6 +23,8 @@ def state_of(view):
         "view": list(figure.navigation.view),
         "paused": figure.paused,
         "notice": figure.notice.get_text(),
+        "box": figure.keys.get_text(),
+        "ahead": len(figure.stream.ahead.get_xdata()),
         # places in pixels from the window's upper left corner
         "panel": [panel.x0, figure.figure.bbox.height - panel.y1, panel.width, panel.height],
         "rows": [[box.x0 + 3, figure.figure.bbox.height - (box.y0 + box.y1) / 2] for box in rows],
@@ -33,6 +35,7 @@ def state_of(view):
 def main():
     history, actions = History(5_000), Actions()
     history.write(stream(3_000))
+    history.ahead = lambda steps: ahead_of(history, steps)
     watched = SimpleNamespace(memory=history, status=status, actions=actions)
     view = WindowView(watched, theme="light", toolkit=sys.argv[1], title="driven window")
     asked = threading.Semaphore(0)

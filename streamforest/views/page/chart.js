@@ -1,4 +1,4 @@
-// The chart: the stream with what was expected, its band and its alarms; below it the score and its limit.
+// The chart: the stream with what was expected, its band and its episodes; below it the score and its threshold.
 
 import { Gestures } from "./gestures.js";
 import * as numbers from "./numbers.js";
@@ -18,6 +18,7 @@ const REASON_HEIGHT = 18,
   REASON_MARGIN = 6,
   REASON_EDGE = 16; // CSS pixels: of a reason's line, from its mark, from what is drawn, from the edges and what is there
 const REASON_LINES = [0, -1, 1]; // where a reason may stand: lines below its mark
+const MOST_TICKS = 14; // on a y axis, of a plot that is high
 const ROW = 14; // CSS pixels of the marks of a detector that judges along
 const COLOURS = ["page", "text", "quiet", "grid", "value", "expected", "band", "anomaly", "episode", "calm", "limit"];
 
@@ -29,7 +30,8 @@ export class Chart {
     this.trial = []; // stream indices of points whose alarms would stay, be new, or be dropped
     this.others = []; // names of the detectors that judge along
     this.floor = null; // no band is drawn below it
-    this.layers = { value: true, expected: true, band: true, alarms: true, labels: true, score: true, forecast: false };
+    const shown = ["value", "expected", "band", "anomalous", "episode", "labelled", "score", "threshold"];
+    this.layers = { ...Object.fromEntries(shown.map((name) => [name, true])), forecast: false };
     this.ahead = null; // what is expected next: first stream index, and arrays of expected, lower and upper
     this.plots = [];
     this.ranges = {};
@@ -135,7 +137,7 @@ export class Chart {
           ticks: { show: false },
           size: this.gutter,
           gap: 6,
-          space: 34,
+          space: Math.max(34, box.clientHeight / MOST_TICKS),
           values: (_plot, at, _axis, _space, step) => at.map((number) => numbers.tick(number, step)),
         },
       ],
@@ -168,7 +170,7 @@ export class Chart {
         {},
         line(nothing, 0),
         line(nothing, 0),
-        line(() => this.colours.expected, 1.2, [5, 4]),
+        line(() => this.colours.expected, 1),
         {
           ...line(() => this.colours.value, 1.5),
           points: { show: (plot) => this.isSparse(plot), size: 4, fill: () => this.colours.value },
@@ -185,15 +187,14 @@ export class Chart {
   }
 
   scoreParts() {
-    const line = (name, width, dash, spanGaps) => ({
+    const line = (name, width, spanGaps) => ({
       scale: "score",
       stroke: () => this.colours[name],
       width,
-      dash,
       points: { show: false },
       spanGaps,
     });
-    return { series: [{}, line("value", 1.2, undefined, false), line("limit", 1.4, [6, 4], true)] };
+    return { series: [{}, line("value", 1.2, false), line("limit", 1.5, true)] };
   }
 
   isSparse(plot) {
@@ -235,7 +236,7 @@ export class Chart {
     if (!this.hasScore) return;
     this.show(
       this.plots[1],
-      [part.index, part.score, part.threshold],
+      [part.index, part.score, shown("threshold", "threshold")],
       "score",
       extent([...part.score, ...part.threshold]),
     );
@@ -302,7 +303,7 @@ export class Chart {
   // Marks
 
   drawEpisodes(plot) {
-    if (!this.layers.alarms || !this.part) return;
+    if (!this.layers.episode || !this.part) return;
     const { index, episode, is_anomaly: flags } = this.part;
     const { ctx, bbox } = plot;
     const least = 4 * devicePixelRatio;
@@ -339,7 +340,7 @@ export class Chart {
     ctx.font = `${(this.isNarrow ? 11 : 12) * unit}px system-ui, "DejaVu Sans", sans-serif`;
     ctx.textBaseline = "middle";
     if (scale === "value") {
-      if (this.layers.labels) this.drawLabels(plot, unit);
+      if (this.layers.labelled) this.drawLabels(plot, unit);
       this.drawOthers(plot, unit);
       this.drawTrial(plot, unit);
       this.drawAlarms(plot, unit);
@@ -370,7 +371,7 @@ export class Chart {
       const x = plot.valToPos(index[k], "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       const side = value[k] === null ? 0 : value[k] > max ? 1 : value[k] < min ? -1 : 0;
-      const isAlarm = flags[k] && this.layers.alarms;
+      const isAlarm = flags[k] && this.layers.anomalous;
       if (!isAlarm && !(side && this.layers.value)) continue;
       ctx.fillStyle = isAlarm ? this.colours.anomaly : this.colours.value;
       if (side) {
@@ -404,9 +405,13 @@ export class Chart {
   }
 
   // Stretches that the source labels as anomalous: a strip at the bottom.
+  // Underline labelled stretches; where they are few, ring the points of those that have at most 2.
   drawLabels(plot, unit) {
-    const { index, label } = this.part;
+    const { index, label, value } = this.part;
     const { ctx, bbox } = plot;
+    const { min, max } = plot.scales.value;
+    const ringed = [];
+    let stretches = 0;
     ctx.fillStyle = this.colours.calm;
     for (let k = 0; k < index.length; k++) {
       if (label[k] <= 0) continue;
@@ -416,6 +421,20 @@ export class Chart {
       const from = Math.max(bbox.left, left);
       const to = Math.min(bbox.left + bbox.width, Math.max(right, left + 3 * unit));
       if (to > from) ctx.fillRect(from, bbox.top + bbox.height - 4 * unit, to - from, 4 * unit);
+      stretches++;
+      if (k - begin < 2) ringed.push(...new Set([begin, k]));
+    }
+    if (stretches >= MANY_EPISODES) return;
+    ctx.strokeStyle = this.colours.calm;
+    ctx.lineWidth = 1.3 * unit;
+    ctx.setLineDash([]);
+    for (const k of ringed) {
+      const x = plot.valToPos(index[k], "x", true);
+      const isInside = x >= bbox.left && x <= bbox.left + bbox.width && value[k] >= min && value[k] <= max;
+      if (value[k] === null || !isInside) continue;
+      ctx.beginPath();
+      ctx.arc(x, plot.valToPos(value[k], "value", true), 9 * unit, 0, 2 * Math.PI);
+      ctx.stroke();
     }
   }
 
@@ -528,7 +547,7 @@ export class Chart {
   }
 
   drawScoreAlarms(plot, unit) {
-    if (!this.layers.alarms) return;
+    if (!this.layers.anomalous) return;
     const { index, score, is_anomaly: flags } = this.part;
     const { ctx, bbox } = plot;
     const size = (this.areMany(plot, unit) ? 1.5 : 3) * unit;

@@ -1,4 +1,4 @@
-// The list of alarms: the newest first, each with its time and reason; a click shows it in the chart.
+// The list of episodes: the newest first, each with its time and reason; a click shows it in the chart.
 
 import * as numbers from "./numbers.js";
 

@@ -21,6 +21,7 @@ const ASK_AGAIN = 60; // milliseconds between two wishes of a view that moves
 const FIRST_WAIT = 500,
   LONGEST_WAIT = 5000; // milliseconds before connecting again
 const BRIEF = 3500; // milliseconds that a notice is shown
+const FORECAST_PATIENCE = 3; // states of the run that a forecast may take
 const PATIENCE = 30_000; // milliseconds in which a detector that was asked for should judge
 
 // The cookie holds the token from here on: it stays in no address, and in no history.
@@ -60,6 +61,7 @@ let status = null,
   isOver = false,
   wait = FIRST_WAIT;
 let viewNumber = 0,
+  lacking = 0, // states of the run since a forecast was asked for in vain
   asked = "",
   askedAhead = 0,
   asking = 0,
@@ -98,10 +100,10 @@ function setState(kind, text) {
   write(state, text);
 }
 
-function stateText({ state, since, warm_up: share, quiet, complete }) {
+function stateText({ state, since, last, warm_up: share, quiet, complete }) {
   if (complete) return "the stream has ended";
   if (state === "warming up") return `warming up: ${Math.floor(100 * share)} %`;
-  if (state === "anomalous" && since !== null) return `anomalous since ${numbers.place(since, 0)}`;
+  if (state === "anomalous" && last?.index !== undefined) return `anomalous since ${numbers.place(since, last.index)}`;
   return quiet !== null && quiet >= 60 ? `${state}, no point for ${quiet} s` : state;
 }
 
@@ -123,13 +125,13 @@ function tilesOf(facts) {
   tiles.push(
     ["points", numbers.count(facts.points)],
     ["points/s", numbers.brief(facts.complete ? null : facts.points_per_second)],
-    ["alarms", numbers.count(facts.episodes)],
+    ["episodes", numbers.count(facts.episodes)],
     ["anomalous", numbers.count(facts.anomalies)],
     // with labels it is known which points are normal
     [facts.precision === null ? "marked / asked for" : "normal marked / asked for", `${got} / ${asked}`, "rate"],
   );
   for (const [name, shared, episodes] of facts.agreement) {
-    tiles.push([`alarms ${name} marks too`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
+    tiles.push([`episodes ${name} marks too`, `${numbers.count(shared)} of ${numbers.count(episodes)}`]);
   }
   if (facts.refused) tiles.push(["refused", numbers.count(facts.refused)]);
   if (facts.missing) tiles.push(["missing", numbers.count(facts.missing)]);
@@ -197,7 +199,7 @@ function showStatus(facts) {
   find("values").setAttribute(
     "aria-label",
     `${facts.source}: ${numbers.count(facts.points)} points, ` +
-      `${numbers.count(facts.episodes)} alarms, ${facts.state}`,
+      `${numbers.count(facts.episodes)} episodes, ${facts.state}`,
   );
   find("rates").hidden = !facts.honesty;
   if (facts.honesty) honesty.take(facts.honesty);
@@ -207,6 +209,9 @@ function showStatus(facts) {
     view.follow(facts, facts.points_per_second);
     if (chart.plots.length) viewMoved();
   }
+  const lacks = chart.layers.forecast && view.live && !view.all && !chart.ahead;
+  lacking = lacks ? lacking + 1 : 0;
+  if (lacking === FORECAST_PATIENCE) hear("No forecast now: it is being compiled, once, or this detector has none.");
   if (lostAt !== null) {
     notify(`Connected again; ${numbers.count(Math.max(0, facts.points - lostAt))} points came meanwhile.`, BRIEF);
     lostAt = null;
@@ -267,7 +272,7 @@ function showThinness(thin) {
   const before = Number(body.dataset.thin ?? 1);
   body.dataset.thin = thin;
   if (thin > 1 && before !== thin)
-    notify("The link is slow: fewer points are drawn, the extremes and the alarms among them.");
+    notify("The link is slow: fewer points are drawn, the extremes and the anomalies among them.");
   else if (thin === 1 && before > 1) notify("");
 }
 

@@ -17,10 +17,10 @@ const COLUMNS = [
   ["key", "stream", "key"],
   [null, "newest points", "line"],
   ["state", "state", "state"],
-  ["episodes", "alarms", "number"],
-  ["anomalies", "anomalous points", "number"],
+  ["episodes", "episodes", "number"],
+  ["anomalies", "anomalous", "number"],
   ["points", "points", "number"],
-  ["worst_p", "least p", "number"],
+  ["worst_p", "rarest p", "number"],
   [null, "why", "reason"],
   ["time", "newest point", "time"],
 ];

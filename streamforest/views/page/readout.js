@@ -37,7 +37,7 @@ export class Readout {
     const parts = [numbers.place(time[k], index[k]), ["b", reading]];
     if (expected[k] !== null) parts.push(`expected ${numbers.expected(expected[k], half)}`);
     else if (half !== null) parts.push(`usual ${numbers.usual(lower[k], upper[k])}`);
-    const limit = threshold[k] === null ? "" : `, limit ${numbers.brief(threshold[k])}`;
+    const limit = threshold[k] === null ? "" : `, threshold ${numbers.brief(threshold[k])}`;
     const alone = isByBand(this.points.columns, k) ? ", marked by its band alone" : limit;
     if (score[k] !== null) parts.push(`score ${numbers.brief(score[k])}${alone}`);
     if (p[k] !== null) parts.push(`p ${numbers.brief(p[k])}`);
@@ -49,7 +49,7 @@ export class Readout {
   }
 }
 
-// Whether a point is anomalous though its score does not say so: it has no limit then.
+// Whether a point is anomalous though its score does not say so: it has no threshold then.
 export function isByBand({ is_anomaly: flags, score, threshold }, k) {
   return Boolean(flags[k]) && score[k] !== null && threshold[k] === null;
 }

@@ -176,7 +176,7 @@ def test_the_chart_tells_the_point_under_the_pointer_zooms_and_goes_to_an_episod
         page.wait_for_function("document.querySelector('#whole').disabled")
         plot = page.locator("#values .u-over")
         plot.hover()
-        page.wait_for_function("/score .*, limit .*p /.test(document.querySelector('#readout').textContent)")
+        page.wait_for_function("/score .*, threshold .*p /.test(document.querySelector('#readout').textContent)")
         page.mouse.wheel(0, -400)
         page.wait_for_function("!document.querySelector('#whole').disabled")
         rows = page.locator("#episodes tbody tr")
@@ -189,7 +189,7 @@ def test_the_chart_tells_the_point_under_the_pointer_zooms_and_goes_to_an_episod
         page.keyboard.press(",")
         page.wait_for_function("(before) => document.querySelector('#readout').textContent !== before", arg=before)
         assert rows.nth(4).get_attribute("aria-current") == "true"
-        page.get_by_role("button", name="alarms").click()
+        page.get_by_role("button", name="anomalous").click()
         page.wait_for_function(f"(wanted) => ({SHARE})(wanted) < 0.00001", arg=[213, 94, 0])
         whole.click()
         page.wait_for_function("document.querySelector('#whole').disabled")
