@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from streamforest.detectors.isolation_forest import Judge, StreamDetector
 from streamforest.engines.shards import PAGE_DTYPE, REFUSALS, STREAM_DTYPE, Entry, Shard
-from streamforest.engines.spark_state import Judged, KeptShard, StoredVariables, Variables, to_ipc
+from streamforest.engines.spark_state import NAMES, Judged, KeptShard, Parts, to_ipc
 from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.optional import MissingPackageError, optional
 from streamforest.protocols import REASONS
@@ -207,7 +207,7 @@ class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyp
     def init(self, handle: Any) -> None:
         """Begin a part of a batch; Spark calls it."""
         self._handle = handle
-        self._variables = Variables(handle)
+        self._parts = Parts(handle)
 
     # the names are Spark's
     def handleInputRows(self, key: tuple[Any], rows: Iterable[Any], timerValues: Any) -> Iterator[Any]:  # noqa: N802, ARG002, N803
@@ -239,7 +239,7 @@ class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyp
         self._shard().add(table["stream"].combine_chunks(), streams)
 
     def _shard(self) -> KeptShard:
-        return KeptShard(self._variables, self._settings.shards, self._kind, copies_folder(), self._settings.judge)
+        return KeptShard(self._parts, self._settings.shards, self._kind, copies_folder(), self._settings.judge)
 
     def _rows(self, shard: KeptShard, judged: Judged) -> Iterator[Any]:
         if shard.timer:
@@ -447,32 +447,27 @@ def streams_of(
     StreamDetector.load(model, alarm_rate, rules)
     file = _hand_out(session, Path(model))
 
-    def variable(name: str, *columns: str) -> Any:
-        rows = session.read.format("statestore").option("path", checkpoint).option("stateVarName", name).load()
-        return rows.selectExpr("key.shard AS shard", f"'{name}' AS variable", *columns)
-
-    names = variable("names", "value.names AS data")
-    parts = [
-        variable("head", "value AS head"),
-        names,
-        variable("pages", "bigint(user_map_key.page) AS number", "user_map_value.streams AS data"),
-        variable("entries", "user_map_key.number AS number", "user_map_value.entry AS data"),
-    ]
-    found = names.first()
+    parts = (
+        session.read.format("statestore")
+        .options(path=checkpoint, stateVarName=Parts.VARIABLE)
+        .load()
+        .select("key.shard", f"user_map_key.{Parts.NAME}", f"user_map_value.{Parts.WRITTEN}")
+    )
+    found = parts.where(parts[Parts.NAME] == NAMES).first()
     if found is None:
         raise ValueError(f"there are no streams in {checkpoint}")
-    kind = pyarrow.ipc.open_stream(found["data"]).schema.field("name").type
+    kind = pyarrow.ipc.open_stream(found[Parts.WRITTEN]).schema.field("name").type
 
     def read(table: Any) -> Any:
-        variables, judge = StoredVariables(table.to_pylist()), judge_of(file, alarm_rate, rules)
-        stream_names, streams = KeptShard(variables, None, kind, copies_folder(), judge).streams()
+        of_shard = dict(zip(table[Parts.NAME].to_pylist(), table[Parts.WRITTEN].to_pylist(), strict=True))
+        judge = judge_of(file, alarm_rate, rules)
+        stream_names, streams = KeptShard(of_shard, None, kind, copies_folder(), judge).streams()
         kept = [streams[first : first + CHUNK] for first in range(0, streams.size, CHUNK)]
         packed = pyarrow.chunked_array([[one.tobytes() for one in some] for some in kept], pyarrow.binary())
         return pyarrow.table({"stream": stream_names, "kept": packed})
 
-    every = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), parts)
     kinds = types.StructType().add("stream", from_arrow_type(kind)).add("kept", "binary")
-    return every.groupBy("shard").applyInArrow(read, kinds)
+    return parts.groupBy("shard").applyInArrow(read, kinds)
 
 
 def _judge_table(rows: Any, settings: Settings) -> Any:
