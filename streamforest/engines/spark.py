@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from streamforest.detectors.isolation_forest import Judge, StreamDetector
 from streamforest.engines.shards import PAGE_DTYPE, REFUSALS, STREAM_DTYPE, Entry, Shard
 from streamforest.engines.spark_state import NAMES, Judged, KeptShard, Parts, to_ipc
+from streamforest.features.holidays import HOLIDAY_DTYPE, NO_HOLIDAYS
 from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.optional import MissingPackageError, optional
 from streamforest.protocols import REASONS
@@ -115,13 +116,17 @@ def _words(table: tuple[str, ...], which: NDArray[np.integer[Any]]) -> Any:
     return pyarrow.array([text or None for text in table]).take(pyarrow.array(which))
 
 
-@cache
 def keep_what_is_loaded() -> None:
-    """Have the garbage collector pass over all that a worker has loaded by now; the first call counts.
+    """Have the garbage collector pass over all that a worker has loaded by now.
 
     Spark has it look at everything after each task, which takes 0.1 seconds where this package is loaded: more than
     a small batch.
     """
+    _keep_modules(len(sys.modules))
+
+
+@cache
+def _keep_modules(n: int) -> None:  # noqa: ARG001 - with each number once: some are loaded late, as pandas by pyarrow
     gc.collect()
     gc.freeze()
 
@@ -151,9 +156,10 @@ def unpack(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 @cache
-def judge_of(file: str, alarm_rate: float, rules: Rules) -> Judge:
-    """The model of a session, read once in each worker."""
-    return StreamDetector.load(pyspark.SparkFiles.get(file), alarm_rate, rules).judge
+def judge_of(file: str, alarm_rate: float, rules: Rules, holidays: bytes) -> Judge:
+    """The model of a session, read once in each worker; holidays are bytes of HOLIDAY_DTYPE."""
+    days = np.frombuffer(holidays, HOLIDAY_DTYPE)
+    return StreamDetector.load(pyspark.SparkFiles.get(file), alarm_rate, rules, days).judge
 
 
 def copies_folder() -> Path:
@@ -172,8 +178,10 @@ class Settings(NamedTuple):
         Wanted share of normal points that are flagged.
     rules : Rules
         What else a point needs to be an alarm.
+    holidays : bytes
+        Days that are judged as Sundays, of HOLIDAY_DTYPE.
     shards : int
-        How many there are.
+        How many there are; 0 where none are kept.
     gap, silence : int
         Milliseconds, see :func:`detect`; 0 for never.
     """
@@ -181,14 +189,15 @@ class Settings(NamedTuple):
     file: str
     alarm_rate: float
     rules: Rules
-    shards: int
+    holidays: bytes = b""
+    shards: int = 0
     gap: int = 0
     silence: int = 0
 
     @property
     def judge(self) -> Judge:
         """What a step needs besides the stream's record."""
-        return judge_of(self.file, self.alarm_rate, self.rules)
+        return judge_of(self.file, self.alarm_rate, self.rules, self.holidays)
 
 
 class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyproject.toml
@@ -300,6 +309,7 @@ def detect(
     model: str | Path,
     alarm_rate: float = 0.001,
     rules: Rules = NO_RULES,
+    holidays: NDArray[np.void] | None = None,
     columns: ReadingColumns = USUAL_COLUMNS,
     gap: float | None = None,
     silence: float | None = None,
@@ -317,6 +327,9 @@ def detect(
         Wanted share of normal points that are flagged, in each stream, in [1e-6, 0.2].
     rules : Rules
         What else a point needs to be an alarm.
+    holidays : array, optional
+        Days that are judged as Sundays, see :func:`~streamforest.features.holidays.public_holidays`; worked out once,
+        on the driver.
     columns : ReadingColumns
         What the columns of key, time and value are called.
     gap : float, optional
@@ -362,11 +375,12 @@ def detect(
         raise ValueError(f"silence is {silence}, allowed is above gap, which is {gap}")
     if shards.number < 1:
         raise ValueError(f"shards is {shards.number}, allowed is at least 1")
-    StreamDetector.load(model, alarm_rate, rules)  # what cannot be used is reported here, not by a worker
     session = readings.sparkSession
     rows = _columns(readings, *columns)
     milliseconds = [0 if seconds is None else round(1000 * seconds) for seconds in (gap, silence)]
-    settings = Settings(_hand_out(session, Path(model)), alarm_rate, rules, shards.number, *milliseconds)
+    settings = _settings(session, model, alarm_rate, rules, holidays)._replace(
+        shards=shards.number, gap=milliseconds[0], silence=milliseconds[1]
+    )
     if readings.isStreaming:
         _check_state_store(session)
         judged = _judge_stream(rows, settings, shards.streams)
@@ -377,6 +391,15 @@ def detect(
         microseconds = sql.functions.rint(judged["time"] * 1e6).cast("long")
         judged = judged.withColumn("time", sql.functions.timestamp_micros(microseconds))
     return judged.withColumnRenamed("stream", columns.key)
+
+
+def _settings(
+    session: Any, model: str | Path, alarm_rate: float, rules: Rules, holidays: NDArray[np.void] | None
+) -> Settings:
+    """What workers need, the model handed out to them; what cannot be used is reported here, not by a worker."""
+    StreamDetector.load(model, alarm_rate, rules, holidays)
+    days = NO_HOLIDAYS if holidays is None else np.ascontiguousarray(holidays, HOLIDAY_DTYPE)
+    return Settings(_hand_out(session, Path(model)), alarm_rate, rules, days.tobytes())
 
 
 def _judge_stream(rows: Any, settings: Settings, streams: Any) -> Any:
@@ -422,7 +445,13 @@ def _initial_state(streams: Any, shards: int) -> Any:
 
 
 def streams_of(
-    session: Any, checkpoint: str, *, model: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES
+    session: Any,
+    checkpoint: str,
+    *,
+    model: str | Path,
+    alarm_rate: float = 0.001,
+    rules: Rules = NO_RULES,
+    holidays: NDArray[np.void] | None = None,
 ) -> Any:
     """Read what a checkpoint keeps of its streams, to begin another one with them, in more shards or fewer.
 
@@ -431,7 +460,7 @@ def streams_of(
     session : pyspark.sql.SparkSession
     checkpoint : str
         Of a query that is not running.
-    model, alarm_rate, rules
+    model, alarm_rate, rules, holidays
         As the query had them.
 
     Returns
@@ -444,9 +473,7 @@ def streams_of(
     ModelError
         The model cannot be used.
     """
-    StreamDetector.load(model, alarm_rate, rules)
-    file = _hand_out(session, Path(model))
-
+    settings = _settings(session, model, alarm_rate, rules, holidays)
     parts = (
         session.read.format("statestore")
         .options(path=checkpoint, stateVarName=Parts.VARIABLE)
@@ -460,8 +487,7 @@ def streams_of(
 
     def read(table: Any) -> Any:
         of_shard = dict(zip(table[Parts.NAME].to_pylist(), table[Parts.WRITTEN].to_pylist(), strict=True))
-        judge = judge_of(file, alarm_rate, rules)
-        stream_names, streams = KeptShard(of_shard, None, kind, copies_folder(), judge).streams()
+        stream_names, streams = KeptShard(of_shard, None, kind, copies_folder(), settings.judge).streams()
         kept = [streams[first : first + CHUNK] for first in range(0, streams.size, CHUNK)]
         packed = pyarrow.chunked_array([[one.tobytes() for one in some] for some in kept], pyarrow.binary())
         return pyarrow.table({"stream": stream_names, "kept": packed})

@@ -30,10 +30,10 @@ def copies(tmp_path, monkeypatch):
 @pytest.fixture
 def new_worker(model, copies, monkeypatch):  # noqa: ARG001 - the copies are in their own place
     """A processor with a clock that the test sets."""
-    monkeypatch.setattr(engine, "judge_of", lambda _file, rate, rules: StreamDetector(model, rate, rules).judge)
+    monkeypatch.setattr(engine, "judge_of", lambda _file, rate, rules, _days: StreamDetector(model, rate, rules).judge)
 
     def new_worker(gap=0, silence=0, shards=8, rules=RULES):
-        settings = engine.Settings("", RATE, rules, shards, gap, silence)
+        settings = engine.Settings("", RATE, rules, b"", shards, gap, silence)
         processor = engine.DetectorProcessor(settings, pyarrow.string())
         return twstester.TwsTester(processor, timeMode="ProcessingTime")
 
