@@ -211,8 +211,8 @@ class Parts:
     handle : pyspark.sql.streaming.StatefulProcessorHandle
     """
 
-    #: Names of the variable and its columns.
-    VARIABLE, NAME, WRITTEN = "parts", "name", "written"
+    #: Names of the variable and its columns. Spark refuses earlier layouts, where one of this name had another type.
+    VARIABLE, NAME, WRITTEN = "pages", "name", "written"
 
     def __init__(self, handle: Any) -> None:
         name, written = types.StructType().add(self.NAME, "string"), types.StructType().add(self.WRITTEN, "binary")
