@@ -183,7 +183,7 @@ class Settings(NamedTuple):
     shards : int
         How many there are; 0 where none are kept.
     gap, silence : int
-        Milliseconds, see :func:`detect`; 0 for never.
+        Milliseconds, see :class:`Silences`; 0 for never.
     """
 
     file: str
@@ -303,6 +303,36 @@ class Shards(NamedTuple):
 USUAL_SHARDS = Shards()
 
 
+class Silences(NamedTuple):
+    """What happens to streams without readings, by the clock of the cluster and not by the readings' times.
+
+    Attributes
+    ----------
+    gap : float, optional
+        Seconds without a reading, above 0, after which a stream is given one missing reading, with the time of its last
+        one.
+    silence : float, optional
+        Seconds without a reading, above ``gap``, after which a stream is forgotten, and new if it comes again; a
+        missing reading given for ``gap`` counts as one.
+    """
+
+    gap: float | None = None
+    silence: float | None = None
+
+    def milliseconds(self) -> tuple[int, int]:
+        """Both in milliseconds, 0 for never; raises ValueError where one is outside its range."""
+        for name, seconds in self._asdict().items():
+            if seconds is not None and not 0.001 <= seconds < math.inf:
+                raise ValueError(f"{name} is {seconds}, allowed is at least 0.001 seconds")
+        gap, silence = (0 if seconds is None else round(1000 * seconds) for seconds in self)
+        if self.gap is not None and self.silence is not None and not self.gap < self.silence:
+            raise ValueError(f"silence is {self.silence}, allowed is above gap, which is {self.gap}")
+        return gap, silence
+
+
+USUAL_SILENCES = Silences()
+
+
 def detect(
     readings: Any,
     *,
@@ -311,8 +341,7 @@ def detect(
     rules: Rules = NO_RULES,
     holidays: NDArray[np.void] | None = None,
     columns: ReadingColumns = USUAL_COLUMNS,
-    gap: float | None = None,
-    silence: float | None = None,
+    silences: Silences = USUAL_SILENCES,
     shards: Shards = USUAL_SHARDS,
 ) -> Any:
     """Judge the readings of many streams.
@@ -332,12 +361,8 @@ def detect(
         on the driver.
     columns : ReadingColumns
         What the columns of key, time and value are called.
-    gap : float, optional
-        Seconds without a reading, above 0, after which a stream is given one missing reading, with the time of its last
-        one. Processing time, not the readings'.
-    silence : float, optional
-        Seconds without a reading, above ``gap``, after which a stream is forgotten, and new if it comes again.
-        Processing time too; a missing reading given for ``gap`` counts as one.
+    silences : Silences
+        What happens to streams without readings.
     shards : Shards
         In how many parts a stream of readings is judged and kept.
 
@@ -359,28 +384,22 @@ def detect(
 
     Notes
     -----
-    With ``gap`` or ``silence`` Spark runs batches without readings too, and a query does not end by itself.
+    With ``silences`` Spark runs batches without readings too, and a query does not end by itself.
 
     Within a batch a stream's readings are put in the order of their times, those of equal times in that of their
     values. A reading from before the last one of an earlier batch is refused, as on one machine.
 
     Examples
     --------
-    >>> verdicts = detect(readings, model="isolation_forest.joblib", silence=86_400)  # doctest: +SKIP
+    >>> verdicts = detect(readings, model="forest.joblib", silences=Silences(silence=86_400))  # doctest: +SKIP
     """
-    for name, seconds in (("gap", gap), ("silence", silence)):
-        if seconds is not None and not 0.001 <= seconds < math.inf:
-            raise ValueError(f"{name} is {seconds}, allowed is at least 0.001 seconds")
-    if gap is not None and silence is not None and not gap < silence:
-        raise ValueError(f"silence is {silence}, allowed is above gap, which is {gap}")
+    gap, silence = silences.milliseconds()
     if shards.number < 1:
         raise ValueError(f"shards is {shards.number}, allowed is at least 1")
     session = readings.sparkSession
     rows = _columns(readings, *columns)
-    milliseconds = [0 if seconds is None else round(1000 * seconds) for seconds in (gap, silence)]
-    settings = _settings(session, model, alarm_rate, rules, holidays)._replace(
-        shards=shards.number, gap=milliseconds[0], silence=milliseconds[1]
-    )
+    settings = _settings(session, model, alarm_rate, rules, holidays)
+    settings = settings._replace(shards=shards.number, gap=gap, silence=silence)
     if readings.isStreaming:
         _check_state_store(session)
         judged = _judge_stream(rows, settings, shards.streams)

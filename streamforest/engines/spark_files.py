@@ -17,6 +17,7 @@ from streamforest.engines.spark import (  # noqa: E402 - the path comes first
     SHARDS,
     PySparkException,
     Shards,
+    Silences,
     detect,
     new_session,
     reason_of,
@@ -55,8 +56,7 @@ def run(session: Any, asked: argparse.Namespace) -> None:
         model=asked.model,
         alarm_rate=asked.alarm_rate,
         holidays=asked.holidays and public_holidays(asked.holidays, zone_of(asked.time_zone) or UTC),
-        gap=asked.gap,
-        silence=asked.silence,
+        silences=Silences(asked.gap, asked.silence),
         shards=Shards(asked.shards),
     )
     table = f"{asked.output}/verdicts"

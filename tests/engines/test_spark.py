@@ -247,7 +247,7 @@ def test_sparks_own_timer_gives_a_silent_stream_its_missing_reading(session, pat
         pyarrow.table({"key": ["a", "a"], "time": [1.0, 2.0], "value": [5.0, 6.0]}), tmp_path / "0.parquet"
     )
     readings = session.readStream.schema("key string, time double, value double").parquet(str(tmp_path / "*.parquet"))
-    verdicts = engine.detect(readings, model=path, gap=0.5, silence=3_600, shards=engine.Shards(2))
+    verdicts = engine.detect(readings, model=path, silences=engine.Silences(0.5, 3_600), shards=engine.Shards(2))
 
     def watch():
         query = verdicts.writeStream.format("memory").queryName("silent").start()
@@ -317,8 +317,8 @@ def test_what_cannot_be_used_is_told_before_anything_runs(session, path, tmp_pat
             "of type array",
         ),
         (fine, {"shards": engine.Shards(0)}, ValueError, "shards is 0"),
-        (fine, {"gap": 0}, ValueError, "gap is 0"),
-        (fine, {"gap": 5, "silence": 5}, ValueError, "silence is 5, allowed is above gap, which is 5"),
+        (fine, {"silences": engine.Silences(0)}, ValueError, "gap is 0"),
+        (fine, {"silences": engine.Silences(5, 5)}, ValueError, "silence is 5, allowed is above gap, which is 5"),
         (fine, {"alarm_rate": 0.5}, ValueError, r"alarm_rate is 0\.5"),
         (fine, {"model": tmp_path / "none"}, ModelError, "there is no model at"),
     ):
