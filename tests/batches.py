@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from streamforest.detectors.isolation_forest import StreamDetector
+from streamforest.features.holidays import HOLIDAY_DTYPE
 from streamforest.judging.rules import Rules
 from streamforest.protocols import Reading
 from streamforest.reading.validation import Validator
@@ -47,3 +48,14 @@ def alone(model, batches, rate=RATE, rules=RULES):
             verdict = detector.update_many(points["value"], points["time"]) if points.size else None
             found.append((None if verdict is None else verdict[0].tobytes(), fault))
     return {stream: found for stream, (_, _, found) in parts.items()}
+
+
+def free_thursday():
+    """Readings each quarter of an hour, the last ones of a Thursday that is like a Sunday: times, values, holidays."""
+    day, monday = 86_400.0, 1_704_067_200.0  # 2024-01-01
+    times = monday + np.arange(0.0, 32.0 * day, 900.0)
+    number = (times - monday) // day
+    works = (number % 7 < 5) & (number != 31)
+    daytime = np.sin(np.pi * (times % day) / day) ** 2
+    values = 10.0 + 50.0 * works * daytime + np.random.default_rng(4).normal(size=times.size)
+    return times, values, np.array([(monday + 31 * day, monday + 32 * day, 3)], HOLIDAY_DTYPE)

@@ -12,9 +12,10 @@ from streamforest.models.model_file import Model, load_model
 from streamforest.protocols import VERDICT_DTYPE, Verdicts
 
 
-def judge_of(model: str | Path | Model, alarm_rate: float) -> Judge:
+def judge_of(model: str | Path | Model, alarm_rate: float, holidays: NDArray[np.void] | None = None) -> Judge:
     """What judges records of streams, by a model or its file; raises ModelError, and ValueError for the rate."""
-    return StreamDetector(load_model(Path(model)) if isinstance(model, str | Path) else model, alarm_rate).judge
+    loaded = load_model(Path(model)) if isinstance(model, str | Path) else model
+    return StreamDetector(loaded, alarm_rate, holidays=holidays).judge
 
 
 class StreamRecord:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamforest.adapters.next_reading import StreamRecord, judge_of
 from streamforest.models.model_file import Model
@@ -30,6 +31,8 @@ class RiverDetector(_base.AnomalyDetector):  # type: ignore[misc] # river is opt
         Wanted share of normal points that are flagged, in [1e-6, 0.2]; it moves the threshold, not the score.
     time : str
         Feature that holds the time of the others, where there is one: seconds, UTC epoch, or a datetime.
+    holidays : array, optional
+        Days that are judged as Sundays, see :func:`~streamforest.features.holidays.public_holidays`; they need times.
 
     Raises
     ------
@@ -46,12 +49,17 @@ class RiverDetector(_base.AnomalyDetector):  # type: ignore[misc] # river is opt
     """
 
     def __init__(
-        self, model: str | Path | Model = "isolation_forest.joblib", alarm_rate: float = 0.001, time: str = "time"
+        self,
+        model: str | Path | Model = "isolation_forest.joblib",
+        alarm_rate: float = 0.001,
+        time: str = "time",
+        holidays: NDArray[np.void] | None = None,
     ) -> None:
         self.model = model
         self.alarm_rate = alarm_rate
         self.time = time
-        self._judge = judge_of(model, alarm_rate)
+        self.holidays = holidays
+        self._judge = judge_of(model, alarm_rate, holidays)
         self._streams: dict[Any, StreamRecord] = {}
 
     def score_one(self, x: Mapping[Any, Any]) -> float:

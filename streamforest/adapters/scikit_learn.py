@@ -39,7 +39,7 @@ class StreamOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc] 
 
     Notes
     -----
-    NaN is a missing reading. Times are not taken.
+    NaN is a missing reading. Times are not taken, so a week by the clock and holidays are not known.
     """
 
     def __init__(self, model: str | Path | Model = "isolation_forest.joblib", alarm_rate: float = 0.001) -> None:

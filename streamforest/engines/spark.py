@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from streamforest.detectors.isolation_forest import Judge, StreamDetector
 from streamforest.engines.shards import PAGE_DTYPE, REFUSALS, STREAM_DTYPE, Entry, Shard
-from streamforest.engines.spark_state import Judged, KeptShard, StoredVariables, Variables, to_ipc
+from streamforest.engines.spark_state import NAMES, Judged, KeptShard, Parts, to_ipc
+from streamforest.features.holidays import HOLIDAY_DTYPE, NO_HOLIDAYS
 from streamforest.judging.rules import NO_RULES, Rules
 from streamforest.optional import MissingPackageError, optional
 from streamforest.protocols import REASONS
@@ -115,13 +116,17 @@ def _words(table: tuple[str, ...], which: NDArray[np.integer[Any]]) -> Any:
     return pyarrow.array([text or None for text in table]).take(pyarrow.array(which))
 
 
-@cache
 def keep_what_is_loaded() -> None:
-    """Have the garbage collector pass over all that a worker has loaded by now; the first call counts.
+    """Have the garbage collector pass over all that a worker has loaded by now.
 
     Spark has it look at everything after each task, which takes 0.1 seconds where this package is loaded: more than
     a small batch.
     """
+    _keep_modules(len(sys.modules))
+
+
+@cache
+def _keep_modules(n: int) -> None:  # noqa: ARG001 - with each number once: some are loaded late, as pandas by pyarrow
     gc.collect()
     gc.freeze()
 
@@ -151,9 +156,10 @@ def unpack(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 @cache
-def judge_of(file: str, alarm_rate: float, rules: Rules) -> Judge:
-    """The model of a session, read once in each worker."""
-    return StreamDetector.load(pyspark.SparkFiles.get(file), alarm_rate, rules).judge
+def judge_of(file: str, alarm_rate: float, rules: Rules, holidays: bytes) -> Judge:
+    """The model of a session, read once in each worker; holidays are bytes of HOLIDAY_DTYPE."""
+    days = np.frombuffer(holidays, HOLIDAY_DTYPE)
+    return StreamDetector.load(pyspark.SparkFiles.get(file), alarm_rate, rules, days).judge
 
 
 def copies_folder() -> Path:
@@ -172,23 +178,26 @@ class Settings(NamedTuple):
         Wanted share of normal points that are flagged.
     rules : Rules
         What else a point needs to be an alarm.
+    holidays : bytes
+        Days that are judged as Sundays, of HOLIDAY_DTYPE.
     shards : int
-        How many there are.
+        How many there are; 0 where none are kept.
     gap, silence : int
-        Milliseconds, see :func:`detect`; 0 for never.
+        Milliseconds, see :class:`Silences`; 0 for never.
     """
 
     file: str
     alarm_rate: float
     rules: Rules
-    shards: int
+    holidays: bytes = b""
+    shards: int = 0
     gap: int = 0
     silence: int = 0
 
     @property
     def judge(self) -> Judge:
         """What a step needs besides the stream's record."""
-        return judge_of(self.file, self.alarm_rate, self.rules)
+        return judge_of(self.file, self.alarm_rate, self.rules, self.holidays)
 
 
 class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyproject.toml
@@ -207,7 +216,7 @@ class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyp
     def init(self, handle: Any) -> None:
         """Begin a part of a batch; Spark calls it."""
         self._handle = handle
-        self._variables = Variables(handle)
+        self._parts = Parts(handle)
 
     # the names are Spark's
     def handleInputRows(self, key: tuple[Any], rows: Iterable[Any], timerValues: Any) -> Iterator[Any]:  # noqa: N802, ARG002, N803
@@ -239,7 +248,7 @@ class DetectorProcessor(StatefulProcessor):  # type: ignore[misc] # Any: see pyp
         self._shard().add(table["stream"].combine_chunks(), streams)
 
     def _shard(self) -> KeptShard:
-        return KeptShard(self._variables, self._settings.shards, self._kind, copies_folder(), self._settings.judge)
+        return KeptShard(self._parts, self._settings.shards, self._kind, copies_folder(), self._settings.judge)
 
     def _rows(self, shard: KeptShard, judged: Judged) -> Iterator[Any]:
         if shard.timer:
@@ -294,15 +303,45 @@ class Shards(NamedTuple):
 USUAL_SHARDS = Shards()
 
 
+class Silences(NamedTuple):
+    """What happens to streams without readings, by the clock of the cluster and not by the readings' times.
+
+    Attributes
+    ----------
+    gap : float, optional
+        Seconds without a reading, above 0, after which a stream is given one missing reading, with the time of its last
+        one.
+    silence : float, optional
+        Seconds without a reading, above ``gap``, after which a stream is forgotten, and new if it comes again; a
+        missing reading given for ``gap`` counts as one.
+    """
+
+    gap: float | None = None
+    silence: float | None = None
+
+    def milliseconds(self) -> tuple[int, int]:
+        """Both in milliseconds, 0 for never; raises ValueError where one is outside its range."""
+        for name, seconds in self._asdict().items():
+            if seconds is not None and not 0.001 <= seconds < math.inf:
+                raise ValueError(f"{name} is {seconds}, allowed is at least 0.001 seconds")
+        gap, silence = (0 if seconds is None else round(1000 * seconds) for seconds in self)
+        if self.gap is not None and self.silence is not None and not self.gap < self.silence:
+            raise ValueError(f"silence is {self.silence}, allowed is above gap, which is {self.gap}")
+        return gap, silence
+
+
+USUAL_SILENCES = Silences()
+
+
 def detect(
     readings: Any,
     *,
     model: str | Path,
     alarm_rate: float = 0.001,
     rules: Rules = NO_RULES,
+    holidays: NDArray[np.void] | None = None,
     columns: ReadingColumns = USUAL_COLUMNS,
-    gap: float | None = None,
-    silence: float | None = None,
+    silences: Silences = USUAL_SILENCES,
     shards: Shards = USUAL_SHARDS,
 ) -> Any:
     """Judge the readings of many streams.
@@ -317,14 +356,13 @@ def detect(
         Wanted share of normal points that are flagged, in each stream, in [1e-6, 0.2].
     rules : Rules
         What else a point needs to be an alarm.
+    holidays : array, optional
+        Days that are judged as Sundays, see :func:`~streamforest.features.holidays.public_holidays`; worked out once,
+        on the driver.
     columns : ReadingColumns
         What the columns of key, time and value are called.
-    gap : float, optional
-        Seconds without a reading, above 0, after which a stream is given one missing reading, with the time of its last
-        one. Processing time, not the readings'.
-    silence : float, optional
-        Seconds without a reading, above ``gap``, after which a stream is forgotten, and new if it comes again.
-        Processing time too; a missing reading given for ``gap`` counts as one.
+    silences : Silences
+        What happens to streams without readings.
     shards : Shards
         In how many parts a stream of readings is judged and kept.
 
@@ -346,27 +384,22 @@ def detect(
 
     Notes
     -----
-    With ``gap`` or ``silence`` Spark runs batches without readings too, and a query does not end by itself.
+    With ``silences`` Spark runs batches without readings too, and a query does not end by itself.
 
     Within a batch a stream's readings are put in the order of their times, those of equal times in that of their
     values. A reading from before the last one of an earlier batch is refused, as on one machine.
 
     Examples
     --------
-    >>> verdicts = detect(readings, model="isolation_forest.joblib", silence=86_400)  # doctest: +SKIP
+    >>> verdicts = detect(readings, model="forest.joblib", silences=Silences(silence=86_400))  # doctest: +SKIP
     """
-    for name, seconds in (("gap", gap), ("silence", silence)):
-        if seconds is not None and not 0.001 <= seconds < math.inf:
-            raise ValueError(f"{name} is {seconds}, allowed is at least 0.001 seconds")
-    if gap is not None and silence is not None and not gap < silence:
-        raise ValueError(f"silence is {silence}, allowed is above gap, which is {gap}")
+    gap, silence = silences.milliseconds()
     if shards.number < 1:
         raise ValueError(f"shards is {shards.number}, allowed is at least 1")
-    StreamDetector.load(model, alarm_rate, rules)  # what cannot be used is reported here, not by a worker
     session = readings.sparkSession
     rows = _columns(readings, *columns)
-    milliseconds = [0 if seconds is None else round(1000 * seconds) for seconds in (gap, silence)]
-    settings = Settings(_hand_out(session, Path(model)), alarm_rate, rules, shards.number, *milliseconds)
+    settings = _settings(session, model, alarm_rate, rules, holidays)
+    settings = settings._replace(shards=shards.number, gap=gap, silence=silence)
     if readings.isStreaming:
         _check_state_store(session)
         judged = _judge_stream(rows, settings, shards.streams)
@@ -377,6 +410,15 @@ def detect(
         microseconds = sql.functions.rint(judged["time"] * 1e6).cast("long")
         judged = judged.withColumn("time", sql.functions.timestamp_micros(microseconds))
     return judged.withColumnRenamed("stream", columns.key)
+
+
+def _settings(
+    session: Any, model: str | Path, alarm_rate: float, rules: Rules, holidays: NDArray[np.void] | None
+) -> Settings:
+    """What workers need, the model handed out to them; what cannot be used is reported here, not by a worker."""
+    StreamDetector.load(model, alarm_rate, rules, holidays)
+    days = NO_HOLIDAYS if holidays is None else np.ascontiguousarray(holidays, HOLIDAY_DTYPE)
+    return Settings(_hand_out(session, Path(model)), alarm_rate, rules, days.tobytes())
 
 
 def _judge_stream(rows: Any, settings: Settings, streams: Any) -> Any:
@@ -422,7 +464,13 @@ def _initial_state(streams: Any, shards: int) -> Any:
 
 
 def streams_of(
-    session: Any, checkpoint: str, *, model: str | Path, alarm_rate: float = 0.001, rules: Rules = NO_RULES
+    session: Any,
+    checkpoint: str,
+    *,
+    model: str | Path,
+    alarm_rate: float = 0.001,
+    rules: Rules = NO_RULES,
+    holidays: NDArray[np.void] | None = None,
 ) -> Any:
     """Read what a checkpoint keeps of its streams, to begin another one with them, in more shards or fewer.
 
@@ -431,7 +479,7 @@ def streams_of(
     session : pyspark.sql.SparkSession
     checkpoint : str
         Of a query that is not running.
-    model, alarm_rate, rules
+    model, alarm_rate, rules, holidays
         As the query had them.
 
     Returns
@@ -444,35 +492,27 @@ def streams_of(
     ModelError
         The model cannot be used.
     """
-    StreamDetector.load(model, alarm_rate, rules)
-    file = _hand_out(session, Path(model))
-
-    def variable(name: str, *columns: str) -> Any:
-        rows = session.read.format("statestore").option("path", checkpoint).option("stateVarName", name).load()
-        return rows.selectExpr("key.shard AS shard", f"'{name}' AS variable", *columns)
-
-    names = variable("names", "value.names AS data")
-    parts = [
-        variable("head", "value AS head"),
-        names,
-        variable("pages", "bigint(user_map_key.page) AS number", "user_map_value.streams AS data"),
-        variable("entries", "user_map_key.number AS number", "user_map_value.entry AS data"),
-    ]
-    found = names.first()
+    settings = _settings(session, model, alarm_rate, rules, holidays)
+    parts = (
+        session.read.format("statestore")
+        .options(path=checkpoint, stateVarName=Parts.VARIABLE)
+        .load()
+        .select("key.shard", f"user_map_key.{Parts.NAME}", f"user_map_value.{Parts.WRITTEN}")
+    )
+    found = parts.where(parts[Parts.NAME] == NAMES).first()
     if found is None:
         raise ValueError(f"there are no streams in {checkpoint}")
-    kind = pyarrow.ipc.open_stream(found["data"]).schema.field("name").type
+    kind = pyarrow.ipc.open_stream(found[Parts.WRITTEN]).schema.field("name").type
 
     def read(table: Any) -> Any:
-        variables, judge = StoredVariables(table.to_pylist()), judge_of(file, alarm_rate, rules)
-        stream_names, streams = KeptShard(variables, None, kind, copies_folder(), judge).streams()
+        of_shard = dict(zip(table[Parts.NAME].to_pylist(), table[Parts.WRITTEN].to_pylist(), strict=True))
+        stream_names, streams = KeptShard(of_shard, None, kind, copies_folder(), settings.judge).streams()
         kept = [streams[first : first + CHUNK] for first in range(0, streams.size, CHUNK)]
         packed = pyarrow.chunked_array([[one.tobytes() for one in some] for some in kept], pyarrow.binary())
         return pyarrow.table({"stream": stream_names, "kept": packed})
 
-    every = reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), parts)
     kinds = types.StructType().add("stream", from_arrow_type(kind)).add("kept", "binary")
-    return every.groupBy("shard").applyInArrow(read, kinds)
+    return parts.groupBy("shard").applyInArrow(read, kinds)
 
 
 def _judge_table(rows: Any, settings: Settings) -> Any:

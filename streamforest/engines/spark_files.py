@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from streamforest.engines.spark import (  # noqa: E402 - the path comes first
     SHARDS,
     PySparkException,
     Shards,
+    Silences,
     detect,
     new_session,
     reason_of,
 )
+from streamforest.features.holidays import public_holidays  # noqa: E402
 from streamforest.optional import MissingPackageError  # noqa: E402
 from streamforest.protocols import DetectorError  # noqa: E402
+from streamforest.reading.time_form import zone_of  # noqa: E402
 
 #: Of the CSV files, which have a header.
 COLUMNS = "key string, time timestamp, value double"
@@ -51,8 +55,8 @@ def run(session: Any, asked: argparse.Namespace) -> None:
         readings,
         model=asked.model,
         alarm_rate=asked.alarm_rate,
-        gap=asked.gap,
-        silence=asked.silence,
+        holidays=asked.holidays and public_holidays(asked.holidays, zone_of(asked.time_zone) or UTC),
+        silences=Silences(asked.gap, asked.silence),
         shards=Shards(asked.shards),
     )
     table = f"{asked.output}/verdicts"
@@ -78,6 +82,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("output", help="folder of the tables verdicts and alarms, and of the checkpoints")
     parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib", help="made by model_prod.py")
     parser.add_argument("--alarm-rate", type=float, default=0.001, help="wanted share of alarms (default %(default)s)")
+    parser.add_argument("--holidays", metavar="COUNTRY", help="whose public holidays are judged as Sundays, as DE-BY")
+    parser.add_argument("--time-zone", metavar="ZONE", help="whose midnights they begin at (default UTC)")
     parser.add_argument("--gap", type=float, help="seconds of silence that count as a missing reading")
     parser.add_argument("--silence", type=float, help="seconds of silence after which a stream is forgotten")
     parser.add_argument("--partitions", type=int, default=2, help="2 or 3 times the cores (default %(default)s)")

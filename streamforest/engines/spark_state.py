@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,18 +20,32 @@ from streamforest.optional import optional
 from streamforest.streams import CHUNK
 
 pyarrow = optional("pyarrow", "spark")
+types = optional("pyspark.sql.types", "spark")
 
 #: To be raised when the numbers in a stream's record come to mean something else; other layouts tell themselves.
-MEANING = 2
+MEANING = 3
 #: Of what is kept of a shard.
 VERSION = f"{MEANING}-{hashlib.sha256(repr(STREAM_DTYPE.descr).encode()).hexdigest()[:12]}"
 
 #: Later than any time, milliseconds.
 FOREVER = 2**62
 
+#: Names of parts of the state.
+HEAD, NAMES = "head", "names"
+
+
+def page_name(page: int) -> str:
+    """That of a page of records."""
+    return f"page {page}"
+
+
+def entry_name(number: int) -> str:
+    """That of an entry."""
+    return f"entry {number}"
+
 
 class Head(NamedTuple):
-    """What is written of a shard in each batch, as Spark's row.
+    """What is written of a shard in each batch.
 
     Attributes
     ----------
@@ -48,8 +63,8 @@ class Head(NamedTuple):
         Number of the newest entry; they count from 1 on.
     first : int
         Number of the oldest entry that is kept.
-    since : bytes
-        int64 by page: the newest entry that it had taken when it was written, or that was there before it.
+    since : list of int
+        By page: the newest entry that it had taken when it was written, or that was there before it.
     credit : float
         How many pages are due, of which the whole ones were written.
     timer : int
@@ -63,23 +78,24 @@ class Head(NamedTuple):
     slots: int
     entry: int
     first: int
-    since: bytes
+    since: list[int]
     credit: float
     timer: int
 
     @classmethod
-    def read(cls, state: Any, shards: int | None) -> Head:
+    def read(cls, saved: bytes | None, shards: int | None) -> Head:
         """A head as it was written, or a new one; raises ValueError where another version or number wrote it."""
-        if state is None:
+        if saved is None:
             home = uuid.uuid4().hex
             # at random, lest the pages of all shards be due in the same batch
-            return cls(VERSION, shards or 1, home, "", 0, 0, 1, b"", int(home[:8], 16) / 2**32, 0)
-        head = cls(*state)
-        if head.version != VERSION:
+            return cls(VERSION, shards or 1, home, "", 0, 0, 1, [], int(home[:8], 16) / 2**32, 0)
+        fields = json.loads(saved)
+        if fields["version"] != VERSION:
             raise ValueError(
-                f"the checkpoint holds streams of version {head.version}, this program reads {VERSION}: "
+                f"the checkpoint holds streams of version {fields['version']}, this program reads {VERSION}: "
                 "go on with the program that wrote it, or start with a new checkpoint"
             )
+        head = cls(**fields)
         if shards is not None and head.shards != shards:
             raise ValueError(
                 f"the checkpoint's streams are in {head.shards} shards, asked for are {shards}: go on with "
@@ -87,11 +103,9 @@ class Head(NamedTuple):
             )
         return head
 
-
-HEAD_SCHEMA = (
-    "version string, shards int, home string, token string, slots int, entry long, first long, since binary, "
-    "credit double, timer long"
-)
+    def written(self) -> bytes:
+        """The same as bytes, a JSON object."""
+        return json.dumps(self._asdict()).encode()
 
 
 class Names:
@@ -186,48 +200,36 @@ class Judged(NamedTuple):
     seconds: float
 
 
-class Variables:
-    """Spark's variables of the state of a shard; of that one whose turn it is.
+class Parts:
+    """Spark's state of a shard, of that one whose turn it is: parts of it, as bytes, by their names.
+
+    All of them are in one variable of one simple type: for each variable of its state Spark makes and compiles code
+    anew, in every batch and partition.
 
     Parameters
     ----------
     handle : pyspark.sql.streaming.StatefulProcessorHandle
     """
 
+    #: Names of the variable and its columns. Spark refuses earlier layouts, where one of this name had another type.
+    VARIABLE, NAME, WRITTEN = "pages", "name", "written"
+
     def __init__(self, handle: Any) -> None:
-        self.head = handle.getValueState("head", HEAD_SCHEMA)
-        self.names = handle.getValueState("names", "names binary")
-        self.pages = handle.getMapState("pages", "page int", "streams binary")
-        self.entries = handle.getMapState("entries", "number long", "entry binary")
+        name, written = types.StructType().add(self.NAME, "string"), types.StructType().add(self.WRITTEN, "binary")
+        self._map = handle.getMapState(self.VARIABLE, name, written)
 
+    def get(self, name: str) -> bytes | None:
+        """A part, None where there is none."""
+        found = self._map.getValue((name,))
+        return None if found is None else found[0]
 
-class StoredVariables:
-    """The same as they stand in a checkpoint, to be read only.
+    def set(self, name: str, written: bytes) -> None:
+        """Write a part."""
+        self._map.updateValue((name,), (written,))
 
-    Parameters
-    ----------
-    rows : list of dict
-        ``variable``, its name; ``head``, its fields; ``number``, a key of a map; ``data``, bytes.
-    """
-
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self.head, self.names, self.pages, self.entries = (
-            _StoredVariable({row["number"]: row for row in rows if row["variable"] == name})
-            for name in ("head", "names", "pages", "entries")
-        )
-
-
-class _StoredVariable:
-    def __init__(self, rows: dict[int | None, dict[str, Any]]) -> None:
-        self._rows = rows
-
-    def get(self) -> Any:
-        row = self._rows.get(None)
-        return row and (tuple(row["head"].values()) if row["head"] else (row["data"],))
-
-    def getValue(self, key: tuple[int]) -> Any:  # noqa: N802 - Spark's name
-        row = self._rows.get(key[0])
-        return row and (row["data"],)
+    def remove(self, name: str) -> None:
+        """Take a part away."""
+        self._map.removeKey((name,))
 
 
 class KeptShard:
@@ -235,8 +237,8 @@ class KeptShard:
 
     Parameters
     ----------
-    variables : Variables
-        Its state.
+    parts : Parts, or dict of str to bytes
+        Its state; to be read only if it is a dict.
     shards : int or None
         How many there are; None for what the state says.
     kind : pyarrow.DataType
@@ -258,13 +260,12 @@ class KeptShard:
     """
 
     def __init__(
-        self, variables: Variables | StoredVariables, shards: int | None, kind: Any, folder: Path, judge: Judge
+        self, parts: Parts | dict[str, bytes], shards: int | None, kind: Any, folder: Path, judge: Judge
     ) -> None:
-        self._variables: Any = variables
+        self._parts: Any = parts
         self._kind, self._folder, self._judge = kind, folder, judge
-        self._head = Head.read(variables.head.get(), shards)
-        saved = variables.names.get()
-        self._names = Names(None if saved is None else saved[0], kind, self._head.slots)
+        self._head = Head.read(parts.get(HEAD), shards)
+        self._names = Names(parts.get(NAMES), kind, self._head.slots)
         self.timer = 0
 
     def take(
@@ -348,11 +349,13 @@ class KeptShard:
             copy.sign(self._head.token)
 
     def _restore(self, shard: Shard) -> None:
-        since = np.frombuffer(self._head.since, np.int64)
-        saved = {page: self._variables.pages.getValue((page,)) for page in range(len(since))}
+        since = np.array(self._head.since, np.int64)
+        saved = {page: self._parts.get(page_name(page)) for page in range(len(since))}
         numbers = range(self._head.first, self._head.entry + 1)
-        entries = ((number, Entry.read(self._variables.entries.getValue((number,))[0])) for number in numbers)
-        shard.restore({page: row[0] for page, row in saved.items() if row is not None}, entries, since, self._judge)
+        entries = ((number, Entry.read(self._parts.get(entry_name(number)))) for number in numbers)
+        shard.restore(
+            {page: written for page, written in saved.items() if written is not None}, entries, since, self._judge
+        )
 
     def _drop_silent(self, shard: Shard, now: int, silence: int) -> None:
         if silence:
@@ -372,17 +375,17 @@ class KeptShard:
         head, slots = self._head, self._names.slots
         n = -(-slots // CHUNK)
         number = head.entry + 1
-        since = np.append(np.frombuffer(head.since, np.int64), np.full(n, head.entry))[:n]
-        self._variables.entries.updateValue((number,), (entry.written(),))
+        since = np.append(np.array(head.since, np.int64), np.full(n, head.entry))[:n]
+        self._parts.set(entry_name(number), entry.written())
         credit = head.credit + n * max(entry.slots.size / (REWRITE * max(slots, 1)), 1 / MOST_ENTRIES)
         for page in {*pages, *np.argsort(since, kind="stable")[: int(credit)].tolist()}:
-            self._variables.pages.updateValue((page,), (shard.written(page, slots),))
+            self._parts.set(page_name(page), shard.written(page, slots))
             since[page] = number
         first = int(since.min(initial=number)) + 1
         for old in range(head.first, first):
-            self._variables.entries.removeKey((old,))
+            self._parts.remove(entry_name(old))
         self._head = head._replace(
-            token=uuid.uuid4().hex, slots=slots, entry=number, first=first, since=since.tobytes(), credit=credit % 1.0
+            token=uuid.uuid4().hex, slots=slots, entry=number, first=first, since=since.tolist(), credit=credit % 1.0
         )
 
     def _save(self, shard: Shard, silence: int) -> None:
@@ -397,5 +400,5 @@ class KeptShard:
             self.timer = wanted
             self._head = self._head._replace(timer=wanted)
         if self._names.is_changed:
-            self._variables.names.update((self._names.written(),))
-        self._variables.head.update(tuple(self._head))
+            self._parts.set(NAMES, self._names.written())
+        self._parts.set(HEAD, self._head.written())

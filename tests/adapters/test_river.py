@@ -7,6 +7,7 @@ import pytest
 
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.models.model_file import save_model
+from tests.batches import free_thursday
 
 pytest.importorskip("river")
 
@@ -51,6 +52,18 @@ def test_times_are_those_of_the_feature_named_for_it(model):
         own.update(value, moment.timestamp())
     moment += timedelta(days=2)
     assert river.score_one({"when": moment, "flow": 20.0}) == own.update(20.0, moment.timestamp()).score
+
+
+def test_a_holiday_is_judged_as_by_the_stream_detector(model):
+    times, values, holidays = free_thursday()
+    river, flagged = RiverDetector(model, 0.05, holidays=holidays).clone(), []
+    for moment, value in zip(times.tolist(), values.tolist(), strict=True):
+        reading = {"time": moment, "flow": value}
+        if moment >= holidays["begin"][0]:
+            flagged.append(river.is_anomaly_one(reading))
+        river.learn_one(reading)
+    own, unaware = (StreamDetector(model, 0.05, holidays=days).update_many(values, times) for days in (holidays, None))
+    assert flagged == own["is_anomaly"][-96:].tolist() != unaware["is_anomaly"][-96:].tolist()
 
 
 def test_the_most_unusual_feature_decides_and_new_ones_may_come(model):

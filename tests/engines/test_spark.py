@@ -1,4 +1,5 @@
 import math
+import sys
 import time
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -14,7 +15,7 @@ from streamforest.models.model_file import save_model
 from streamforest.protocols import REASONS, VERDICT_DTYPE
 from streamforest.reading.notation import INFINITE
 from streamforest.reading.validation import TIME_BACK
-from tests.batches import RATE, RULES, alone, shuffled
+from tests.batches import RATE, RULES, alone, free_thursday, shuffled
 
 pyspark = pytest.importorskip("pyspark", reason="needs streamforest/requirements/spark.txt")
 engine = pytest.importorskip("streamforest.engines.spark")
@@ -77,14 +78,17 @@ def test_a_collector_is_chosen_where_the_user_chose_none(monkeypatch):
     assert engine._driver_options() == engine.DRIVER_OPTIONS
 
 
-def test_what_a_worker_has_loaded_is_looked_through_once(monkeypatch):
-    engine.keep_what_is_loaded.cache_clear()
+def test_what_a_worker_has_loaded_is_looked_through_once_and_again_when_it_loads_more(monkeypatch):
+    engine._keep_modules.cache_clear()
     frozen = []
     monkeypatch.setattr(engine.gc, "freeze", lambda: frozen.append(True))
     for work in (engine.pack, engine.unpack, engine.pack):
         assert list(work([])) == []
     engine.DetectorProcessor(None, None).close()
     assert frozen == [True]
+    monkeypatch.setitem(sys.modules, "loaded_late", None)
+    assert list(engine.pack([])) == list(engine.pack([])) == []
+    assert frozen == [True, True]
 
 
 @settings(max_examples=15, deadline=None)
@@ -243,7 +247,7 @@ def test_sparks_own_timer_gives_a_silent_stream_its_missing_reading(session, pat
         pyarrow.table({"key": ["a", "a"], "time": [1.0, 2.0], "value": [5.0, 6.0]}), tmp_path / "0.parquet"
     )
     readings = session.readStream.schema("key string, time double, value double").parquet(str(tmp_path / "*.parquet"))
-    verdicts = engine.detect(readings, model=path, gap=0.5, silence=3_600, shards=engine.Shards(2))
+    verdicts = engine.detect(readings, model=path, silences=engine.Silences(0.5, 3_600), shards=engine.Shards(2))
 
     def watch():
         query = verdicts.writeStream.format("memory").queryName("silent").start()
@@ -268,6 +272,19 @@ def test_a_table_is_judged_as_one_batch(session, model, path):
     rows = patiently(verdicts.collect)
     rows.sort(key=lambda row: (row["index"] is None, row["index"]))
     assert by_fault(said(rows)) == by_fault(alone(model, [batch]))
+
+
+def test_a_holiday_is_judged_as_on_one_machine(session, model, path, tmp_path):
+    times, values, holidays = free_thursday()
+    expected, unaware = (
+        StreamDetector(model, RATE, holidays=days).update_many(values, times) for days in (holidays, None)
+    )
+    assert expected["is_anomaly"].sum() < unaware["is_anomaly"].sum()
+    parquet.write_table(pyarrow.table({"stream": ["a"] * times.size, "time": times, "value": values}), tmp_path / "a")
+    readings = session.read.parquet(str(tmp_path / "a"))
+    verdicts = engine.detect(readings, model=path, alarm_rate=RATE, columns=Named("stream"), holidays=holidays)
+    rows = patiently(verdicts.orderBy("time").collect)
+    assert said(rows)["a"] == [(verdict.tobytes(), None) for verdict in expected]
 
 
 def test_what_cannot_be_used_is_told_before_anything_runs(session, path, tmp_path):
@@ -300,8 +317,8 @@ def test_what_cannot_be_used_is_told_before_anything_runs(session, path, tmp_pat
             "of type array",
         ),
         (fine, {"shards": engine.Shards(0)}, ValueError, "shards is 0"),
-        (fine, {"gap": 0}, ValueError, "gap is 0"),
-        (fine, {"gap": 5, "silence": 5}, ValueError, "silence is 5, allowed is above gap, which is 5"),
+        (fine, {"silences": engine.Silences(0)}, ValueError, "gap is 0"),
+        (fine, {"silences": engine.Silences(5, 5)}, ValueError, "silence is 5, allowed is above gap, which is 5"),
         (fine, {"alarm_rate": 0.5}, ValueError, r"alarm_rate is 0\.5"),
         (fine, {"model": tmp_path / "none"}, ModelError, "there is no model at"),
     ):

@@ -30,10 +30,10 @@ def copies(tmp_path, monkeypatch):
 @pytest.fixture
 def new_worker(model, copies, monkeypatch):  # noqa: ARG001 - the copies are in their own place
     """A processor with a clock that the test sets."""
-    monkeypatch.setattr(engine, "judge_of", lambda _file, rate, rules: StreamDetector(model, rate, rules).judge)
+    monkeypatch.setattr(engine, "judge_of", lambda _file, rate, rules, _days: StreamDetector(model, rate, rules).judge)
 
     def new_worker(gap=0, silence=0, shards=8, rules=RULES):
-        settings = engine.Settings("", RATE, rules, shards, gap, silence)
+        settings = engine.Settings("", RATE, rules, b"", shards, gap, silence)
         processor = engine.DetectorProcessor(settings, pyarrow.string())
         return twstester.TwsTester(processor, timeMode="ProcessingTime")
 
@@ -69,7 +69,7 @@ def test_a_shard_has_the_bits_of_one_machine_whether_its_copy_is_there_or_not(mo
             with LocalCopy(copy) as opened:
                 opened.pages(1)["record"]["position"]["index"] += 1
                 opened.sign("")  # the program was ended while it judged
-        head = kept.Head(*worker.peekValueState("head", SHARD))
+        head = head_of(worker)
         dropped = max(dropped, head.first)
         assert head.entry == number + 1
     assert dropped > 3, "old entries go when the pages were written"
@@ -88,16 +88,16 @@ def test_a_shard_has_the_bits_of_one_machine_whether_its_copy_is_there_or_not(mo
 
 
 def saved_state(worker):
-    """What Spark would have in its checkpoint."""
-    values = {name: worker.peekValueState(name, SHARD) for name in ("head", "names")}
-    return values, {name: worker.peekMapState(name, SHARD) for name in ("pages", "entries")}
+    """What Spark would have in its checkpoint: parts by their names."""
+    return {name: written for (name,), (written,) in worker.peekMapState(kept.Parts.VARIABLE, SHARD).items()}
 
 
 def set_state(worker, state):
-    for name, value in state[0].items():
-        worker.updateValueState(name, SHARD, value)
-    for name, value in state[1].items():
-        worker.updateMapState(name, SHARD, value)
+    worker.updateMapState(kept.Parts.VARIABLE, SHARD, {(name,): (written,) for name, written in state.items()})
+
+
+def head_of(worker):
+    return kept.Head.read(saved_state(worker)[kept.HEAD], None)
 
 
 def test_a_batch_that_was_judged_and_lost_is_judged_again_from_the_state_before_it(new_worker):
@@ -134,14 +134,14 @@ def test_a_stream_that_is_silent_for_long_is_dropped_and_new_if_it_comes_again(n
     worker.setProcessingTime(6_000)
     worker.test(SHARD, rows_of([("b", 2.0, 1.0)]))
     worker.setProcessingTime(9_999)
-    assert kept.Names(*worker.peekValueState("names", SHARD), pyarrow.string(), 2).missing(["a", "b"]) == 0
+    assert kept.Names(saved_state(worker)[kept.NAMES], pyarrow.string(), 2).missing(["a", "b"]) == 0
     assert worker.setProcessingTime(10_000) == []
-    names = kept.Names(*worker.peekValueState("names", SHARD), pyarrow.string(), 2)
+    names = kept.Names(saved_state(worker)[kept.NAMES], pyarrow.string(), 2)
     assert [names.missing([name]) for name in ("a", "b")] == [1, 0], "by a timer, though nobody spoke"
     shutil.rmtree(copies)
     rows = verdicts_of(worker.test(SHARD, rows_of([("c", 1.0, 1.0), ("b", 3.0, 1.0), ("a", 0.5, 1.0)])))
     assert {row["stream"]: row["index"] for row in rows} == {"a": 0, "b": 2, "c": 0}
-    assert kept.Head(*worker.peekValueState("head", SHARD)).slots == 3, "the place of the dropped one was used again"
+    assert head_of(worker).slots == 3, "the place of the dropped one was used again"
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_a_stream_that_is_silent_for_long_is_dropped_and_new_if_it_comes_again(n
 def test_a_state_that_another_program_wrote_is_refused(new_worker, wrong, words):
     worker = new_worker()
     worker.test(SHARD, rows_of([("a", 1.0, 1.0)]))
-    head = kept.Head(*worker.peekValueState("head", SHARD))
-    worker.updateValueState("head", SHARD, tuple(head._replace(**wrong)))
+    head = head_of(worker)
+    set_state(worker, saved_state(worker) | {kept.HEAD: head._replace(**wrong).written()})
     with pytest.raises(ValueError, match=words):
         worker.test(SHARD, rows_of([("a", 2.0, 1.0)]))
 
