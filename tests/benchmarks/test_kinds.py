@@ -8,7 +8,8 @@ from streamforest.verdicts.trajectory import KINDS, WEIGHTS
 
 def test_an_episode_is_found_by_its_number_with_what_its_trajectory_looks_like(model):
     values = np.random.default_rng(1).normal(size=900)
-    values[600], values[700:740] = 40.0, 20.0
+    values[600] = 40.0
+    values[700:740] += 20.0
     verdicts = StreamDetector(model).update_many(values)
     found = ended(verdicts)
     assert sorted(found) == sorted({*verdicts["episode"].tolist()} - {0})
