@@ -142,3 +142,8 @@ def test_a_forged_course_is_refused(trajectory):
     alive, episode, _ = unpacked({"fold": packed(fold.facts())}, "fold")
     with pytest.raises(ValueError, match="not of this version"):
         EpisodeFold().go_on([alive, episode, trajectory])
+
+
+def test_one_point_that_says_a_whole_day_is_odd_is_no_spike():
+    rows = verdicts_of([*CALM, 9.0, *CALM], [12], ["season break"])
+    assert name_of(rows) == "season break"
