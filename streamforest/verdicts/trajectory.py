@@ -26,6 +26,8 @@ SUDDEN = ("spike", "dip")
 LAST_POINTS = 6
 #: An unforeseen step of a ramp that is larger, in halves of the band, is its end, and so is a first point farther off.
 JUMP, FIRST_JUMP = 1.0, 1.5
+#: Between these shares of the first point's way all others lie where a stream stays at its new level.
+STAYS = (0.5, 1.5)
 #: Added to sizes, in halves of the band, before their logarithm: what is smaller makes no difference.
 FINE = 0.3
 
@@ -106,7 +108,8 @@ class Trajectory:
         levels = [level for level, _ in self._offs]
         if evidence[name] <= 0.0:
             return own
-        if name == "level shift":
+        if name == "level shift" or (name == "ramp" and _stays(levels)):
+            name = "level shift"
             return _side(name, median(levels) > 0.0)
         if name == "ramp":
             way = own.rpartition(" ")[2] if own.startswith(("level shift", "ramp")) else ""
@@ -181,6 +184,13 @@ def _kind(verdict: Verdict) -> str:
 
 def _side(kind: str, rises: bool) -> str:
     return f"{kind} {'up' if rises else 'down'}"
+
+
+def _stays(levels: Sequence[float]) -> bool:
+    """Whether all points stay where the first one went, if that is far off: a ramp does not."""
+    first = levels[0]
+    shares = [level / first for level in levels[1:]] if abs(first) > FIRST_JUMP else [0.0]
+    return min(shares) > STAYS[0] and max(shares) < STAYS[1]
 
 
 def _rises(offs: Sequence[tuple[float, float]]) -> bool:
