@@ -12,7 +12,7 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from benchmarks.forecasters import Floats, Stream, forecasters, measured  # noqa: E402 - the path comes first
+from benchmarks.forecasters import Floats, Skater, Stream, forecasters, measured  # noqa: E402 - the path comes first
 from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402
 from streamforest.models.model_file import Model  # noqa: E402
 
@@ -25,7 +25,7 @@ FEWEST_ERRORS = 30
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure and print the table."""
-    print_table(*measured(__doc__ or "", words, RATES[0], figures_of, {"seasonal naive"}))
+    print_table(*measured(__doc__ or "", words, figures_of, {"seasonal naive"}))
     return 0
 
 
@@ -36,8 +36,7 @@ def figures_of(model: Model, names: Sequence[str], stream: Stream) -> tuple[str,
     counted[:half] = False
     figures = np.full((len(names), 3), np.nan)
     for row, name in enumerate(names):
-        for column, rate in enumerate(RATES):
-            lower, upper = bands_of(model, name, stream, rate)
+        for column, (rate, (lower, upper)) in enumerate(zip(RATES, bands_of(model, name, stream), strict=True)):
             is_known = counted & np.isfinite(lower) & np.isfinite(upper)
             if not is_known.any():
                 continue
@@ -60,21 +59,25 @@ def interval_score(value: Floats, low: Floats, high: Floats, rate: float) -> flo
     return float(np.mean(high - low + 2.0 / rate * outside))
 
 
-def bands_of(model: Model, name: str, stream: Stream, rate: float) -> tuple[Floats, Floats]:
-    """Lower and upper edge one step ahead, known before each value; of a forecaster without them a conformal one."""
+def bands_of(model: Model, name: str, stream: Stream) -> list[tuple[Floats, Floats]]:
+    """Lower and upper edge one step ahead at each of RATES, known before each value; conformal where it has none."""
     if name == "streamforest":
-        verdicts = StreamDetector(model, rate).update_many(stream.values, stream.times)
-        return verdicts["lower"], verdicts["upper"]
-    forecaster = forecasters(model, rate)[name][1](stream)
-    numbers = np.full((3, len(stream.values)), np.nan)
+        runs = [StreamDetector(model, rate).update_many(stream.values, stream.times) for rate in RATES]
+        return [(verdicts["lower"], verdicts["upper"]) for verdicts in runs]
+    forecaster = forecasters(model)[name][1](stream)
+    expected = np.full(len(stream.values), np.nan)
+    edges = np.full((len(RATES), 2, len(stream.values)), np.nan)
     for at in range(len(stream.values)):
-        numbers[:, at] = [ahead[0] for ahead in forecaster.ahead(1)]
+        if isinstance(forecaster, Skater):
+            edges[:, :, at] = [forecaster.band(rate) for rate in RATES]
+        else:
+            expected[at] = forecaster.ahead(1)[0]
         forecaster.learn(stream.values[at : at + 1], stream.times[at : at + 1])
-    expected, lower, upper = numbers
-    if np.isfinite(lower).any():
-        return lower, upper
-    width = conformal(np.abs(stream.values - expected), rate)
-    return expected - width, expected + width
+    if isinstance(forecaster, Skater):
+        return [(lower, upper) for lower, upper in edges]
+    errors = np.abs(stream.values - expected)
+    widths = [conformal(errors, rate) for rate in RATES]
+    return [(expected - width, expected + width) for width in widths]
 
 
 def conformal(errors: Floats, rate: float) -> Floats:

@@ -14,7 +14,6 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from benchmarks.forecasters import Floats, Stream, forecasters, measured  # noqa: E402 - the path comes first
-from settings import ALARM_RATE  # noqa: E402
 from streamforest.models.model_file import Model  # noqa: E402
 
 #: Steps ahead besides one and a season; points in the second half of a series that are forecast from; and steps of a
@@ -25,7 +24,7 @@ BASELINES = ("last value", "seasonal naive")
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure and print the table."""
-    print_table(*measured(__doc__ or "", words, ALARM_RATE, errors_of))
+    print_table(*measured(__doc__ or "", words, errors_of))
     return 0
 
 
@@ -37,14 +36,14 @@ def errors_of(model: Model, names: Sequence[str], stream: Stream) -> tuple[str, 
     n, season = len(stream.values), min(stream.season, LONGEST)
     steps = max(TEN, season)
     origins = np.unique(np.linspace(n // 2, n - 1, ORIGINS).astype(int)).tolist()
-    known = forecasters(model, ALARM_RATE)
+    known = forecasters(model)
     errors = np.full((len(names), 3), np.nan)
     for row, name in enumerate(names):
         forecaster = known[name][1](stream)
         off = []
         for before, at in pairwise([0, *origins]):
             forecaster.learn(stream.values[before:at], stream.times[before:at])
-            expected = forecaster.ahead(steps)[0]
+            expected = forecaster.ahead(steps)
             truth = np.full(steps, np.nan)
             truth[: min(steps, n - at)] = stream.values[at : at + steps]
             off.append(np.abs(expected - truth))

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 
 from benchmarks import peers
 from benchmarks.boards import read_board
-from settings import MODEL
+from settings import ALARM_RATE
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.models.model_file import Model, load_model
 from streamforest.simulation.profiles import DAY, PROFILES
 from streamforest.simulation.streams import SimulatedStream, random_profile
 
 Floats = NDArray[np.float64]
+
+SHIPPED = Path(__file__).parents[1] / "streamforest" / "models" / "isolation_forest.joblib"
 
 #: Simulated streams without anomalies, a third of them with times, and points of each.
 STREAMS, POINTS = 60, 4000
@@ -66,8 +68,8 @@ class Forecaster(Protocol):
         """Take the next readings, shape (n,)."""
         ...
 
-    def ahead(self, steps: int) -> tuple[Floats, Floats, Floats]:
-        """What is expected of the next points, and the band; shape (steps,), NaN where that is unknown."""
+    def ahead(self, steps: int) -> Floats:
+        """What is expected of the next points, shape (steps,), NaN where that is unknown."""
         ...
 
 
@@ -105,16 +107,16 @@ def _day(times: Floats) -> int:
 class Own:
     """The default detector of this project."""
 
-    def __init__(self, model: Model, rate: float) -> None:
-        self._detector = StreamDetector(model, rate)
+    def __init__(self, model: Model) -> None:
+        self._detector = StreamDetector(model, ALARM_RATE)
 
     def learn(self, values: Floats, times: Floats) -> None:
         """Take the next readings."""
         self._detector.update_many(values, times)
 
-    def ahead(self, steps: int) -> tuple[Floats, Floats, Floats]:
+    def ahead(self, steps: int) -> Floats:
         """Its forecast."""
-        return self._detector.forecast(steps)
+        return self._detector.forecast(steps)[0]
 
 
 class OneByOne(ABC):
@@ -141,9 +143,9 @@ class LastValue(OneByOne):
     def _learn(self, value: float) -> None:
         """Nothing: it is kept already."""
 
-    def ahead(self, steps: int) -> tuple[Floats, Floats, Floats]:
+    def ahead(self, steps: int) -> Floats:
         """The last value."""
-        return _bare(np.full(steps, self._last))
+        return np.full(steps, self._last)
 
 
 class SeasonalNaive(OneByOne):
@@ -157,11 +159,11 @@ class SeasonalNaive(OneByOne):
     def _learn(self, value: float) -> None:
         self._values.append(value)
 
-    def ahead(self, steps: int) -> tuple[Floats, Floats, Floats]:
+    def ahead(self, steps: int) -> Floats:
         """The last season."""
         if not 0 < self._season <= len(self._values):
-            return _bare(np.full(steps, np.nan))
-        return _bare(np.array([self._values[step % self._season] for step in range(steps)]))
+            return np.full(steps, np.nan)
+        return np.array([self._values[step % self._season] for step in range(steps)])
 
 
 class River(OneByOne):
@@ -175,39 +177,38 @@ class River(OneByOne):
         with suppress(ZeroDivisionError, OverflowError):  # it then goes on as it was
             self._model.learn_one(value)
 
-    def ahead(self, steps: int) -> tuple[Floats, Floats, Floats]:
+    def ahead(self, steps: int) -> Floats:
         """Its forecast, NaN where it cannot make one."""
         try:
-            return _bare(np.array(self._model.forecast(horizon=steps), dtype=np.float64))
+            return np.array(self._model.forecast(horizon=steps), dtype=np.float64)
         except (IndexError, ValueError, OverflowError, ZeroDivisionError, TypeError):
-            return _bare(np.full(steps, np.nan))
+            return np.full(steps, np.nan)
 
 
 class Skater(OneByOne):
-    """``laplace`` of skaters one step ahead: that takes it 1 ms a point, ten steps 14 ms."""
+    """``laplace`` of skaters one step ahead: that takes it 4 ms a point, ten steps 14 ms."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self) -> None:
         from skaters import laplace  # noqa: PLC0415 - only where it is installed
 
         super().__init__()
-        self._forecast, self._rate = laplace(k=1), rate
+        self._forecast = laplace(k=1)
         self._state: Any = None
         self._known: list[Any] = []
 
     def _learn(self, value: float) -> None:
         self._known, self._state = self._forecast(value, self._state)
 
-    def ahead(self, steps: int) -> tuple[Floats, Floats, Floats]:
-        """Means and quantiles of its distributions."""
-        numbers = np.full((3, steps), np.nan)
-        for step, known in enumerate(self._known[:steps]):
-            numbers[:, step] = known.mean, known.quantile(self._rate / 2), known.quantile(1 - self._rate / 2)
-        return numbers[0], numbers[1], numbers[2]
+    def ahead(self, steps: int) -> Floats:
+        """Means of its distributions."""
+        means = [known.mean for known in self._known[:steps]]
+        return np.array(means + [math.nan] * (steps - len(means)))
 
-
-def _bare(expected: Floats) -> tuple[Floats, Floats, Floats]:
-    unknown = np.full(len(expected), np.nan)
-    return expected, unknown, unknown
+    def band(self, rate: float) -> tuple[float, float]:
+        """Quantiles of the next point, with a share ``rate`` outside; NaN where they are unknown."""
+        if not self._known:
+            return math.nan, math.nan
+        return self._known[0].quantile(rate / 2), self._known[0].quantile(1 - rate / 2)
 
 
 def holt_winters(season: int) -> River:
@@ -229,15 +230,15 @@ def snarimax(season: int) -> River:
     return River(SNARIMAX(8, 0, 0, m=season if has_season else 1, sp=int(has_season), regressor=regressor))
 
 
-def forecasters(model: Model, rate: float) -> dict[str, tuple[str, Callable[[Stream], Forecaster]]]:
+def forecasters(model: Model) -> dict[str, tuple[str, Callable[[Stream], Forecaster]]]:
     """Name -> the package that it needs, or "", and what makes it for a stream."""
     return {
-        "streamforest": ("", lambda _stream: Own(model, rate)),
+        "streamforest": ("", lambda _stream: Own(model)),
         "last value": ("", lambda _stream: LastValue()),
         "seasonal naive": ("", lambda stream: SeasonalNaive(stream.season)),
         "Holt-Winters": ("river", lambda stream: holt_winters(stream.season)),
         "SNARIMAX": ("river", lambda stream: snarimax(stream.season)),
-        "skaters": ("skaters", lambda _stream: Skater(rate)),
+        "skaters": ("skaters", lambda _stream: Skater()),
     }
 
 
@@ -255,7 +256,6 @@ def usable(known: dict[str, tuple[str, Callable[[Stream], Forecaster]]]) -> list
 def measured(
     description: str,
     words: Sequence[str] | None,
-    rate: float,
     measure: Callable[[Model, Sequence[str], Stream], tuple[str, Floats]],
     never: Collection[str] = (),
 ) -> tuple[list[str], list[str], Floats]:
@@ -267,8 +267,6 @@ def measured(
         What the benchmark is, for its help.
     words : sequence of str, optional
         The command line; that of the program if None.
-    rate : float
-        Share of normal points outside the bands, in (0, 0.5).
     measure : callable
         A model, names of forecasters and a stream -> the stream's group and an array of figures, a row a name.
     never : collection of str
@@ -285,7 +283,7 @@ def measured(
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("boards", nargs="*", type=Path, metavar="BOARD", help="as quality.py reads them")
-    parser.add_argument("--model", type=Path, default=Path(__file__).parents[1] / MODEL, help="made by model_prod.py")
+    parser.add_argument("--model", type=Path, default=SHIPPED, help="made by model_prod.py")
     parser.add_argument("--most", type=int, default=1_000_000, help="points of a series (default all)")
     parser.add_argument("--every", type=int, default=1, help="only each so many-th series (default %(default)s)")
     parser.add_argument("--without", default="", help="names, separated by commas")
@@ -293,7 +291,7 @@ def measured(
     asked = parser.parse_args(words)
     model = load_model(asked.model)
     left_out = {name.strip() for name in asked.without.split(",")} | set(never)
-    names = [name for name in usable(forecasters(model, rate)) if name not in left_out]
+    names = [name for name in usable(forecasters(model)) if name not in left_out]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
         every = islice(streams(asked.boards, asked.most), 0, None, asked.every)

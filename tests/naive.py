@@ -263,7 +263,7 @@ class NaiveWeek:
         self.alike, self.unlike, self.stillest, self.middle, self.usual_spread = [], [], math.inf, 0.0, 0.0
         self.errors, self.plain, self.seen, self.offs, self.yesterday = 0.0, 0.0, 0, [], 0.0
         self.evidence, self.today, self.farthest = ([0.0] * 4 for _ in range(3))
-        self.is_odd = False
+        self.odd, self.was_said = set(), False
 
     def tells(self):
         return self.days >= 21 and self.errors < 0.7 * self.plain
@@ -384,14 +384,14 @@ class NaiveWeek:
             self.evidence[k] = min(evidence, 1.5 * enough)
             if kind == change or (change and (self.slot[0] + 3) % 7 == 6):
                 continue
-            most = max(most, evidence / enough)
+            if evidence <= 0.5 * enough:
+                self.odd.discard(kind)
+            elif evidence > enough and kind not in self.odd and self.tells():
+                most = most if self.was_said else max(most, evidence / enough)
+                self.odd.add(kind)
+                self.was_said = True
             self.today[k] = max(self.today[k], min(evidence, enough if self.days >= 21 else 1.5 * enough))
-        if most <= 0.5:
-            self.is_odd = False
-        elif most > 1.0 and not self.is_odd and self.tells():
-            self.is_odd = True
-            return most
-        return 0.0
+        return most
 
     def end_day(self):
         if self.slot[2]:
@@ -414,6 +414,7 @@ class NaiveWeek:
     def begin_day(self, day, to_sunday):
         if self.slot is not None:
             self.end_day()
+        self.was_said = False
         apart = {}
         for one, other in combinations(range(7), 2):
             both = [s for s in range(96) if (one, s) in self.means and (other, s) in self.means]

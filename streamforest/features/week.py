@@ -36,6 +36,8 @@ ERROR_MEMORY, TELLS = 500.0, 0.7
 #: What a day may be like instead: all is an hour early, or late; a day of the other kind; nothing happens.
 EARLY, LATE, OTHER, STILL = range(4)
 N_KINDS = 4
+#: Bit of ``odd`` beside those of the kinds; and the share of what is enough from which on down a kind is over.
+SAID_TODAY, OVER = 1 << N_KINDS, 0.5
 #: Standard deviations from which on the evidence of a slot grows no longer as their square (Huber 1964), and the most
 #: that one slot tells, in nats: three must agree.
 BEND, MOST_EVIDENCE = 2.5, 4.0
@@ -78,7 +80,7 @@ FIELDS = [
     ("unlikeness", "f8", (N_KINDS,)),  # evidence for each kind of odd day
     ("most_today", "f8", (N_KINDS,)),  # the most of it, today and on usual days
     ("most_unlikeness", "f8", (N_KINDS,)),
-    ("is_odd", "i8"),  # whether there is enough for one of them: it is said once
+    ("odd", "i8"),  # kinds that there is enough for, a bit each, and whether that was said today
 ]
 
 
@@ -192,6 +194,21 @@ def _turn_clock(state: Record, kind: int) -> None:
 
 
 @compiled
+def _news(state: Record, kind: int, share: float) -> float:
+    """Evidence over what is enough where that has just been reached, by the first kind on its day; else 0.
+
+    A kind that goes on is not said again, and does not hide another one.
+    """
+    if share <= OVER:
+        state.odd &= ~(1 << kind)
+    elif share > 1.0 and not state.odd >> kind & 1 and _tells(state):
+        was_said = state.odd & SAID_TODAY
+        state.odd |= 1 << kind | SAID_TODAY
+        return 0.0 if was_said else share
+    return 0.0
+
+
+@compiled
 def _gather(state: Record, slot: int, y: float, off: float, farther: float) -> float:
     """Gather evidence for each kind of odd day; the most of it over what is enough, where that has just been reached.
 
@@ -220,15 +237,10 @@ def _gather(state: Record, slot: int, y: float, off: float, farther: float) -> f
         state.unlikeness[kind] = min(evidence, FARTHER * enough)
         if kind == change or (change >= 0 and is_sunday):
             continue
-        most = max(most, evidence / enough)
+        most = max(most, _news(state, kind, evidence / enough))
         held = min(evidence, enough if state.days >= BELIEVED_DAYS else FARTHER * enough)
         state.most_today[kind] = max(state.most_today[kind], held)
-    if most <= 0.5:
-        state.is_odd = 0
-    elif most > 1.0 and not state.is_odd and _tells(state):
-        state.is_odd = 1
-        return most
-    return 0.0
+    return most
 
 
 @compiled
@@ -351,6 +363,7 @@ def _compare_days(state: Record, weekday: int) -> None:
 def _begin_day(state: Record, day: float, weekday: int) -> None:
     if state.today == state.today:
         _end_day(state)
+    state.odd &= ~SAID_TODAY
     state.today = day
     state.weekday = weekday
     _compare_days(state, weekday)

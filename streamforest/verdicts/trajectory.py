@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from math import isfinite
-from statistics import correlation, linear_regression, median
+from math import asinh, isfinite, log
+from operator import mul
+from statistics import fmean, median
 from typing import Any
 
 from streamforest.protocols import Verdict, Verdicts, explained
@@ -21,20 +22,43 @@ LEAST_POINTS = 5
 OBVIOUS = ("variance down", "flat line", "gap", "too long", "counter went back")
 STILL = ("variance down", "flat line")  # those of values that hardly move
 SUDDEN = ("spike", "dip")
-STEADY = ("level shift up", "level shift down", "season break")  # which the beginning of a ramp is taken for
+#: Points that what an episode comes to is the mean of.
+LAST_POINTS = 6
+#: An unforeseen step of a ramp that is larger, in halves of the band, is its end, and so is a first point farther off.
+JUMP, FIRST_JUMP = 1.0, 1.5
+#: Between these shares of the first point's way all others lie where a stream stays at its new level.
+STAYS = (0.5, 1.5)
+#: Added to sizes, in halves of the band, before their logarithm: what is smaller makes no difference.
+FINE = 0.3
 
-# The numbers below are in halves of the band at the episode's start. They were chosen on 375 simulated streams of eight
-# kinds of anomalies (``benchmarks/simulated.py`` measures on others), for the share of episodes with the right name.
-
-#: From here on a point counts as far; a burst changes its side at least so often, is so far off in the median, and at
-#: most so many times as far anywhere: spikes with calm between them are no burst.
-FAR, BURST_TURNS, BURST_MEDIAN, BURST_RATIO = 0.5, 2, 0.4, 6.0
-#: Points of a shift; shares of the first one's deviation in which the second is off what was expected for it, the
-#: median is, all behind the second are, and none is beyond: a spike in what stays has its own name.
-SHIFT_POINTS, SHIFT_SECOND, SHIFT_MEDIAN, SHIFT_LEAST, SHIFT_MOST = 10, 0.4, 0.5, 0.3, 3.0
-#: Points of a rise, how straight it is (a correlation) and how high; the same of one that ends with a jump back.
-RISE_POINTS, STRAIGHT, RISE = 5, 0.8, 0.8
-JUMP, BROKEN_STRAIGHT, BROKEN_RISE = 1.0, 0.6, 0.25
+#: Kinds that a trajectory shows, and what speaks for each of them against a spike or dip: the weights of what it looks
+#: like in numbers (``Trajectory.numbers``). They are a multinomial logistic regression's, fitted on simulated streams
+#: by ``benchmarks/kinds.py --fit``.
+KINDS = ("level shift", "ramp", "season break", "variance up")
+WEIGHTS = {
+    "constant": (-5.001, 6.459, 4.967, -2.082),
+    "points": (4.982, 2.682, 2.505, 5.239),
+    "anomalous points": (2.409, 2.459, 1.489, 1.994),
+    "first": (-1.942, -4.040, -2.156, -1.168),
+    "second": (0.496, -0.197, 1.288, 0.019),
+    "lowest": (0.721, 0.199, -0.294, -0.594),
+    "highest": (-2.250, -1.470, -3.432, -1.577),
+    "last": (-0.870, 0.286, 0.587, 0.401),
+    "second alone": (0.392, -0.741, -1.500, -0.792),
+    "third alone": (2.955, 1.523, 0.529, 0.594),
+    "lowest alone": (2.008, 3.154, -0.153, 0.986),
+    "highest alone": (-1.482, -1.308, 1.134, -0.062),
+    "last expected": (0.419, -0.557, -0.625, -0.141),
+    "highest expected": (1.545, 2.263, 3.068, 1.080),
+    "errors": (2.918, 8.396, 9.063, 7.537),
+    "steps": (0.090, -2.003, -2.576, 2.059),
+    "largest step": (-3.869, -3.842, -6.336, -3.613),
+    "largest step expected": (1.834, 2.101, 0.350, -1.172),
+    "spikes and dips": (-5.144, -3.941, -5.214, -6.387),
+    "level shifts": (4.423, 2.857, -2.266, -2.378),
+    "ramps": (-1.100, 1.671, -2.192, -7.745),
+}
+_WEIGHTS_OF = tuple(zip(*WEIGHTS.values(), strict=True))
 
 
 class Trajectory:
@@ -74,15 +98,62 @@ class Trajectory:
     def kind(self, peak: Verdict) -> str:
         """What the episode was, in the words of REASONS; the reason of its peak where nothing else shows."""
         own = _kind(peak)
-        most = max(self._reasons, key=self._reasons.__getitem__, default=own)
-        if most in OBVIOUS:
-            return most
-        if len(self._offs) < LEAST_POINTS:
+        if self.is_obvious():
+            return self._said_most()
+        numbers = self.numbers()
+        if not numbers or self._reasons == {"season break": 1}:  # as of a whole day that is odd
             return own
-        level, alone = zip(*self._offs, strict=True)
-        if own in SUDDEN:
-            return _burst(alone) or _shift(level, alone) or own
-        return (own in STEADY and _ramp(level, alone)) or own
+        evidence = {name: sum(map(mul, weights, numbers)) for name, weights in zip(KINDS, _WEIGHTS_OF, strict=True)}
+        name = max(evidence, key=evidence.__getitem__)
+        levels = [level for level, _ in self._offs]
+        if evidence[name] <= 0.0:
+            return own
+        if name == "level shift" or (name == "ramp" and _stays(levels)):
+            name = "level shift"
+            return _side(name, median(levels) > 0.0)
+        if name == "ramp":
+            way = own.rpartition(" ")[2] if own.startswith(("level shift", "ramp")) else ""
+            return f"{name} {way}" if way else _side(name, _rises(self._offs))
+        return name
+
+    def is_obvious(self) -> bool:
+        """Whether most of the points say by themselves what the episode was."""
+        return self._said_most() in OBVIOUS
+
+    def _said_most(self) -> str:
+        return max(self._reasons, key=self._reasons.__getitem__, default="")
+
+    def numbers(self) -> list[float]:
+        """What the trajectory looks like, in the order of WEIGHTS; nothing where too few points are known.
+
+        The first of them is 1. Counts are logarithms. The first point, the second, the lowest and the highest behind
+        the first, and the mean of the last ones are taken from what was expected of the first, "alone" from what was
+        expected of the point itself; upwards is where the first one went, and the unit half the band. Errors are a
+        mean, steps a median. Spikes, level shifts and ramps are shares of the anomalous points with such a reason.
+        """
+        if len(self._offs) < LEAST_POINTS:
+            return []
+        way = 1.0 if self._offs[0][0] > 0.0 else -1.0
+        level = [way * off for off, _ in self._offs]
+        alone = [way * off for _, off in self._offs]
+        expected = [off - error for off, error in zip(level, alone, strict=True)]
+        steps, moves = _steps(level), _steps(expected)
+        places = (
+            *(level[0], level[1], min(level[1:]), max(level[1:]), fmean(level[-LAST_POINTS:])),
+            *(alone[1], alone[2], min(alone[1:]), max(alone[1:])),
+            *(fmean(expected[-LAST_POINTS:]), max(expected)),
+        )
+        sizes = fmean(map(abs, alone[1:])), median(steps), max(steps), max(moves)
+        said = Counter[str]()
+        for reason, count in self._reasons.items():
+            said["sudden" if reason in SUDDEN else reason.removesuffix(" up").removesuffix(" down")] += count
+        anomalous = max(said.total(), 1)
+        return [
+            *(1.0, log(len(self._offs)), log(anomalous)),
+            *map(asinh, places),
+            *(log(size + FINE) for size in sizes),
+            *(said[name] / anomalous for name in ("sudden", "level shift", "ramp")),
+        ]
 
     def facts(self) -> list[Any]:
         """All that is remembered, as JSON can hold it."""
@@ -115,36 +186,25 @@ def _side(kind: str, rises: bool) -> str:
     return f"{kind} {'up' if rises else 'down'}"
 
 
-def _burst(alone: Sequence[float]) -> str:
-    """Whether the points lie far off to both sides in turn, and all of them."""
-    sizes = [abs(off) for off in alone]
-    turns = sum(one * other < 0 for one, other in pairwise(off for off in alone if abs(off) > FAR))
-    usual = median(sizes)
-    is_burst = turns >= BURST_TURNS and usual > BURST_MEDIAN and max(sizes) < BURST_RATIO * usual
-    return "variance up" if is_burst else ""
+def _stays(levels: Sequence[float]) -> bool:
+    """Whether all points stay where the first one went, if that is far off: a ramp does not."""
+    first = levels[0]
+    shares = [level / first for level in levels[1:]] if abs(first) > FIRST_JUMP else [0.0]
+    return min(shares) > STAYS[0] and max(shares) < STAYS[1]
 
 
-def _shift(level: Sequence[float], alone: Sequence[float]) -> str:
-    """Whether the points stay where the first one went, though nothing foretold the second."""
-    way = 1.0 if level[0] > 0 else -1.0
-    size = abs(level[0])
-    offs = [way * off for off in level[:SHIFT_POINTS]]
-    stays = median(offs) > SHIFT_MEDIAN * size and SHIFT_LEAST * size < min(offs[2:]) and max(offs) < SHIFT_MOST * size
-    return _side("level shift", way > 0) if stays and way * alone[1] > SHIFT_SECOND * size else ""
+def _rises(offs: Sequence[tuple[float, float]]) -> bool:
+    """Whether a ramp goes up: most end with a jump back, which may be the first that is seen of them."""
+    levels = [level for level, _ in offs]
+    for (before, _), (after, alone) in pairwise(offs):
+        if min(abs(alone), abs(after - before)) > JUMP:
+            return alone < 0.0
+    if abs(levels[0]) > FIRST_JUMP:
+        return levels[0] < 0.0
+    half = len(levels) // 2
+    return fmean(levels[-half:]) > fmean(levels[:half])
 
 
-def _ramp(level: Sequence[float], alone: Sequence[float]) -> str:
-    """Whether the points rise or fall on a line, up to the jump back if there is one."""
-    jumps = (i for i in range(RISE_POINTS, len(level)) if min(abs(alone[i]), abs(level[i] - level[i - 1])) > JUMP)
-    end = next(jumps, len(level))
-    rise = level[:end]
-    if len(rise) < RISE_POINTS or len({*rise}) == 1:
-        return ""
-    times = range(len(rise))
-    straight = abs(correlation(times, rise))
-    height = linear_regression(times, rise).slope * (len(rise) - 1)
-    is_broken = (
-        end < len(level) and straight > BROKEN_STRAIGHT and abs(height) > BROKEN_RISE and height * alone[end] < 0
-    )
-    is_clear = straight > STRAIGHT and abs(height) > RISE and height * level[0] >= 0
-    return _side("ramp", height > 0) if is_clear or is_broken else ""
+def _steps(values: Sequence[float]) -> list[float]:
+    """How far each value is from the one before."""
+    return [abs(after - before) for before, after in pairwise(values)]

@@ -16,10 +16,10 @@ def learnt(forecaster, values):
 
 
 def test_the_baselines_repeat_the_last_value_and_the_last_season_past_missing_readings():
-    assert learnt(LastValue(), [1, 2, math.nan]).ahead(2)[0].tolist() == [2.0, 2.0]
+    assert learnt(LastValue(), [1, 2, math.nan]).ahead(2).tolist() == [2.0, 2.0]
     naive = learnt(SeasonalNaive(3), [9, 1, 2, 3])
-    assert naive.ahead(5)[0].tolist() == [1.0, 2.0, 3.0, 1.0, 2.0]
-    assert np.isnan(learnt(SeasonalNaive(3), [1, 2]).ahead(1)[0]).all()
+    assert naive.ahead(5).tolist() == [1.0, 2.0, 3.0, 1.0, 2.0]
+    assert np.isnan(learnt(SeasonalNaive(3), [1, 2]).ahead(1)).all()
 
 
 def test_series_are_cut_and_constant_ones_left_out(tmp_path):

@@ -222,6 +222,13 @@ def test_days_behind_a_holiday_are_found_to_be_odd_as_ever():
         )
 
 
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_what_is_left_of_a_holiday_hides_no_missed_day_of_noisy_hourly_readings(seed):
+    weeks = weeks_of(seed, step=60, noise=0.2)
+    day = HOLIDAY_DAY + 5
+    assert odd_days(weeks, weeks.values("missed day", day)).count(day) == 1
+
+
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Tokyo"])
 def test_on_a_holiday_what_a_sunday_foretells_is_usual(zone):
     weeks = weeks_of(7, 60, 0.03, zone)

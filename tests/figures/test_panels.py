@@ -267,10 +267,11 @@ def test_the_reason_in_the_picture_is_that_of_the_list_once_the_episode_is_over(
     rows = stream(300)
     rows["value"][280:] += 9
     for name in ("expected", "lower", "upper"):
-        rows[name][286:] += 9
-    rows["is_anomaly"][280:282], rows["episode"][280:282], rows["reason"][280:282] = True, 50, 1
-    rows["score"][280:282], rows["p_value"][280:282] = 0.8, 1e-4
-    _, view = shown(rows[:286])
+        rows[name][287:] += 9
+    rows["is_anomaly"][280:287], rows["episode"][280:287], rows["reason"][280:287] = True, 50, 3
+    rows["score"][280:287], rows["p_value"][280:287], rows["reason"][280:283] = 0.8, 1e-4, 1
+    rows["score"][280] = 0.9  # the peak
+    _, view = shown(rows[:283])
     assert "shift" not in view.stream.reason.text
     _, view = shown(rows)
     assert view.stream.reason.text.startswith("level shift up: ")
