@@ -114,7 +114,7 @@ class NaiveEvidence:
     """The score of each point, from all that was said of the stream before."""
 
     def __init__(self):
-        self.locals, self.tail = [], [0.58, 1.32, 2.0]
+        self.locals, self.rarities, self.tail = [], [], [0.58, 1.32, 2.0]
 
     def rarity(self, local):
         a, b, c = self.tail
@@ -131,6 +131,13 @@ class NaiveEvidence:
             mean = 0.7 * mean + 0.3 * local
         return mean
 
+    def lasting(self):
+        """What is above 1.5, up to 3: each new one counts a two-hundredth; before the first it is 0."""
+        n = len(self.rarities)
+        return sum(
+            0.005 * 0.995 ** (n - 1 - i) * min(max(rarity - 1.5, 0.0), 3.0) for i, rarity in enumerate(self.rarities)
+        )
+
     def learn(self, local):
         n = len(self.locals) - 1
         for k, (share, memory, prior) in enumerate(TAILS):
@@ -146,9 +153,10 @@ class NaiveEvidence:
         self.locals.append(max(plain, 0.75 * stillness))
         local = 0.7 * self.locals[-1] + 0.3 * self.recent()
         rarity = self.rarity(local)
+        self.rarities.append(rarity)
         self.learn(local)
         new = sum(math.log(1.0 + novelty) for novelty in novelties) / len(novelties) * seen / (seen + 2000.0)
-        total = new + 0.04 * rarity
+        total = new + 0.04 * (rarity + self.lasting())
         return total / (total + 0.25)
 
 

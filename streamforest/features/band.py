@@ -53,8 +53,9 @@ LOOK_EVERY = 16
 #: than any tail has, OWN times the excess.
 INNER, OUTER, END, OWN = 0.5, 0.25, 0.01, 0.15
 #: Shares beyond the two quantiles that the band's edge is carried on from, and the least shape of that Weibull tail:
-#: Student's t with 2 degrees of freedom has it.
-NEAR_EDGE, AT_EDGE, HEAVIEST = 0.1, 0.01, 0.6
+#: Student's t with 2 degrees of freedom has it. Where what stands out is among the bulk, for want of a gap, both lie
+#: inside it: the second has what stands out of one side alone, up to MOST_AT_EDGE, the first so many times as much.
+NEAR_EDGE, AT_EDGE, MOST_AT_EDGE, NEARER, HEAVIEST = 0.1, 0.01, 0.05, 2.5, 0.6
 #: The bulk has at least this share of a side, and may end from this bin on: two standard deviations of a Gaussian.
 LEAST_BULK, FIRST_END = 0.5, 16
 #: Bins behind the end of the bulk for the rest of its tail (up to 1.4 times the end), and bins of the gap behind them
@@ -223,11 +224,11 @@ def _carried_on(beyond: NDArray[np.float64], top: int, inner: float, outer: floa
 
 
 @compiled
-def _edge(beyond: NDArray[np.float64], top: int, rate: float) -> float:
-    """Edge of the band: the quantile at the rate of what lies in the bins below ``top``."""
+def _edge(beyond: NDArray[np.float64], top: int, rate: float, at: float) -> float:
+    """Edge of the band: the quantile at the rate of what lies below ``top``, carried on from the one at ``at``."""
     if rate >= NEAR_EDGE:
         return _quantile(beyond, top, rate)
-    return _carried_on(beyond, top, NEAR_EDGE, AT_EDGE, rate)
+    return _carried_on(beyond, top, max(NEAR_EDGE, NEARER * at), at, rate)
 
 
 @compiled
@@ -282,9 +283,10 @@ def _look(state: Record, side: int, rate: float) -> None:
     state.cap[side] = np.inf
     state.is_apart[side] = _is_apart(beyond, end, state.is_apart[side])
     top = end + TAIL_BINS if state.is_apart[side] or state.far_share > NO_TAIL else BINS
-    edge = _edge(beyond, top, rate)
+    at = min(max(2.0 * state.far_share, AT_EDGE), MOST_AT_EDGE) if top == BINS else AT_EDGE
+    edge = _edge(beyond, top, rate, at)
     if state.scale_points >= MARGIN_POINTS:
-        state.margin[side] = max(_edge(beyond, top, MARGIN_SHARE * rate) / edge, NEAR)
+        state.margin[side] = max(_edge(beyond, top, MARGIN_SHARE * rate, at) / edge, NEAR)
     if top < BINS and beyond[end + TAIL_BINS + GAP_BINS] > CERTAIN:
         edge = min(edge, _carried_on(beyond, end, INNER, OUTER, rate))
         state.cap[side] = CAP * state.bulk[side]

@@ -213,7 +213,7 @@ def test_a_state_has_a_fixed_size_and_streams_are_apart():
     states = new_evidence(3)
     assert states.shape == (3,)
     assert states.dtype == EVIDENCE_DTYPE
-    assert states.nbytes == 3 * EVIDENCE_DTYPE.itemsize == 3 * 40
+    assert states.nbytes == 3 * EVIDENCE_DTYPE.itemsize == 3 * 48
     weigh_all(states[1:2], [5.0] * 100)
     assert states[0].tobytes() == states[2].tobytes() == new_evidence()[0].tobytes() != states[1].tobytes()
 
