@@ -1,4 +1,4 @@
-"""A time limit for a whole question over HTTP: connecting, the request and all of the answer."""
+"""A time limit for a whole question to a server: connecting, the request and all of the answer."""
 
 from __future__ import annotations
 
@@ -39,15 +39,21 @@ class Deadline:
             with suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
 
+    def note(self, opened: socket.socket) -> None:
+        """Let a connection end with the time, too."""
+        self._sockets.append(opened)
+        if self.is_over:
+            self._end()
+
     def handlers(self) -> list[urllib.request.BaseHandler]:
         """What opens connections that it knows of."""
-        sockets = self._sockets
+        note = self.note
 
         def noted(kind: Any) -> Any:
             class Noted(kind):  # type: ignore[misc] # one of two
                 def connect(self) -> None:
                     super().connect()
-                    sockets.append(self.sock)
+                    note(self.sock)
 
             return Noted
 

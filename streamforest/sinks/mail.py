@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 from email.message import EmailMessage
 from email.utils import formatdate
+from typing import Any
 from urllib.parse import unquote
 
+from streamforest.connections.deadline import Deadline
 from streamforest.connections.outbox import DeliveryError, Message
 from streamforest.connections.targets import Target
 from streamforest.text import escaped
@@ -15,10 +18,27 @@ from streamforest.verdicts.life import INCIDENT, INCIDENT_END, headline, moment,
 from streamforest.wording import p_text, spread_text
 
 PORTS = {"smtp": 587, "smtps": 465}
-#: Seconds that an answer of the server may take.
+#: Seconds that a mail may take, with all that the server answers.
 TIMEOUT = 10.0
 #: Ways to be encrypted, for ``smtp``: always, never, or if the server offers it.
 TLS = ("required", "off", "offered")
+
+
+class _Connection(smtplib.SMTP):
+    """Ends with a deadline, which the server's first words have too: they are read where it is made."""
+
+    def __init__(self, deadline: Deadline, host: str, port: int, **options: Any) -> None:
+        self._deadline = deadline
+        super().__init__(host, port, **options)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        opened: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc] # what SMTP_SSL has too
+        self._deadline.note(opened)
+        return opened
+
+
+class _SecureConnection(_Connection, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
 
 
 class MailReceiver:
@@ -52,8 +72,17 @@ class MailReceiver:
 
     def send(self, message: Message) -> None:
         """Deliver an event; raises DeliveryError."""
+        deadline = Deadline(TIMEOUT)
         try:
-            with self._server() as server:
+            self._send(message, deadline)
+        except DeliveryError:
+            if deadline.is_over:
+                raise DeliveryError(f"no answer within {TIMEOUT:g} s") from None
+            raise
+
+    def _send(self, message: Message, deadline: Deadline) -> None:
+        try:
+            with deadline, self._server(deadline) as server:
                 refused = server.send_message(self._mail(message))
         except smtplib.SMTPRecipientsRefused as error:
             raise self._fault("nobody is accepted", max(code for code, _ in error.recipients.values())) from None
@@ -79,18 +108,20 @@ class MailReceiver:
     def _fault(self, why: str, code: int) -> DeliveryError:
         return DeliveryError(self._target.hide(escaped(why)), is_final=code >= 500)
 
-    def _server(self) -> smtplib.SMTP:
+    def _server(self, deadline: Deadline) -> smtplib.SMTP:
         target = self._target
         place = target.host, target.port or PORTS[target.scheme]
         context = ssl.create_default_context()
         if target.scheme == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(*place, timeout=TIMEOUT, context=context)
+            server: smtplib.SMTP = _SecureConnection(deadline, *place, timeout=TIMEOUT, context=context)
         else:
-            server = smtplib.SMTP(*place, timeout=TIMEOUT)
+            server = _Connection(deadline, *place, timeout=TIMEOUT)
         try:
             server.ehlo_or_helo_if_needed()
             if target.scheme == "smtp" and self._tls != "off" and server.has_extn("starttls"):
                 server.starttls(context=context)
+                if server.sock is not None:
+                    deadline.note(server.sock)
                 server.ehlo()
             elif target.scheme == "smtp" and self._tls == "required":
                 raise DeliveryError("the server offers no encryption; tls=off behind # does without")

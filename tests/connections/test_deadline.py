@@ -11,6 +11,8 @@ from streamforest.connections import web
 from streamforest.connections.deadline import Deadline
 from streamforest.connections.outbox import DeliveryError
 from streamforest.connections.targets import read_target
+from streamforest.sinks import mail
+from tests.listeners import EVENT, receiver
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 FAULT = b"HTTP/1.1 503 Busy\r\nContent-Length: 1000000\r\n\r\n"
@@ -26,7 +28,9 @@ def slow():
             with suppress(OSError):
                 link, _ = listener.accept()
                 with link:
-                    link.recv(65536)
+                    link.settimeout(0.1)  # who waits for the server's first words asks for nothing
+                    with suppress(TimeoutError):
+                        link.recv(65536)
                     link.sendall(firsts[0])
                     for _ in range(500):  # ten seconds
                         if not over.wait(0.02):
@@ -72,3 +76,10 @@ def test_the_text_of_an_error_has_no_more_time_either(slow, monkeypatch):
     target = read_target(f"webhook+http://{slow(FAULT)}/", {})
     with pytest.raises(DeliveryError, match=r"the server says 503 Busy|no answer within"):
         web.request(target, target.url(), b"{}")
+
+
+@pytest.mark.parametrize("first", [b"", b"220 there\r\n"])
+def test_a_mail_server_has_no_more_time_for_all_of_its_answers(slow, first, monkeypatch):
+    monkeypatch.setattr(mail, "TIMEOUT", 0.3)
+    with pytest.raises(DeliveryError, match=r"no answer within 0\.3 s"):
+        receiver(f"smtp://{slow(first)}/you@example.org").send(EVENT)
