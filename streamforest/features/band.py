@@ -54,7 +54,7 @@ LOOK_EVERY = 16
 INNER, OUTER, END, OWN = 0.5, 0.25, 0.01, 0.15
 #: Shares beyond the two quantiles that the band's edge is carried on from, and the least shape of that Weibull tail:
 #: Student's t with 2 degrees of freedom has it. Where what stands out is among the bulk, for want of a gap, both lie
-#: inside it: the second has what stands out of one side alone, up to MOST_AT_EDGE, the first so many times as much.
+#: inside it: the second has beyond it as many as stand out, up to MOST_AT_EDGE, the first so many times as many.
 NEAR_EDGE, AT_EDGE, MOST_AT_EDGE, NEARER, HEAVIEST = 0.1, 0.01, 0.05, 2.5, 0.6
 #: The bulk has at least this share of a side, and may end from this bin on: two standard deviations of a Gaussian.
 LEAST_BULK, FIRST_END = 0.5, 16
@@ -283,7 +283,7 @@ def _look(state: Record, side: int, rate: float) -> None:
     state.cap[side] = np.inf
     state.is_apart[side] = _is_apart(beyond, end, state.is_apart[side])
     top = end + TAIL_BINS if state.is_apart[side] or state.far_share > NO_TAIL else BINS
-    at = min(max(2.0 * state.far_share, AT_EDGE), MOST_AT_EDGE) if top == BINS else AT_EDGE
+    at = min(max(float(state.far_share), AT_EDGE), MOST_AT_EDGE) if top == BINS else AT_EDGE
     edge = _edge(beyond, top, rate, at)
     if state.scale_points >= MARGIN_POINTS:
         state.margin[side] = max(_edge(beyond, top, MARGIN_SHARE * rate, at) / edge, NEAR)

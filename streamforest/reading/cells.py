@@ -143,6 +143,8 @@ def names_in_columns(header: str, row: str) -> tuple[str, list[str]] | None:
     Examples
     --------
     >>> names_in_columns("Filesystem  Used  Mounted on", "/dev/sda1  5  /")
+    ('  ', ['Filesystem', 'Used', 'Mounted on'])
+    >>> names_in_columns("Filesystem Used Mounted on", "/dev/sda1 5 /")
     (' ', ['Filesystem', 'Used', 'Mounted on'])
     >>> names_in_columns("NAME   CPU %   MEM USAGE / LIMIT", "web   5%   1MiB / 2MiB")
     ('  ', ['NAME', 'CPU %', 'MEM USAGE / LIMIT'])

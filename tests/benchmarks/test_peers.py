@@ -133,5 +133,5 @@ def test_the_requirements_name_every_package_of_a_peer(tmp_path):
     asked = {re.split("[<>=]", line)[0] for line in text.splitlines() if not line.startswith("#")}
     needed = {package for peer in PEERS.values() for package in peer.packages}
     needed |= {package for one in one_by_one(tmp_path) for package in one.packages}
-    needed |= {package for package, _ in forecasters(None, RATE).values() if package}
+    needed |= {package for package, _ in forecasters(None).values() if package}
     assert asked == needed - {"scikit-learn"} | {"setuptools"}, "which rrcf needs and does not name"
