@@ -132,10 +132,10 @@ class NaiveEvidence:
         return mean
 
     def lasting(self):
-        """What is above 1.5, up to 3: each new one counts a two-hundredth; before the first it is 0."""
+        """What is above 1.5, up to 3.5: each new one counts a two-hundredth; before the first it is 0."""
         n = len(self.rarities)
         return sum(
-            0.005 * 0.995 ** (n - 1 - i) * min(max(rarity - 1.5, 0.0), 3.0) for i, rarity in enumerate(self.rarities)
+            0.005 * 0.995 ** (n - 1 - i) * min(max(rarity - 1.5, 0.0), 3.5) for i, rarity in enumerate(self.rarities)
         )
 
     def learn(self, local):

@@ -22,10 +22,10 @@ TAIL_FINEST, TAIL_MEMORY, TAIL_PRIOR = 0.01, 10.0, 100.0
 #: Weight of a surprise beside novelty, and where it begins to count less.
 SURPRISE_WEIGHT, SURPRISE_BEND = 0.04, 4.0
 #: What exceeds a usual surprise, one in six, counts as much in its mean over hundreds of points: trouble has more than
-#: its worst points. Gain of the mean, and what one point counts there at most, as one in a thousand does. On the
+#: its worst points. Gain of the mean, and what one point counts there at most, as one in 20,000 does. On the
 #: development boards VUS-PR is 0.333 and 0.762 without, 0.360 and 0.766 so; gains of 0.02 and above take from the
 #: second.
-LASTING_GAIN, USUAL, MOST_LASTING = 0.005, 1.5, 3.0
+LASTING_GAIN, USUAL, MOST_LASTING = 0.005, 1.5, 3.5
 #: Points after which novelty counts a half: where little has been seen, new says little.
 NOVELTY_POINTS = 2000.0
 #: Evidence that gives a score of a half.
