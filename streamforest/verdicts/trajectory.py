@@ -22,6 +22,9 @@ LEAST_POINTS = 5
 OBVIOUS = ("variance down", "flat line", "gap", "too long", "counter went back")
 STILL = ("variance down", "flat line")  # those of values that hardly move
 SUDDEN = ("spike", "dip")
+#: Anomalous points without which nobody calls an episode a season break: a jump that the forecasts accept at once is
+#: a level shift to whoever sees it, and most are.
+SEASON_POINTS = 3
 #: Points that what an episode comes to is the mean of.
 LAST_POINTS = 6
 #: An unforeseen step of a ramp that is larger, in halves of the band, is its end, and so is a first point farther off.
@@ -104,6 +107,8 @@ class Trajectory:
         if not numbers or self._reasons == {"season break": 1}:  # as of a whole day that is odd
             return own
         evidence = {name: sum(map(mul, weights, numbers)) for name, weights in zip(KINDS, _WEIGHTS_OF, strict=True)}
+        if self._reasons.total() < SEASON_POINTS:
+            del evidence["season break"]
         name = max(evidence, key=evidence.__getitem__)
         levels = [level for level, _ in self._offs]
         if evidence[name] <= 0.0:

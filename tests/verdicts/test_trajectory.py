@@ -5,6 +5,7 @@ import pytest
 
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.protocols import REASONS, VERDICT_DTYPE
+from streamforest.simulation.streams import SimulatedStream, default_profile
 from streamforest.state import packed, unpacked
 from streamforest.verdicts.episodes import EpisodeFold
 from streamforest.verdicts.trajectory import MOST_POINTS
@@ -67,6 +68,21 @@ def test_what_is_drawn_by_hand_has_its_name_at_its_end(model, kind):
         names += [kind_text(one.peak) for one in ends_of(rows, len(rows)) if 1198 <= one.start.index < 1245][:1]
     assert len(names) == 8, names
     assert names.count(kind) >= 7, names
+
+
+def test_a_jump_that_the_forecasts_accept_at_once_is_no_season_break(model):
+    """Such as the ways to a level and back: most of the default stream's longer anomalies are two marked points."""
+    names = []
+    for seed in range(1, 7):
+        stream, events = SimulatedStream(default_profile(), seed, 0.02), []
+        stream.on_event = events.append
+        rows = StreamDetector(model).update_many(stream.take(4000)[0])
+        jumps = [place for one in events if one.kind in ("level shift", "ramp") for place in (one.start, one.end)]
+        ends = [one for one in ends_of(rows, len(rows)) if min(abs(one.start.index - place) for place in jumps) <= 2]
+        names += [kind_text(one.peak) for one in ends]
+    shifts = [name for name in names if name.startswith(("level shift", "ramp"))]
+    assert len(shifts) >= 0.6 * len(names) >= 6, names
+    assert names.count("season break") <= 0.1 * len(names), names
 
 
 def test_a_spike_in_front_of_a_step_that_was_foreseen_is_no_level_shift():
