@@ -23,7 +23,7 @@ OBVIOUS = ("variance down", "flat line", "gap", "too long", "counter went back")
 STILL = ("variance down", "flat line")  # those of values that hardly move
 SUDDEN = ("spike", "dip")
 #: Anomalous points without which nobody calls an episode a season break: a jump that the forecasts accept at once is
-#: a level shift to whoever sees it, and most are.
+#: a level shift to the eye, and most are.
 SEASON_POINTS = 3
 #: Points that what an episode comes to is the mean of.
 LAST_POINTS = 6
