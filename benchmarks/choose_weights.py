@@ -24,10 +24,10 @@ from settings import ALARM_RATE  # noqa: E402
 from streamforest.judging import evidence  # noqa: E402
 from streamforest.models.forest import forest_scores  # noqa: E402
 from streamforest.models.model_file import Model, load_model  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.program.training import CALM_POINTS, calibrate, streams  # noqa: E402
 from streamforest.simulation.streams import SimulatedStream, random_profile  # noqa: E402
 
-SHIPPED = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 #: What each weight is multiplied by; shares stay below 1.
 FACTORS = (0.5, 0.7, 1.4, 2.0)
 #: Weights that change no order of scores.
@@ -53,7 +53,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("nab", type=Path, help="a clone of NAB")
     parser.add_argument("cloud", type=Path, help="the folder of cloud metrics")
-    parser.add_argument("--model", type=Path, default=SHIPPED, help="made by model_prod.py")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED_MODEL, help="made by model_prod.py (default the shipped one)"
+    )
     parser.add_argument("--weights", default=",".join(weights()), help="names, separated by commas (default all)")
     parser.add_argument("--factors", default=",".join(map(str, FACTORS)), help="tried of each (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=1, help="changes at most, one after the other (default 1)")

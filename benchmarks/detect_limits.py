@@ -16,11 +16,11 @@ sys.path.insert(0, str(PROJECT))
 
 from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402 - the path comes first
 from streamforest.models.model_file import Model, load_model  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.program.detect_limits import PLACES, Trials, history_of, kinds_of  # noqa: E402
 from streamforest.protocols import POINT_DTYPE, Points  # noqa: E402
 from streamforest.simulation.streams import SimulatedStream, random_profile  # noqa: E402
 
-MODEL = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 POINTS = 4000  # of the history, and of the fresh part behind it
 ASKED = (0.85, 0.95)  # share that shall be caught
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--alarm-rate", type=float, default=0.001)
-    parser.add_argument("--model", type=Path, default=MODEL)
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     asked = parser.parse_args(arguments)
     model, began = load_model(asked.model), time.monotonic()
     sums: dict[str, list[int]] = {}

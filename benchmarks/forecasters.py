@@ -24,12 +24,12 @@ from benchmarks.boards import read_board
 from settings import ALARM_RATE
 from streamforest.detectors.isolation_forest import StreamDetector
 from streamforest.models.model_file import Model, load_model
+from streamforest.models.shipped import SHIPPED_MODEL
 from streamforest.simulation.profiles import DAY, PROFILES
 from streamforest.simulation.streams import SimulatedStream, random_profile
 
 Floats = NDArray[np.float64]
 
-SHIPPED = Path(__file__).parents[1] / "streamforest" / "models" / "isolation_forest.joblib"
 
 #: Simulated streams without anomalies, a third of them with times, and points of each.
 STREAMS, POINTS = 60, 4000
@@ -283,7 +283,9 @@ def measured(
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("boards", nargs="*", type=Path, metavar="BOARD", help="as quality.py reads them")
-    parser.add_argument("--model", type=Path, default=SHIPPED, help="made by model_prod.py")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED_MODEL, help="made by model_prod.py (default the shipped one)"
+    )
     parser.add_argument("--most", type=int, default=1_000_000, help="points of a series (default all)")
     parser.add_argument("--every", type=int, default=1, help="only each so many-th series (default %(default)s)")
     parser.add_argument("--without", default="", help="names, separated by commas")

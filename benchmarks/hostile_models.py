@@ -30,7 +30,6 @@ import numpy as np
 
 PROJECT = Path(__file__).resolve().parents[1]
 #: What hostile files are made of.
-SHIPPED = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 sys.path.insert(0, str(PROJECT))
 
 from streamforest import StreamDetector  # noqa: E402 - the path comes first
@@ -43,6 +42,7 @@ from streamforest.models.model_file import (  # noqa: E402
     FOREST,
     TREE,
 )
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 
 #: What one file may take beside what the process has before: memory, and seconds of the processor.
 MOST_MEMORY, MOST_SECONDS = 100_000_000, 5.0
@@ -412,7 +412,9 @@ def read_apart(model: Path, seed: int, numbers: range) -> list[tuple[int, str, s
 def main(arguments: Sequence[str]) -> int:
     """Make, read and count; returns 1 where a file did what it must not."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=SHIPPED, help="that others are made of (default the shipped one)")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED_MODEL, help="that others are made of (default the shipped one)"
+    )
     parser.add_argument("--count", type=int, default=10_000, help="files (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default %(default)s)")

@@ -13,6 +13,7 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.program.judges import ManyStreamsJudge  # noqa: E402 - the path comes first
 from streamforest.protocols import STREAM_POINT_DTYPE  # noqa: E402
 from streamforest.simulation.streams import SimulatedStream, random_profile  # noqa: E402
@@ -20,7 +21,6 @@ from streamforest.stream_names import StreamNames  # noqa: E402
 from streamforest.streams import StreamDetectors  # noqa: E402
 from streamforest.verdicts.incidents import IncidentFold  # noqa: E402
 
-MODEL = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 BEGIN, DAY, DAYS = 1_699_920_000.0, 86_400.0, 7
 ROWS = 48  # readings of each stream in a block
 #: A planted incident: streams, readings that each follows the first one by (from, to), and the size of the shifts in
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
             values[at + lag : at + lag + LASTS, stream] += rng.choice([-1, 1]) * asked.size * noise[stream]
     names = StreamNames()
     numbers = np.array(names.numbers_of([f"s{k}" for k in range(asked.streams)]))
-    judge = ManyStreamsJudge(StreamDetectors.load(MODEL, 0.001), names)
+    judge = ManyStreamsJudge(StreamDetectors.load(SHIPPED_MODEL, 0.001), names)
     fold, found = IncidentFold(names, "simulated", 0.001), []
     for first in range(0, n, ROWS):
         part = values[first : first + ROWS]

@@ -25,6 +25,7 @@ sys.path.insert(0, str(PROJECT))
 from streamforest import StreamDetector  # noqa: E402 - the path comes first
 from streamforest.engines.spark import COLUMNS, new_session  # noqa: E402
 from streamforest.models.model_file import load_model  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.protocols import REASONS, Reading  # noqa: E402
 from streamforest.reading.validation import Validator  # noqa: E402
 from streamforest.simulation.streams import SimulatedStream, StreamProfile  # noqa: E402
@@ -200,7 +201,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run, kill, restart, compare; returns 0 where the table is that of one machine."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="a new folder for all that the runs write")
-    parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib", help="made by model_prod.py")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED_MODEL, help="made by model_prod.py (default the shipped one)"
+    )
     parser.add_argument("--streams", type=int, default=2000, help="default %(default)s")
     parser.add_argument("--batches", type=int, default=60, help="files, one a batch (default %(default)s)")
     parser.add_argument("--kills", type=int, default=20, help="default %(default)s")

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,9 @@ sys.path.insert(0, str(PROJECT))
 
 from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402 - the path comes first
 from streamforest.models.model_file import Model, load_model  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.program.training import events_in  # noqa: E402
-from streamforest.protocols import LABELS, Verdict, Verdicts  # noqa: E402
+from streamforest.protocols import LABELS, Verdict, Verdicts, verdict_from_row  # noqa: E402
 from streamforest.simulation.streams import KINDS, SHORT_KINDS, SimulatedStream, random_profile  # noqa: E402
 from streamforest.terminal.progress import progress  # noqa: E402
 from streamforest.verdicts.episodes import EPISODE_GAP, Episode, EpisodeFold  # noqa: E402
@@ -27,7 +27,6 @@ from streamforest.verdicts.trajectory import KINDS as SHOWN  # noqa: E402
 from streamforest.verdicts.trajectory import WEIGHTS, Trajectory  # noqa: E402
 from streamforest.wording import kind_text  # noqa: E402
 
-SHIPPED = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 #: Streams of each kind, points of each, and those before the first event that counts.
 STREAMS, POINTS, FIRST = 300, 4000, 500
 ALARM_RATE = 0.001
@@ -86,17 +85,25 @@ def events(model: Model, kind: str, seed: int, streams: int) -> Iterator[Found]:
 
 def ended(verdicts: Verdicts) -> dict[int, Found]:
     """Each episode by its number, once it was over."""
-    numbers: dict[int, list[float]] = {}
-    name_of = Trajectory.kind
-
-    def kind(trajectory: Trajectory, peak: Verdict) -> str:
-        numbers[peak.episode or 0] = [] if trajectory.is_obvious() else trajectory.numbers()
-        return name_of(trajectory, peak)
-
     fold = EpisodeFold()
-    with mock.patch.object(Trajectory, "kind", kind):
-        happenings = fold.add(verdicts) + fold.finish()
-    return {one.number: Found(one, numbers[one.number]) for happening, one in happenings if happening == "end"}
+    happenings = fold.add_with_indices(verdicts)
+    happenings += [(int(verdicts["index"][-1]), *happening) for happening in fold.finish()]
+    starts = {one.number: index for index, happening, one in happenings if happening == "start"}
+    found = {}
+    for index, happening, one in happenings:
+        if happening == "end":
+            end = min(index, starts.get(one.number + 1, len(verdicts)) - 1)
+            found[one.number] = Found(one, numbers_of(verdicts, one, end))
+    return found
+
+
+def numbers_of(verdicts: Verdicts, episode: Episode, end: int) -> list[float]:
+    """What the trajectory of an episode that ended at a stream index looked like; none where its name needed none."""
+    trajectory = Trajectory(episode.start)
+    for row in verdicts[verdicts["is_anomaly"] & (verdicts["episode"] == episode.number)].tolist():
+        trajectory.count(verdict_from_row(row))
+    trajectory.follow(verdicts, end)
+    return [] if trajectory.is_obvious() else trajectory.numbers()
 
 
 def _without_way(verdict: Verdict, kind: str) -> str:
@@ -152,7 +159,7 @@ def fitted(model: Model) -> NDArray[np.float64]:
 def main(words: Sequence[str] | None = None) -> int:
     """Print the table, or the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=SHIPPED)
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--streams", type=int, default=STREAMS, help="of each kind (default %(default)s)")
     parser.add_argument("--fit", action="store_true", help="print weights for streamforest/verdicts/trajectory.py")
     asked = parser.parse_args(words)

@@ -21,12 +21,12 @@ import settings as defaults  # noqa: E402 - the path comes first
 from benchmarks.boards import BoardError, Series, read_board  # noqa: E402
 from streamforest.judging.advice import Case, Stretch, candidates  # noqa: E402
 from streamforest.judging.rejudging import AlarmSettings, Readings, judge_again  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.program import assembly  # noqa: E402
 from streamforest.program.options import read_options  # noqa: E402
 from streamforest.protocols import POINT_DTYPE, Verdicts  # noqa: E402
 from streamforest.verdicts.difference import Spans, has_counterpart, spans_of  # noqa: E402
 
-MODEL = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 #: Alarms of a series that a person says something of, at most, the newest first.
 MOST_SAID = 20
 #: Share of the recall before that is to be kept.
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("boards", nargs="+", type=Path, metavar="BOARD", help="clone of NAB, or folder of CSV files")
     parser.add_argument("--alarm-rate", type=float, default=defaults.ALARM_RATE)
-    parser.add_argument("--model", type=Path, default=MODEL)
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--rules", action="store_true", help="print the rules that are taken")
     asked = parser.parse_args(arguments)
     words = ("stream.csv", "--alarm-rate", str(asked.alarm_rate), "--model", str(asked.model))

@@ -21,8 +21,9 @@ from benchmarks.boards import Board, BoardError, read_board  # noqa: E402
 from benchmarks.marks import Marks, measure  # noqa: E402
 from benchmarks.outcomes import BASE_PACKAGES, Failure, KeptOutcomes, Task, run_all  # noqa: E402
 from benchmarks.peers import Outcome  # noqa: E402
-from settings import ALARM_RATE, LSTM_MODEL, MODEL  # noqa: E402
+from settings import ALARM_RATE, LSTM_MODEL  # noqa: E402
 from streamforest.judging.decide import LEAST_ALARM_RATE, MOST_ALARM_RATE  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 
 OUTPUT = PROJECT / "benchmarks" / "results" / "quality"
 CACHE = Path.home() / ".cache" / "streamforest" / "quality"
@@ -65,9 +66,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--file-list", type=Path, metavar="CSV", help="run only the files named in its first column")
     parser.add_argument("--detectors", default=",".join(peers.names()), help="names, separated by commas (default all)")
-    parser.add_argument(
-        "--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py (default %(default)s)"
-    )
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="made by model_prod.py (default %(default)s)")
     parser.add_argument(
         "--lstm-model", type=Path, default=PROJECT / LSTM_MODEL, help="the LSTM autoencoder's (default %(default)s)"
     )

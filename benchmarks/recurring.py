@@ -20,10 +20,11 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from benchmarks import peers, recurring_chart  # noqa: E402 - the path comes first
-from settings import ALARM_RATE, LSTM_MODEL, MODEL, OUTLIER_PROBABILITY  # noqa: E402
+from settings import ALARM_RATE, LSTM_MODEL, OUTLIER_PROBABILITY  # noqa: E402
 from streamforest.detectors import DETECTORS, DetectorOptions, make_detector  # noqa: E402
 from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402
 from streamforest.models.model_file import load_model  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.protocols import NORMAL, VERDICT_DTYPE, Verdicts  # noqa: E402
 from streamforest.simulation.profiles import PROFILES, TimedStream  # noqa: E402
 from streamforest.simulation.streams import (  # noqa: E402
@@ -406,7 +407,9 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     streams = ("default", *PROFILES, "random")
     parser.add_argument("--detectors", default=",".join(NAMES), help="names, separated by commas (default all)")
     parser.add_argument("--streams", default=",".join(streams), help="names, separated by commas (default all)")
-    parser.add_argument("--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED_MODEL, help="made by model_prod.py (default the shipped one)"
+    )
     parser.add_argument("--lstm-model", type=Path, default=PROJECT / LSTM_MODEL, help="the LSTM autoencoder's")
     parser.add_argument("--alarm-rate", type=float, default=ALARM_RATE, help="default %(default)s")
     parser.add_argument("--points", type=int, help=f"of each stream (default {POINTS}, quick {QUICK_POINTS})")

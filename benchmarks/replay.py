@@ -18,6 +18,7 @@ sys.path.insert(0, str(PROJECT))
 
 from streamforest import StreamDetector  # noqa: E402 - the path comes first
 from streamforest.connections.pipes import CHUNK  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.reading.line_reader import RowReader  # noqa: E402
 from streamforest.reading.validation import Validator  # noqa: E402
 from streamforest.simulation.streams import SimulatedStream, default_profile  # noqa: E402
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the file that is made")
     parser.add_argument("--file", type=Path, help="replay this file instead of a simulated one")
-    parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib")
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         path = options.file or Path(folder) / "big.csv"

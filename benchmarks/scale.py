@@ -28,6 +28,7 @@ sys.path.insert(0, str(PROJECT))
 from benchmarks.kills import descendants  # noqa: E402 - the path comes first
 from streamforest import StreamDetectors  # noqa: E402
 from streamforest.engines.spark import METRICS, SECONDS, SHARDS, Shards, detect, new_session  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 
 SEED = 1
 #: Files of a table.
@@ -188,7 +189,9 @@ def on_one_machine(asked: argparse.Namespace, cores: int, batches: Sequence[Batc
 def main(arguments: Sequence[str]) -> int:
     """Measure and print a row each; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib", help="made by model_prod.py")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED_MODEL, help="made by model_prod.py (default the shipped one)"
+    )
     parser.add_argument("--keys", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="default %(default)s")
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="default %(default)s")
     parser.add_argument(

@@ -25,9 +25,9 @@ from settings import ALARM_RATE  # noqa: E402 - the path comes first
 from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402
 from streamforest.features.holidays import public_holidays  # noqa: E402
 from streamforest.models.model_file import Model, load_model  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.protocols import Verdicts  # noqa: E402
 
-MODEL = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 #: Minutes between readings; standard deviations of the noise, the range of a usual day being 1.
 STEPS, NOISES = (1, 5, 15, 60), (0.03, 0.1, 0.2)
 STREAMS = 40
@@ -238,7 +238,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--streams", type=int, default=STREAMS, help="of each step and noise (default %(default)s)")
     parser.add_argument("--zone", default=ZONE, help="whose clock they follow (default %(default)s)")
     parser.add_argument("--holidays", metavar="COUNTRY", help="the detector is told its public holidays (DE: the one)")
-    parser.add_argument("--model", type=Path, default=MODEL)
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--alarm-rate", type=float, default=ALARM_RATE, help="default %(default)s")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
     return parser.parse_args(words)

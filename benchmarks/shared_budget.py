@@ -14,6 +14,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from streamforest.judging.rules import DAY  # noqa: E402 - the path comes first
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.program.budget import BudgetJudge  # noqa: E402
 from streamforest.program.judges import ManyStreamsJudge  # noqa: E402
 from streamforest.protocols import STREAM_POINT_DTYPE  # noqa: E402
@@ -21,7 +22,6 @@ from streamforest.simulation.streams import SimulatedStream, random_profile  # n
 from streamforest.stream_names import StreamNames  # noqa: E402
 from streamforest.streams import StreamDetectors  # noqa: E402
 
-MODEL = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 BEGIN = 1_699_920_000.0  # a midnight
 ROWS = 48  # readings of each stream in a block
 ASKED = (0.3, 2.0)  # false alarms a day for each that is asked for
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     names = StreamNames()
     numbers = np.array(names.numbers_of([f"s{k}" for k in range(asked.streams)]))
     judge = BudgetJudge(
-        ManyStreamsJudge(StreamDetectors.load(MODEL, 0.001), names), names, asked.alarms_a_day, 0.001, 5
+        ManyStreamsJudge(StreamDetectors.load(SHIPPED_MODEL, 0.001), names), names, asked.alarms_a_day, 0.001, 5
     )
     n = asked.days * asked.points
     wanted = asked.planted * (asked.days - 1)

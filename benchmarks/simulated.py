@@ -14,9 +14,9 @@ sys.path.insert(0, str(PROJECT))
 
 from streamforest.detectors.isolation_forest import StreamDetector  # noqa: E402 - the path comes first
 from streamforest.models.model_file import Model, load_model  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.simulation.streams import Season, SimulatedStream, StreamProfile  # noqa: E402
 
-SHIPPED = PROJECT / "streamforest" / "models" / "isolation_forest.joblib"
 RATES = (0.01, 0.001, 0.0001)
 #: Points of the long streams, those at their beginning that are counted apart, and streams that these are counted in.
 LONG, FIRST, FIRST_STREAMS = 1_000_000, 1000, 200
@@ -53,7 +53,7 @@ def rate_rows(model: Model) -> Iterator[str]:
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=SHIPPED)
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     model = load_model(parser.parse_args().model)
     print("| stream | 0.01 | 0.001 | 0.0001 | first 1,000 at 0.01 | at 0.001 |\n|---|---|---|---|---|---|")
     for row in rate_rows(model):

@@ -20,9 +20,9 @@ from benchmarks import speed_chart, speed_growth, speed_memory, speed_processes,
 from benchmarks.peers import installed  # noqa: E402 - the path comes first
 from benchmarks.speed_contenders import SEED, in_arrays, one_by_one, side_by_side  # noqa: E402
 from benchmarks.speed_rounds import KNOWN, LEAST_ROUNDS, Contender, Cost, Values, measure, single_calls  # noqa: E402
-from settings import MODEL  # noqa: E402
 from streamforest.models.forest import ModelError  # noqa: E402
 from streamforest.models.model_file import load_model  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.simulation.streams import SimulatedStream, default_profile  # noqa: E402
 
 OUTPUT = PROJECT / "benchmarks" / "results" / "speed"
@@ -160,7 +160,9 @@ def main(words: Sequence[str] | None = None) -> int:
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
     """The command line; exits with code 2 where it is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=PROJECT / MODEL, help="made by model_prod.py")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED_MODEL, help="made by model_prod.py (default the shipped one)"
+    )
     parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help="at least 5 (default %(default)s)")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas (default %(default)s)")
     parser.add_argument("--rows", type=int, default=2_000_000, help="of the files that are read (default %(default)s)")

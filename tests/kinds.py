@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamforest.models.shipped import SHIPPED_MODEL
 from streamforest.simulation.profiles import PROFILES
 from streamforest.simulation.streams import SimulatedStream, default_profile, random_profile
 
@@ -17,7 +17,7 @@ Window = tuple[int, int]
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 #: The model that the package brings: what is claimed of these streams is claimed of it.
-SHIPPED = Path(__file__).parent.parent / "streamforest" / "models" / "isolation_forest.joblib"
+SHIPPED = SHIPPED_MODEL
 #: Monday, 2024-01-01, 00:00 UTC.
 START = 1704067200.0
 

@@ -23,6 +23,7 @@ from streamforest.engines.spark import (  # noqa: E402 - the path comes first
     reason_of,
 )
 from streamforest.features.holidays import public_holidays  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.optional import MissingPackageError  # noqa: E402
 from streamforest.protocols import DetectorError  # noqa: E402
 from streamforest.reading.time_form import zone_of  # noqa: E402
@@ -80,7 +81,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", help="CSV files with a header: key,time,value; moved in whole, under a new name each")
     parser.add_argument("output", help="folder of the tables verdicts and alarms, and of the checkpoints")
-    parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib", help="made by model_prod.py")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=SHIPPED_MODEL,
+        help="made by model_prod.py (default the shipped one)",
+    )
     parser.add_argument("--alarm-rate", type=float, default=0.001, help="wanted share of alarms (default %(default)s)")
     parser.add_argument("--holidays", metavar="COUNTRY", help="whose public holidays are judged as Sundays, as DE-BY")
     parser.add_argument("--time-zone", metavar="ZONE", help="whose midnights they begin at (default UTC)")

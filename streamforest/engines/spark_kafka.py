@@ -22,6 +22,7 @@ from streamforest.engines.spark import (  # noqa: E402 - the path comes first
     reason_of,
 )
 from streamforest.features.holidays import public_holidays  # noqa: E402
+from streamforest.models.shipped import SHIPPED_MODEL  # noqa: E402
 from streamforest.optional import MissingPackageError  # noqa: E402
 from streamforest.protocols import DetectorError  # noqa: E402
 from streamforest.reading.time_form import zone_of  # noqa: E402
@@ -68,7 +69,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("readings", help="topic that is read from its start, then from where the checkpoint is")
     parser.add_argument("verdicts", help="topic that verdicts are written to, as JSON")
     parser.add_argument("checkpoint", help="folder of the checkpoint")
-    parser.add_argument("--model", type=Path, default=PROJECT / "isolation_forest.joblib", help="made by model_prod.py")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=SHIPPED_MODEL,
+        help="made by model_prod.py (default the shipped one)",
+    )
     parser.add_argument("--alarm-rate", type=float, default=0.001, help="wanted share of alarms (default %(default)s)")
     parser.add_argument("--holidays", metavar="COUNTRY", help="whose public holidays are judged as Sundays, as DE-BY")
     parser.add_argument("--time-zone", metavar="ZONE", help="whose midnights they begin at (default UTC)")

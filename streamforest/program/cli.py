@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
+from streamforest.models.shipped import SHIPPED_MODEL
 from streamforest.program import detect_limits_command, replay_command
 from streamforest.program.allocator import LEAST_ADDRESSES, can_load_packages, give_back_large_blocks
 from streamforest.program.complaint import complain
@@ -31,7 +32,7 @@ COMMANDS = {
 #: Seconds that a message waits for its reader.
 MESSAGE_PATIENCE = 1.0
 #: Models that come with the package, by the setting that names the file that is used in place of it.
-SHIPPED = {"MODEL": Path(__file__).parents[1] / "models" / "isolation_forest.joblib"}
+SHIPPED = {"MODEL": SHIPPED_MODEL}
 #: What a mistake in settings.py may raise while it is read.
 SETTINGS_FAULTS = (
     SyntaxError,
