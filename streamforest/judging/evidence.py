@@ -36,7 +36,7 @@ EVIDENCE_DTYPE = np.dtype(
     [
         ("points", "f8"),
         ("recent", "f8"),
-        ("lasting", "f8"),  # mean surprise of the last hundreds of points
+        ("lasting", "f8"),  # mean of what exceeded a usual surprise in the last hundreds of points
         ("tail", "f8", (3,)),
     ]
 )
@@ -83,6 +83,8 @@ def weigh(
     Surprise says how rare a point is in its stream, and is learned away where it comes often. Novelty says
     how far it is from all that the stream ever was, against the range of that: it is what makes scores comparable
     between streams, since a heavy tail has a wide range.
+    What exceeded the usual in the last hundreds of points ranks a point of a time of trouble above its like on a calm
+    day.
     """
     local = (1.0 - SHAPE_SHARE) * np.log1p(isolation / 3.0) + SHAPE_SHARE * max(strangeness, stillness)
     local = max(local, STILL_SHARE * stillness)

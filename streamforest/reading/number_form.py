@@ -41,24 +41,8 @@ UNITS = frozenset(
         *("ppm", "ppb", "lx", "lux", "lm", "db", "dbm", "rpm", "b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib"),
         *("bit/s", "kbit/s", "mbit/s", "b/s", "kb/s", "mb/s", "eur", "usd", "chf", "gbp", "$", "€", "£", "¥", "ct"),
         *("rh", "%rh", "ohm", "ω", "n", "nm", "l/min", "l/h", "m³/h", "m3/h", "w/m²", "w/m2", "mm/h", "kcal", "bpm"),
-        *(
-            "ki",
-            "mi",
-            "gi",
-            "ti",
-            "req/s",
-            "rps",
-            "ops",
-            "degc",
-            "degf",
-            "deg",
-            "celsius",
-            "fahrenheit",
-            "percent",
-            "volt",
-            "volts",
-            "watt",
-        ),
+        *("req/s", "rps", "ops", "degc", "degf", "deg", "celsius", "fahrenheit", "percent", "volt", "volts", "watt"),
+        *("ki", "mi", "gi", "ti"),
     ]
 )
 # Units that one column may mix, by what they are multiples of: powers of ten, or of 1024 as a float.
@@ -66,16 +50,9 @@ _TENS = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "m": -3, "u": 
 _BASES = ("B", "B/s", "Bps", "b", "b/s", "bps", "bit/s", "Bytes", "W", "Wh", "VA", "Hz", "V", "A", "\u03a9", "g", "s")
 _COUNTS = {"": 0, "k": 3, "K": 3, "M": 6, "Mil": 6, "Mio": 6, "B": 9, "Bil": 9, "G": 9, "T": 12}
 _BINARY = {"Ki": 1024.0, "Mi": 1024.0**2, "Gi": 1024.0**3, "Ti": 1024.0**4}
-_TIMES = {
-    "d": 86400.0,
-    "min": 60.0,
-    "mins": 60.0,
-    "h": 3600.0,
-    "hour": 3600.0,
-    "hours": 3600.0,
-    "day": 86400.0,
-    "days": 86400.0,
-}
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+_TIMES = {"min": _MINUTE, "mins": _MINUTE, "h": _HOUR, "hour": _HOUR, "hours": _HOUR}
+_TIMES |= {"d": _DAY, "day": _DAY, "days": _DAY}
 _SCALES: dict[str, dict[str, int | float]] = {
     base: {prefix + base: power for prefix, power in _TENS.items()}
     | {f"{prefix}i{base}": 1024.0 ** (at + 1) for at, prefix in enumerate("KMGTP")}

@@ -110,12 +110,11 @@ class Trajectory:
         if self._reasons.total() < SEASON_POINTS:
             del evidence["season break"]
         name = max(evidence, key=evidence.__getitem__)
-        levels = [level for level, _ in self._offs]
         if evidence[name] <= 0.0:
             return own
+        levels = [level for level, _ in self._offs]
         if name == "level shift" or (name == "ramp" and _stays(levels)):
-            name = "level shift"
-            return _side(name, median(levels) > 0.0)
+            return _side("level shift", median(levels) > 0.0)
         if name == "ramp":
             way = own.rpartition(" ")[2] if own.startswith(("level shift", "ramp")) else ""
             return f"{name} {way}" if way else _side(name, _rises(self._offs))

@@ -15,6 +15,7 @@ from streamforest.sinks import mail
 from tests.listeners import EVENT, receiver
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
+HANDSHAKE = b"\x16\x03\x03\x40\x00"  # of 16 KB that never come
 FAULT = b"HTTP/1.1 503 Busy\r\nContent-Length: 1000000\r\n\r\n"
 
 
@@ -78,8 +79,15 @@ def test_the_text_of_an_error_has_no_more_time_either(slow, monkeypatch):
         web.request(target, target.url(), b"{}")
 
 
-@pytest.mark.parametrize("first", [b"", b"220 there\r\n"])
-def test_a_mail_server_has_no_more_time_for_all_of_its_answers(slow, first, monkeypatch):
+def test_nor_has_one_that_begins_to_be_encrypted(slow, monkeypatch):
+    monkeypatch.setattr(web, "TIMEOUT", 0.3)
+    target = read_target(f"webhook+https://{slow(HANDSHAKE)}/", {})
+    with pytest.raises(DeliveryError, match=r"no answer within 0\.3 s"):
+        web.request(target, target.url(), b"{}")
+
+
+@pytest.mark.parametrize(("scheme", "first"), [("smtp", b""), ("smtp", b"220 there\r\n"), ("smtps", HANDSHAKE)])
+def test_a_mail_server_has_no_more_time_for_all_of_its_answers(slow, scheme, first, monkeypatch):
     monkeypatch.setattr(mail, "TIMEOUT", 0.3)
     with pytest.raises(DeliveryError, match=r"no answer within 0\.3 s"):
-        receiver(f"smtp://{slow(first)}/you@example.org").send(EVENT)
+        receiver(f"{scheme}://{slow(first)}/you@example.org").send(EVENT)
