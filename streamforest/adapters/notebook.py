@@ -93,10 +93,8 @@ def _remembered(features: np.void) -> NDArray[np.float64]:
     """The newest readings in a detector's memory, the oldest first."""
     count = int(features["count"])
     kept = min(count, LONGEST_SEASON)
-    first = (count - kept) % LONGEST_SEASON
-    found: NDArray[np.float64] = features["zero"] + features["unit"] * np.float64(
-        features["ring"][first : first + kept]
-    )
+    newest = features["ring"][np.arange(count - kept, count) % LONGEST_SEASON]
+    found: NDArray[np.float64] = features["zero"] + features["unit"] * np.float64(newest)
     return found
 
 

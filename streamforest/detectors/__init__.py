@@ -151,7 +151,7 @@ DETECTORS = {
     "isolation-forest": Entry(
         "a pre-trained forest that sees surprise, shape and novelty in any stream",
         "2.5 us",
-        "27 KB",
+        "24 KB",
         _isolation_forest,
     ),
     "sliding-forest": Entry(
@@ -160,7 +160,7 @@ DETECTORS = {
     "lstm-autoencoder": Entry(
         "distance from what a trained LSTM autoencoder reconstructs, at three scales",
         "25 us",
-        "17 KB",
+        "25 KB",
         _lstm_autoencoder,
     ),
     "half-space-trees": Entry(
@@ -180,11 +180,11 @@ DETECTORS = {
     "matrix-profile": Entry(
         "the last points against their nearest likeness in 2,000 before; no model",
         "8 us",
-        "47 KB",
+        "56 KB",
         _matrix_profile,
     ),
     "z-score": Entry(
-        "distance from a moving level in moving standard deviations; no model", "0.1 us", "0.3 KB", _z_score
+        "distance from a moving level in moving standard deviations; no model", "0.1 us", "0.2 KB", _z_score
     ),
 }
 

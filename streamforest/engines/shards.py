@@ -1,7 +1,7 @@
 """Streams in shards: records of many streams in pages, judged together, and what an engine writes of them in a batch.
 
 An engine writes the readings of each batch, and a page of records only now and then: the newest pages, and the readings
-since then judged once more, give the same bits. So a record of 27 KB costs an engine 20 bytes a reading. In between the
+since then judged once more, give the same bits. So a record of 24 KB costs an engine 20 bytes a reading. In between the
 pages lie in a file of the machine that judged them last.
 """
 

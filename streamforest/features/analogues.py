@@ -34,10 +34,11 @@ def has_analogues(state: Record, y: float, tolerance: float) -> bool:
     Sciences 26 (1969).
     """
     kept = min(state.count, LONGEST_SEASON)
-    at = state.count % LONGEST_SEASON
-    past = state.ring[at + LONGEST_SEASON - kept : at + LONGEST_SEASON]
     if kept <= CONTEXT:
         return False
+    past = np.empty(kept, dtype=np.float32)
+    for i in range(kept):
+        past[i] = state.ring[(state.count - kept + i) % LONGEST_SEASON]
     least = most = np.float32(y)
     for back in range(1, CONTEXT + 1):
         least, most = min(least, past[kept - back]), max(most, past[kept - back])

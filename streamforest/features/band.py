@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
 from streamforest.features import recurrence
-from streamforest.features.season import LONGEST_SEASON, keep_points, seasonal
+from streamforest.features.season import keep_points, seasonal
 from streamforest.features.sorting import inner_range
 
 #: Residuals are measured in their own running median, which many anomalies among the points do not spoil: points
@@ -304,7 +304,7 @@ def look_at_band(state: Record, rate: float) -> None:
     state.look -= 1
     if state.look < 0:
         state.look = LOOK_EVERY - 1
-        state.visible = VISIBLE * inner_range(state.ring[:LONGEST_SEASON], WILD)
+        state.visible = VISIBLE * inner_range(state.ring, WILD)
         _look(state, 0, rate)
         _look(state, 1, rate)
 

@@ -104,8 +104,8 @@ def look_ahead(states: Records, times: Floats, rate: float, verdicts: Records) -
 def _kept(state: np.void) -> Floats:
     """The kept points, the newest last, in units; outliers are NaN."""
     n = int(state["count"])
-    newest = n - np.arange(min(n, LONGEST_SEASON), 0, -1)
-    return np.asarray(state["clean"][newest % LONGEST_SEASON], np.float64)
+    newest = (n - np.arange(min(n, LONGEST_SEASON), 0, -1)) % LONGEST_SEASON
+    return np.where(state["outliers"][newest], np.nan, state["ring"][newest].astype(np.float64))
 
 
 class _Pattern(NamedTuple):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
 from streamforest.features import recurrence
-from streamforest.features.season import LONGEST_SEASON
+from streamforest.features.season import LONGEST_SEASON, usual_point
 from streamforest.features.sorting import ordered
 from streamforest.protocols import REASONS
 
@@ -153,7 +153,7 @@ def find_levels(values: NDArray[np.float32]) -> tuple[float, float]:
 @compiled
 def _look_for_levels(state: Record, y: float) -> None:
     """Find the two levels anew in the last values; keep what is known of their stays while the levels are the same."""
-    values = ordered(state.ring[:LONGEST_SEASON])
+    values = ordered(state.ring)
     low, high = find_levels(values)
     middle, gap = 0.5 * (state.low + state.high), state.high - state.low
     if state.level:
@@ -212,10 +212,10 @@ def _stay_on(state: Record, y: float) -> float:
 
 @compiled
 def _sum_season(state: Record) -> None:
-    """The sum of the last season, from scratch; what is NaN there is left out."""
+    """The sum of the last season, from scratch; outliers are left out."""
     state.season_sum = state.season_summed = 0.0
     for back in range(1, state.mean_season + 1):
-        _add(state, float(state.clean[(state.count - back) % LONGEST_SEASON]), 1.0)
+        _add(state, float(usual_point(state, back)), 1.0)
 
 
 @compiled
@@ -269,8 +269,8 @@ def _break_season(state: Record) -> float:
     if state.mean_at != state.count - 1 or state.season_age == 0:
         _sum_season(state)
     else:
-        _add(state, float(state.clean[(state.count - 1) % LONGEST_SEASON]), 1.0)
-        _add(state, float(state.clean[(state.count - 1 - length) % LONGEST_SEASON]), -1.0)
+        _add(state, float(usual_point(state, 1)), 1.0)
+        _add(state, float(usual_point(state, 1 + length)), -1.0)
     state.mean_at = state.count
     mean = _mean(state)
     if mean != mean:

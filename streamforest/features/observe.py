@@ -37,6 +37,7 @@ from streamforest.features.season import (
     learn_outlier,
     learn_season,
     seasonal,
+    usual_point,
 )
 from streamforest.features.sorting import ordered
 from streamforest.features.tails import FAR_WEIGHT, TAIL_START, gains_of, learn_tail, surprise
@@ -281,8 +282,8 @@ def _deviate(state: Record, y: float, gap: float, usual: float, buffers: Record)
     deviations[CALM] = 1.0 / (motion + FINEST_CHANGE)
     deviations[REPEAT] = state.repeat + 1.0 if y == state.last else 0.0
     deviations[PHASE] = abs(y - usual)
-    clean = np.nan if buffers.is_alone else y
-    hold_against_past(state, y, clean, residual, 3.0 * state.tails[EXTREME, 1], buffers.distances)
+    clip = 3.0 * state.tails[EXTREME, 1]
+    hold_against_past(state, y, bool(buffers.is_alone), residual, clip, buffers.distances)
     deviations[SHAPE] = buffers.distances[1]
     deviations[GAP] = gap
     for f in range(N_FEATURES):
@@ -459,15 +460,13 @@ def _go_on(state: Record, y: float, level: float, reach: float, spread_reach: fl
 @compiled
 def _relevel(state: Record) -> None:
     """Bring the levels over to a changed season by going once more through the kept values."""
-    kept = min(state.count, LONGEST_SEASON)
-    newest = (state.count - 1) % LONGEST_SEASON + LONGEST_SEASON
     is_first = True
-    for back in range(kept - 1, -1, -1):
-        r = float(state.clean[(newest - back) % LONGEST_SEASON])
+    for back in range(min(state.count, LONGEST_SEASON), 0, -1):
+        r = usual_point(state, back)
         if r != r:  # an outlier
             continue
         if state.season:
-            r -= state.cycle[(state.phase - 1 - back) % state.season]
+            r -= state.cycle[(state.phase - back) % state.season]
         if is_first:
             is_first = False
             state.forecasts[:] = r
@@ -507,7 +506,7 @@ def _pass_over(state: Record, readings: int, distances: NDArray[np.float64]) -> 
     reach = state.tails[RESIDUAL, 2]
     for _ in range(min(readings, LONGEST_SEASON)):
         y = _forecast(state)
-        hold_against_past(state, y, y, state.difference, 3.0 * state.tails[EXTREME, 1], distances)
+        hold_against_past(state, y, False, state.difference, 3.0 * state.tails[EXTREME, 1], distances)
         _go_on(state, y, y - seasonal(state), reach, reach)
 
 

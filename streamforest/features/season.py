@@ -66,8 +66,8 @@ FIELDS = [
     ("search_lag", "i8"),
     ("found_lag", "i8"),
     ("found_times", "i8"),
-    ("ring", "f4", (2 * LONGEST_SEASON,)),  # written twice, so that any stretch is in one piece
-    ("clean", "f4", (LONGEST_SEASON,)),  # the same once, NaN for outliers
+    ("ring", "f4", (LONGEST_SEASON,)),  # the newest values
+    ("outliers", "u1", (LONGEST_SEASON,)),  # 1 for those of them that the season does not learn
     ("difference", "f8"),  # mean difference from the forecasts
     ("lags", "f4", (LONGEST_SEASON,)),  # mean difference at each lag, most recent last
     ("shapes", "f4", (2, LONGEST_SEASON)),  # mean squared difference of the last few points at each lag
@@ -118,7 +118,7 @@ def _follow(short: NDArray[np.float32], long: NDArray[np.float32], past: NDArray
 
 @compiled
 def hold_against_past(
-    state: Record, y: float, clean: float, residual: float, clip: float, distances: NDArray[np.float64]
+    state: Record, y: float, is_outlier: bool, residual: float, clip: float, distances: NDArray[np.float64]
 ) -> None:
     """Take a value into the ring, and find how far the last points are from their nearest likeness before.
 
@@ -127,8 +127,8 @@ def hold_against_past(
     state : record with FIELDS
     y : float
         The value, in the stream's unit.
-    clean : float
-        The same, or NaN for an outlier: the season is looked for in these.
+    is_outlier : bool
+        Whether the season is looked for without it.
     residual : float
         Distance of the value from its forecast, in the stream's unit.
     clip : float
@@ -149,43 +149,42 @@ def hold_against_past(
     """
     n = state.count
     at = n % LONGEST_SEASON
-    # past[i] is the value LONGEST_SEASON - i points back
-    past = state.ring[at : at + LONGEST_SEASON]
+    # lag LONGEST_SEASON - i is at i, and the first of them that has been seen at first
     first = max(LONGEST_SEASON - n, 0)
+    # the ring is cut where it is written next: in two pieces lie the values in the order of the lags
+    cut = LONGEST_SEASON - at
     here = np.float32(y)
-    if clean == clean:
+    if not is_outlier:
         state.difference += (min(residual, clip) - state.difference) / min(n + 1, LAG_MEMORY)
-        _learn_lags(state, at, np.float32(clean), first, np.float32(clip))
-    # cut out, so that the loop counts from 0
-    _follow(state.shapes[0][first:], state.shapes[1][first:], past[first:], here)
+        _learn_lags(state, first, cut, here, np.float32(clip))
+    _follow(state.shapes[0][first:cut], state.shapes[1][first:cut], state.ring[at + first :], here)
+    _follow(state.shapes[0][cut:], state.shapes[1][cut:], state.ring[:at], here)
     for k in range(2):
         # a lag counts once it has been followed for a whole shape
         start = max(LONGEST_SEASON - n + int(SHAPE_POINTS[k]), 0)
         stop = LONGEST_SEASON - SHORTEST_LAG + 1
         distances[k] = np.sqrt(least(state.shapes[k][start:stop])) if start < stop else np.nan
     state.ring[at] = here
-    state.ring[at + LONGEST_SEASON] = here
-    state.clean[at] = np.float32(clean)
+    state.outliers[at] = is_outlier
 
 
 @compiled
-def _learn_lags(state: Record, at: int, here: np.float32, first: int, clip: np.float32) -> None:
-    """Bring the mean difference at each lag up to date; lags[first] is that of the longest lag that has been seen."""
-    n = state.count
-    # the ring is cut where it is written next: in two pieces lie the values in the order of the lags
-    cut = LONGEST_SEASON - at
-    seen = n - LONGEST_SEASON + 1
+def _learn_lags(state: Record, first: int, cut: int, here: np.float32, clip: np.float32) -> None:
+    """Bring the mean difference at each lag up to date, in the pieces of :func:`hold_against_past`."""
+    at = LONGEST_SEASON - cut
+    seen = state.count - LONGEST_SEASON + 1
     is_full = seen > LAG_MEMORY
-    _learn_piece(state.lags[:cut], state.clean[at:], here, first, clip, seen, is_full)
-    _learn_piece(state.lags[cut:], state.clean[:at], here, first - cut, clip, seen + cut, is_full)
+    begin = at + first
+    _learn_piece(state.lags[first:cut], state.ring[begin:], state.outliers[begin:], here, clip, seen + first, is_full)
+    _learn_piece(state.lags[cut:], state.ring[:at], state.outliers[:at], here, clip, seen + cut, is_full)
 
 
 @compiled
 def _learn_piece(
     lags: NDArray[np.float32],
     past: NDArray[np.float32],
+    outliers: NDArray[np.uint8],
     here: np.float32,
-    first: int,
     clip: np.float32,
     seen: int,
     is_full: bool,
@@ -193,14 +192,21 @@ def _learn_piece(
     gain = np.float32(1.0 / LAG_MEMORY)
     if is_full:
         for i in range(lags.size):
-            off = abs(past[i] - here)
-            # an outlier, which is NaN there, tells nothing
-            lags[i] += gain * (min(off, clip) - lags[i]) if off == off else np.float32(0.0)
+            off = min(abs(past[i] - here), clip)
+            # an outlier tells nothing
+            lags[i] += np.float32(0.0) if outliers[i] else gain * (off - lags[i])
     else:
-        for i in range(max(first, 0), lags.size):
+        for i in range(lags.size):
             gain = np.float32(1.0) / np.float32(min(seen + i, LAG_MEMORY))
-            off = abs(past[i] - here)
-            lags[i] += gain * (min(off, clip) - lags[i]) if off == off else np.float32(0.0)
+            off = min(abs(past[i] - here), clip)
+            lags[i] += np.float32(0.0) if outliers[i] else gain * (off - lags[i])
+
+
+@compiled
+def usual_point(state: Record, back: int) -> np.float32:
+    """The value so many points back, from 1 on, in units; NaN for an outlier."""
+    at = (state.count - back) % LONGEST_SEASON
+    return np.float32(np.nan) if state.outliers[at] else np.float32(state.ring[at])
 
 
 @compiled
@@ -505,7 +511,7 @@ def _earlier(state: Record, back: int, period: int, here: NDArray[np.float32]) -
     """Fill in the values so many points back and those of the four seasons before; how many there are."""
     kept = 0
     for c in range(min(min(state.count, LONGEST_SEASON) // period, 5)):
-        value = state.clean[(state.count - back - c * period) % LONGEST_SEASON]
+        value = usual_point(state, back + c * period)
         if value == value:
             here[kept] = value
             kept += 1
@@ -525,8 +531,7 @@ def _centre_cycle(state: Record) -> None:
 def keep_points(state: Record, points: int) -> None:
     """Take the last so many points, which seemed to be outliers, as usual: the level that they began has settled."""
     for back in range(1, points + 1):
-        at = (state.count - back) % LONGEST_SEASON
-        state.clean[at] = state.ring[at]
+        state.outliers[(state.count - back) % LONGEST_SEASON] = 0
 
 
 @compiled
@@ -535,14 +540,13 @@ def _take_season(state: Record, period: int) -> None:
     if state.season and is_same_season(period, state.season):
         _stretch_season(state, period)
         return
-    newest = (state.count - 1) % LONGEST_SEASON + LONGEST_SEASON
     cycles = min(min(state.count, LONGEST_SEASON) // period, 5)
     here, beside = np.empty(5, dtype=np.float32), np.empty(20, dtype=np.float32)
     for i in range(period):
         kept = near = 0
         for c in range(cycles):
             for step in range(-2, 3):
-                value = state.clean[(newest - (period - 1 - (i + step) % period) - c * period) % LONGEST_SEASON]
+                value = usual_point(state, (c + 1) * period - (i + step) % period)
                 if value == value and step:
                     beside[near] = value
                     near += 1

@@ -109,8 +109,8 @@ def fill_sight(record: Record, buffers: Buffers, sight: NDArray[np.float32]) -> 
     """
     n = sight.size - N_VECTOR
     sight[:N_VECTOR] = buffers.vector
-    newest = (record.features.count - 1) % LONGEST_SEASON + LONGEST_SEASON
-    sight[N_VECTOR:] = record.features.ring[newest - n + 1 : newest + 1]
+    for i in range(n):
+        sight[N_VECTOR + i] = record.features.ring[(record.features.count - n + i) % LONGEST_SEASON]
 
 
 @compiled

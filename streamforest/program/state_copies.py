@@ -13,7 +13,7 @@ from streamforest.storage.resumption import Kept
 
 #: Points between two copies, at least; a copy is taken between two blocks.
 EVERY = 512
-#: Copies that are kept, the newest, and bytes of them: the default detector's, of 27 KB, reach back 65,000 points.
+#: Copies that are kept, the newest, and bytes of them: the default detector's, of 24 KB, reach back 65,000 points.
 MOST, MOST_BYTES = 128, 2**26
 #: Share of the time that copies may take: those of some detectors have megabytes.
 SHARE = 0.01

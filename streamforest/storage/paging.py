@@ -12,7 +12,7 @@ from streamforest.protocols import State
 from streamforest.state import saved_array
 from streamforest.storage.checkpoint import CheckpointFile
 
-#: Bytes of pages a second, at most: 27 KB a stream, so 100,000 streams are written once in not quite three minutes. A
+#: Bytes of pages a second, at most: 24 KB a stream, so 100,000 streams are written once in two and a half minutes. A
 #: disk takes ten times as much, a processor needs a twentieth of its time for it.
 RATE = 2**24
 #: Bytes of pages that are copied at once, when a checkpoint is due: what is smaller needs no log.

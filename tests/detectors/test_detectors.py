@@ -1,4 +1,5 @@
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def test_a_detector_whose_package_is_missing_says_how_to_install_it(name, monkey
     with pytest.raises(MissingPackageError, match=f"python -m pip install -r streamforest/requirements/{name}.txt"):
         make_detector(name, DetectorOptions(Path("missing.joblib"), 0.01))
     assert (Path(main.__file__).parent / "streamforest" / "requirements" / f"{name}.txt").is_file()
+
+
+@pytest.mark.parametrize("name", ["isolation-forest", "lstm-autoencoder", "matrix-profile", "z-score"])
+def test_the_memory_in_the_table_is_the_size_of_the_record(name):
+    size = import_module(f"streamforest.detectors.{name.replace('-', '_')}").RECORD_DTYPE.itemsize
+    assert DETECTORS[name].memory == (f"{size / 1000:.0f} KB" if size > 1000 else f"{size / 1000:.1f} KB")
 
 
 def test_only_a_detector_that_needs_the_model_asks_for_it():

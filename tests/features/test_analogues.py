@@ -12,7 +12,7 @@ from streamforest.features.season import LONGEST_SEASON, hold_against_past
 @compiled
 def _take(states, values, distances):
     for i in range(values.size):
-        hold_against_past(states[0], values[i], values[i], 0.0, 1.0, distances)
+        hold_against_past(states[0], values[i], False, 0.0, 1.0, distances)
         states[0].count += 1
 
 

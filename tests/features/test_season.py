@@ -19,21 +19,23 @@ f4 = np.float32
 
 
 @compiled
-def _learn_all(states, values, level, reach, distances, changes):
+def _learn_all(states, values, are_outliers, level, reach, distances, changes):
     state = states[0]
     for i in range(values.size):
-        season.hold_against_past(state, values[i], values[i], 1.0, 3.0, distances[i])
+        season.hold_against_past(state, values[i], are_outliers[i], 1.0, 3.0, distances[i])
         changes[i] = season.learn_season(state, values[i], level, reach, reach)
 
 
-def learn(values, state=None, level=0.0, reach=1e6):
+def learn(values, state=None, level=0.0, reach=1e6, outliers=()):
     """Distances of the short and the long shape, a row a value; where the season changed; the states."""
     if state is None:
         state = new_state()
         season.begin_season(state[0])
     values = np.asarray(values, dtype=float)
     distances, changes = np.empty((values.size, 2)), np.empty(values.size, dtype=bool)
-    _learn_all(state, values, level, reach, distances, changes)
+    are_outliers = np.zeros(values.size, dtype=bool)
+    are_outliers[list(outliers)] = True
+    _learn_all(state, values, are_outliers, level, reach, distances, changes)
     return distances, changes, state
 
 
@@ -45,17 +47,35 @@ def noise(points, seed=1):
 
 
 @pytest.mark.parametrize("points", [1, 7, LONGEST - 1, LONGEST, LONGEST + 1, 2 * LONGEST, 1800])
-def test_the_last_values_are_kept_in_one_piece(points):
+def test_the_last_values_are_kept_in_a_ring(points):
     values = noise(points)
     state = learn(values)[2][0]
-    at = state["count"] % LONGEST
-    kept = min(points, LONGEST)
+    kept = np.arange(max(points - LONGEST, 0), points)
     assert state["count"] == points
-    np.testing.assert_array_equal(state["ring"][at : at + LONGEST][LONGEST - kept :], values[-kept:].astype(f4))
+    np.testing.assert_array_equal(state["ring"][kept % LONGEST], values[kept].astype(f4))
+
+
+@pytest.mark.parametrize("points", [100, LONGEST, 1800])
+def test_an_outlier_is_no_usual_point_until_it_is_the_level(points):
+    values = noise(points)
+    outliers = [points - 60, points - 3, points - 2]
+    state = learn(values, outliers=outliers)[2][0]
+    expected = values[-60:].astype(f4)
+    expected[[0, -3, -2]] = np.nan
+    found = [season.usual_point(state, back) for back in range(60, 0, -1)]
+    np.testing.assert_array_equal(found, expected)
+    season.keep_points(state, 3)
+    assert season.usual_point(state, 3) == f4(values[-3])
+    assert np.isnan(season.usual_point(state, 60))
+
+
+def test_the_mark_of_an_outlier_goes_with_its_value():
+    state = learn(noise(LONGEST + 20), outliers=[10, 30])[2][0]
+    assert np.flatnonzero(state["outliers"]).tolist() == [30]
 
 
 def test_memory_is_of_fixed_size():
-    assert np.dtype(season.FIELDS).itemsize < 20_000
+    assert np.dtype(season.FIELDS).itemsize < 16_000
     assert learn(noise(5000))[2].nbytes == new_state().nbytes
 
 
@@ -142,7 +162,7 @@ def test_another_unit_changes_nothing_but_the_unit(power):
     season.begin_season(other[0])
     distances = np.empty(2)
     for value in values:
-        season.hold_against_past(other[0], value * unit, value * unit, unit, CLIP * unit, distances)
+        season.hold_against_past(other[0], value * unit, False, unit, CLIP * unit, distances)
         season.learn_season(other[0], value * unit, 0.0, 1e6 * unit, 1e6 * unit)
     for name in ("ring", "lags", "cycle"):
         np.testing.assert_array_equal(one[0][name] * f4(unit), other[0][name])
@@ -160,6 +180,21 @@ def test_the_difference_at_a_lag_is_its_mean_held_to_the_clip():
     for lag in (1, 4, 100, LONGEST):
         mean = np.minimum(abs(history[lag:] - history[:-lag]), CLIP).mean()
         assert state["lags"][LONGEST - lag] == pytest.approx(mean, rel=1e-5)
+
+
+@pytest.mark.parametrize("points", [400, 1200, 3000])
+def test_the_difference_at_a_lag_is_learned_from_usual_points_alone(points):
+    """Before, while and after the lags are full; a pair that holds an outlier leaves the mean as it is."""
+    values, outliers = 2.0 * noise(points), np.random.default_rng(2).random(points) < 0.1
+    state = learn(values, outliers=np.flatnonzero(outliers))[2][0]
+    history = values.astype(f4)
+    for lag in (1, 5, 100, 300, LONGEST):
+        mean = f4(0.0)
+        for i in range(lag, points):
+            if not outliers[i] and not outliers[i - lag]:
+                gain = f4(1.0) / f4(min(i - lag + 1, season.LAG_MEMORY))
+                mean += gain * (min(abs(history[i - lag] - history[i]), f4(CLIP)) - mean)
+        assert state["lags"][LONGEST - lag] == mean, lag
 
 
 @pytest.mark.parametrize("period", [24, 50, 200])
