@@ -2,9 +2,6 @@ import pickle
 
 import numpy as np
 import pytest
-
-pytest.importorskip("sklearn", minversion="1.6")
-
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks

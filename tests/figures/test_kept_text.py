@@ -1,3 +1,4 @@
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -6,6 +7,8 @@ from matplotlib.text import Text
 
 from streamforest.figures import kept_text
 from streamforest.figures.kept_text import KeptText, letters
+
+MATPLOTLIB = tuple(map(int, matplotlib.__version__.split(".")[:2]))
 
 
 def drawn(kind, text="spike: 5 $ _ ^", dpi=100, **style):
@@ -46,12 +49,18 @@ def test_a_line_is_laid_out_once_and_colour_weight_and_size_are_others():
     assert letters("x", 20.0, "normal", ("sans-serif",), (1.0, 0.0, 0.0, 1.0), 100.0).width > 1.5 * kept.width
 
 
+def near(pixels):
+    """These pixels and, where matplotlib puts letters at whole pixels, those beside them."""
+    reach = 0 if MATPLOTLIB >= (3, 11) else 1
+    return {(row, column + step) for row, column in pixels for step in range(-reach, reach + 1)}
+
+
 @pytest.mark.parametrize("text", ["dip: 18.8, expected 36.8 \N{PLUS-MINUS SIGN} 11.3", "AVATAR (j) Ty.", "Ångström ÄÖ"])
 def test_a_line_put_together_from_kept_letters_looks_as_matplotlib_writes_it(text):
     for style in ({}, {"fontweight": "bold", "fontsize": 11.2}):
         place = {"ha": "left", "va": "baseline", **style}
         ours, theirs = ({*map(tuple, drawn(kind, text, **place)[0])} for kind in (KeptText, Text))
-        assert len(ours ^ theirs) <= 0.1 * len(theirs)
+        assert len(ours - near(theirs)) + len(theirs - near(ours)) <= 0.1 * len(theirs)
 
 
 def test_of_a_number_that_changes_no_letter_is_drawn_again():
