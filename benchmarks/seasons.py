@@ -98,15 +98,15 @@ class Outcome(NamedTuple):
     ----------
     false_episodes : float
         A week, after the first LEARNING ones, without an event.
-    on_holiday, on_change : bool
-        Whether one began on the holiday, and on the day on which summer time ends.
+    on_holiday, on_change : int
+        How many of them began on the holiday, and on the day on which summer time ends.
     found, by_chance : tuples of bool
         For each of KINDS whether a point of that day is marked, and whether one is without the event.
     """
 
     false_episodes: float
-    on_holiday: bool
-    on_change: bool
+    on_holiday: int
+    on_change: int
     found: tuple[bool, ...]
     by_chance: tuple[bool, ...]
 
@@ -164,7 +164,7 @@ def measure(judge: Callable[[], Judge], step: int, noise: float, zone: str, seed
     verdicts = judge()(week.values(), week.times)
     is_later = week.days >= 7 * LEARNING
     begins = np.flatnonzero(np.diff(verdicts["episode"], prepend=0) * is_later * verdicts["is_anomaly"])
-    begun_on = set(week.days[begins].tolist())
+    begun_on = week.days[begins]
     found, by_chance = [], []
     for kind in KINDS:
         day = 7 * int(rng.choice(EVENT_WEEKS)) + (0 if kind == "Monday like a Sunday" else int(rng.integers(1, 5)))
@@ -174,8 +174,8 @@ def measure(judge: Callable[[], Judge], step: int, noise: float, zone: str, seed
         by_chance.append(bool(verdicts["is_anomaly"][is_here].any()))
     return Outcome(
         len(begins) / (WEEKS - LEARNING),
-        (HOLIDAY - FIRST_DAY).days in begun_on,
-        bool(_days_of_change(week, zone) & begun_on),
+        int(np.sum(begun_on == (HOLIDAY - FIRST_DAY).days)),
+        int(np.isin(begun_on, list(_days_of_change(week, zone))).sum()),
         tuple(found),
         tuple(by_chance),
     )

@@ -270,8 +270,9 @@ class NaiveWeek:
         self.level, self.ahead, self.turned, self.slot, self.readings = 0.0, 0.0, 0.0, None, []
         self.alike, self.unlike, self.stillest, self.middle, self.usual_spread = [], [], math.inf, 0.0, 0.0
         self.errors, self.plain, self.seen, self.offs, self.yesterday = 0.0, 0.0, 0, [], 0.0
-        self.evidence, self.today, self.farthest = ([0.0] * 4 for _ in range(3))
-        self.odd, self.was_said = set(), False
+        self.evidence, self.today, self.farthest = [0.0] * 4, [f4(0.0)] * 4, [f4(0.0)] * 4
+        self.square, self.product, self.last = 0.0, 0.0, 0.0
+        self.odd, self.before, self.odd_weekdays, self.was_said = set(), set(), set(), False
 
     def tells(self):
         return self.days >= 21 and self.errors < 0.7 * self.plain
@@ -289,7 +290,10 @@ class NaiveWeek:
         if math.isnan(time) or not self.tells() or interval > 7200:
             return False
         slot = self.place(time)[1]
-        off = abs(y - self.level - self.expected(self.alike, slot))
+        kinds = self.odd | {self.change()}
+        foretold = [self.expected(self.alike, slot)]
+        foretold += [one for kind, one in zip(self.KINDS, self.instead(slot), strict=True) if kind in kinds]
+        off = min((abs(y - self.level - one) for one in foretold if not math.isnan(one)), default=math.nan)
         return off <= reach and 1.2533 * float(self.spreads.get(slot, math.nan)) <= reach
 
     def hold(self, y, time, interval, rate, is_alone, to_sunday=0):
@@ -299,18 +303,24 @@ class NaiveWeek:
         at, excess = (*self.place(time), to_sunday), 0.0
         if at != self.slot:
             if self.readings:
-                excess = self.end_slot(rate)
-            if self.slot is None or (at[0], at[2]) != (self.slot[0], self.slot[2]):
+                excess = self.end_slot(rate, is_alone=False)
+            before = self.slot
+            if before is not None and (at[0], at[2]) != (before[0], before[2]):
+                self.end_day()
+                if self.days == 10:
+                    self.move_midnight()
+                    return excess
+            if before is None or (at[0], at[2]) != (before[0], before[2]):
                 self.begin_day(at[0], to_sunday)
             self.slot = at
-        if not is_alone:
+        if not is_alone or interval >= 810:
             self.readings.append(y)
             if interval >= 810:
-                excess = max(excess, self.end_slot(rate))
+                excess = max(excess, self.end_slot(rate, is_alone))
         return excess
 
-    def end_slot(self, rate):
-        day, slot, to_sunday = self.slot
+    def end_slot(self, rate, is_alone):
+        slot, to_sunday = self.slot[1:]
         y = sum(self.readings) / len(self.readings) - self.level
         self.readings = []
         if to_sunday:
@@ -323,10 +333,13 @@ class NaiveWeek:
             self.plain += (min(abs(y - self.middle), most) - self.plain) / min(self.seen, 500)
             self.errors += (min(abs(off), most) - self.errors) / min(self.seen, 500)
             if self.days >= 10:
-                excess = self.gather(y, off, 1.5 * max(math.log(rate) / math.log(0.001), 1.0))
-            self.learn_spread(slot, off)
+                excess = self.gather(y, off, max(math.log(rate) / math.log(0.001), 1.0))
+            if is_alone:
+                return excess
+            if not self.odd:
+                self.learn_spread(slot, off)
             self.offs.append(min(max(off, -most), most))
-        self.learn_mean((day + 3) % 7, slot, y)
+        self.learn_mean((self.slot[0] + 3) % 7, slot, y)
         return excess
 
     def learn_spread(self, slot, off):
@@ -335,9 +348,13 @@ class NaiveWeek:
             self.spreads[slot] = f4(abs(off))
             return
         size = abs(off) if self.days < 10 else min(abs(off), 4.0 * float(spread))
-        self.spreads[slot] += f4(max(0.08, 1.0 / (self.days + 1)) * (size - float(spread)))
+        self.spreads[slot] += f4(max(0.08, 1.0 / max(self.days - 6, 1)) * (size - float(spread)))
 
     def learn_mean(self, weekday, slot, y):
+        if self.odd:
+            if weekday in self.odd_weekdays and (weekday, slot) in self.means:
+                self.means[weekday, slot] += f4(0.5 * (y - float(self.means[weekday, slot])))
+            return
         if (weekday, slot) not in self.means:
             self.means[weekday, slot] = f4(y)
             return
@@ -349,85 +366,124 @@ class NaiveWeek:
 
     def instead(self, slot):
         return [
-            self.expected(self.alike, (slot + 4) % 96),
-            self.expected(self.alike, (slot - 4) % 96),
+            self.expected(self.alike, slot + 4),
+            self.expected(self.alike, slot - 4),
             self.expected(self.unlike, slot),
             self.stillest,
         ]
 
     def change(self):
         """Which kind a change of clocks would seem on this day; none where it is not one."""
+        if self.slot is None or self.slot[0] <= self.turned + 7:
+            return None
         today = date(1970, 1, 1) + timedelta(days=self.slot[0])
         sunday = today - timedelta(days=(today.weekday() + 1) % 7)
-        if (today - sunday).days > 2 or self.slot[0] <= self.turned + 7:
+        if (today - sunday).days > 2:
             return None
-        if sunday.month == 3 and (sunday.day >= 25 or 8 <= sunday.day <= 14):
+        forward = {3: (*range(8, 15), *range(25, 32)), 9: range(24, 31), 10: range(1, 8)}
+        back = {4: range(1, 8), 10: range(25, 32), 11: range(1, 8)}
+        if sunday.day in forward.get(sunday.month, ()):
             return "early"
-        is_autumn = (sunday.month == 10 and sunday.day >= 25) or (sunday.month == 11 and sunday.day <= 7)
-        return "late" if is_autumn else None
+        return "late" if sunday.day in back.get(sunday.month, ()) else None
 
     def gather(self, y, off, farther):
         def improbability(z):
             return 0.5 * z * z if abs(z) < 2.5 else 2.5 * (abs(z) - 1.25)
 
         slot = self.slot[1]
-        spread = 1.2533 * max(float(self.spreads.get(slot, 0.0)), 0.3 * self.usual_spread)
+        own = float(self.spreads.get(slot, math.nan))
+        spread = 1.2533 * max(own, 0.5 * (own + self.usual_spread))
         if not spread > 0.0:
             return 0.0
-        change, most = self.change(), 0.0
+        change, most, instead = self.change(), 0.0, dict(zip(self.KINDS, self.instead(slot), strict=True))
+        changed = instead.get(change, math.nan)
+        share = self.new_share(off / spread)
+        usual = improbability(off / spread)
+        explained = usual if math.isnan(changed) else min(usual, improbability((changed - y) / spread))
         alike, unlike = (sum(min(self.weeks[k], 6.0) for k in days) for days in (self.alike, self.unlike))
-        for k, (kind, instead) in enumerate(zip(self.KINDS, self.instead(slot), strict=True)):
-            if math.isnan(instead):
+        for k, kind in enumerate(self.KINDS):
+            if math.isnan(instead[kind]):
                 continue
-            apart = instead - (y - off)
+            apart = instead[kind] - (y - off)
             variance = spread**2 / alike + spread**2 / (unlike if kind == "other" else alike)
-            apart -= 4.0 * variance / apart if apart**2 > 4.0 * variance else apart
-            gain = improbability(off / spread) - improbability((off - apart) / spread)
-            evidence = max(self.evidence[k] + min(max(gain, -4.0), 4.0), 0.0)
-            enough = max(8.0, farther * self.farthest[k])
-            if kind == change and evidence > max(enough, 10.0) and self.tells():
-                self.ahead += 3600.0 if kind == "early" else -3600.0
-                self.turned, self.evidence = self.slot[0], [0.0] * 4
-                return 0.0
-            self.evidence[k] = min(evidence, 1.5 * enough)
-            if kind == change or (change and (self.slot[0] + 3) % 7 == 6):
+            apart = apart if apart**2 > 4.0 * variance else 0.0
+            gain = share * ((usual if kind == change else explained) - improbability((off - apart) / spread))
+            evidence = max(self.evidence[k] + min(max(gain, -2.5), 2.5), -2.5)
+            self.evidence[k] = evidence
+            enough = farther * max(5.0, 1.5 * float(self.farthest[k]))
+            if kind == change:
+                if evidence > max(enough, 7.0) and self.tells():
+                    self.ahead += 3600.0 if kind == "early" else -3600.0
+                    self.turned, self.evidence = self.slot[0], [0.0] * 4
+                    return 0.0
                 continue
-            if evidence <= 0.5 * enough:
-                self.odd.discard(kind)
-            elif evidence > enough and kind not in self.odd and self.tells():
-                most = most if self.was_said else max(most, evidence / enough)
+            if evidence > enough and kind not in self.odd and self.tells():
+                is_news = not self.was_said and kind not in self.before
+                most = max(most, evidence / enough) if is_news else most
+                self.was_said = self.was_said or is_news
                 self.odd.add(kind)
-                self.was_said = True
-            self.today[k] = max(self.today[k], min(evidence, enough if self.days >= 21 else 1.5 * enough))
+            self.today[k] = max(self.today[k], f4(min(evidence, enough if self.days >= 21 else 1.5 * enough)))
         return most
+
+    def new_share(self, off):
+        """Share of the evidence of a slot that those before it did not tell, by the correlation of neighbours."""
+        r = min(max(self.product / self.square, 0.0), 0.8) if self.square else 0.0
+        if not self.odd:
+            off = min(max(off, -2.5), 2.5)
+            self.square += (off * off - self.square) / min(self.seen, 2000)
+            self.product += (off * self.last - self.product) / min(self.seen, 2000)
+            self.last = off
+        return (1.0 - r) / (1.0 + r)
 
     def end_day(self):
         if self.slot[2]:
             return
-        self.weeks[(self.slot[0] + 3) % 7] += 1
+        weekday = (self.slot[0] + 3) % 7
+        self.odd_weekdays = self.odd_weekdays | {weekday} if self.odd else self.odd_weekdays - {weekday}
+        self.weeks[weekday] += 1
         self.days += 1
-        self.farthest = [
-            max(new, old - old / min(self.days, 128)) for new, old in zip(self.today, self.farthest, strict=True)
-        ]
-        self.today = [0.0] * 4
+        for k, kind in enumerate(self.KINDS):
+            seen = float(self.today[k]) if kind in self.odd or not self.odd else 0.0
+            self.farthest[k] = f4(max(seen, float(self.farthest[k]) * (1.0 - 1.0 / min(self.days, 128))))
+        self.today = [f4(0.0)] * 4
         if not self.offs:
             return
         off, before, reach = sum(self.offs) / len(self.offs), self.yesterday, 2.0 * self.errors
+        self.offs, self.yesterday = [], off
         if abs(off) > reach and off * before > 0.0 and abs(before) > 0.5 * abs(off):
             self.level, self.yesterday, self.evidence = self.level + off, 0.0, [0.0] * 4
-        else:
-            self.level, self.yesterday = self.level + 0.2 * min(max(off, -reach), reach), off
-        self.offs = []
+        elif not self.odd:
+            self.level += 0.2 * min(max(off, -reach), reach)
+
+    def move_midnight(self):
+        """Let days begin in the middle of the four hours in which all days together vary least."""
+
+        def variance(middle):
+            near = {slot % 96 for slot in range(middle - 8, middle + 8)}
+            known = [float(mean) for (_, slot), mean in self.means.items() if slot in near]
+            return np.var(known) if known else math.inf
+
+        night = min(range(96), key=variance)
+        ahead = 96 - night if night > 48 else -night
+        moved = {(96 * k + slot + ahead) % 672: mean for (k, slot), mean in self.means.items()}
+        self.means = {divmod(at, 96): mean for at, mean in moved.items()}
+        self.spreads = {(slot + ahead) % 96: spread for slot, spread in self.spreads.items()}
+        self.ahead += 900.0 * ahead
+        self.slot = None
 
     def begin_day(self, day, to_sunday):
-        if self.slot is not None:
-            self.end_day()
-        self.was_said = False
+        self.slot = (day, -1, to_sunday)
+        self.before, self.odd, self.was_said = self.odd, set(), False
+        change = self.change()
+        if (day + 3) % 7 == 6:
+            change = None
+        self.evidence = [self.evidence[k] if kind == change else 0.0 for k, kind in enumerate(self.KINDS)]
         apart = {}
         for one, other in combinations(range(7), 2):
-            both = [s for s in range(96) if (one, s) in self.means and (other, s) in self.means]
-            offs = [abs(float(self.means[one, s]) - float(self.means[other, s])) for s in both]
-            apart[one, other] = apart[other, one] = sum(offs) / len(offs) if offs else math.inf
+            known = [{s for s in range(96) if (k, s) in self.means} for k in (one, other)]
+            both, most = known[0] & known[1], max(map(len, known))
+            offs = [abs(float(self.means[one, s]) - float(self.means[other, s])) for s in sorted(both)]
+            apart[one, other] = apart[other, one] = sum(offs) / len(offs) if 2 * len(both) > most else math.inf
         weekday, least = (day + 3 + to_sunday) % 7, min(apart.values())
         apart[weekday, weekday] = 0.0
         self.alike = [k for k in range(7) if apart[weekday, k] <= 1.5 * least] if self.weeks[weekday] else []

@@ -78,11 +78,11 @@ def test_episodes_count_that_begin_after_the_third_week_and_a_mark_on_the_day_fi
     assert not any((*outcome.found, *outcome.by_chance))
     assert not outcome.on_holiday
     assert not outcome.on_change
-    on_the_holiday = measure(marker(24 * HOLIDAY_DAY + 12), 60, 0.1, "Europe/Berlin", 1)
-    assert on_the_holiday.on_holiday
+    on_the_holiday = measure(marker(24 * HOLIDAY_DAY + 12, 24 * HOLIDAY_DAY + 15), 60, 0.1, "Europe/Berlin", 1)
+    assert on_the_holiday.on_holiday == 2
     assert not on_the_holiday.on_change
     on_the_change = measure(marker(24 * CHANGE_DAY + 12), 60, 0.1, "Europe/Berlin", 1)
-    assert on_the_change.on_change
+    assert on_the_change.on_change == 1
     assert not on_the_change.on_holiday
     everywhere = measure(marker(*range(WEEKS * 7 * 24)), 60, 0.1, "Europe/Berlin", 1)
     assert everywhere.found == everywhere.by_chance == (True,) * len(KINDS)
@@ -90,11 +90,11 @@ def test_episodes_count_that_begin_after_the_third_week_and_a_mark_on_the_day_fi
 
 def test_a_row_says_what_was_asked_for_and_the_shares_of_its_streams():
     streams = [
-        Outcome(1.0, True, False, (True, True, False), (False,) * 3),
-        Outcome(0.5, False, False, (True, False, False), (True,) * 3),
+        Outcome(1.0, 2, 0, (True, True, False), (False,) * 3),
+        Outcome(0.5, 1, 0, (True, False, False), (True,) * 3),
     ]
     assert row(5, 0.1, 0.001, streams) == (
-        "| 5 min | 0.1 | 2.02 | 0.75 | 0.50 | 0.00 | 1.00 (0.50) | 0.50 (0.50) | 0.00 (0.50) |"
+        "| 5 min | 0.1 | 2.02 | 0.75 | 1.50 | 0.00 | 1.00 (0.50) | 0.50 (0.50) | 0.00 (0.50) |"
     )
 
 

@@ -1,5 +1,5 @@
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,6 +20,7 @@ DAY = 86_400.0
 RATE = 0.001
 HOLIDAY_DAY = (HOLIDAY - FIRST_DAY).days
 EPOCH = date(1970, 1, 1)
+ZONES = ["Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "Pacific/Auckland"]
 
 
 @compiled
@@ -73,19 +74,19 @@ def test_month_and_day_are_those_of_the_calendar(one):
     assert week.month_and_day((one - EPOCH).days) == (one.month, one.day)
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney", "Pacific/Auckland"])
 def test_clocks_may_change_on_the_sundays_on_which_they_do(zone):
     offsets = {}
     for days in range((date(2008, 1, 1) - EPOCH).days, (date(2038, 1, 1) - EPOCH).days):
-        noon = datetime.combine(EPOCH + timedelta(days=days), datetime.min.time(), UTC) + timedelta(hours=20)
-        offsets[days] = noon.astimezone(ZoneInfo(zone)).utcoffset()
+        noon = datetime.combine(EPOCH + timedelta(days=days), time(12), ZoneInfo(zone))
+        offsets[days] = noon.utcoffset()
     changes = [days for days in offsets if days - 1 in offsets and offsets[days] != offsets[days - 1]]
     assert len(changes) == 59 or len(changes) == 60
     for days in changes:
         kind = week.EARLY if offsets[days] > offsets[days - 1] else week.LATE
         assert [week.change_of_clocks(days + later) for later in range(-1, 4)] == [-1, kind, kind, kind, -1]
     may_be = sum(week.change_of_clocks(days) >= 0 for days in offsets)
-    assert may_be == 30 * 4 * 3, "of two rules, twice a year, three days each"
+    assert may_be == 30 * 7 * 3, "on seven Sundays a year, three days each"
 
 
 # The twin
@@ -148,16 +149,90 @@ def test_of_usual_weeks_with_a_holiday_and_the_end_of_summer_time_only_the_holid
     assert len(found) <= 11, "of 320 days"
 
 
-@pytest.mark.parametrize(("zone", "ahead"), [("Europe/Berlin", -3600.0), ("Asia/Tokyo", 0.0)])
-def test_the_clock_is_put_back_where_the_streams_is(zone, ahead):
+@pytest.mark.parametrize(
+    ("zone", "turned"),
+    [("Europe/Berlin", -3600.0), ("Asia/Tokyo", 0.0), ("America/New_York", 0.0), ("Australia/Sydney", 3600.0)],
+)
+def test_the_clock_is_put_back_or_forward_where_the_streams_is(zone, turned):
     for seed in range(1, 6):
         weeks = weeks_of(seed, 15, 0.1, zone)
-        assert follow(weeks.values(), weeks.times)[1][0]["week_ahead"] == ahead
+        is_early = weeks.days < 26  # in Sydney, whose clocks go forward on day 27
+        (_, before), (_, after) = (
+            follow(weeks.values()[which], weeks.times[which]) for which in (is_early, weeks.days < 55)
+        )
+        assert after[0]["week_ahead"] - before[0]["week_ahead"] == turned
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("step", [15, 60])
+def test_days_begin_in_the_night_of_the_streams_place(zone, step):
+    for seed in range(1, 6):
+        weeks = weeks_of(seed, step, 0.05, zone)
+        is_past = weeks.days < 20
+        ahead = follow(weeks.values()[is_past], weeks.times[is_past])[1][0]["week_ahead"]
+        begins = np.diff((weeks.times + ahead) // DAY, prepend=0.0) > 0.0
+        hours = weeks.hours[begins & is_past & (weeks.days > 0)]
+        assert ((hours >= 20.0) | (hours <= 6.0)).all()
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_odd_days_are_found_in_any_zone(zone):
+    for kind, day in zip(KINDS, (37, 35, 38), strict=True):
+        found = 0
+        for seed in range(1, 6):
+            weeks = weeks_of(seed, 60, 0.1, zone)
+            found += day in odd_days(weeks, weeks.values(kind, day))
+        assert found >= 4
 
 
 def test_a_day_an_hour_late_is_found_behind_the_end_of_summer_time_too():
     weeks = weeks_of(2)
     assert 7 * 7 + 3 in odd_days(weeks, weeks.values(KINDS[2], 7 * 7 + 3))
+
+
+@pytest.mark.parametrize("noise", [0.03, 0.1])
+def test_a_day_an_hour_late_is_found_in_hourly_readings_behind_a_holiday_too(noise):
+    found = 0
+    for seed in range(1, 21):
+        weeks = weeks_of(seed, 60, noise)
+        found += HOLIDAY_DAY + 6 in odd_days(weeks, weeks.values(KINDS[2], HOLIDAY_DAY + 6))
+    assert found >= 18
+
+
+def test_an_odd_day_is_not_learned_but_the_second_of_its_weekday_in_a_row_is():
+    weeks = weeks_of(3, 15, 0.05)
+    usual, once = weeks.values(), weeks.values(KINDS[0], 30)
+    often = usual.copy()
+    for day in (30, 37, 44):
+        often[weeks.days == day] = weeks.values(KINDS[0], day)[weeks.days == day]
+    off = []
+    for values in (once, often):
+        is_past = weeks.days < 46
+        (_, one), (_, other) = (follow(series[is_past], weeks.times[is_past]) for series in (values, usual))
+        off.append(np.nanmax(np.abs(one[0]["week"] - other[0]["week"])))
+    assert off[0] < 0.15
+    assert off[1] > 0.5
+
+
+def test_a_kind_that_goes_on_the_next_day_is_marked_once_and_again_after_a_usual_day():
+    weeks = weeks_of(3, 15, 0.05)
+    values = weeks.values()
+    for day in (36, 37, 39):
+        values[weeks.days == day] = weeks.values(KINDS[2], day)[weeks.days == day]
+    assert [day for day in odd_days(weeks, values) if 35 <= day <= 40] == [36, 39]
+
+
+def test_readings_as_rare_as_slots_tell_where_they_stand_out_alone():
+    weeks = weeks_of(3, 60, 0.05)
+    values = weeks.values(KINDS[2], 37)
+    assert 37 in odd_days(weeks, values, alone=(weeks.days == 37).astype(np.int64))
+
+
+def test_the_first_day_of_which_half_was_seen_is_like_no_other():
+    weeks = weeks_of(3, 60, 0.03)
+    is_past = np.arange(weeks.times.size) >= 20  # of the first day the evening, which is like any
+    state = follow(weeks.values()[is_past], weeks.times[is_past])[1][0]
+    assert state["usual_week_spread"] < 2.0 * 0.03
 
 
 def test_a_single_late_hour_is_no_odd_day():
@@ -262,6 +337,30 @@ def test_what_the_time_of_the_week_foretells_is_usual_and_nothing_else_is():
     assert not week.is_usual_by_clock(state, value, time, 0.01), "it is not known so well"
     early = follow(values[weeks.days < 18], weeks.times[weeks.days < 18])[1][0]
     assert not week.is_usual_by_clock(early, value, time, 0.2), "it is not known yet"
+
+
+def test_on_an_odd_day_what_it_is_like_is_usual_once_that_was_told():
+    weeks = weeks_of(5, 60, 0.05)
+    values = weeks.values(KINDS[1], 42)
+    noon, night = ((weeks.days == 42) & (weeks.hours == hour) for hour in (14.0, 5.0))
+    for which, is_odd in ((noon, True), (night, False)):
+        at = int(np.flatnonzero(which)[0])
+        state = follow(values[:at], weeks.times[:at])[1][0]
+        assert bool(state["odd"] & week.TODAY) == is_odd
+        assert week.is_usual_by_clock(state, values[noon][0], weeks.times[noon][0], 0.2) == is_odd
+
+
+def test_what_a_change_of_clocks_foretells_is_usual_before_it_is_known():
+    weeks = weeks_of(5, 60, 0.15)
+    monday = 49  # summer time ended on the day before
+    quiet = weeks._replace(noise=np.zeros(weeks.times.size), sizes=np.ones(weeks.sizes.size)).values()
+    morning = np.flatnonzero((weeks.days == monday) & (weeks.hours < 12.0))
+    moved = morning[np.argmax(np.abs(quiet[morning] - quiet[morning - 7 * 24]))]
+    for back, is_usual in ((0, True), (7 * 24, False)):
+        now = moved - back
+        state = follow(weeks.values()[:now], weeks.times[:now])[1][0]
+        assert state["turned"] == 0.0
+        assert week.is_usual_by_clock(state, quiet[moved], weeks.times[now], 0.25) == is_usual
 
 
 # What is remembered
