@@ -528,6 +528,11 @@ def _learn_band(states, y, level, rate, scratch):
 
 
 @compiled
+def _scale(states):
+    return band.scale_now(states[0])
+
+
+@compiled
 def _widths(states, rate):
     band.look_at_band(states[0], rate)
     return band.half_width(states[0], 0), band.half_width(states[0], 1)
@@ -556,6 +561,7 @@ class NaiveFeatures:
 
     def __init__(self):
         self.first, self.history, self.clean = [], [], []
+        self.squares = {n: np.zeros(seasons.LONGEST_SEASON) for n in (3, 16)}
         self.bands, self.scratch = fast.new_state(), new_buffers()
         self.banded, self.buffers = self.bands[0], self.scratch[0]
         self.last_time, self.interval, self.jitter, self.missing = math.nan, 0.0, 0.0, 0.0
@@ -586,8 +592,8 @@ class NaiveFeatures:
             return None
         if late >= 0.5 and self.jitter < 0.2:
             self.pass_over(int(late + 0.5))
-        forecast, is_missing = self.forecast(), math.isnan(value)
         self.tell_band()
+        forecast, is_missing = self.corrected(), math.isnan(value)
         widths = [self.unit * width for width in _widths(self.bands, rate)]
         expected = [self.zero + self.unit * forecast, *widths]
         gap = self.missing + late + is_missing
@@ -596,7 +602,7 @@ class NaiveFeatures:
             self.missing += 1.0
             self.tails[fast.GAP].learn(gap)
             self.pass_over(1)
-            return [0.0] * fast.GAP + [gap_surprise], [0.0] * 6, [*expected, *[0.0] * 6, self.season, 0.0]
+            return [0.0] * fast.GAP + [gap_surprise], [0.0] * 6, [*expected, *[0.0] * 6, self.season, 0.0, 0.0, 0.0]
         self.missing, whole = 0.0, self.scaled(value)
         usual = self.usual(time)
         bounded = self.held_to_band(whole, forecast)
@@ -612,9 +618,9 @@ class NaiveFeatures:
         strangeness = self.strangeness(3) + 0.6 * self.strangeness(16)
         self.follow(off_level, deviations[fast.RESIDUAL])
         outlook = [*expected, whole - forecast, off_level, strangeness, *self.run(), self.unrest]
-        visible = float(self.banded["visible"])
+        visible, excess = float(self.banded["visible"]), float(self.buffers["excess"])
         self.learn(y, time, rate, deviations, signals)
-        return surprises, novelties, [*outlook, self.season, visible]
+        return surprises, novelties, [*outlook, self.season, visible, excess, deviations[fast.REPEAT]]
 
     def begin(self):
         self.zero = median(self.first)
@@ -626,6 +632,8 @@ class NaiveFeatures:
         self.fast, self.slope = [self.last] * 4, 0.0
         self.errors = [1.0] * 4
         self.recent, self.median_wins = [self.last] * 9, 0.5
+        self.last_usual, self.last_error, self.inputs = self.last, 0.0, np.zeros(3)
+        self.input_weights, self.input_squares, self.input_errors = np.zeros(3), np.zeros((3, 3)), np.zeros(3)
         self.levels, self.long_level, self.novelty_levels = [0.0] * 3, 0.0, [0.0] * 5
         self.spread = self.motion = 0.8
         self.repeat = 0.0
@@ -635,7 +643,8 @@ class NaiveFeatures:
         _begin_band(self.bands)
         for value in self.first:
             self.tell_band()
-            y = self.held_to_band(self.scaled(value), self.forecast())
+            self.corrected()
+            y = self.held_to_band(self.scaled(value), self.expected)
             self.learn(y, math.nan, 0.001, self.deviations(y, 0.0, math.nan), self.signals(y, math.nan))
 
     def tell_band(self):
@@ -666,6 +675,26 @@ class NaiveFeatures:
     def forecast(self):
         return median(self.recent) if self.median_wins > 0.55 else self.level() + self.seasonal()
 
+    def corrected(self):
+        """The forecast with what least squares expect of its error."""
+        self.expected = self.forecast()
+        if self.season:
+            scale = _scale(self.bands)
+            offs = [self.last_usual - self.expected, self.clean[-self.season] - self.expected, self.last_error]
+            self.inputs = np.clip(np.nan_to_num(np.array(offs) / scale), -4.0, 4.0)
+            self.expected += scale * float(np.clip(self.input_weights @ self.inputs, -4.0, 4.0))
+        return self.expected
+
+    def learn_error(self, y, error, scale):
+        self.last_usual, self.last_error = y, error
+        if self.season:
+            held = min(max(error / scale, -4.0), 4.0)
+            self.input_errors += (held * self.inputs - self.input_errors) / 500.0
+            self.input_squares += (np.outer(self.inputs, self.inputs) - self.input_squares) / 500.0
+            for i in range(3):
+                others = self.input_squares[i] @ self.input_weights - self.input_squares[i, i] * self.input_weights[i]
+                self.input_weights[i] = (self.input_errors[i] - others) / (self.input_squares[i, i] + 0.05)
+
     def usual(self, time):
         usual = self.clock.usual(time)
         days = self.season * self.interval / DAY
@@ -674,8 +703,9 @@ class NaiveFeatures:
         return self.long_level + self.seasonal() if self.season and (math.isnan(usual) or not is_of_days) else usual
 
     def deviations(self, y, gap, usual):
-        self.shapes = {n: likeness_distance([*self.history, f4(y)], n) for n in (3, 16)}
-        r, residual = y - self.seasonal(), abs(y - self.forecast())
+        self.follow_shapes(y)
+        self.shapes = {n: self.likeness(n) for n in (3, 16)}
+        r, residual = y - self.seasonal(), abs(y - self.expected)
         few = self.fast[1] + 0.3 * (r - self.fast[1])
         motion = self.motion + 0.15 * (abs(y - self.last) - self.motion)
         return [
@@ -691,6 +721,16 @@ class NaiveFeatures:
             self.shapes[16],
             gap,
         ]
+
+    def follow_shapes(self, y):
+        """Mean squared difference of the last values from those at each lag, as those were known then."""
+        past = np.array(self.history[: -seasons.LONGEST_SEASON - 1 : -1], dtype=float)
+        for n, squares in self.squares.items():
+            squares[: past.size] += ((past - float(f4(y))) ** 2 - squares[: past.size]) / n
+
+    def likeness(self, n):
+        first, last = 10, min(len(self.history) - n, seasons.LONGEST_SEASON)
+        return math.sqrt(self.squares[n][first - 1 : last].min()) if first <= last else math.nan
 
     def novelty_levels_with(self, y):
         gains = [max(gain, 1.0 / (len(self.history) + 1.0)) for gain in [0.3, 0.1, 0.05, 0.02, 0.005]]
@@ -734,10 +774,14 @@ class NaiveFeatures:
     def learn(self, y, time, rate, deviations, signals):  # noqa: PLR0912
         n, level = len(self.history), self.level()
         forecast = level + self.seasonal()
-        self.learn_lags(math.nan if self.is_alone else y, deviations[fast.RESIDUAL])
+        error = y - self.forecast()
+        self.learn_lags(math.nan if self.is_alone else y, abs(error))
+        side = 0 if self.buffers["residual"] > 1e-9 else 1
+        width = _scale(self.bands) * float(self.banded["edge"][side])
         has_jumped, scale = _learn_band(self.bands, float(y), float(level), rate, self.scratch)
+        settled = y
         if has_jumped and self.buffers["is_far"]:  # a new level, whose first points were no outliers
-            self.clean[-5:-1] = self.history[-4:]
+            settled = self.keep_points(y, width)
         for tail, deviation in zip(self.tails, deviations, strict=True):
             if not math.isnan(deviation):
                 tail.learn(deviation)
@@ -768,7 +812,9 @@ class NaiveFeatures:
         self.fast[3] += max(0.3, newest) * biweight(offs[3]) + self.slope
         nearer = (abs(y - forecast) - abs(y - median(self.recent))) / float(self.banded["scale"])
         self.median_wins += min(abs(nearer), 10.0) / 300.0 * ((nearer > 0.0) - self.median_wins)
+        self.last_error = 0.0
         if not self.is_alone:
+            self.learn_error(y, error, scale)
             self.recent = [*self.recent[1:], y]
             for k, gain in enumerate([0.1, 0.02, 0.005]):
                 self.levels[k] += max(gain, newest) * held(r - self.levels[k])
@@ -782,15 +828,27 @@ class NaiveFeatures:
         if has_jumped:
             self.fast, self.slope = [float(self.banded["new_level"])] * 4, 0.0
             self.recent = [y] * 9
+            self.last_usual, self.last_error = y, 0.0
         if self.banded["old_age"] == OLD_LEVEL:
             self.levels = [level] * 3
         season = self.season
         if self.is_alone:
             self.learn_outlier(y, y - forecast)
         else:
-            self.learn_season(y, level, reach, self.far)
+            self.learn_season(y, level, reach, self.far, settled)
         if not same_season(self.season, season):
             _forget_sizes(self.bands)
+
+    def keep_points(self, y, width):
+        """The last five points belong to a new level, or are at it if far from it; what the present one is."""
+        kept, level = [*self.history[-4:], f4(y)], float(self.banded["new_level"])
+        for k in range(5):
+            at = level + (float(self.cycle[(self.phase - 4 + k) % self.season]) if self.season else 0.0)
+            if abs(float(kept[k]) - at) > width:
+                kept[k] = f4(at)
+        self.history[-4:] = kept[:4]
+        self.clean[-5:] = kept
+        return kept[4]
 
     # The clock
 
@@ -810,8 +868,10 @@ class NaiveFeatures:
         return late
 
     def pass_over(self, readings):
+        self.last_usual, self.last_error = math.nan, 0.0
         for _ in range(min(readings, seasons.LONGEST_SEASON)):
             y = self.forecast()
+            self.follow_shapes(y)
             self.learn_lags(y, self.difference)
             reach = self.tails[fast.RESIDUAL].at[2]
             self.learn_season(y, y - self.seasonal(), reach, reach)
@@ -831,7 +891,7 @@ class NaiveFeatures:
         self.lag_means[lags] += np.nan_to_num(steps)
         self.clean.append(here)
 
-    def learn_season(self, y, level, reach, spread_reach):
+    def learn_season(self, y, level, reach, spread_reach, settled=None):
         if self.season:
             k, off = self.phase, y - level - self.seasonal()
             self.learn_phase_spread(off, spread_reach)
@@ -839,7 +899,7 @@ class NaiveFeatures:
             self.cycle[k] += f4(0.15 * off)
             self.phase_outliers.pop(k, None)
             self.follow_phase(off)
-        self.end_point(y)
+        self.end_point(y if settled is None else settled)
 
     def learn_phase_spread(self, off, reach):
         before = self.phase_spread[self.phase]
@@ -924,8 +984,9 @@ class NaiveFeatures:
         if 2 * len(fresh) < period:
             return
         off = sum(float(y - self.cycle[k]) for k, y in fresh.items()) / len(fresh)
-        for k, y in fresh.items():
-            self.cycle[k] = f4(float(y) - off)
+        shape = np.array([f4(float(fresh[k]) - off) if k in fresh else self.cycle[k] for k in range(period)], dtype=f4)
+        self.drop_peaks(shape, np.array(self.cycle[:period], dtype=float))
+        self.cycle = list(shape)
         self.cycle = list(self.cycle - f4(sum(float(x) / period for x in self.cycle)))
         self.relevel()
 
@@ -953,18 +1014,27 @@ class NaiveFeatures:
         cycles = min(min(len(self.clean), seasons.LONGEST_SEASON) // period, 5)
         newest = np.array(self.clean[-cycles * period :], dtype=f4).reshape(cycles, period)
         shape = np.array([self.start_of_phase(newest, i) for i in range(period)], dtype=f4)
-        width, reach = min(12, period // 4), 6.0 * max(float(self.banded["scale"]), 0.01)
-        beside = [step for step in range(-width, width + 1) if step]
-        smooth = np.array([median(float(shape[(i + step) % period]) for step in beside) for i in range(period)])
-        peaks = abs(shape.astype(float) - smooth.astype(f4)) > reach
-        if peaks.sum() <= (0.05 + 1.5 * float(self.banded["far_share"]) ** 2) * period:
-            shape[peaks] = smooth[peaks]
+        self.drop_peaks(shape)
         self.cycle = list(shape - f4(sum(float(x) / period for x in shape)))
         self.phase_spread, self.usual_spread = [f4(0.0)] * period, 1.2 * max(float(self.banded["scale"]), 0.01)
         self.season, self.phase, self.phase_outliers, self.ahead = period, 0, {}, 0.0
         slopes = [0.5 * float(self.cycle[(i + 1) % period] - self.cycle[i - 1]) for i in range(period)]
         self.slopes = sum(slope**2 for slope in slopes) / period
         self.relevel()
+
+    def drop_peaks(self, shape, before=None):
+        """Few points that are unlike those before them and behind them are no part of a cycle that has none there."""
+        period = shape.size
+        width, reach = min(12, period // 4), 6.0 * max(float(self.banded["scale"]), 0.01)
+        smooth, is_peak = np.array(shape), np.zeros(period, dtype=bool)
+        for i in range(period):
+            sides = [[float(shape[(i + side * step) % period]) for step in range(1, width + 1)] for side in (-1, 1)]
+            smooth[i] = f4(median(sides[0] + sides[1]))
+            is_peak[i] = min(abs(float(shape[i]) - median(near)) for near in (*sides, sides[0] + sides[1])) > reach
+        if is_peak.sum() <= (0.05 + 1.5 * float(self.banded["far_share"]) ** 2) * period:
+            if before is not None:
+                is_peak &= abs(shape - before) > reach
+            shape[is_peak] = smooth[is_peak]
 
     def start_of_phase(self, newest, i):
         """The median of a point of the season; of two the likelier one where they differ by too much."""

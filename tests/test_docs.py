@@ -309,7 +309,7 @@ def test_the_tutorial_can_be_followed_from_its_start_to_its_end(shell, tmp_path)
 
     quiet = outputs["python main.py power.csv --delay 0 --format quiet"].splitlines()
     assert "900.00" in quiet[0]
-    assert quiet[0].endswith("spike: 900, expected 306 ± 7.01")
+    assert quiet[0].endswith("spike: 900, expected 306.01 ± 4.74")
     assert output("head -n 2").splitlines()[1].startswith("900,")
     assert (tmp_path / "page.html").stat().st_size > 10_000
     assert '"value":900.0' in output("cat alarm.json")

@@ -69,8 +69,9 @@ NO_TAIL = 0.1
 #: Points beyond a gap from which on it is certain; the edge is then never stretched beyond this multiple of the bulk's
 #: end, which leaves OUTSIDE times the edge on the near side of the gap.
 CERTAIN, CAP = 5.0, 1.2
-#: The edge is not nearer than this many medians: 2.7 standard deviations of a Gaussian.
-NARROWEST = 4.0
+#: The edge is not nearer than this many medians, 2.7 standard deviations of a Gaussian, where so few are to lie beyond
+#: it, and in proportion to the logarithm where more or fewer are.
+NARROWEST, NARROWEST_RATE = 4.0, 0.001
 #: Residuals up to this multiple of the edge correct it, by this gain; range of the correction.
 CORRECTED, STRETCH_GAIN, LEAST_STRETCH, MOST_STRETCH = 1.25, 0.1, 0.8, 2.0
 #: Where it starts: a new stream is given the benefit of the doubt.
@@ -97,6 +98,8 @@ SETTLED, MOST_IN_A_ROW = 5, 4
 #: Points after a jump until nothing of it is left, points that a value at the level before it may be a return for, and
 #: points in a row there that make it the level again.
 OLD_LEVEL, RETURN, BACK = 200.0, 30.0, 2
+#: Points after one that stood out until nothing of it is left in what remembers the last points.
+ECHO = 30.0
 #: An excursion of more points than this is none of an outlier; the sizes of one of more points than the second number
 #: are not entered into the histogram. Bursts of three and four points that come at random stand out each time: with 2,
 #: a real server's widened the band to 15 times its noise. With 6, the steps of a development board are marked.
@@ -114,6 +117,7 @@ FIELDS = [
     ("bulk", "f8", (2,)),  # where the bulk ends, medians
     ("is_apart", "i8", (2,)),  # whether there is a gap behind it
     ("look", "i8"),  # points until the histogram is looked at again
+    ("calm", "f8"),  # points in a row that did not stand out
     ("visible", "f8"),  # distance from what is usual that can be seen beside the last values, units
     ("old_level", "f8"),  # the season taken out
     ("old_age", "f8"),
@@ -134,6 +138,7 @@ FIELDS = [
 
 #: What :func:`hold_against_band` gives.
 BAND_FIELDS = [
+    ("raw", "f8"),  # the value, units
     ("residual", "f8"),  # against the forecast or, where that is nearer, the level before the last jump; units
     ("excess", "f8"),  # the same in distances of the band's edge
     ("reach", "f8"),  # from where on a value stands out, units
@@ -153,6 +158,7 @@ def begin_band(state: Record) -> None:
     """Set what does not start at 0: the tail of a Gaussian."""
     state.scale = GAUSSIAN_MEDIAN
     state.old_age = OLD_LEVEL
+    state.calm = ECHO
     state.weight[:] = 1.0
     state.edge[:] = NARROWEST
     state.stretch[:] = FIRST_STRETCH
@@ -259,9 +265,11 @@ def _made_up_for(state: Record) -> float:
 
 @compiled
 def _end_excursion(state: Record) -> None:
+    recurrence.count_points(state, state.run_far)
     if state.run_far <= SIZED:
         for i in range(state.run_far):
-            _enter(state, state.side, state.waiting[i])
+            if state.waiting[i] <= BOUND * state.edge[state.side]:  # a wild one is nobody's tail
+                _enter(state, state.side, state.waiting[i])
     if state.run_far > SHORT or state.foreseen:
         recurrence.end_excursion(state, recurrence.NEW_LEVEL if state.alike >= SETTLED else recurrence.USUAL)
     state.largest_usual[state.side] = recurrence.largest_usual(state, 1.0 - 2.0 * state.side, _made_up_for(state))
@@ -295,7 +303,7 @@ def _look(state: Record, side: int, rate: float) -> None:
         state.largest_usual[side] = recurrence.largest_usual(state, 1.0 - 2.0 * side, _made_up_for(state))
     usual = state.largest_usual[side] / scale_now(state)
     edge, state.cap[side] = max(edge, usual), max(state.cap[side], usual)
-    state.edge[side] = max(edge, NARROWEST)
+    state.edge[side] = max(edge, NARROWEST * math.log(rate) / math.log(NARROWEST_RATE))
 
 
 @compiled
@@ -361,6 +369,7 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
     buffers : record with BAND_FIELDS
         Output.
     """
+    buffers.raw = y
     off = y - forecast
     outer = half_width(state, _side_of(off))
     near = off
@@ -400,7 +409,7 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
     if buffers.is_outlier:
         state.run_outside += 1
     buffers.is_foreseen = state.foreseen and (is_far or state.old_age < OLD_LEVEL)
-    buffers.is_echo = state.old_age < OLD_LEVEL and buffers.excess <= 1.0
+    buffers.is_echo = (state.old_age < OLD_LEVEL or state.calm < ECHO) and buffers.excess <= 1.0
     most = BOUND * outer
     buffers.bounded = y if abs(off) <= most else forecast + (most if off > 0.0 else -most)
 
@@ -462,10 +471,12 @@ def learn_band(state: Record, y: float, level: float, rate: float, buffers: Reco
         _learn_size(state, side, abs(buffers.residual), is_far)
     _correct(state, side, buffers.excess, rate)
     state.old_age += 1.0
+    state.calm = 0.0 if is_far else state.calm + 1.0
     state.far_share += ((1.0 if is_far else 0.0) - state.far_share) / min(state.scale_points + 10.0, FAR_MEMORY)
     r = y - seasonal(state)
     if is_far:
-        return _follow_excursion(state, r, level, width)
+        # as it came: values that are held to a bound, which moves, are never alike
+        return _follow_excursion(state, buffers.raw - seasonal(state), level, width)
     if state.run_far:
         _end_excursion(state)
     state.back = state.back + 1 if buffers.is_back else 0
@@ -496,5 +507,5 @@ def _follow_excursion(state: Record, r: float, level: float, width: float) -> bo
         return False
     state.old_level, state.old_age = state.before, 0.0
     _end_excursion(state)
-    keep_points(state, SETTLED - 1)
+    keep_points(state, SETTLED, state.new_level, width)
     return True

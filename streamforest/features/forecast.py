@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.compiled import Records, compiled
-from streamforest.features.observe import FARTHEST
 from streamforest.features.season import LONGEST_SEASON
 from streamforest.features.time_of_day import DAY, SLOTS
 from streamforest.features.vector import LARGEST, look, new_buffers, tell_expected
@@ -71,7 +70,7 @@ def forecast(features: NDArray[np.void], rate: float, steps: int) -> Forecast:
     if not np.isfinite(single["expected"][0]):
         return Forecast(*np.full((3, steps), np.nan))
     kept = _kept(state)
-    blended, growth = _blend(kept, _patterns(state, kept, single["expected"], times), steps)
+    blended, growth = _blend(kept, _patterns(state, kept, times), steps)
     with np.errstate(over="ignore"):  # of values near the largest there are
         expected = state["zero"] + state["unit"] * blended
         expected[0] = single["expected"][0]
@@ -126,16 +125,15 @@ class _Pattern(NamedTuple):
     period: int = 0
 
 
-def _patterns(state: np.void, kept: Floats, expected: Floats, times: Floats) -> list[_Pattern]:
+def _patterns(state: np.void, kept: Floats, times: Floats) -> list[_Pattern]:
     """All that may come again in a stream, nothing at all among it."""
     n, steps = len(kept), len(times)
     found = [_Pattern(np.zeros(n), np.zeros(steps))]
     season, phase = int(state["season"]), int(state["phase"])
     if season:
         before = state["cycle"][(phase - np.arange(n, 0, -1)) % season].astype(np.float64)
-        with np.errstate(over="ignore"):
-            ahead = (expected - expected[0]) / state["unit"] + float(state["cycle"][phase])
-        found.append(_Pattern(before, np.clip(ahead, -FARTHEST, FARTHEST)))
+        ahead = state["cycle"][(phase + np.arange(steps)) % season].astype(np.float64)
+        found.append(_Pattern(before, ahead))
         found += _last_seasons(kept, season, steps)
     if state["interval"] > 0.0:
         found += _time_of_day(state, kept, times)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
-from streamforest.features import band, habits, novelty, running_median, season, week
+from streamforest.features import band, correction, habits, novelty, running_median, season, week
 from streamforest.features import time_of_day as clock
 from streamforest.features.analogues import has_analogues
 from streamforest.features.band import (
@@ -19,6 +19,7 @@ from streamforest.features.band import (
     look_at_band,
     scale_now,
 )
+from streamforest.features.correction import corrected, learn_error
 from streamforest.features.habits import begin_habits, hold_against_habits, miss_readings
 from streamforest.features.novelty import N_SIGNALS, hold_against_centres, learn_novelty
 from streamforest.features.novelty import novelty as novelty_of
@@ -115,10 +116,24 @@ FINEST_CHANGE = 0.01
 #: half width of the band, in the stream's unit; then, in units, the value against the forecast and against the
 #: slow level; how strange the shape of the last few points is; how many points in a row were off the slow level, with
 #: their sign; how far off it is now against the first of them; the recent share of residuals above the first quantile;
-#: the season's length in points, the reading learned, 0 while none is known; and how far off a value must be to be
-#: seen.
-N_OUTLOOK = 11
-EXPECTED, ABOVE, BELOW, OFF_FORECAST, OFF_LEVEL, STRANGENESS, RUN, GROWTH, UNREST, SEASON, VISIBLE = range(N_OUTLOOK)
+#: the season's length in points, the reading learned, 0 while none is known; how far off a value must be to be seen;
+#: how far off it is in half widths of the band; and how many before it were equal to it.
+N_OUTLOOK = 13
+(
+    EXPECTED,
+    ABOVE,
+    BELOW,
+    OFF_FORECAST,
+    OFF_LEVEL,
+    STRANGENESS,
+    RUN,
+    GROWTH,
+    UNREST,
+    SEASON,
+    VISIBLE,
+    EXCESS,
+    REPEATS,
+) = range(N_OUTLOOK)
 #: Gain of that share.
 UNREST_GAIN = 0.05
 
@@ -168,6 +183,7 @@ FEATURES_DTYPE = np.dtype(
         ("tails", "f8", (N_FEATURES, 3)),
         ("tail_counts", "f8", (N_FEATURES,)),
         *running_median.FIELDS,
+        *correction.FIELDS,
         *season.FIELDS,
         *band.FIELDS,
         *habits.FIELDS,
@@ -210,6 +226,7 @@ def _begin(state: Record, buffers: Record) -> None:
     state.forecasts[:] = first
     state.errors[:] = 1.0
     begin_median(state, first)
+    state.last_usual = first
     state.levels[:] = 0.0
     state.long_level = 0.0
     state.spread = state.motion = 0.8
@@ -223,9 +240,10 @@ def _begin(state: Record, buffers: Record) -> None:
     buffers.rate = 0.001
     for i in range(WARM_UP):
         y = scaled(state, state.buffer[i])
-        hold_against_band(state, y, _forecast(state), buffers)
+        forecast = _corrected(state)
+        hold_against_band(state, y, forecast, buffers)
         y = buffers.bounded
-        _deviate(state, y, 0.0, np.nan, buffers)
+        _deviate(state, y, forecast, 0.0, np.nan, buffers)
         _signal(state, y, np.nan, buffers)
         # the readings' times were not kept
         _learn(state, y, np.nan, buffers)
@@ -252,6 +270,17 @@ def _forecast(state: Record) -> float:
 
 
 @compiled
+def _corrected(state: Record) -> float:
+    """The same, with what it is expected to err by where a season is known."""
+    forecast = _forecast(state)
+    return (
+        corrected(state, forecast, float(usual_point(state, state.season)), scale_now(state))
+        if state.season
+        else forecast
+    )
+
+
+@compiled
 def _usual(state: Record, time: float) -> float:
     """What the value was at this time of earlier days, else at this point of the season; NaN where unknown.
 
@@ -264,14 +293,14 @@ def _usual(state: Record, time: float) -> float:
 
 
 @compiled
-def _deviate(state: Record, y: float, gap: float, usual: float, buffers: Record) -> None:
+def _deviate(state: Record, y: float, forecast: float, gap: float, usual: float, buffers: Record) -> None:
     """Fill in how far a value is off, feature by feature, NaN where unknown, and how surprising that is.
 
     Takes the value into the ring and learns no more.
     """
     deviations = buffers.deviations
     r = y - seasonal(state)
-    residual = abs(y - _forecast(state))
+    residual = abs(y - forecast)
     deviations[RESIDUAL] = residual
     deviations[CHANGE] = abs(r - state.forecasts[0])
     deviations[EXTREME] = abs(y - state.long_level)
@@ -283,7 +312,7 @@ def _deviate(state: Record, y: float, gap: float, usual: float, buffers: Record)
     deviations[REPEAT] = state.repeat + 1.0 if y == state.last else 0.0
     deviations[PHASE] = abs(y - usual)
     clip = 3.0 * state.tails[EXTREME, 1]
-    hold_against_past(state, y, bool(buffers.is_alone), residual, clip, buffers.distances)
+    hold_against_past(state, y, bool(buffers.is_alone), abs(y - _forecast(state)), clip, buffers.distances)
     deviations[SHAPE] = buffers.distances[1]
     deviations[GAP] = gap
     for f in range(N_FEATURES):
@@ -419,6 +448,7 @@ def _learn_tails(state: Record, buffers: Record) -> None:
 def _learn(state: Record, y: float, time: float, buffers: Record) -> None:
     level = _level(state)
     off = y - level - seasonal(state)
+    error = y - _forecast(state)
     has_jumped = learn_band(state, y, level, buffers.rate, buffers)
     _learn_tails(state, buffers)
     for k in range(N_SIGNALS):
@@ -426,11 +456,14 @@ def _learn(state: Record, y: float, time: float, buffers: Record) -> None:
             learn_novelty(state, k, buffers.signals[k], buffers.nearest[k])
     for k in range(2):
         _learn_distance(state, k, buffers.distances[k])
-    reach = CLIP * scale_now(state)
+    scale = scale_now(state)
+    reach = CLIP * scale
     _learn_forecasts(state, y - seasonal(state), reach, bool(buffers.is_alone))
     compare_median(state, y, y - off)
+    state.last_error = 0.0
     if not buffers.is_alone:
         learn_median(state, y)
+        learn_error(state, y, error, scale)
     _learn_levels(state, y, buffers.deviations[RESIDUAL], reach, buffers)
     state.repeat = buffers.deviations[REPEAT]
     state.last = y
@@ -439,6 +472,7 @@ def _learn(state: Record, y: float, time: float, buffers: Record) -> None:
         state.forecasts[:] = state.new_level
         move_median(state, y)
         state.slope = 0.0
+        state.last_usual, state.last_error = y, 0.0
     if state.old_age == OLD_LEVEL:  # after so many points a new level is the usual one
         state.levels[:] = level
     season_before = state.season
@@ -504,6 +538,7 @@ def _lateness(state: Record, time: float) -> float:
 def _pass_over(state: Record, readings: int, distances: NDArray[np.float64]) -> None:
     """Let time go on without a reading: the season goes on as forecast."""
     reach = state.tails[RESIDUAL, 2]
+    state.last_usual, state.last_error = np.nan, 0.0
     for _ in range(min(readings, LONGEST_SEASON)):
         y = _forecast(state)
         hold_against_past(state, y, False, state.difference, 3.0 * state.tails[EXTREME, 1], distances)
@@ -542,7 +577,7 @@ def observe(state: Record, value: float, time: float, rate: float, buffers: Reco
     surprises, outlook = buffers.surprises, buffers.outlook
     if late >= 0.5 and state.jitter < 0.2:
         _pass_over(state, int(min(late + 0.5, 1e6)), buffers.distances)
-    forecast = _forecast(state)
+    forecast = _corrected(state)
     gap = state.missing + late + (1.0 if is_missing else 0.0)
     surprises[:] = 0.0
     buffers.novelties[:] = 0.0
@@ -564,20 +599,20 @@ def observe(state: Record, value: float, time: float, rate: float, buffers: Reco
         _pass_over(state, 1, buffers.distances)
     else:
         state.missing = 0.0
-        _take(state, scaled(state, value), time, gap, buffers)
+        _take(state, scaled(state, value), forecast, time, gap, buffers)
     outlook[SEASON] = state.season
     return True
 
 
 @compiled
-def _take(state: Record, y: float, time: float, gap: float, buffers: Record) -> None:
+def _take(state: Record, y: float, forecast: float, time: float, gap: float, buffers: Record) -> None:
     """The way of a reading that is there: looked at, then learned."""
     deviations, outlook, distances = buffers.deviations, buffers.outlook, buffers.distances
     usual = _usual(state, time)
-    outlook[OFF_FORECAST] = y - _forecast(state)
+    outlook[OFF_FORECAST] = y - forecast
     off = y - seasonal(state) - state.levels[2]
     outlook[OFF_LEVEL] = off
-    hold_against_band(state, y, _forecast(state), buffers)
+    hold_against_band(state, y, forecast, buffers)
     if buffers.is_far and is_usual_by_clock(state, y, time, CLOCK_NEARER * abs(buffers.residual)):
         buffers.is_alone = buffers.is_outlier = 0
         buffers.is_foreseen = 1
@@ -588,7 +623,7 @@ def _take(state: Record, y: float, time: float, gap: float, buffers: Record) -> 
     hold_against_week(state, buffers.bounded, time, buffers)
     if abs(y - state.long_level) > state.tails[EXTREME, 2]:  # where the stream never is, or hardly ever
         y = buffers.bounded
-    _deviate(state, y, gap, usual, buffers)
+    _deviate(state, y, forecast, gap, usual, buffers)
     _signal(state, y, usual, buffers)
     for k in range(N_SIGNALS):
         if buffers.signals[k] == buffers.signals[k]:
@@ -602,6 +637,8 @@ def _take(state: Record, y: float, time: float, gap: float, buffers: Record) -> 
     outlook[GROWTH] = abs(off) / state.run_start if state.run else 0.0
     outlook[UNREST] = state.unrest
     outlook[VISIBLE] = state.visible
+    outlook[EXCESS] = buffers.excess
+    outlook[REPEATS] = deviations[REPEAT]
     _learn(state, y, time, buffers)
 
 

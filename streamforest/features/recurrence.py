@@ -15,10 +15,10 @@ EXCURSIONS = 64
 ALIKE = 2.0
 #: Intervals that are tried: those to the newest excursions alike.
 INTERVALS = 12
-#: An interval may vary by a point, or by this share of it.
-SLACK = 1.0 / 12.0
+#: An interval may vary by a point, or by one of these shares of it: a quarter of an hour of a day, and two hours.
+FINE_SLACK, SLACK = 1.0 / 96.0, 1.0 / 12.0
 #: How much better than chance a regular interval explains the excursions, in nats, and the share of them that it
-#: explains. That chance finds such an interval among the 24 tried is 1 in 1,000 (exp(-10) for each).
+#: explains. That chance finds such an interval among the 36 tried is 1 in 600 (exp(-10) for each).
 EVIDENCE, REGULAR = 10.0, 0.6
 #: What an excursion was: short and unforeseen; long, or foreseen; or the first points of a new level.
 OUTLIER, USUAL, NEW_LEVEL = range(3)
@@ -35,14 +35,16 @@ FIRST_EXCURSIONS = 3
 #: Beside so many larger excursions one below this share of them stands out to nobody; a few wild readings are too few.
 LARGER, LEAST_SHARE = 16, 0.2
 #: Of the newest excursions so many of one size, to within this share of it, make it a state of the stream, if such
-#: points are this share of all.
-NEWEST, LEAST_SAME, SAME, STATE_SHARE = 16, 8, 0.15, 0.05
+#: points are this share of all; the second one where most of them are single points, as no state is, and come at
+#: random: their gaps vary by more than this share of their mean (at random by 0.9 of it).
+NEWEST, LEAST_SAME, SAME, STATE_SHARE, SINGLE_SHARE, EVEN = 16, 8, 0.15, 0.05, 0.25, 0.46
 
 FIELDS = [
     ("excursions", "i8"),  # seen so far
     ("excursion_at", "i8", (EXCURSIONS,)),
     ("excursion_off", "f4", (EXCURSIONS,)),  # in units, with its sign
     ("ended_as", "u1", (EXCURSIONS,)),  # OUTLIER, USUAL or NEW_LEVEL
+    ("excursion_points", "u1", (EXCURSIONS,)),  # how many it had, up to 255
 ]
 
 
@@ -53,6 +55,7 @@ def remember_excursion(state: Record, off: float) -> None:
     state.excursion_at[at] = state.count
     state.excursion_off[at] = np.float32(off)
     state.ended_as[at] = OUTLIER
+    state.excursion_points[at] = 1
     state.excursions += 1
 
 
@@ -61,6 +64,12 @@ def end_excursion(state: Record, kind: int) -> None:
     """Write down what the last excursion was."""
     if state.excursions:
         state.ended_as[(state.excursions - 1) % EXCURSIONS] = kind
+
+
+@compiled
+def count_points(state: Record, points: int) -> None:
+    """Write down how many points the last excursion has so far."""
+    state.excursion_points[(state.excursions - 1) % EXCURSIONS] = min(points, 255)
 
 
 @compiled
@@ -120,11 +129,21 @@ def _foretells(state: Record, at: int, off: float) -> bool:
 @compiled
 def is_usual_size(state: Record, off: float, share: float) -> bool:
     """Whether excursions of this very size are a state of the stream; ``share`` of the points stand out."""
-    same = 0
+    same = single = 0
+    gaps = squares = 0.0
+    last = state.count
     for back in range(1, min(state.excursions, NEWEST) + 1):
-        other = float(state.excursion_off[(state.excursions - back) % EXCURSIONS])
-        same += abs(abs(other) - abs(off)) <= SAME * abs(off)
-    return state.excursions >= NEWEST and same >= LEAST_SAME and same * share > STATE_SHARE * NEWEST
+        at = (state.excursions - back) % EXCURSIONS
+        if abs(abs(float(state.excursion_off[at])) - abs(off)) <= SAME * abs(off):
+            same += 1
+            single += state.excursion_points[at] == 1
+            gap = float(last - state.excursion_at[at])
+            gaps += gap
+            squares += gap * gap
+            last = state.excursion_at[at]
+    is_even = same * squares <= (1.0 + EVEN**2) * gaps * gaps
+    least = SINGLE_SHARE if 2 * single > same and not is_even else STATE_SHARE
+    return state.excursions >= NEWEST and same >= LEAST_SAME and same * share > least * NEWEST
 
 
 @compiled
@@ -155,7 +174,7 @@ def _explained(state: Record, off: float, alike: int, span: float, interval: int
         hits += found >= 0
         due = (found if found >= 0 else due) - interval
         share = hits / steps
-        if share >= REGULAR and hits >= 2 and share > chance:
+        if share >= REGULAR and hits >= 3 and share > chance:
             evidence = hits * math.log(share / chance)
             if hits < steps:
                 evidence += (steps - hits) * math.log((1.0 - share) / (1.0 - chance))
@@ -194,11 +213,10 @@ def is_foreseen(state: Record, off: float) -> bool:
         if not _foretells(state, at, off):
             continue
         interval = state.count - state.excursion_at[at]
-        if interval >= 3 and (
-            _explained(state, off, alike, span, interval, 1)
-            or _explained(state, off, alike, span, interval, int(1.0 + SLACK * interval))
-        ):
-            return True
+        if interval >= 3:
+            for slack in (1, 1 + int(FINE_SLACK * interval), 1 + int(SLACK * interval)):
+                if _explained(state, off, alike, span, interval, slack):
+                    return True
         tried += 1
         if tried == INTERVALS:
             break

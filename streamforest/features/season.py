@@ -38,7 +38,7 @@ SPREAD_GAIN = 0.2
 MEDIAN_GAIN, FINEST_SPREAD, GAUSSIAN_MEAN = 0.02, 0.01, 1.2
 #: Points that the phase is followed by.
 PHASE_MEMORY = 400.0
-#: Peaks of a new cycle, so many median residuals from the median of so many points on either side (or a quarter of
+#: Peaks of a new cycle, so many median residuals from the medians of so many points on either side (or a quarter of
 #: it), are not believed where they are this share of it, and as many more as chance makes of a share of outliers: at
 #: these points both seasons that the cycle is made of had one.
 PEAK, BESIDE, FEW_PEAKS = 6.0, 12, 0.05
@@ -429,26 +429,33 @@ def _stretch_season(state: Record, period: int) -> None:
 
 
 @compiled
-def _drop_peaks(state: Record, period: int) -> None:
+def _drop_peaks(state: Record, cycle: NDArray[np.float32], period: int) -> None:
     """Take what stands out at few of the cycle's points, from those beside them, out of it: two events are no season.
 
-    What comes again at its phase is learned by :func:`learn_outlier`.
+    What comes again at its phase is learned by :func:`learn_outlier`; what the cycle in use has already stays.
     """
     reach = PEAK * max(float(state.scale), 0.01)
     width = min(BESIDE, period // 4)
+    before, after = np.empty(width, dtype=np.float32), np.empty(width, dtype=np.float32)
     beside = np.empty(2 * width, dtype=np.float32)
     smooth = np.empty(period, dtype=np.float32)
+    is_peak = np.empty(period, dtype=np.bool_)
     peaks = 0
     for i in range(period):
         for step in range(width):
-            beside[2 * step] = state.cycle[(i + step + 1) % period]
-            beside[2 * step + 1] = state.cycle[(i - step - 1) % period]
+            before[step] = beside[2 * step] = cycle[(i - step - 1) % period]
+            after[step] = beside[2 * step + 1] = cycle[(i + step + 1) % period]
         smooth[i] = _middle(beside, 2 * width)
-        peaks += abs(state.cycle[i] - smooth[i]) > reach
-    if peaks <= (FEW_PEAKS + BY_CHANCE * state.far_share**2) * period:
-        for i in range(period):
-            if abs(state.cycle[i] - smooth[i]) > reach:
-                state.cycle[i] = smooth[i]
+        # a point at an edge is like those on one of its sides
+        nearest = min(abs(cycle[i] - _middle(before, width)), abs(cycle[i] - _middle(after, width)))
+        is_peak[i] = min(nearest, abs(cycle[i] - smooth[i])) > reach
+        peaks += is_peak[i]
+    if peaks > (FEW_PEAKS + BY_CHANCE * state.far_share**2) * period:
+        return
+    for i in range(period):
+        was_there = state.season == period and abs(cycle[i] - state.cycle[i]) <= reach
+        if is_peak[i] and not was_there:
+            cycle[i] = smooth[i]
 
 
 @compiled
@@ -500,8 +507,10 @@ def _refresh_cycle(state: Record) -> bool:
     if 2.0 * points < period:
         return False
     for k in range(period):
-        if fresh[k] == fresh[k]:
-            state.cycle[k] = np.float32(fresh[k] - off / points)
+        fresh[k] = fresh[k] - np.float32(off / points) if fresh[k] == fresh[k] else state.cycle[k]
+    _drop_peaks(state, fresh, period)
+    for k in range(period):  # one by one: numba's copy of a slice compiles all the text of its error too
+        state.cycle[k] = fresh[k]
     _centre_cycle(state)
     return True
 
@@ -528,10 +537,18 @@ def _centre_cycle(state: Record) -> None:
 
 
 @compiled
-def keep_points(state: Record, points: int) -> None:
-    """Take the last so many points, which seemed to be outliers, as usual: the level that they began has settled."""
-    for back in range(1, points + 1):
-        state.outliers[(state.count - back) % LONGEST_SEASON] = 0
+def keep_points(state: Record, points: int, level: float, width: float) -> None:
+    """Take the last so many points, the present one included, as usual: the level that they began has settled.
+
+    They seemed to be outliers. One that the ring has farther than ``width`` from the level, less the season, was held
+    to a bound, or is one: it is taken as being at the level.
+    """
+    for back in range(points):
+        at = (state.count - back) % LONGEST_SEASON
+        r = level + (float(state.cycle[(state.phase - back) % state.season]) if state.season else 0.0)
+        state.outliers[at] = 0
+        if abs(state.ring[at] - r) > width:
+            state.ring[at] = np.float32(r)
 
 
 @compiled
@@ -554,7 +571,7 @@ def _take_season(state: Record, period: int) -> None:
                     here[kept] = value
                     kept += 1
         state.cycle[i] = _start_of_phase(here, kept, beside, near)
-    _drop_peaks(state, period)
+    _drop_peaks(state, state.cycle, period)
     state.season = period
     _centre_cycle(state)
     state.phase = 0

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from streamforest.compiled import Record, compiled
 from streamforest.features.observe import (
     CALM,
+    EXCESS,
     EXTREME,
     GAP,
     GROWTH,
@@ -15,6 +16,7 @@ from streamforest.features.observe import (
     OFF_LEVEL,
     PHASE,
     REPEAT,
+    REPEATS,
     RUN,
     SEASON,
     SHAPE,
@@ -46,6 +48,14 @@ _EVIDENT = 3.9
 _LONG_RUN = 4.0
 #: Where the last of a run is so much farther off than its first, it is a ramp.
 _RISING = 1.4
+#: Surprise from which on a stream that hardly moves explains one: one point in 3,000. A calm of some tens of points, as
+#: chance brings now and then, is plain to nobody.
+_STILL = 8.0
+#: Values in a row that are equal to the one before and make a flat line: two alike are rare in many a stream, and plain
+#: in none.
+_FLAT_RUN = 3.0
+#: Share of the band's half width within which a value is where it was expected: whatever it ends, it is not unusual.
+_AS_EXPECTED = 0.5
 #: Recent share of residuals above the first quantile (one in five usually is) from which on the spread has changed.
 _UNREST = 0.47
 
@@ -79,10 +89,12 @@ def own_reason(surprises: NDArray[np.float64], outlook: NDArray[np.float64], out
     most = int(np.argmax(surprises))
     if most == GAP:
         return _GAP
-    if surprises[REPEAT] > _EVIDENT:
+    if surprises[REPEAT] > _EVIDENT and outlook[REPEATS] >= _FLAT_RUN:
         return _FLAT
+    if surprises[CALM] > _STILL:
+        return _VARIANCE_DOWN
     off = outlook[OFF_LEVEL]
-    if max(abs(outlook[OFF_FORECAST]), abs(off)) < outlook[VISIBLE]:
+    if outlook[EXCESS] < _AS_EXPECTED or max(abs(outlook[OFF_FORECAST]), abs(off)) < outlook[VISIBLE]:
         return 0
     is_run = abs(outlook[RUN]) >= _LONG_RUN
     if outlook[UNREST] > _UNREST and surprises[SPREAD] > _EVIDENT and not is_run:

@@ -64,8 +64,11 @@ def test_an_outlier_is_no_usual_point_until_it_is_the_level(points):
     expected[[0, -3, -2]] = np.nan
     found = [season.usual_point(state, back) for back in range(60, 0, -1)]
     np.testing.assert_array_equal(found, expected)
-    season.keep_points(state, 3)
+    state["count"] -= 1  # the newest is the present one
+    season.keep_points(state, 3, float(values[-3]), abs(values[-1] - values[-3]) / 2.0)
+    state["count"] += 1
     assert season.usual_point(state, 3) == f4(values[-3])
+    assert season.usual_point(state, 1) == f4(values[-3]), "far from the level: it was held to a bound"
     assert np.isnan(season.usual_point(state, 60))
 
 

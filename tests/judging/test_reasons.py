@@ -17,6 +17,8 @@ OUTLOOK = {
     "growth": features.GROWTH,
     "unrest": features.UNREST,
     "season": features.SEASON,
+    "excess": features.EXCESS,
+    "repeats": features.REPEATS,
 }
 
 
@@ -28,17 +30,27 @@ def filled(size, places, given):
     return array
 
 
+def looked_at(given):
+    """Surprises and outlook that are given by name, and on which side of the band the point is."""
+    surprises = filled(features.N_FEATURES, NAMES, {name: given.get(name, 1.0) for name in NAMES})
+    off = given.get("off_forecast", given.get("off_level", UP))
+    usual = {"off_forecast": off, "off_level": off, "unrest": 0.2, "excess": 0.9, "repeats": 3.0}
+    outlook = usual | {name: number for name, number in given.items() if name in OUTLOOK}
+    return surprises, filled(features.N_OUTLOOK, OUTLOOK, outlook), given.get("outside", 0.0)
+
+
+def own(**given):
+    return own_reason(*looked_at(given))
+
+
 def reason(before="", **given):
     """What a point is called with the surprises and the outlook that are given by name; all others are usual.
 
-    It lies within its band unless ``outside`` says where else.
+    It lies within its band, near the edge, unless ``outside`` says where else.
     """
-    surprises = filled(features.N_FEATURES, NAMES, {name: given.get(name, 1.0) for name in NAMES})
-    off = given.get("off_forecast", given.get("off_level", UP))
-    outlook = {"off_forecast": off, "off_level": off, "unrest": 0.2} | {k: v for k, v in given.items() if k in OUTLOOK}
-    looked_out = filled(features.N_OUTLOOK, OUTLOOK, outlook)
-    own = own_reason(surprises, looked_out, given.get("outside", 0.0))
-    number = reason_for(own, surprises, looked_out, REASONS.index(before))
+    surprises, outlook, outside = looked_at(given)
+    own = own_reason(surprises, outlook, outside)
+    number = reason_for(own, surprises, outlook, REASONS.index(before))
     return REASONS[number]
 
 
@@ -88,6 +100,22 @@ def test_a_single_far_value_is_no_variance_and_many_in_a_row_on_one_side_neither
     assert reason(**wild, unrest=0.3) == "spike"
     assert reason(**wild, unrest=0.6) == "variance up"
     assert reason(**wild, unrest=0.6, run=6.0, growth=1.0, extreme=20.0) == "level shift up"
+
+
+def test_a_value_where_it_was_expected_has_no_reason_of_its_own_whatever_it_ends():
+    for point in [{"run": 6.0, "shift": 20.0}, {"run": 6.0, "season": 24.0}, {"unrest": 0.6, "spread": 20.0}]:
+        assert own(**point, excess=0.6)
+        assert not own(**point, excess=0.4)
+
+
+def test_calm_has_to_be_rarer_than_other_things_to_be_plain():
+    assert own(calm=8.5, excess=0.1) == REASONS.index("variance down")
+    assert not own(calm=7.5, excess=0.1)
+
+
+def test_two_or_three_equal_values_are_no_flat_line():
+    assert own(repeat=9.0, repeats=3.0) == REASONS.index("flat line")
+    assert own(repeat=9.0, repeats=2.0) != REASONS.index("flat line")
 
 
 @pytest.mark.parametrize(
@@ -182,12 +210,12 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.one_of(st.floats(0.0, 30.0), st.floats(0.0, 1.7e308)), min_size=11, max_size=11),
-    st.lists(st.one_of(st.floats(-10.0, 10.0), FINITE), min_size=11, max_size=11),
+    st.lists(st.one_of(st.floats(-10.0, 10.0), FINITE), min_size=13, max_size=13),
     st.sampled_from([-1.0, 0.0, 1.0]),
     st.integers(0, len(REASONS) - 1),
 )
-@example([0.0] * 11, [0.0] * 11, 0.0, 0)
-@example([1.7e308] * 11, [-1.7e308] * 11, -1.0, 0)
+@example([0.0] * 11, [0.0] * 13, 0.0, 0)
+@example([1.7e308] * 11, [-1.7e308] * 13, -1.0, 0)
 def test_any_point_has_a_reason(surprises, outlook, outside, before):
     assert (len(surprises), len(outlook)) == (features.N_FEATURES, features.N_OUTLOOK)
     own = own_reason(np.array(surprises), np.array(outlook), outside)
