@@ -533,8 +533,8 @@ def _scale(states):
 
 
 @compiled
-def _widths(states, rate):
-    band.look_at_band(states[0], rate)
+def _widths(states, rate, forecast):
+    band.look_at_band(states[0], rate, forecast)
     return band.half_width(states[0], 0), band.half_width(states[0], 1)
 
 
@@ -594,7 +594,7 @@ class NaiveFeatures:
             self.pass_over(int(late + 0.5))
         self.tell_band()
         forecast, is_missing = self.corrected(), math.isnan(value)
-        widths = [self.unit * width for width in _widths(self.bands, rate)]
+        widths = [self.unit * width for width in _widths(self.bands, rate, float(forecast))]
         expected = [self.zero + self.unit * forecast, *widths]
         gap = self.missing + late + is_missing
         if is_missing:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
 from streamforest.features import recurrence
-from streamforest.features.season import keep_points, seasonal
-from streamforest.features.sorting import inner_range
+from streamforest.features.season import LONGEST_SEASON, keep_points, seasonal
+from streamforest.features.sorting import inner_extremes
 
 #: Residuals are measured in their own running median, which many anomalies among the points do not spoil: points
 #: that it remembers, and the least it falls to, in units of the stream.
@@ -92,6 +92,10 @@ BOUND = 30.0
 #: nine pixels of a usual window. Of the alarms outside the band without a label 1 in 10 on one development board and
 #: 1 in 23 on the other was nearer, of those in an event 1 in 55 and 1 in 90. So many values on either side may be wild.
 VISIBLE, WILD = 0.02, 3
+#: A value that is this share of the range of the last 512 to 1,024 values beyond it is usual in no stream, however far
+#: apart its states are; one of each 512 on either side may be wild. With three, each 2 among counts of 0.1 in the mean
+#: would be one.
+BEYOND = 0.5
 #: Points in a row that stand out alike and are the new level then, whose first two are outliers; outliers in a row that
 #: are not alike, and those that are marked of an excursion, whose first points may lie inside the band.
 SETTLED, MOST_IN_A_ROW = 5, 4
@@ -118,6 +122,12 @@ FIELDS = [
     ("is_apart", "i8", (2,)),  # whether there is a gap behind it
     ("look", "i8"),  # points until the histogram is looked at again
     ("calm", "f8"),  # points in a row that did not stand out
+    (
+        "extreme_values",
+        "f8",
+        (2, 2, 2),
+    ),  # greatest values of this block and the one before, and least with the other sign
+    ("headroom", "f8", (2,)),  # from the forecast to where no value was by far, units
     ("visible", "f8"),  # distance from what is usual that can be seen beside the last values, units
     ("old_level", "f8"),  # the season taken out
     ("old_age", "f8"),
@@ -159,6 +169,7 @@ def begin_band(state: Record) -> None:
     state.scale = GAUSSIAN_MEDIAN
     state.old_age = OLD_LEVEL
     state.calm = ECHO
+    state.headroom[:] = np.inf
     state.weight[:] = 1.0
     state.edge[:] = NARROWEST
     state.stretch[:] = FIRST_STRETCH
@@ -307,14 +318,41 @@ def _look(state: Record, side: int, rate: float) -> None:
 
 
 @compiled
-def look_at_band(state: Record, rate: float) -> None:
-    """Find both edges of the band, and what can be seen, anew where it is time to."""
+def look_at_band(state: Record, rate: float, forecast: float) -> None:
+    """Find both edges of the band, and what can be seen, anew where it is time to; a forecast in units."""
     state.look -= 1
     if state.look < 0:
         state.look = LOOK_EVERY - 1
-        state.visible = VISIBLE * inner_range(state.ring, WILD)
+        lowest, highest = inner_extremes(state.ring, WILD)
+        state.visible = VISIBLE * (highest - lowest)
         _look(state, 0, rate)
         _look(state, 1, rate)
+    if state.count >= LONGEST_SEASON:
+        highest, lowest = _farthest(state, 0), -_farthest(state, 1)
+        beyond = BEYOND * (highest - lowest)
+        state.headroom[0] = highest + beyond - forecast
+        state.headroom[1] = forecast - (lowest - beyond)
+
+
+@compiled
+def _farthest(state: Record, side: int) -> float:
+    """The greatest value (side 0), or the least with the other sign (1), of two blocks but for one in each."""
+    return max(float(state.extreme_values[side, 0, 1]), float(state.extreme_values[side, 1, 1]))
+
+
+@compiled
+def _learn_farthest(state: Record, y: float) -> None:
+    for side in range(2):
+        value = y if side == 0 else -y
+        if state.count % LONGEST_SEASON == 0:
+            for k in range(2):
+                state.extreme_values[side, 1, k] = state.extreme_values[side, 0, k] if state.count else -np.inf
+                state.extreme_values[side, 0, k] = -np.inf
+        if value > state.extreme_values[side, 0, 0]:
+            state.extreme_values[side, 0, 1] = state.extreme_values[side, 0, 0]
+            state.extreme_values[side, 0, 0] = value
+        elif value > state.extreme_values[side, 0, 1]:
+            state.extreme_values[side, 0, 1] = value
 
 
 @compiled
@@ -335,13 +373,16 @@ def scale_now(state: Record) -> float:
 @compiled
 def half_width(state: Record, side: int) -> float:
     """From the forecast to the upper edge (side 0) or the lower one (1) of the band, in units."""
-    return scale_now(state) * min(float(state.edge[side] * state.stretch[side]), float(state.cap[side]))
+    scale = scale_now(state)
+    width = scale * min(float(state.edge[side] * state.stretch[side]), float(state.cap[side]))
+    return min(width, max(float(state.headroom[side]), NARROWEST * scale))
 
 
 @compiled
-def _begin_excursion(state: Record, side: int, off: float) -> None:
+def _begin_excursion(state: Record, side: int, off: float, is_beyond: bool) -> None:
     state.side = side
-    state.foreseen = recurrence.is_usual_size(state, off, state.far_share) or recurrence.is_foreseen(state, off)
+    is_state = not is_beyond and recurrence.is_usual_size(state, off, state.far_share)
+    state.foreseen = is_state or recurrence.is_foreseen(state, off)
     recurrence.remember_excursion(state, off)
 
 
@@ -387,13 +428,14 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
     buffers.reach = max(outside * scale_now(state) * min(state.bulk[side], state.edge[side]), state.visible)
     is_far = abs(near) > buffers.reach
     buffers.is_far = is_far
+    is_beyond = abs(off) > state.headroom[_side_of(off)]
     if is_far and state.run_far == 0:
-        _begin_excursion(state, side, near)
+        _begin_excursion(state, side, near, is_beyond)
     stands_out = (
         is_far
         and not state.foreseen
         and abs(near) >= state.least_outlier
-        and recurrence.are_outliers(state, near, _made_up_for(state))
+        and (is_beyond or recurrence.are_outliers(state, near, _made_up_for(state)))
     )
     buffers.is_alone = (
         stands_out and state.run_far < MOST_IN_A_ROW and not _goes_on(state, y, scale_now(state) * state.edge[side])
@@ -403,7 +445,7 @@ def hold_against_band(state: Record, y: float, forecast: float, buffers: Record)
         stands_out
         and state.run_outside < MOST_IN_A_ROW
         and not _goes_on(state, y, scale_now(state) * min(state.bulk[side], state.edge[side]))
-        and buffers.excess > (NEAR if buffers.is_certain else state.margin[side])
+        and (is_beyond or buffers.excess > (NEAR if buffers.is_certain else state.margin[side]))
         and abs(off) > outer
     )
     if buffers.is_outlier:
@@ -464,6 +506,7 @@ def learn_band(state: Record, y: float, level: float, rate: float, buffers: Reco
     bool
         Whether the level is another one now, ``state.new_level``: a new one that has settled, or the one before.
     """
+    _learn_farthest(state, buffers.raw)
     side = _side_of(buffers.residual)
     width = scale_now(state) * state.edge[side]
     is_far = bool(buffers.is_far)

@@ -582,7 +582,7 @@ def observe(state: Record, value: float, time: float, rate: float, buffers: Reco
     surprises[:] = 0.0
     buffers.novelties[:] = 0.0
     outlook[EXPECTED] = state.zero + state.unit * forecast
-    look_at_band(state, rate)
+    look_at_band(state, rate, forecast)
     buffers.rate = rate
     outlook[ABOVE] = state.unit * half_width(state, 0)
     outlook[BELOW] = state.unit * half_width(state, 1)

@@ -42,8 +42,8 @@ def ordered(values: NDArray[Any]) -> NDArray[Any]:
 
 
 @compiled
-def inner_range(values: NDArray[Any], left_out: int) -> float:
-    """Range of numbers, shape (n,), none NaN, without so many of the least and the greatest; n is above twice that."""
+def inner_extremes(values: NDArray[Any], left_out: int) -> tuple[float, float]:
+    """Least and greatest of numbers, shape (n,), none NaN, without so many on either side; n is above twice that."""
     lowest = ordered(values[: left_out + 1])
     highest = ordered(values[: left_out + 1])
     for i in range(left_out + 1, values.size):
@@ -60,4 +60,4 @@ def inner_range(values: NDArray[Any], left_out: int) -> float:
                 highest[at] = highest[at + 1]
                 at += 1
             highest[at] = value
-    return float(highest[0] - lowest[left_out])
+    return float(lowest[left_out]), float(highest[0])

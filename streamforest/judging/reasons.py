@@ -55,7 +55,7 @@ _STILL = 8.0
 #: in none.
 _FLAT_RUN = 3.0
 #: Share of the band's half width within which a value is where it was expected: whatever it ends, it is not unusual.
-_AS_EXPECTED = 0.5
+_AS_EXPECTED = 0.25
 #: Recent share of residuals above the first quantile (one in five usually is) from which on the spread has changed.
 _UNREST = 0.47
 

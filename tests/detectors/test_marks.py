@@ -105,3 +105,16 @@ def test_most_marks_on_single_outliers_lie_outside_the_band(seed, model):
     is_outside = (marked["value"] > marked["upper"]) | (marked["value"] < marked["lower"])
     assert np.isin(where[where >= BEGINNING], marked["index"]).mean() >= 0.9
     assert is_outside.mean() >= 0.95
+
+
+@pytest.mark.parametrize("seed", range(5), ids="seed {}".format)
+def test_what_lies_far_beyond_all_states_of_a_device_is_marked_however_far_they_are_from_each_other(model, seed):
+    """The jump from 90 to 160 is smaller than that from 10 to 90, which is usual."""
+    rng = np.random.default_rng([seed, 160])
+    values = np.repeat(rng.choice([10.0, 45.0, 90.0], 200), rng.integers(15, 80, 200))
+    values += 0.8 * rng.normal(size=values.size)
+    at = rng.choice(np.arange(2000, values.size - 10), 4, replace=False)
+    values[at] = 160.0
+    verdicts = StreamDetector(model, 0.001).update_many(values)
+    assert verdicts["is_anomaly"][at].all()
+    assert (verdicts["upper"][at] < 160.0).all()

@@ -22,7 +22,7 @@ def _follow(states, values, rate, followed):
     if state.count == 0:
         band.begin_band(state)
     for i in range(values.size):
-        band.look_at_band(state, rate)
+        band.look_at_band(state, rate, level)
         followed[i].upper, followed[i].lower = band.half_width(state, 0), band.half_width(state, 1)
         followed[i].scale = state.scale
         band.hold_against_band(state, values[i], level, buffers)
@@ -34,6 +34,7 @@ def _follow(states, values, rate, followed):
         if band.learn_band(state, buffers.bounded, level, rate, buffers):
             level = followed[i].jump = state.new_level
         state.last = buffers.bounded
+        state.ring[state.count % state.ring.size] = np.float32(buffers.bounded)
         state.count += 1
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from streamforest.features.sorting import inner_range, ordered, sort
+from streamforest.features.sorting import inner_extremes, ordered, sort
 
 numbers = st.sampled_from([np.float32, np.float64]).flatmap(
     lambda kind: arrays(kind, st.integers(0, 700), elements=st.floats(width=32, allow_nan=False))
@@ -30,6 +30,6 @@ def test_numbers_that_are_in_order_or_the_other_way_round_are_sorted(n):
 
 
 @given(arrays(np.float32, st.integers(9, 60), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
-def test_the_inner_range_leaves_out_the_farthest_on_either_side(values):
-    in_order = np.sort(values).astype(float)
-    assert inner_range(values, 3) == np.float32(in_order[-4]) - np.float32(in_order[3])
+def test_the_inner_extremes_leave_out_the_farthest_on_either_side(values):
+    in_order = np.sort(values)
+    assert inner_extremes(values, 3) == (in_order[3], in_order[-4])

@@ -104,8 +104,8 @@ def test_a_single_far_value_is_no_variance_and_many_in_a_row_on_one_side_neither
 
 def test_a_value_where_it_was_expected_has_no_reason_of_its_own_whatever_it_ends():
     for point in [{"run": 6.0, "shift": 20.0}, {"run": 6.0, "season": 24.0}, {"unrest": 0.6, "spread": 20.0}]:
-        assert own(**point, excess=0.6)
-        assert not own(**point, excess=0.4)
+        assert own(**point, excess=0.3)
+        assert not own(**point, excess=0.2)
 
 
 def test_calm_has_to_be_rarer_than_other_things_to_be_plain():
