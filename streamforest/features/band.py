@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamforest.compiled import Record, compiled
 from streamforest.features import recurrence
-from streamforest.features.season import LONGEST_SEASON, keep_points, seasonal
+from streamforest.features.season import keep_points, seasonal
 from streamforest.features.sorting import inner_extremes
 
 #: Residuals are measured in their own running median, which many anomalies among the points do not spoil: points
@@ -92,10 +92,10 @@ BOUND = 30.0
 #: nine pixels of a usual window. Of the alarms outside the band without a label 1 in 10 on one development board and
 #: 1 in 23 on the other was nearer, of those in an event 1 in 55 and 1 in 90. So many values on either side may be wild.
 VISIBLE, WILD = 0.02, 3
-#: A value that is this share of the range of the last 512 to 1,024 values beyond it is usual in no stream, however far
-#: apart its states are; one of each 512 on either side may be wild. With three, each 2 among counts of 0.1 in the mean
-#: would be one.
-BEYOND = 0.5
+#: A value that is this share of the range of the last values beyond it is usual in no stream, however far apart its
+#: states are: of a block of so many and of that before it, but for one of each on either side, which may be wild. With
+#: three, each 2 among counts of 0.1 in the mean would be one.
+BEYOND, BLOCK = 0.5, 512
 #: Points in a row that stand out alike and are the new level then, whose first two are outliers; outliers in a row that
 #: are not alike, and those that are marked of an excursion, whose first points may lie inside the band.
 SETTLED, MOST_IN_A_ROW = 5, 4
@@ -122,11 +122,8 @@ FIELDS = [
     ("is_apart", "i8", (2,)),  # whether there is a gap behind it
     ("look", "i8"),  # points until the histogram is looked at again
     ("calm", "f8"),  # points in a row that did not stand out
-    (
-        "extreme_values",
-        "f8",
-        (2, 2, 2),
-    ),  # greatest values of this block and the one before, and least with the other sign
+    ("block", "i8"),  # readings in this block
+    ("extreme_values", "f8", (2, 2, 2)),  # greatest of this block and the last, least with the other sign
     ("headroom", "f8", (2,)),  # from the forecast to where no value was by far, units
     ("visible", "f8"),  # distance from what is usual that can be seen beside the last values, units
     ("old_level", "f8"),  # the season taken out
@@ -169,6 +166,7 @@ def begin_band(state: Record) -> None:
     state.scale = GAUSSIAN_MEDIAN
     state.old_age = OLD_LEVEL
     state.calm = ECHO
+    state.extreme_values[:] = -np.inf
     state.headroom[:] = np.inf
     state.weight[:] = 1.0
     state.edge[:] = NARROWEST
@@ -327,7 +325,7 @@ def look_at_band(state: Record, rate: float, forecast: float) -> None:
         state.visible = VISIBLE * (highest - lowest)
         _look(state, 0, rate)
         _look(state, 1, rate)
-    if state.count >= LONGEST_SEASON:
+    if state.extreme_values[0, 1, 1] > -np.inf:  # a block is over
         highest, lowest = _farthest(state, 0), -_farthest(state, 1)
         beyond = BEYOND * (highest - lowest)
         state.headroom[0] = highest + beyond - forecast
@@ -341,18 +339,21 @@ def _farthest(state: Record, side: int) -> float:
 
 
 @compiled
-def _learn_farthest(state: Record, y: float) -> None:
+def _learn_extremes(state: Record, y: float) -> None:
+    """Take a value into the block of readings; missing ones do not count, so that each block has had its values."""
     for side in range(2):
-        value = y if side == 0 else -y
-        if state.count % LONGEST_SEASON == 0:
+        value, block = y if side == 0 else -y, state.extreme_values[side, 0]
+        if value > block[0]:
+            block[0], block[1] = value, block[0]
+        elif value > block[1]:
+            block[1] = value
+    state.block += 1
+    if state.block == BLOCK:
+        state.block = 0
+        for side in range(2):
             for k in range(2):
-                state.extreme_values[side, 1, k] = state.extreme_values[side, 0, k] if state.count else -np.inf
+                state.extreme_values[side, 1, k] = state.extreme_values[side, 0, k]
                 state.extreme_values[side, 0, k] = -np.inf
-        if value > state.extreme_values[side, 0, 0]:
-            state.extreme_values[side, 0, 1] = state.extreme_values[side, 0, 0]
-            state.extreme_values[side, 0, 0] = value
-        elif value > state.extreme_values[side, 0, 1]:
-            state.extreme_values[side, 0, 1] = value
 
 
 @compiled
@@ -506,7 +507,7 @@ def learn_band(state: Record, y: float, level: float, rate: float, buffers: Reco
     bool
         Whether the level is another one now, ``state.new_level``: a new one that has settled, or the one before.
     """
-    _learn_farthest(state, buffers.raw)
+    _learn_extremes(state, buffers.raw)
     side = _side_of(buffers.residual)
     width = scale_now(state) * state.edge[side]
     is_far = bool(buffers.is_far)

@@ -118,3 +118,38 @@ def test_what_lies_far_beyond_all_states_of_a_device_is_marked_however_far_they_
     verdicts = StreamDetector(model, 0.001).update_many(values)
     assert verdicts["is_anomaly"][at].all()
     assert (verdicts["upper"][at] < 160.0).all()
+
+
+@pytest.mark.parametrize("seed", range(4), ids="seed {}".format)
+@pytest.mark.parametrize("points", [2, 5, 6])
+def test_two_outages_make_no_season(model, points, seed):
+    rng = np.random.default_rng([seed, points])
+    values, first, apart = np.ones(6000), int(rng.integers(1000, 2000)), int(rng.integers(300, 512))
+    for at in (first, first + apart):
+        values[at : at + points] = 0.0
+    verdicts = StreamDetector(model, 0.001).update_many(values)
+    marked = np.flatnonzero(verdicts["is_anomaly"])
+    assert {first, first + apart} <= set(marked.tolist())
+    assert marked.max() <= first + apart + points
+    assert (verdicts["expected"][first + apart + 100 :] == 1.0).all()
+
+
+@pytest.mark.parametrize("off", [20.0, 1e3, 1e6])
+def test_a_level_is_new_after_five_points_however_far_off(model, off):
+    values = 50.0 + np.random.default_rng(int(off)).normal(size=3000)
+    values[2000:] += off
+    verdicts = StreamDetector(model, 0.001).update_many(values)
+    behind = slice(2006, 2200)
+    assert verdicts["is_anomaly"][2000]
+    assert np.max(abs(verdicts["expected"] - values)[behind]) < 8.0
+    assert verdicts["is_anomaly"][behind].sum() <= 2
+
+
+def test_where_most_readings_are_missing_the_band_is_as_wide_as_where_none_is(model):
+    """The values that it ends behind are those of readings, few or many in a block of time."""
+    values = 50.0 + np.random.default_rng(1).normal(size=200_000)
+    sparse = np.where(np.random.default_rng(2).random(values.size) < 0.002, values, np.nan)
+    sparse[:40] = values[:40]
+    whole, few = (StreamDetector(model, 0.001).update_many(given) for given in (values[:2000], sparse))
+    width = [np.median((rows["upper"] - rows["lower"])[rows["index"] > 1000]) for rows in (whole, few)]
+    assert width[1] > 0.9 * width[0]
